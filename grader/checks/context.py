@@ -1,0 +1,123 @@
+"""What a judge has before it: the engine with the replayed site, the variant, and probes that remember their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from labs.engines.base import Engine, Observation, Probe
+from labs.model.addresses import IPv4, InterfaceAddress
+from labs.model.services import Service
+from labs.model.site import Kind, Site
+from labs.scenario.intents import Reach
+from labs.scenario.variant import Variant
+
+__all__ = ["Context", "Flow"]
+
+Flow = tuple[str, str, Service]
+
+
+class Context:
+    """One trial of one site."""
+
+    def __init__(self, engine: Engine, variant: Variant) -> None:
+        self.engine = engine
+        self.variant = variant
+        self._site: Site | None = None
+        self._site_at = -1
+        self._known: dict[Flow, Observation] = {}
+
+    @property
+    def site(self) -> Site:
+        """The site as it now is."""
+        if self._site is None or self._site_at != self.engine.now:
+            self._site = self.engine.observe()
+            self._site_at = self.engine.now
+        return self._site
+
+    def wait(self, duration_ns: int) -> None:
+        """Let time pass."""
+        self.engine.wait(duration_ns)
+
+    def address_of(self, device: str, seen_from: str) -> IPv4 | None:
+        """The address under which one device would speak to another, or None where it has none."""
+        state = self.site.devices[device].state
+        if state is None:
+            return None
+        found = [a for a in state.addresses() if isinstance(a.address, IPv4)]
+        other = self.site.devices[seen_from].state if seen_from in self.site.devices else None
+        near = [] if other is None else [a for a in found if _shares_network(a, other.addresses())]
+        chosen = (near or self._homely(device, found) or found)[:1]
+        address = chosen[0].address if chosen else None
+        return address if isinstance(address, IPv4) else None
+
+    def _homely(self, device: str, found: list[InterfaceAddress]) -> list[InterfaceAddress]:
+        """The addresses that are in a subnet of the site: a leftover of another place is not where a device lives."""
+        del device
+        return [a for a in found if any(a.address in network for network in self.variant.healthy.subnets.values())]
+
+    def probe_for(self, flow: Flow) -> Probe | None:
+        """The probe of a flow, or None where the target has no address."""
+        source, target, service = flow
+        name = target
+        if target in self.site.devices:
+            address = self.address_of(target, source)
+            if address is None:
+                return None
+            name = str(address)
+        protocol = "ping" if service.protocol in ("icmp", "any") else service.protocol
+        return Probe(source, name, protocol, service.port)
+
+    def observe(self, flows: Iterable[Flow], *, fresh: bool = False) -> dict[Flow, Observation | None]:
+        """What becomes of each flow; None where the target has no address. Answers are remembered unless `fresh`."""
+        wanted = list(dict.fromkeys(flows))
+        asked = [flow for flow in wanted if fresh or flow not in self._known]
+        probes = [(flow, self.probe_for(flow)) for flow in asked]
+        answers = self.engine.probe([probe for _, probe in probes if probe is not None])
+        for (flow, probe), answer in zip([p for p in probes if p[1] is not None], answers, strict=True):
+            del probe
+            self._known[flow] = answer
+        return {flow: self._known.get(flow) for flow in wanted}
+
+    def forget(self) -> None:
+        """Time passed or power was cut: ask again."""
+        self._known.clear()
+
+    def offered(self, device: str) -> set[Service]:
+        """What a device serves in the healthy site, by its files, and whether it can be pinged (always)."""
+        spec = self.variant.scenario.site.devices[device].services
+        found = {Service("icmp")}
+        for port in spec.get("listen", {}):
+            found.add(Service.parse(port) if not port.isdecimal() else Service("tcp", int(port)))
+        if "broker" in spec:
+            found.add(Service("tcp", 1883))
+        if "dns" in spec:
+            found.add(Service("udp", 53))
+        return found
+
+    def allowed_flows(self) -> list[Flow]:
+        """Flows that must work: what positive checks ask for, then what the policy allows and somebody serves."""
+        flows: list[Flow] = []
+        for check in self.variant.scenario.checks:
+            if isinstance(check.body, Reach):
+                body = check.body
+                flows += [(s, t, service) for s in body.sources for t in body.targets for service in body.services]
+        policy = self.variant.scenario.policy
+        if policy is not None:
+            for conduit in policy.allow:
+                for source in policy.zones[conduit.source]:
+                    for target in policy.zones[conduit.target]:
+                        offered = self.offered(target)
+                        flows += [
+                            (source, target, service)
+                            for service in sorted(offered)
+                            if source != target and any(c.covers(service) for c in conduit.services)
+                        ]
+        return list(dict.fromkeys(flows))
+
+    def is_end_device(self, device: str) -> bool:
+        """False for the boxes in between."""
+        return self.site.devices[device].kind not in (Kind.SWITCH, Kind.ROUTER)
+
+
+def _shares_network(address: InterfaceAddress, others: Iterable[InterfaceAddress]) -> bool:
+    return any(other.address in address.network for other in others)

@@ -1,0 +1,156 @@
+"""Judges of what is published and shown: fresh, kept, shows."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import UTC, datetime
+from typing import Any
+
+from grader.checks.context import Context
+from grader.verdict import Finding, Verdict
+from labs.engines.base import Output
+from labs.messages import message
+from labs.model.durations import format_duration
+from labs.scenario.intents import Fresh, Kept, Shows
+from labs.things.world import RoomSense
+
+__all__ = ["judge_fresh", "judge_kept", "judge_shows"]
+
+SECOND = 1_000_000_000
+TIMED_OUT = 27  # exit status of mosquitto_sub -W
+FOLLOW_NS = 45 * 60 * SECOND  # how much later a screen is looked at again
+
+
+def _subscribe(context: Context, body: Fresh | Kept, arguments: str) -> Output:
+    login = f"-u {shlex.quote(body.user)} -P {shlex.quote(body.password)} " if body.user else ""
+    return context.engine.run(body.broker, f"mosquitto_sub -h 127.0.0.1 {login}{arguments}")
+
+
+def judge_fresh(context: Context, body: Fresh) -> Finding:
+    """Two messages within the time each: one might be luck."""
+    seconds = max(1, body.within // SECOND)
+    topic = shlex.quote(body.topic)
+    for number in (1, 2):
+        output = _subscribe(context, body, f"-v -R -C 1 -W {seconds} -t {topic}")
+        if output.status == TIMED_OUT:
+            return Finding(
+                Verdict.FAIL,
+                message("nothing is published on {topic} within {within}", topic=body.topic, within=format_duration(body.within)),
+                evidence=tuple(output.text.splitlines()[:3]),
+            )
+        if output.status != 0:
+            return Finding(
+                Verdict.FAIL,
+                message("the broker on {broker} does not answer: {text}", broker=body.broker, text=output.text.strip()),
+            )
+        evidence = tuple(output.text.splitlines()[:1])
+    return Finding(
+        Verdict.PASS,
+        message("{topic} is published within every {within}", topic=body.topic, within=format_duration(body.within)),
+        evidence=evidence,
+    )
+
+
+def judge_kept(context: Context, body: Kept) -> Finding:
+    """Everything the broker keeps is younger than it may be."""
+    output = _subscribe(context, body, "-v --retained-only -W 3 -t '#'")
+    if output.status not in (0, TIMED_OUT):
+        return Finding(
+            Verdict.BLOCKED,
+            message("the broker on {broker} does not answer: {text}", broker=body.broker, text=output.text.strip()),
+        )
+    now = RoomSense(context.site.world, "", "").wall_clock(context.engine.now)
+    count = 0
+    for line in output.text.splitlines():
+        topic, _, payload = line.partition(" ")
+        if not payload:
+            continue
+        count += 1
+        at = _moment(payload)
+        if at is None or now - at > body.older_than / SECOND:
+            return Finding(
+                Verdict.FAIL,
+                message("the broker keeps an old message on {topic}", topic=topic),
+                help=message("whoever subscribes gets it at once, whether the sensor lives or not"),
+                evidence=(line,),
+            )
+    return Finding(Verdict.PASS, message("no old message is kept ({count} kept messages)", count=count))
+
+
+def _moment(payload: str) -> float | None:
+    """The time inside a payload, in Unix seconds."""
+    try:
+        return datetime.fromisoformat(json.loads(payload)["at"]).astimezone(UTC).timestamp()
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _age(context: Context, at: object) -> float | None:
+    """How many seconds ago a moment of a payload was, by the clock of the world."""
+    try:
+        moment = datetime.fromisoformat(str(at)).astimezone(UTC).timestamp()
+    except ValueError:
+        return None
+    return RoomSense(context.site.world, "", "").wall_clock(context.engine.now) - moment
+
+
+def _screen(context: Context, display: str) -> dict[str, Any] | None:
+    output = context.engine.run(display, "cat /run/display.json")
+    try:
+        value = json.loads(output.text) if output.status == 0 else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def judge_shows(context: Context, body: Shows) -> Finding:
+    """Look at the screen, wait, and look again: a value that was right by chance is wrong later."""
+    for later in (False, True):
+        if later:
+            context.wait(FOLLOW_NS)
+            context.forget()
+        finding = _look(context, body)
+        if finding.verdict is not Verdict.PASS:
+            return finding
+    return finding
+
+
+def _look(context: Context, body: Shows) -> Finding:
+    screen = _screen(context, body.display)
+    if context.site.devices[body.display].state is None:
+        return Finding(Verdict.BLOCKED, message("{display} has no power", display=body.display))
+    text = str(screen.get("text", "")) if screen else ""
+    if screen is None or not isinstance(screen.get("value"), (int, float)):
+        return Finding(Verdict.FAIL, message("{display} shows no value", display=body.display), evidence=(text,) if text else ())
+    now = context.engine.now
+    age = _age(context, screen.get("payload_at"))
+    if age is None or age * SECOND > body.within:
+        return Finding(
+            Verdict.FAIL,
+            message("{display} shows {text}, measured too long ago", display=body.display, text=text),
+            evidence=(f"topic {screen.get('topic')}, retained: {screen.get('retain')}",),
+        )
+    truth = RoomSense(context.site.world, body.room, context.site.seed).sense(body.quantity, now)
+    if screen.get("unit") != body.unit:
+        return Finding(
+            Verdict.FAIL,
+            message("{display} shows {text}; the unit should be {unit}", display=body.display, text=text, unit=body.unit),
+        )
+    if abs(float(screen["value"]) - truth) > body.tolerance:
+        return Finding(
+            Verdict.FAIL,
+            message(
+                "{display} shows {text}, but the {quantity} in {room} is {truth}",
+                display=body.display,
+                text=text,
+                quantity=body.quantity,
+                room=body.room,
+                truth=f"{truth:.1f} {body.unit}",
+            ),
+            evidence=(f"topic {screen.get('topic')}, retained: {screen.get('retain')}",),
+        )
+    return Finding(
+        Verdict.PASS,
+        message("{display} shows {text}; the thermometer says {truth}", display=body.display, text=text, truth=f"{truth:.1f} {body.unit}"),
+    )

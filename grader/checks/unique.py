@@ -1,0 +1,90 @@
+"""Judge of `unique`: one owner per address, and nothing that is taken can be handed out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from grader.checks.context import Context
+from grader.verdict import Finding, Verdict
+from labs.messages import Message, message
+from labs.model.addresses import IPv4, Network
+from labs.net.dnsmasq_conf import DnsmasqError, parse_dnsmasq
+from labs.scenario.intents import Unique
+
+__all__ = ["judge_unique"]
+
+CONFIG = "/etc/dnsmasq.conf"
+
+
+def judge_unique(context: Context, body: Unique) -> Finding:
+    """Look at who owns what now, then at what every DHCP server could still hand out."""
+    network = context.variant.healthy.subnets[body.subnet]
+    homeless = _homeless(context, body.subnet, network)
+    if homeless is not None:
+        return Finding(Verdict.BLOCKED, homeless)
+    owners = _owners(context, network)
+    for address, names in sorted(owners.items()):
+        if len(names) > 1:
+            return Finding(
+                Verdict.FAIL,
+                message("{address} has {count} owners: {names}", address=str(address), count=len(names), names=", ".join(names)),
+                evidence=tuple(f"{name}  {address}" for name in names),
+            )
+    for clash in _clashes(context, network, owners):
+        return Finding(Verdict.FAIL, clash)
+    return Finding(Verdict.PASS, message("{count} addresses of {network}, each with one owner", count=len(owners), network=str(network)))
+
+
+def _homeless(context: Context, subnet: str, network: Network) -> Message | None:
+    for name, spec in context.variant.scenario.site.devices.items():
+        if subnet not in spec.at:
+            continue
+        state = context.site.devices[name].state
+        if state is None:
+            return message("{device} has no power, so nothing was tested", device=name)
+        if not any(a.address in network for a in state.addresses()):
+            return message("{device} has no address in {network}", device=name, network=str(network))
+    return None
+
+
+def _owners(context: Context, network: Network) -> dict[IPv4, list[str]]:
+    owners: dict[IPv4, list[str]] = {}
+    for device in context.site.devices.values():
+        for found in device.state.addresses() if device.state is not None else ():
+            if isinstance(found.address, IPv4) and found.address in network:
+                owners.setdefault(found.address, []).append(device.name)
+    return owners
+
+
+def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) -> Iterator[Message]:
+    """Addresses that a server may hand out although somebody has them fixed."""
+    for server in context.site.devices.values():
+        state = server.state
+        if state is None or state.units.get("dnsmasq") != "active" or CONFIG not in server.files:
+            continue
+        if "dnsmasq" in state.stale_units:
+            yield message("{device}: {file} was changed, but dnsmasq still runs with what it read before", device=server.name, file=CONFIG)
+        try:
+            conf = parse_dnsmasq(server.files[CONFIG])
+        except DnsmasqError as error:
+            yield message("{device}: {error}", device=server.name, error=str(error))
+            continue
+        reserved = {host.address for host in conf.hosts}
+        for pool in conf.ranges:
+            for address, names in sorted(owners.items()):
+                fixed = [name for name in names if name != server.name and not _dynamic(context, name, address)]
+                if fixed and pool.start <= address <= pool.end and address not in reserved:
+                    yield message(
+                        "{server} may hand out {address}, which is the fixed address of {owner} (pool {start} to {end})",
+                        server=server.name,
+                        address=str(address),
+                        owner=fixed[0],
+                        start=str(pool.start),
+                        end=str(pool.end),
+                    )
+
+
+def _dynamic(context: Context, name: str, address: IPv4) -> bool:
+    """True where a device got the address from a server."""
+    state = context.site.devices[name].state
+    return state is not None and address in state.dynamic_addresses

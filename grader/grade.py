@@ -1,0 +1,260 @@
+"""Grading: replay on a clean lab, judge every check, count the points.
+
+The same function judges a running lab, a submission and a proof: `judge` takes a variant and the entries to replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from grader.checks import JUDGES, Context
+from grader.verdict import Finding, Grade, Result, Verdict
+from labs.engines.base import CommandRejected, Engine
+from labs.journal import DESK, Entry, Header, Journal, JournalError
+from labs.lab import Lab, engine_named, replay
+from labs.messages import Message, message
+from labs.model.site import Site
+from labs.scenario.library import find_scenario
+from labs.scenario.scenario import Check, Scenario, ScenarioError
+from labs.scenario.variant import Variant, draw
+from labs.version import version
+
+__all__ = ["check", "grade", "judge"]
+
+SECOND = 1_000_000_000
+OUTAGE_NS = 10 * SECOND
+BOOT_NS = 120 * SECOND  # how long a site may take to come back after a power cut
+MAX_LAB_NS = 60 * 24 * 3600 * SECOND
+
+
+def check(lab: Lab) -> Grade:
+    """Judge a lab as it stands, on a fresh replay: the lab itself is not touched."""
+    return judge(lab.variant, lab.journal.header, lab.journal.entries)
+
+
+def grade(path: str | Path, *, scenario: Scenario | None = None) -> Grade:
+    """Judge a submission file. A file that cannot be judged gives an ungradable grade, never an exception.
+
+    Parameters
+    ----------
+    path
+        The submission.
+    scenario
+        Where the name in the submission cannot be found by itself.
+    """
+    try:
+        journal = Journal.load(Path(path))
+        known = scenario or find_scenario(journal.header.scenario)
+        variant = draw(known, journal.header.seed)
+    except JournalError as error:
+        return _ungradable(None, message("{error}", error=str(error)))
+    except ScenarioError as error:
+        return _ungradable(None, message("the scenario cannot be used: {error}", error=str(error)))
+    refusal = _refusal(journal.header, known)
+    if refusal is not None:
+        return _ungradable(journal.header, refusal)
+    graded = judge(variant, journal.header, journal.entries)
+    if journal.notice:
+        graded = replace(graded, notices=(*graded.notices, message("{notice}", notice=journal.notice)))
+    return graded
+
+
+def _refusal(header: Header, scenario: Scenario) -> Message | None:
+    if header.scenario != scenario.id:
+        return message("the submission is for {found}, not for {wanted}", found=header.scenario, wanted=scenario.id)
+    if header.scenario_digest != scenario.digest:
+        return message("the submission was made with another edition of {scenario}", scenario=scenario.id)
+    if header.engine != "sim":
+        return message('the submission was made on the engine "{engine}", which is not here', engine=header.engine)
+    return None
+
+
+def _ungradable(header: Header | None, why: Message) -> Grade:
+    return Grade(
+        scenario=header.scenario if header else "",
+        scenario_digest=header.scenario_digest if header else "",
+        seed=header.seed if header else "",
+        engine=header.engine if header else "",
+        trainee=header.trainee if header else "",
+        threshold=1.0,
+        ungradable=why,
+    )
+
+
+def judge(
+    variant: Variant,
+    header: Header,
+    entries: Sequence[Entry] = (),
+    *,
+    site: Site | None = None,
+    lines: Sequence[tuple[str, str]] | None = None,
+) -> Grade:
+    """Judge what a site has become.
+
+    Parameters
+    ----------
+    variant
+        What was drawn; its broken site is where the replay starts, unless `site` says otherwise.
+    header
+        Goes into the grade.
+    entries
+        Journal entries to replay; a replay that answers differently makes the grade ungradable.
+    site
+        Another site to start from (proofs begin with the healthy one).
+    lines
+        Instead of entries: place and text, typed without comparing answers (proofs).
+    """
+    scenario = variant.scenario
+    base = Grade(
+        scenario=scenario.id,
+        scenario_digest=scenario.digest,
+        seed=variant.seed,
+        engine=header.engine,
+        trainee=header.trainee,
+        threshold=scenario.threshold,
+        entries=sum(entry.place != DESK for entry in entries),
+        hints=sum(entry.place == DESK and entry.line.startswith("hint") for entry in entries),
+    )
+    effective = Journal(header, tuple(entries)).effective()
+    start = site if site is not None else variant.broken
+    try:
+        findings, used_ns, divergence = _trial(variant, start, effective, lines)
+    except CommandRejected as error:
+        return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
+    if divergence is not None:
+        return replace(base, ungradable=divergence)
+    return replace(base, used_ns=used_ns, results=_results(scenario, findings), notices=_notices(header))
+
+
+def _notices(header: Header) -> tuple[Message, ...]:
+    if header.netwerf and header.netwerf != version():
+        return (message("made with version {made}, judged with {judged}", made=header.netwerf, judged=version()),)
+    return ()
+
+
+def _replayed(
+    site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
+) -> tuple[Engine, Message | None]:
+    engine = engine_named("sim")
+    engine.start(site)
+    for place, text in lines or ():
+        engine.run(place, text)
+    divergence = replay(engine, entries)
+    if divergence is not None:
+        return engine, message("the submission {what}: it was edited, or made by another version", what=str(divergence))
+    if engine.now > MAX_LAB_NS:
+        return engine, message("the submission takes more than 60 days of simulated time")
+    return engine, None
+
+
+def _trial(
+    variant: Variant, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
+) -> tuple[dict[str, Finding], int, Message | None]:
+    """Judge everything once, and what must survive a restart once more after one."""
+    engine, divergence = _replayed(site, entries, lines)
+    used_ns = engine.now
+    if divergence is not None:
+        return {}, used_ns, divergence
+    checks = variant.scenario.checks
+    findings = _judge_all(checks, Context(engine, variant))
+    engine.stop()
+    lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]
+    if lasting:
+        engine, _ = _replayed(site, entries, lines)
+        _power_cut(engine)
+        after = _judge_all(lasting, Context(engine, variant))
+        engine.stop()
+        for check_ in lasting:
+            finding = after[check_.id]
+            if finding.verdict is not Verdict.PASS:
+                text = message("holds now, but not after a power cut: {cause}", cause=finding.rationale)
+                help_ = message("what is typed is gone after a restart; what stands in a file is read again")
+                findings[check_.id] = Finding(finding.verdict, text, help_, finding.evidence)
+    return findings, used_ns, None
+
+
+def _power_cut(engine: Engine) -> None:
+    """Everything that is on goes off, and on again."""
+    powered = [name for name, device in engine.observe().devices.items() if device.powered]
+    for name in powered:
+        engine.power(name, on=False)
+    engine.wait(OUTAGE_NS)
+    for name in powered:
+        engine.power(name, on=True)
+    engine.wait(BOOT_NS)
+
+
+def _judge_all(checks: Sequence[Check], context: Context) -> dict[str, Finding]:
+    """Judge in an order in which whatever a check needs comes first."""
+    findings: dict[str, Finding] = {}
+    here = {check.id: check for check in checks}
+
+    def settle(check: Check, trail: tuple[str, ...]) -> Finding:
+        if check.id in findings:
+            return findings[check.id]
+        missing = [
+            need
+            for need in check.needs
+            if need in here and need not in trail and settle(here[need], (*trail, check.id)).verdict is not Verdict.PASS
+        ]
+        if missing:
+            finding = Finding(Verdict.BLOCKED, message("not judged yet: needs {checks}", checks=", ".join(missing)))
+        else:
+            finding = _judge_one(check, context)
+        findings[check.id] = finding
+        return finding
+
+    for check_ in checks:
+        settle(check_, ())
+    return findings
+
+
+def _judge_one(check: Check, context: Context) -> Finding:
+    judge_ = JUDGES.get(check.kind)
+    if judge_ is None:
+        return Finding(Verdict.ERROR, message('the grader does not know the check "{kind}"', kind=check.kind))
+    try:
+        return judge_(context, check.body)  # type: ignore[operator, no-any-return]
+    except Exception as error:  # noqa: BLE001 - a bug of ours must never cost or give a trainee points
+        return Finding(Verdict.ERROR, message("the grader failed: {error}", error=f"{type(error).__name__}: {error}"))
+
+
+def _results(scenario: Scenario, findings: dict[str, Finding]) -> tuple[Result, ...]:
+    results = []
+    for check_ in scenario.checks:
+        finding = findings[check_.id]
+        title = check_.title
+        name = check_.id.replace("-", " ")
+        results.append(
+            Result(
+                id=check_.id,
+                kind=check_.kind,
+                title=Message("{text}", {"text": name}) if title is None else _localised(title.en, title.nl),
+                verdict=finding.verdict,
+                points=check_.points if finding.verdict is Verdict.PASS else 0,
+                max_points=check_.points,
+                rationale=_hidden(finding) if check_.hidden else finding.rationale,
+                help=None if check_.hidden else finding.help,
+                evidence=() if check_.hidden else finding.evidence,
+                gate=check_.gate,
+                hidden=check_.hidden,
+            )
+        )
+    return tuple(results)
+
+
+def _hidden(finding: Finding) -> Message:
+    return message("holds") if finding.verdict is Verdict.PASS else message("does not hold")
+
+
+class _Localised(Message):
+    """A title that the author wrote in both languages."""
+
+    def in_language(self, language: str) -> str:
+        return str(self.values["nl"] or self.values["en"]) if language == "nl" else str(self.values["en"] or self.values["nl"])
+
+
+def _localised(en: str, nl: str) -> Message:
+    return _Localised("", {"en": en, "nl": nl})

@@ -1,0 +1,73 @@
+"""A grade for people: one line a check, and below it what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grader.verdict import Grade, Outcome, Result, Verdict
+from labs.messages import translate
+from labs.model.durations import format_duration
+
+__all__ = ["MARKS", "as_text", "grade_lines"]
+
+# A mark and a word: the difference must not hang on a colour or a glyph alone.
+MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.BLOCKED: "◌", Verdict.ERROR: "!"}
+WORDS = {
+    Verdict.PASS: "holds",
+    Verdict.FAIL: "does not hold",
+    Verdict.BLOCKED: "not judged",
+    Verdict.ERROR: "grader error",
+}
+
+
+def _points(result: Result) -> str:
+    if result.verdict in (Verdict.BLOCKED, Verdict.ERROR):
+        return f"-/{result.max_points}"
+    return f"{result.points}/{result.max_points}"
+
+
+def _result_lines(result: Result, width: int, language: str) -> list[str]:
+    title = result.title.in_language(language)
+    gate = f" [{translate('gate', language)}]" if result.gate else ""
+    lines = [f"  {MARKS[result.verdict]} {title:<{width}}  {_points(result):>5}  {result.rationale.in_language(language)}{gate}"]
+    margin = " " * (width + 13)
+    if result.verdict is not Verdict.PASS:
+        lines += [f"{margin}{line}" for line in result.evidence]
+        if result.help is not None:
+            lines.append(f"{margin}{result.help.in_language(language)}")
+    return lines
+
+
+def grade_lines(grade: Grade, language: str = "en") -> list[str]:
+    """The lines of one grade."""
+    if grade.ungradable is not None:
+        return [f"  ! {translate('cannot be graded', language)}: {grade.ungradable.in_language(language)}"]
+    width = max((len(result.title.in_language(language)) for result in grade.results), default=0)
+    lines = [line for result in grade.results for line in _result_lines(result, width, language)]
+    summary = translate("{points} of {max} points", language).format(points=grade.points, max=grade.max_points)
+    used = translate("{time} of simulated time", language).format(time=format_duration(grade.used_ns) or "0 s")
+    outcome = {
+        Outcome.PASSED: translate("passed", language),
+        Outcome.BELOW: translate("not yet: {needed} points are needed", language).format(needed=needed_points(grade)),
+        Outcome.UNGRADABLE: translate("cannot be graded: the grader failed", language),
+    }[grade.outcome]
+    if grade.failed_gates and grade.outcome is Outcome.BELOW:
+        names = ", ".join(result.title.in_language(language) for result in grade.failed_gates)
+        outcome = translate("not yet: {gates} must hold, whatever the points", language).format(gates=names)
+    lines.append(f"  {summary} · {outcome} · {used}")
+    lines += [f"  {notice.in_language(language)}" for notice in grade.notices]
+    return lines
+
+
+def needed_points(grade: Grade) -> int:
+    """The smallest number of points that passes."""
+    return -(-round(grade.threshold * 1000) * grade.max_points // 1000)
+
+
+def as_text(grades: Sequence[tuple[str, Grade]], language: str = "en") -> str:
+    """Every submission with its name above it."""
+    blocks = []
+    for name, grade in grades:
+        head = f"{name}: {grade.scenario} (seed {grade.seed})" if grade.scenario else name
+        blocks.append("\n".join([head, *grade_lines(grade, language)]))
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,103 @@
+"""Verdicts, results and grades: frozen values that every report renders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from labs.messages import Message
+
+__all__ = ["Finding", "Grade", "Outcome", "Result", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    BLOCKED = "blocked"
+    """It could not be judged: another check failed first, or the test had no witness."""
+    ERROR = "error"
+    """Our fault, not the trainee's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a judge says of one check. `evidence` are lines that show it: a path, a table row, a message."""
+
+    verdict: Verdict
+    rationale: Message
+    help: Message | None = None
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check, judged. Texts are Message values; `str()` gives English."""
+
+    id: str
+    kind: str
+    title: Message
+    verdict: Verdict
+    points: int
+    max_points: int
+    rationale: Message
+    help: Message | None = None
+    evidence: tuple[str, ...] = ()
+    gate: bool = False
+    hidden: bool = False
+
+
+class Outcome(StrEnum):
+    """How the whole ended."""
+
+    PASSED = "passed"
+    BELOW = "below"
+    UNGRADABLE = "ungradable"
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The judgement of one site. `points` counts passes alone; a failed gate fails everything."""
+
+    scenario: str
+    scenario_digest: str
+    seed: str
+    engine: str
+    trainee: str
+    threshold: float
+    results: tuple[Result, ...] = ()
+    used_ns: int = 0
+    entries: int = 0
+    hints: int = 0
+    notices: tuple[Message, ...] = field(default=())
+    ungradable: Message | None = None
+
+    @property
+    def points(self) -> int:
+        """Points earned."""
+        return sum(result.points for result in self.results)
+
+    @property
+    def max_points(self) -> int:
+        """Points of a perfect site."""
+        return sum(result.max_points for result in self.results)
+
+    @property
+    def failed_gates(self) -> tuple[Result, ...]:
+        """Gates that did not pass."""
+        return tuple(result for result in self.results if result.gate and result.verdict is not Verdict.PASS)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Passed, below the threshold, or not gradable at all."""
+        if self.ungradable is not None or not self.max_points or any(r.verdict is Verdict.ERROR for r in self.results):
+            return Outcome.UNGRADABLE
+        # Integers: 3 of 4 points is 75 % on every machine.
+        enough = self.points * 1000 >= round(self.threshold * 1000) * self.max_points
+        return Outcome.PASSED if enough and not self.failed_gates else Outcome.BELOW
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 below, 4 ungradable."""
+        return {Outcome.PASSED: 0, Outcome.BELOW: 1, Outcome.UNGRADABLE: 4}[self.outcome]

@@ -1,0 +1,1 @@
+"""Engines run a site: `sim` in pure Python, `kernel` on real Linux."""

@@ -1,0 +1,128 @@
+"""The contract of an engine, and what passes over it: outputs, probes and observations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from labs.net.actions import Delivered, Dropped
+
+if TYPE_CHECKING:
+    from labs.model.site import Site
+    from labs.net.actions import Note
+
+__all__ = [
+    "CommandRejected",
+    "Disposition",
+    "Engine",
+    "Hop",
+    "Observation",
+    "Output",
+    "Probe",
+]
+
+HANDS = "hands"
+
+
+class CommandRejected(Exception):
+    """A line that cannot be run at all: an unknown place, an over-long line. The trainee's mistake, in one line."""
+
+
+class Output(NamedTuple):
+    """What a line answered: everything it printed, and its exit status."""
+
+    text: str
+    status: int
+
+
+class Disposition(StrEnum):
+    """How a probe ended. Closed: grader and reports know no other ending."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    TIMED_OUT = "timed out"
+    UNREACHABLE = "unreachable"
+    NO_ROUTE = "no route"
+    NAME_UNKNOWN = "name unknown"
+    NO_SENDER = "the sender has no power"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The grader's own traffic: from a device to an address or name, as `ping`, `tcp` or `udp`.
+
+    `port` counts for tcp and udp. `timeout_ns` is how long an answer may take.
+    """
+
+    source: str
+    target: str
+    protocol: str = "ping"
+    port: int = 0
+    timeout_ns: int = 4_000_000_000
+
+
+class Hop(NamedTuple):
+    """One thing that happened to a probe on its way: where, what, and what decided."""
+
+    device: str
+    at_ns: int
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What became of a probe. `hops` is its trace, both ways, in order of time."""
+
+    probe: Probe
+    disposition: Disposition
+    address: str = ""
+    detail: str = ""
+    hops: tuple[Hop, ...] = field(default=())
+
+    @property
+    def delivered(self) -> bool:
+        """The probe got its answer."""
+        return self.disposition is Disposition.DELIVERED
+
+    def arrived_at(self, device: str) -> bool:
+        """A packet of the probe reached this device, whether or not anything answered."""
+        return any(hop.device == device and isinstance(hop.note, Delivered) for hop in self.hops)
+
+    @property
+    def death(self) -> Hop | None:
+        """Where the first packet of the probe died, if one did."""
+        return next((hop for hop in self.hops if isinstance(hop.note, Dropped)), None)
+
+
+class Engine(Protocol):
+    """Runs a site. Times are nanoseconds of simulated time; 0 is the moment the trainee arrives."""
+
+    name: str
+
+    @property
+    def now(self) -> int:
+        """Simulated time."""
+
+    def start(self, site: Site) -> None:
+        """Build, power and boot everything."""
+
+    def run(self, place: str, line: str) -> Output:
+        """Run one line at a place. Raises CommandRejected."""
+
+    def wait(self, duration_ns: int) -> None:
+        """Let time pass."""
+
+    def observe(self) -> Site:
+        """The site as it now is, read back."""
+
+    def probe(self, probes: Sequence[Probe]) -> list[Observation]:
+        """Send the grader's own traffic, all probes at once; one observation each, in the same order."""
+
+    def power(self, device: str, *, on: bool) -> None:
+        """Switch a device on or off."""
+
+    def stop(self) -> None:
+        """Give everything back."""

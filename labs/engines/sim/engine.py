@@ -1,0 +1,369 @@
+"""The simulator: carries frames between devices, wakes them, and keeps the trace.
+
+The engine performs what devices ask for and records what they report. All decisions about packets are the devices'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from labs.engines.base import HANDS, CommandRejected, Disposition, Hop, Observation, Output, Probe
+from labs.engines.sim.clock import SimClock, Stopped
+from labs.engines.sim.probes import Ending, probe_program
+from labs.engines.sim.wire import Wire
+from labs.model.site import Endpoint, Link, Site
+from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Transmit
+from labs.net.ipv4 import Ipv4Packet
+from labs.net.linux.node import LinuxNode
+from labs.net.process import SIGINT, SIGKILL, Process, Terminal
+from labs.shell.bash import Session
+from labs.shell.hands import HandsError, run_hands
+from labs.shell.init import boot
+from labs.shell.services import UNITS
+from labs.things.world import RoomSense
+
+if TYPE_CHECKING:
+    from labs.net.ethernet import Frame
+
+__all__ = ["SimEngine"]
+
+SECOND = 1_000_000_000
+BOOT_NS = 60 * SECOND  # the site has been running this long when the trainee arrives
+PATIENCE_NS = 10 * SECOND + SECOND // 2  # how long a person watches before pressing Ctrl-C, not at the tick of a ping
+RESTART_NS = 20 * SECOND  # from `reboot` to the kernel's first line
+WATCH_NS = SECOND  # how often a person looks whether a command has become endless
+LINE_LIMIT_NS = 25 * 3600 * SECOND  # no line takes longer than this
+EVENTS_PER_LINE = 3_000_000
+MAX_LINE = 16_384
+MAX_OUTPUT = 1 << 18
+MAX_HOPS = 200_000
+RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
+NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
+
+
+class SimEngine:
+    """Engine `sim`: pure Python, virtual time, any operating system."""
+
+    name = "sim"
+
+    def __init__(self) -> None:
+        self._clock = SimClock(initial_time=-BOOT_NS)
+        self._nodes: dict[str, LinuxNode] = {}
+        self._wires: dict[Endpoint, Wire] = {}
+        self._wake_at: dict[str, int] = {}
+        self._sessions: dict[str, Session] = {}
+        self._site: Site | None = None
+        self._trace: list[Hop] | None = None
+        self._tags = 0
+        self._restarting: set[str] = set()
+
+    # The contract
+
+    @property
+    def now(self) -> int:
+        """Simulated time in nanoseconds; 0 when the trainee arrives."""
+        return int(self._clock.now)
+
+    @property
+    def site(self) -> Site:
+        """The site as started, with links and power as they are now."""
+        if self._site is None:
+            message = "the engine has not been started"
+            raise RuntimeError(message)
+        return self._site
+
+    def start(self, site: Site) -> None:
+        """Build every device, plug every lead, switch on, and let the site settle."""
+        self._site = site
+        for device in site.devices.values():
+            self._nodes[device.name] = LinuxNode(
+                device.name,
+                device.ports,
+                device.files,
+                world=RoomSense(site.world, device.room, site.seed),
+                units=UNITS,
+                boot=boot,
+            )
+            self._sessions[device.name] = Session(self._nodes[device.name])
+        for link in site.links:
+            self._plug(link)
+        for device in site.devices.values():
+            if device.powered:
+                self._power(device.name, on=True)
+        self._clock.advance(0)
+
+    def run(self, place: str, line: str) -> Output:
+        """Run one line at a device, or at `hands`."""
+        if len(line) > MAX_LINE:
+            message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
+            raise CommandRejected(message)
+        if place == HANDS:
+            try:
+                return Output(run_hands(self, line), 0)
+            except HandsError as error:
+                return Output(f"{error}\n", error.status)
+        node = self._nodes.get(place)
+        if node is None:
+            message = f'there is no place "{place}"; places are: {", ".join([*self._nodes, HANDS])}'
+            raise CommandRejected(message)
+        if not node.powered:
+            return Output(f"{place} does not react: it has no power.\n", 255)
+        return self._run_line(node, self._sessions[place], line)
+
+    def _run_line(self, node: LinuxNode, session: Session, line: str) -> Output:
+        place = node.name
+        terminal = Terminal(MAX_OUTPUT)
+        node.now = self.now
+        process = session.start(line, terminal)
+        self._perform(node, node.drain(self.now))
+        deadline = self.now + LINE_LIMIT_NS
+        endless_since: int | None = None
+        budget = EVENTS_PER_LINE
+        while process.running:
+            why = self._clock.advance(
+                self.now + WATCH_NS, done=lambda: not process.running or not node.powered, budget=budget
+            )
+            budget -= self._clock.spent
+            if why is Stopped.BUDGET:
+                terminal.write("\nnetwerf: stopped: too much is happening on the network (is there a switching loop?)\n")
+                self._interrupt(node, session)
+                return Output(terminal.take(), 124)
+            if not node.powered:
+                self._clock.advance(self.now + RESTART_NS, done=lambda: place not in self._restarting)
+                return Output(terminal.take(), 255)
+            if not session.endless(process):
+                endless_since = None
+            elif endless_since is None:
+                endless_since = self.now - WATCH_NS
+            tired = endless_since is not None and self.now - endless_since >= PATIENCE_NS
+            if process.running and (tired or self.now >= deadline):
+                terminal.write("^C\n")
+                self._interrupt(node, session)
+                if process.running:
+                    break
+        text = terminal.take()
+        if terminal.truncated:
+            text += f"\nnetwerf: output cut after {MAX_OUTPUT} characters\n"
+        return Output(text, process.status if process.status is not None else 130)
+
+    def _interrupt(self, node: LinuxNode, session: Session) -> None:
+        node.now = self.now
+        session.interrupt(SIGINT)
+        self._perform(node, node.drain(self.now))
+
+    def wait(self, duration_ns: int) -> None:
+        """Let time pass."""
+        if self._clock.advance(self.now + duration_ns, budget=50_000_000) is Stopped.BUDGET:
+            message = "too much happened on the network while waiting; is there a switching loop?"
+            raise CommandRejected(message)
+
+    def observe(self) -> Site:
+        """The site as it now is."""
+        site = self.site
+        devices = {}
+        for name, node in self._nodes.items():
+            node.now = self.now
+            devices[name] = replace(
+                site.devices[name],
+                files=node.files.stored(),
+                powered=node.powered,
+                state=node.snapshot() if node.powered else None,
+            )
+        return replace(site, devices=devices)
+
+    def probe(self, probes: Sequence[Probe]) -> list[Observation]:
+        """Send probes from their devices, all at once, and follow their packets."""
+        for node in self._nodes.values():
+            node.tracing = True
+        self._trace = []
+        running: list[tuple[Probe, int, Process | None, list[Ending]]] = []
+        for probe in probes:
+            self._tags += 1
+            node = self._nodes[probe.source]
+            ending: list[Ending] = []
+            process = None
+            if node.powered:
+                node.now = self.now
+                process = node.spawn(["probe"], probe_program(probe, self._tags, ending))
+                self._perform(node, node.drain(self.now))
+            else:
+                ending.append((Disposition.NO_SENDER, "", ""))
+            running.append((probe, self._tags, process, ending))
+        waiting = [process for _, _, process, _ in running if process is not None]
+
+        def done() -> bool:
+            while waiting and not waiting[-1].running:
+                waiting.pop()
+            return not waiting
+
+        patience = max((probe.timeout_ns for probe in probes), default=0) + RESOLVE_NS
+        self._clock.advance(self.now + patience, done=done, budget=EVENTS_PER_LINE)
+        for process in waiting:
+            process.kill(SIGKILL)
+        for node in self._nodes.values():
+            node.tracing = False
+        hops: dict[int, list[Hop]] = {}
+        for hop in self._trace:
+            hops.setdefault(_tag_of(hop.note), []).append(hop)
+        self._trace = None
+        return [
+            Observation(probe, *(ending[0] if ending else NO_ANSWER), hops=tuple(hops.get(tag, ())))
+            for probe, tag, _, ending in running
+        ]
+
+    def stop(self) -> None:
+        """Forget everything."""
+        self._nodes.clear()
+        self._wires.clear()
+
+    # For hands, checks and the map
+
+    def node(self, name: str) -> LinuxNode:
+        """A device in operation. Raises KeyError."""
+        return self._nodes[name]
+
+    def session(self, place: str) -> Session:
+        """The shell session at a device. Raises KeyError."""
+        return self._sessions[place]
+
+    def plug(self, link: Link) -> None:
+        """Put a lead between two free ports."""
+        self._site = replace(self.site, links=(*self.site.links, link))
+        self._plug(link)
+
+    def unplug(self, end: Endpoint) -> Link | None:
+        """Take the lead out of a port; both ends come loose."""
+        link = self.site.link_at(end)
+        if link is None:
+            return None
+        self._site = replace(self.site, links=tuple(other for other in self.site.links if other != link))
+        for loose in link.ends:
+            wire = self._wires.pop(loose)
+            wire.up = False
+            self._carrier(loose, up=False)
+        return link
+
+    def power(self, device: str, *, on: bool) -> None:
+        """Switch a device on or off."""
+        self._site = self.site.with_device(replace(self.site.devices[device], powered=on))
+        self._power(device, on=on)
+
+    # Inside
+
+    def _plug(self, link: Link) -> None:
+        rate = min(self.site.devices[end.device].port(end.port).speed_bps for end in link.ends)
+        wire = Wire(link, rate, self.site.seed)
+        for end in link.ends:
+            self._wires[end] = wire
+        self._refresh(wire)
+
+    def _power(self, device: str, *, on: bool) -> None:
+        node = self._nodes[device]
+        self._perform(node, node.power_on(self.now) if on else node.power_off(self.now))
+        self._sessions[device] = Session(node)
+        for end, wire in list(self._wires.items()):
+            if end.device == device:
+                self._refresh(wire)
+
+    def _power_down(self, argument: tuple[str, PowerDown]) -> None:
+        """A device switches itself off (`poweroff`) or restarts (`reboot`)."""
+        device, item = argument
+        if not self._nodes[device].powered:
+            return
+        self.power(device, on=False)
+        if item.restart:
+            self._restarting.add(device)
+            self._clock.call_at(self.now + RESTART_NS, self._restarted, device)
+
+    def _restarted(self, device: str) -> None:
+        self._restarting.discard(device)
+        if not self._nodes[device].powered:
+            self.power(device, on=True)
+
+    def _live(self, end: Endpoint) -> bool:
+        node = self._nodes[end.device]
+        interface = node.interfaces.get(end.port)
+        return node.powered and interface is not None and interface.up
+
+    def _refresh(self, wire: Wire) -> None:
+        """A lead carries when both transceivers are on."""
+        up = all(self._live(end) for end in wire.link.ends)
+        if up != wire.up:
+            wire.up = up
+            for end in wire.link.ends:
+                self._carrier(end, up=up)
+
+    def _carrier(self, end: Endpoint, *, up: bool) -> None:
+        node = self._nodes[end.device]
+        self._perform(node, node.link_changed(end.port, up, self.now))
+
+    def _perform(self, node: LinuxNode, items: list[Action | Note]) -> None:
+        for item in items:
+            if type(item) is Transmit:
+                self._transmit(node, item)
+            elif type(item) is SetLink:
+                wire = self._wires.get(Endpoint(node.name, item.port))
+                if wire is not None:
+                    self._refresh(wire)
+            elif type(item) is PowerDown:
+                self._clock.call_at(self.now, self._power_down, (node.name, item))
+            elif self._trace is not None:
+                self._record(node.name, item)  # type: ignore[arg-type]
+            if type(item) is Dropped and item.reason is DropReason.STORM:
+                self._storm(node.name, item.interface)
+        self._schedule(node)
+
+    def _record(self, device: str, note: Note) -> None:
+        if self._trace is not None and len(self._trace) < MAX_HOPS:
+            self._trace.append(Hop(device, self.now, note))
+
+    def _transmit(self, node: LinuxNode, item: Transmit) -> None:
+        end = Endpoint(node.name, item.port)
+        wire = self._wires.get(end)
+        arrival = DropReason.UNPLUGGED if wire is None else wire.send(end, item.frame.length, self.now)
+        if isinstance(arrival, DropReason):
+            self._record(node.name, Dropped(arrival, item.port, item.frame, _packet_of(item.frame), str(end)))
+            return
+        assert wire is not None
+        far = wire.other(end)
+        self._clock.call_at(arrival, self._arrive, (wire, far, item.frame))
+
+    def _arrive(self, argument: tuple[Wire, Endpoint, Frame]) -> None:
+        wire, end, frame = argument
+        if not wire.up:
+            return
+        node = self._nodes[end.device]
+        self._perform(node, node.receive(end.port, frame, self.now))
+
+    def _storm(self, device: str, port: str) -> None:
+        wire = self._wires.get(Endpoint(device, port))
+        if wire is not None:
+            wire.storm_until_ns = self.now + 10 * SECOND
+
+    def _schedule(self, node: LinuxNode) -> None:
+        when = node.next_wake()
+        if when is None:
+            return
+        known = self._wake_at.get(node.name)
+        if known is None or when < known:
+            self._wake_at[node.name] = when
+            self._clock.call_at(when, self._wake, (node, when))
+
+    def _wake(self, argument: tuple[LinuxNode, int]) -> None:
+        node, when = argument
+        if self._wake_at.get(node.name) != when:
+            return
+        del self._wake_at[node.name]
+        self._perform(node, node.wake(self.now))
+
+
+def _packet_of(frame: Frame) -> Ipv4Packet | None:
+    return frame.payload if isinstance(frame.payload, Ipv4Packet) else None
+
+
+def _tag_of(note: Note) -> int:
+    packet = note.packet
+    return packet.tag if packet is not None else 0
+

@@ -1,0 +1,104 @@
+"""The grader's own traffic as a program of the sending device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labs.engines.base import Disposition, Probe
+from labs.net import icmp
+from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
+from labs.net.process import Process, Routine, Wait
+from labs.net.sockets import IcmpError, SocketError, connect
+from labs.shell.resolver import ResolveError, resolve
+
+__all__ = ["Ending", "probe_program"]
+
+Ending = tuple[Disposition, str, str]  # how it ended, the address that was used, details
+TRIES = 2
+
+SOCKET_ERRORS = {
+    "Connection refused": Disposition.REFUSED,
+    "Connection reset by peer": Disposition.REFUSED,
+    "Connection timed out": Disposition.TIMED_OUT,
+    HOST_UNREACHABLE: Disposition.UNREACHABLE,
+    NETWORK_UNREACHABLE: Disposition.NO_ROUTE,
+    "Operation not permitted": Disposition.REJECTED,
+}
+PROHIBITED = frozenset({icmp.NET_PROHIBITED, icmp.HOST_PROHIBITED, icmp.ADMIN_PROHIBITED})
+
+
+def probe_program(probe: Probe, tag: int, result: list[Ending]) -> Callable[[Process], Routine]:
+    """A program that sends the probe and appends how it ended to `result`."""
+
+    def program(process: Process) -> Routine:
+        try:
+            address = yield from resolve(process, probe.target)
+        except ResolveError as error:
+            result.append((Disposition.NAME_UNKNOWN, "", str(error)))
+            return 1
+        if probe.protocol == "tcp":
+            ending = yield from _tcp(process, probe, address, tag)
+        elif probe.protocol == "udp":
+            ending = yield from _udp(process, probe, address, tag)
+        else:
+            ending = yield from _ping(process, probe, address, tag)
+        result.append(ending)
+        return 0 if ending[0] is Disposition.DELIVERED else 1
+
+    return program
+
+
+def _tcp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    try:
+        connection = yield from connect(process, address, probe.port, timeout_ns=probe.timeout_ns, tag=tag)
+    except SocketError as error:
+        return SOCKET_ERRORS.get(str(error), Disposition.UNREACHABLE), str(address), str(error)
+    connection.close(process.node.now)
+    return Disposition.DELIVERED, str(address), ""
+
+
+def _error(error: IcmpError) -> Disposition:
+    if error.type == icmp.TIME_EXCEEDED:
+        return Disposition.UNREACHABLE
+    if error.code in PROHIBITED:
+        return Disposition.REJECTED
+    if error.code == icmp.PORT_UNREACHABLE:
+        return Disposition.REFUSED
+    return Disposition.NO_ROUTE if error.code == icmp.NET_UNREACHABLE else Disposition.UNREACHABLE
+
+
+def _udp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    node = process.node
+    socket = node.transport.udp_open(program="probe", tag=tag)
+    process.cleanup.append(lambda: node.transport.udp_close(socket))
+    error = node.transport.udp_send(socket, address, probe.port, b"netwerf probe")
+    if error is not None:
+        return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), str(address), error
+    deadline = node.now + probe.timeout_ns
+    while node.now < deadline:
+        if socket.queue:
+            return Disposition.DELIVERED, str(address), ""
+        if socket.errors:
+            found = socket.errors.popleft()
+            return _error(found), str(address), f"reported by {found.source}"
+        yield Wait((socket.signal,), deadline)
+    return Disposition.TIMED_OUT, str(address), "no answer"
+
+
+def _ping(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    node = process.node
+    socket = node.transport.echo_open(tag=tag)
+    process.cleanup.append(lambda: node.transport.echo_close(socket))
+    for sequence in range(1, TRIES + 1):
+        error = node.transport.echo_send(socket, address, sequence)
+        if error is not None:
+            return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), str(address), error
+        deadline = node.now + probe.timeout_ns // TRIES
+        while node.now < deadline:
+            if socket.replies:
+                return Disposition.DELIVERED, str(address), ""
+            if socket.errors:
+                found, _ = socket.errors.popleft()
+                return _error(found), str(address), f"reported by {found.source}"
+            yield Wait((socket.signal,), deadline)
+    return Disposition.TIMED_OUT, str(address), "no answer"

@@ -1,0 +1,153 @@
+"""Misconfigured addresses, masks, gateways and routes."""
+
+from __future__ import annotations
+
+from labs.faults.edit import change_address, change_lines, change_stanza, fixed_address, static_stanza
+from labs.faults.fault import FaultError, fault
+from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.site import Site
+
+__all__ = ["FAULTS"]
+
+FAMILY = "addressing"
+
+
+@fault(
+    FAMILY,
+    symptom="A device drops in and out, or another one answers in its place",
+    shown_by="arping: two MAC addresses answer for one address",
+    fix="Give the device its own address and note it in the address list",
+)
+def duplicate_ip(site: Site, on: str, of: str) -> Site:
+    """`on` gets the address of `of`."""
+    address = fixed_address(site, of)
+    return change_address(site, on, lambda old: InterfaceAddress(address, old.length))
+
+
+@fault(
+    FAMILY,
+    symptom="Neighbours answer, everything further away does not",
+    shown_by="ip route, and ip neigh: the gateway stays FAILED",
+    fix="Set the real gateway",
+)
+def host_wrong_gateway(site: Site, on: str, gateway: IPv4 | None = None) -> Site:
+    """The default gateway points at an address where nobody lives."""
+    stanza = static_stanza(site, on)
+    old = stanza.get("gateway")
+    if old is None:
+        message = f"{on} has no gateway to get wrong"
+        raise FaultError(message)
+    wrong = gateway or _vacant(site, InterfaceAddress.parse(stanza.get("address") or "").network)
+    return change_stanza(site, on, stanza.name, lambda s: s.with_option("gateway", str(wrong)))
+
+
+def _vacant(site: Site, network: Network) -> IPv4:
+    """The lowest host address of a network that no interfaces file mentions."""
+    written = {
+        word.partition("/")[0]
+        for device in site.devices.values()
+        for word in device.files.get("/etc/network/interfaces", "").split()
+    }
+    for number in range(3, 250):
+        address = IPv4(network.host(number))
+        if str(address) not in written:
+            return address
+    message = f"{network} is full"
+    raise FaultError(message)
+
+
+@fault(
+    FAMILY,
+    symptom='Anything outside the own network answers "Network is unreachable" at once',
+    shown_by="ip route: no default",
+    fix="Add the default route",
+)
+def host_no_gateway(site: Site, on: str) -> Site:
+    """The default gateway is missing."""
+    stanza = static_stanza(site, on)
+    if stanza.get("gateway") is None:
+        message = f"{on} has no gateway to lose"
+        raise FaultError(message)
+    return change_stanza(site, on, stanza.name, lambda s: s.with_option("gateway", None))
+
+
+@fault(
+    FAMILY,
+    symptom="Some neighbours answer and others do not, or another network is out of reach",
+    shown_by="ip addr: the prefix length differs from that of the neighbours",
+    fix="Set the prefix length of the network",
+)
+def host_wrong_mask(site: Site, on: str, length: int = 30) -> Site:
+    """The prefix length of the first fixed address is wrong."""
+    if not 1 <= length <= 31:
+        message = f"a prefix length of {length} is not between 1 and 31"
+        raise FaultError(message)
+    return change_address(site, on, lambda old: InterfaceAddress(old.address, length))
+
+
+@fault(
+    FAMILY,
+    symptom="A device that was set up elsewhere reaches nobody",
+    shown_by="ip addr: an address of a network that does not exist here",
+    fix="Let it ask for an address, or give it one of this network",
+)
+def host_static_leftover(site: Site, on: str, address: str = "10.0.1.23/24", gateway: str = "10.0.1.1") -> Site:
+    """A fixed address of another place on a device that should ask by DHCP."""
+    from labs.faults.edit import INTERFACES, read_file
+    from labs.net.ifupdown import parse_interfaces
+
+    parsed = parse_interfaces(read_file(site, on, INTERFACES, "a device with a network configuration"))
+    dynamic = next((s for s in parsed.stanzas if s.method == "dhcp"), None)
+    if dynamic is None:
+        message = f"{on} does not get its address by DHCP"
+        raise FaultError(message)
+    InterfaceAddress.parse(address)
+    from dataclasses import replace
+
+    options = (("address", address), ("gateway", gateway))
+    return change_stanza(site, on, dynamic.name, lambda s: replace(s, method="static", options=(*options, *s.options)))
+
+
+@fault(
+    FAMILY,
+    symptom="One network is out of reach; the router says so",
+    shown_by="ip route on the router; ping: Destination Net Unreachable",
+    fix="Add the route",
+)
+def static_route_missing(site: Site, on: str) -> Site:
+    """A router lost its static routes."""
+    return change_lines(
+        site,
+        on,
+        "/etc/network/interfaces",
+        "a device with static routes",
+        lambda lines: [line for line in lines if "ip route add" not in line],
+    )
+
+
+@fault(
+    FAMILY,
+    symptom="The router answers on its own addresses, and nothing behind it does",
+    shown_by="sysctl net.ipv4.ip_forward is 0",
+    fix="Switch forwarding on, in /etc/sysctl.conf too",
+)
+def ip_forward_off(site: Site, on: str) -> Site:
+    """A router does not forward."""
+    return change_lines(
+        site,
+        on,
+        "/etc/sysctl.conf",
+        "a router",
+        lambda lines: [line.replace("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0") for line in lines],
+    )
+
+
+FAULTS = (
+    duplicate_ip,
+    host_wrong_gateway,
+    host_no_gateway,
+    host_wrong_mask,
+    host_static_leftover,
+    static_route_missing,
+    ip_forward_off,
+)

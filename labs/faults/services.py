@@ -1,0 +1,127 @@
+"""Address and name services that hand out the wrong thing."""
+
+from __future__ import annotations
+
+from labs.faults.edit import change_lines, fixed_address
+from labs.faults.fault import FaultError, fault
+from labs.model.addresses import IPv4
+from labs.model.site import Site
+
+__all__ = ["FAULTS"]
+
+FAMILY = "services"
+PATH = "/etc/dnsmasq.conf"
+WHAT = "a device that runs dnsmasq"
+
+
+def _range(line: str) -> list[str]:
+    return line.partition("=")[2].split(",")
+
+
+@fault(
+    FAMILY,
+    symptom="After a while a device with a fixed address and a newcomer share one address",
+    shown_by="/etc/dnsmasq.conf: the dhcp-range covers fixed addresses",
+    fix="Move the pool away from the fixed addresses",
+)
+def pool_overlaps_static(site: Site, on: str, over: str) -> Site:
+    """The DHCP pool begins at the fixed address of `over`, and ends where it did."""
+    address = fixed_address(site, over)
+
+    def widen(lines: list[str]) -> list[str]:
+        for i, line in enumerate(lines):
+            if line.startswith("dhcp-range="):
+                first, last, *rest = _range(line)
+                low, high = IPv4.parse(first), IPv4.parse(last)
+                if low <= address <= high:
+                    message = f"the pool already covers {address}"
+                    raise FaultError(message)
+                low, high = min(low, address), max(high, address)
+                lines[i] = "dhcp-range=" + ",".join([str(IPv4(low)), str(IPv4(high)), *rest])
+        return lines
+
+    return change_lines(site, on, PATH, WHAT, widen)
+
+
+@fault(
+    FAMILY,
+    symptom="Newcomers get no address; whoever has one keeps it",
+    shown_by='journalctl -u dnsmasq: "no address available"',
+    fix="Make the pool as large as the number of devices",
+)
+def dhcp_pool_exhausted(site: Site, on: str) -> Site:
+    """The pool is one address that is the server's own."""
+    own = fixed_address(site, on)
+
+    def shrink(lines: list[str]) -> list[str]:
+        return [
+            "dhcp-range=" + ",".join([str(own), str(own), *_range(line)[2:]]) if line.startswith("dhcp-range=") else line
+            for line in lines
+        ]
+
+    return change_lines(site, on, PATH, WHAT, shrink)
+
+
+@fault(
+    FAMILY,
+    symptom="Every DHCP client reaches its neighbours and nothing else",
+    shown_by="ip route on a client: the default route leads to nobody",
+    fix="Correct option 3 (router) and renew the leases",
+)
+def dhcp_wrong_gateway_option(site: Site, on: str) -> Site:
+    """Option 3 names an address one higher than the router."""
+
+    def bend(lines: list[str]) -> list[str]:
+        prefix = "dhcp-option=option:router,"
+        return [
+            prefix + str(IPv4(IPv4.parse(line.removeprefix(prefix)) + 1)) if line.startswith(prefix) else line
+            for line in lines
+        ]
+
+    return change_lines(site, on, PATH, WHAT, bend)
+
+
+@fault(
+    FAMILY,
+    symptom="Names fail after a delay, addresses work",
+    shown_by="cat /etc/resolv.conf; dig: connection timed out",
+    fix="Name a server that exists",
+)
+def dns_server_dead(site: Site, on: str, server: IPv4 | None = None) -> Site:
+    """The device asks a name server that does not exist."""
+    dead = server or IPv4.parse("203.0.113.253")
+
+    def bend(lines: list[str]) -> list[str]:
+        return [f"nameserver {dead}" if line.startswith("nameserver ") else line for line in lines]
+
+    return change_lines(site, on, "/etc/resolv.conf", "a device with a fixed name server", bend)
+
+
+@fault(
+    FAMILY,
+    symptom="A name leads to the wrong machine",
+    shown_by="dig, or cat /etc/hosts: an old address",
+    fix="Correct the record",
+)
+def dns_wrong_record(site: Site, on: str, name: str, address: IPv4) -> Site:
+    """A name in dnsmasq.conf, or in /etc/hosts where the device has none, has another address."""
+    from labs.faults.fault import device_of
+
+    if PATH in device_of(site, on).files:
+        return change_lines(
+            site,
+            on,
+            PATH,
+            WHAT,
+            lambda lines: [f"host-record={name},{address}" if line.startswith(f"host-record={name},") else line for line in lines],
+        )
+    return change_lines(
+        site,
+        on,
+        "/etc/hosts",
+        "a device with a hosts file",
+        lambda lines: [f"{address}\t{name}" if line.split()[1:] == [name] else line for line in lines],
+    )
+
+
+FAULTS = (pool_overlaps_static, dhcp_pool_exhausted, dhcp_wrong_gateway_option, dns_server_dead, dns_wrong_record)

@@ -1,0 +1,241 @@
+"""The journal: every line that was typed, with the time and a digest of its answer.
+
+JSON Lines, appended and flushed before the answer is shown. The state of a lab is the replay of its journal, so a journal
+is autosave, undo, submission and evidence at once. Undo is an entry like any other: nothing is ever taken out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from labs.engines.base import Output
+
+__all__ = ["DESK", "FORMAT", "Entry", "Header", "Journal", "JournalError", "answer_digest"]
+
+FORMAT = "netwerf-journal/1"
+DESK = "desk"
+MAX_FILE_BYTES = 8 << 20
+MAX_ENTRIES = 5_000
+MAX_LINE_CHARACTERS = 16_384
+HEADER_KEYS = {"format", "scenario", "scenario_digest", "seed", "engine", "netwerf", "trainee"}
+ENTRY_KEYS = {"n", "at_ns", "place", "line", "status", "answer_digest"}
+
+
+class JournalError(Exception):
+    """A file that is not a journal, or not a whole one. One line for the person who handed it in."""
+
+
+def answer_digest(output: Output) -> str:
+    """Twelve hexadecimal digits over what was answered: enough to notice that a replay went another way."""
+    return hashlib.sha256(f"{output.status}\n{output.text}".encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a journal belongs to. `trainee` is a pseudonym of the school's choosing, or empty."""
+
+    scenario: str
+    scenario_digest: str
+    seed: str
+    engine: str = "sim"
+    netwerf: str = ""
+    trainee: str = ""
+    format: str = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: its number from 1, the simulated time when it was typed (ns), place, text, exit status, answer digest."""
+
+    n: int
+    at_ns: int
+    place: str
+    line: str
+    status: int
+    answer_digest: str
+
+
+class Journal:
+    """A header and its entries, perhaps with a file behind them."""
+
+    def __init__(self, header: Header, entries: tuple[Entry, ...] = (), path: Path | None = None) -> None:
+        self.header = header
+        self.notice = ""
+        self._entries = list(entries)
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def __getitem__(self, index: int) -> Entry:
+        return self._entries[index]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every entry, undone ones and undo itself included."""
+        return tuple(self._entries)
+
+    @property
+    def path(self) -> Path | None:
+        """The file behind it, if any."""
+        return self._path
+
+    def effective(self) -> list[Entry]:
+        """The entries that count: without those that were undone, and without the undo entries."""
+        kept: list[Entry] = []
+        for entry in self._entries:
+            count = undo_count(entry)
+            if count is None:
+                kept.append(entry)
+            else:
+                undoable = [i for i, old in enumerate(kept) if old.place != DESK]
+                for index in reversed(undoable[-count:] if count else []):
+                    del kept[index]
+        return kept
+
+    def append(self, at_ns: int, place: str, line: str, output: Output) -> Entry:
+        """Add an entry and write it out. Raises JournalError when there are too many."""
+        if len(self._entries) >= MAX_ENTRIES:
+            message = f"the journal is full ({MAX_ENTRIES} lines)"
+            raise JournalError(message)
+        entry = Entry(len(self._entries) + 1, at_ns, place, line, output.status, answer_digest(output))
+        if self._path is not None:
+            self._write(entry)
+        self._entries.append(entry)
+        return entry
+
+    def _write(self, entry: Entry) -> None:
+        assert self._path is not None
+        if self._file is None:
+            new = not self._path.exists() or self._path.stat().st_size == 0
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8", newline="\n")
+            if new:
+                self._file.write(_dump(asdict(self.header)))
+        self._file.write(_dump(asdict(entry)))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file behind it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def dumps(self) -> str:
+        """The journal as text."""
+        return _dump(asdict(self.header)) + "".join(_dump(asdict(entry)) for entry in self._entries)
+
+    def save(self, path: Path) -> None:
+        """Write a copy."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.dumps(), encoding="utf-8", newline="\n")
+
+    @classmethod
+    def load(cls, path: Path, *, keep_file: bool = False) -> Journal:
+        """Read a file; with `keep_file` further entries are appended to it. Raises JournalError.
+
+        A torn last line (the machine went down while it was written) is dropped, and `notice` says so.
+        """
+        try:
+            size = path.stat().st_size
+            if size > MAX_FILE_BYTES:
+                message = f"the file has {size:,} bytes; a submission has at most {MAX_FILE_BYTES:,}"
+                raise JournalError(message)
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            message = "the file is not text"
+            raise JournalError(message) from None
+        except OSError as error:
+            raise JournalError(error.strerror or str(error)) from None
+        journal = cls.loads(text)
+        if keep_file:
+            journal._path = path
+            if journal.notice or not text.endswith("\n"):
+                path.write_text(journal.dumps(), encoding="utf-8", newline="\n")
+        return journal
+
+    @classmethod
+    def loads(cls, text: str) -> Journal:
+        """Read a text. Raises JournalError."""
+        lines = text.split("\n")
+        torn = lines.pop()
+        if not lines and not torn.strip():
+            message = "the file is empty"
+            raise JournalError(message)
+        journal = cls(_header(lines.pop(0) if lines else torn))
+        for number, line in enumerate(lines, start=1):
+            journal._entries.append(_entry(line, number))
+        if len(journal) > MAX_ENTRIES:
+            message = f"the journal has more than {MAX_ENTRIES} lines"
+            raise JournalError(message)
+        if torn.strip() and lines:
+            try:
+                journal._entries.append(_entry(torn, len(lines) + 1))
+            except JournalError:
+                journal.notice = f"the last line was torn and has been dropped; {len(lines)} lines are kept"
+        return journal
+
+
+def undo_count(entry: Entry) -> int | None:
+    """How many lines an undo entry takes back, or None for any other entry."""
+    words = entry.line.split()
+    if entry.place != DESK or not words or words[0] != "undo":
+        return None
+    return int(words[1]) if len(words) > 1 else 1
+
+
+def _dump(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _object(line: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        message = f"{what} is not JSON; is this file a Netwerf submission?"
+        raise JournalError(message) from None
+    if not isinstance(value, dict):
+        message = f"{what} is not a JSON object"
+        raise JournalError(message)
+    return value
+
+
+def _header(line: str) -> Header:
+    value = _object(line, "the first line")
+    if value.get("format") != FORMAT:
+        message = f'the first line does not say "format": "{FORMAT}"; is this file a Netwerf submission?'
+        raise JournalError(message)
+    if set(value) != HEADER_KEYS or not all(isinstance(part, str) and len(part) < 200 for part in value.values()):
+        message = f"the first line must have exactly the text fields {', '.join(sorted(HEADER_KEYS))}"
+        raise JournalError(message)
+    return Header(**value)
+
+
+def _entry(line: str, number: int) -> Entry:
+    value = _object(line, f"line {number + 1}")
+    kinds = {"n": int, "at_ns": int, "place": str, "line": str, "status": int, "answer_digest": str}
+    if set(value) != ENTRY_KEYS or any(type(value[key]) is not kind for key, kind in kinds.items()):
+        message = f"line {number + 1} must have exactly the fields {', '.join(sorted(ENTRY_KEYS))}"
+        raise JournalError(message)
+    entry = Entry(**value)
+    if entry.n != number:
+        message = f"line {number + 1} is entry {entry.n}, expected entry {number}: lines were taken out or put in"
+        raise JournalError(message)
+    if len(entry.line) > MAX_LINE_CHARACTERS:
+        message = f"entry {number} has {len(entry.line)} characters; at most {MAX_LINE_CHARACTERS} are allowed"
+        raise JournalError(message)
+    if entry.place == DESK and entry.line.split()[:1] == ["undo"]:
+        words = entry.line.split()
+        if len(words) > 2 or (len(words) == 2 and not words[1].isdecimal()):
+            message = f"entry {number} is not a legal undo"
+            raise JournalError(message)
+    return entry

@@ -1,0 +1,206 @@
+"""A lab: a variant running on an engine, with a journal. The state is always the replay of the journal on a fresh site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labs.engines.base import CommandRejected, Engine, Output
+from labs.journal import DESK, Entry, Header, Journal, JournalError, answer_digest
+from labs.model.durations import parse_duration
+from labs.model.site import Site
+from labs.scenario.library import find_scenario
+from labs.scenario.scenario import Scenario
+from labs.scenario.variant import Variant, draw
+from labs.version import version
+
+__all__ = ["ENGINES", "Divergence", "Lab", "engine_named", "open_lab", "replay", "resume"]
+
+HANDS = "hands"
+ENGINES = ("sim",)
+
+
+class Divergence(Exception):
+    """A replay answered differently from what the journal recorded."""
+
+    def __init__(self, entry: Entry, output: Output) -> None:
+        super().__init__(f"diverged at entry {entry.n} ({entry.place}: {entry.line.splitlines()[0]})")
+        self.entry = entry
+        self.output = output
+
+
+def engine_named(name: str) -> Engine:
+    """A fresh engine. Raises CommandRejected for an unknown name."""
+    if name != "sim":
+        message = f'there is no engine "{name}"; engines: {", ".join(ENGINES)}'
+        raise CommandRejected(message)
+    from labs.engines.sim import SimEngine
+
+    return SimEngine()
+
+
+def replay(engine: Engine, entries: list[Entry], *, strict: bool = True) -> Divergence | None:
+    """Type the entries again. Returns the first divergence, or None; `strict` stops there."""
+    first: Divergence | None = None
+    for entry in entries:
+        if entry.place == DESK:
+            continue
+        output = engine.run(entry.place, entry.line)
+        if answer_digest(output) != entry.answer_digest:
+            first = first or Divergence(entry, output)
+            if strict:
+                return first
+    return first
+
+
+class Lab:
+    """What a trainee works in.
+
+    Examples
+    --------
+    >>> import labs
+    >>> lab = labs.open("bakery-address-clash", seed=7, autosave=False)
+    >>> lab.run("till", "hostname").text
+    'till\\n'
+    """
+
+    def __init__(self, variant: Variant, journal: Journal, engine: Engine) -> None:
+        self.variant = variant
+        self.journal = journal
+        self._engine = engine
+        self.divergence: Divergence | None = None
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario it was opened from."""
+        return self.variant.scenario
+
+    @property
+    def seed(self) -> str:
+        """The seed of the variant."""
+        return self.variant.seed
+
+    @property
+    def engine(self) -> Engine:
+        """The engine in operation."""
+        return self._engine
+
+    @property
+    def places(self) -> list[str]:
+        """Where a line can be typed."""
+        return [*self.variant.healthy.devices, HANDS]
+
+    @property
+    def now_ns(self) -> int:
+        """Simulated working time since the trainee arrived."""
+        return self._engine.now
+
+    def run(self, place: str, line: str) -> Output:
+        """Type one line at a place. It is in the journal, on disk, before the answer is returned.
+
+        Raises CommandRejected for a place that does not exist; nothing is recorded then.
+        """
+        if place not in self.places:
+            message = f'there is no place "{place}"; places are: {", ".join(self.places)}'
+            raise CommandRejected(message)
+        at_ns = self._engine.now
+        output = self._engine.run(place, line)
+        self.journal.append(at_ns, place, line, output)
+        return output
+
+    def wait(self, duration: str) -> Output:
+        """Let simulated time pass, such as `10 min`. Raises ValueError."""
+        parse_duration(duration)
+        return self.run(HANDS, f"wait {duration}")
+
+    def note(self, line: str) -> None:
+        """Record something done at the desk (a hint that was taken); it changes nothing on site."""
+        self.journal.append(self._engine.now, DESK, line, Output("", 0))
+
+    def undo(self, count: int = 1) -> list[Entry]:
+        """Take back the last lines by replaying the rest on a fresh site. Returns what was taken back."""
+        before = [entry for entry in self.journal.effective() if entry.place != DESK]
+        gone = before[-count:] if count > 0 else []
+        if gone:
+            self.journal.append(self._engine.now, DESK, f"undo {len(gone)}", Output("", 0))
+            self._restart()
+        return gone
+
+    def _restart(self) -> None:
+        self._engine.stop()
+        self._engine = engine_named(self.journal.header.engine)
+        self._engine.start(self.variant.broken)
+        self.divergence = replay(self._engine, self.journal.effective(), strict=False)
+
+    def reset(self) -> list[Entry]:
+        """Undo everything."""
+        return self.undo(len(self.journal))
+
+    def observe(self) -> Site:
+        """The site as it now is."""
+        return self._engine.observe()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the submission file and return its path."""
+        target = Path(path)
+        self.journal.save(target)
+        return target
+
+    def close(self) -> None:
+        """Stop the engine and close the journal."""
+        self._engine.stop()
+        self.journal.close()
+
+
+def open_lab(
+    scenario: str | Scenario,
+    *,
+    seed: int | str = 0,
+    engine: str = "sim",
+    trainee: str = "",
+    autosave: Path | bool = False,
+) -> Lab:
+    """Open a lab from the start.
+
+    Parameters
+    ----------
+    scenario
+        Name of a shipped scenario, path of a file, or a Scenario.
+    seed
+        Which variant.
+    engine
+        "sim".
+    trainee
+        A pseudonym for the header of the journal.
+    autosave
+        A file that the journal is written to while working; False for none.
+
+    Raises
+    ------
+    ScenarioError
+        Where the scenario does not exist or is wrong.
+    """
+    known = scenario if isinstance(scenario, Scenario) else find_scenario(scenario)
+    variant = draw(known, str(seed))
+    header = Header(known.id, known.digest, str(seed), engine, version(), trainee)
+    journal = Journal(header, path=autosave if isinstance(autosave, Path) else None)
+    running = engine_named(engine)
+    running.start(variant.broken)
+    return Lab(variant, journal, running)
+
+
+def resume(path: str | Path, *, scenario: Scenario | None = None, keep_file: bool = True) -> Lab:
+    """Go on where a journal stopped; `scenario` is needed where the header's name cannot be found.
+
+    Raises JournalError or ScenarioError.
+    """
+    journal = Journal.load(Path(path), keep_file=keep_file)
+    scenario = scenario or find_scenario(journal.header.scenario)
+    if scenario.digest != journal.header.scenario_digest:
+        message = f"the scenario {scenario.id} has changed since this journal was begun; begin again"
+        raise JournalError(message)
+    variant = draw(scenario, journal.header.seed)
+    engine = engine_named(journal.header.engine)
+    engine.start(variant.broken)
+    lab = Lab(variant, journal, engine)
+    lab.divergence = replay(engine, journal.effective(), strict=False)
+    return lab

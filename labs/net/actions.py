@@ -1,0 +1,123 @@
+"""What a device asks for and what it reports. An *Action* is a request to the engine, a *Note* is a fact for the trace."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from labs.model.addresses import IPv4
+    from labs.net.ethernet import Frame
+    from labs.net.ipv4 import Ipv4Packet
+
+__all__ = [
+    "Accepted",
+    "Action",
+    "Delivered",
+    "DropReason",
+    "Dropped",
+    "Forwarded",
+    "Note",
+    "PolicyVerdict",
+    "PowerDown",
+    "SetLink",
+    "Transmit",
+]
+
+
+class DropReason(StrEnum):
+    """Why a packet died. Closed: a device drops for one of these and says which."""
+
+    ADMIN_DOWN = "the interface is down"
+    NO_CARRIER = "no link on the port"
+    NOT_FOR_ME = "the frame is addressed to another machine"
+    NO_ROUTE = "no route to the destination"
+    NOT_FORWARDING = "ip_forward is off"
+    NOT_LOCAL = "the destination is not an address of this device"
+    TTL_EXCEEDED = "the TTL ran out"
+    NEIGHBOUR_FAILED = "nobody answered ARP for the next hop"
+    NEIGHBOUR_QUEUE = "too many packets waiting for ARP"
+    POLICY = "a firewall rule or policy"
+    INVALID_SOURCE = "the source address cannot be real (martian)"
+    NO_LISTENER = "nothing listens on the port"
+    NO_PROTOCOL = "the protocol is not spoken here"
+    BRIDGE_SAME_PORT = "the bridge would send it back where it came from"
+    BRIDGE_PORT_STATE = "the bridge port does not forward"
+    STORM = "a switching loop"
+    VLAN = "the VLAN is not allowed on the port"
+    QUEUE_FULL = "the queue of the link is full"
+    LINK_LOSS = "lost on the link"
+    UNPLUGGED = "no lead in the port"
+    POWERED_OFF = "the device has no power"
+    TOO_BIG = "the packet is larger than the MTU"
+    CHECKSUM = "damaged on the way"
+
+
+class Transmit(NamedTuple):
+    """Please send this frame out of this port."""
+
+    port: str
+    frame: Frame
+
+
+class SetLink(NamedTuple):
+    """Please switch the transceiver of this port on or off (`ip link set … up|down`)."""
+
+    port: str
+    up: bool
+
+
+class PowerDown(NamedTuple):
+    """Please switch this device off, and on again where `restart` (`poweroff`, `reboot`)."""
+
+    restart: bool
+
+
+Action = Transmit | SetLink | PowerDown
+
+
+class Dropped(NamedTuple):
+    """A packet or frame died here. `by` names the rule, route or table that decided."""
+
+    reason: DropReason
+    interface: str
+    frame: Frame | None
+    packet: Ipv4Packet | None
+    by: str = ""
+
+
+class Forwarded(NamedTuple):
+    """A router passed a packet on. `by` is the route that decided, as `ip route` prints it."""
+
+    packet: Ipv4Packet
+    incoming: str
+    outgoing: str
+    next_hop: IPv4
+    by: str
+
+
+class Delivered(NamedTuple):
+    """A packet reached an address of this device."""
+
+    packet: Ipv4Packet
+    interface: str
+
+
+class Accepted(NamedTuple):
+    """A packet left a program of this device for the network."""
+
+    packet: Ipv4Packet
+    interface: str
+    by: str
+
+
+class PolicyVerdict(NamedTuple):
+    """A base chain decided about a packet: `verdict` accept, drop or reject; `by` the rule or policy, as nft prints it."""
+
+    packet: Ipv4Packet
+    hook: str
+    verdict: str
+    by: str
+
+
+Note = Dropped | Forwarded | Delivered | Accepted | PolicyVerdict

@@ -1,0 +1,303 @@
+"""Connection tracking and the address translation that rests on it.
+
+Before changing this file read the nf_conntrack documentation of the kernel (timeouts) and RFC 3022. A connection is known
+by the tuple of its first packet; NAT changes the tuple in which the answers are expected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from labs.model.addresses import IPv4
+from labs.net import icmp, tcp
+from labs.net.icmp import IcmpMessage
+from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
+
+__all__ = ["Connection", "Conntrack", "Flow", "flow_of"]
+
+SECOND = 1_000_000_000
+MAX_CONNECTIONS = 65536  # nf_conntrack_max of a small machine
+TIMEOUT_NS = {  # net.netfilter.nf_conntrack_*_timeout
+    "icmp": 30 * SECOND,
+    "udp": 30 * SECOND,
+    "udp-stream": 120 * SECOND,
+    "SYN_SENT": 120 * SECOND,
+    "SYN_RECV": 60 * SECOND,
+    "ESTABLISHED": 432_000 * SECOND,
+    "FIN_WAIT": 120 * SECOND,
+    "CLOSE": 10 * SECOND,
+    "TIME_WAIT": 120 * SECOND,
+    "generic": 600 * SECOND,
+}
+
+
+class Flow(NamedTuple):
+    """One direction of a connection. For ICMP `sport` is the identifier and `dport` type and code."""
+
+    saddr: IPv4
+    daddr: IPv4
+    proto: int
+    sport: int
+    dport: int
+
+    @property
+    def reversed(self) -> Flow:
+        """The tuple in which the answer comes when nothing is translated."""
+        if self.proto == PROTO_ICMP:
+            kind, code = self.dport >> 8, self.dport & 255
+            answer = {icmp.ECHO_REQUEST: icmp.ECHO_REPLY, icmp.ECHO_REPLY: icmp.ECHO_REQUEST}.get(kind, kind)
+            return Flow(self.daddr, self.saddr, self.proto, self.sport, answer << 8 | code)
+        return Flow(self.daddr, self.saddr, self.proto, self.dport, self.sport)
+
+
+def flow_of(packet: Ipv4Packet) -> Flow | None:
+    """The tuple of a packet, or None for an ICMP error, which belongs to the connection of the packet inside."""
+    payload = packet.payload
+    if isinstance(payload, (TcpSegment, UdpDatagram)):
+        return Flow(packet.src, packet.dst, packet.protocol, payload.sport, payload.dport)
+    if isinstance(payload, IcmpMessage) and payload.type not in icmp.ERROR_TYPES:
+        return Flow(packet.src, packet.dst, PROTO_ICMP, payload.identifier, payload.type << 8 | payload.code)
+    return None
+
+
+def rewrite(packet: Ipv4Packet, flow: Flow) -> Ipv4Packet:
+    """The packet with addresses and ports of another tuple."""
+    payload = packet.payload
+    if isinstance(payload, (TcpSegment, UdpDatagram)):
+        payload = payload._replace(sport=flow.sport, dport=flow.dport)
+    elif isinstance(payload, IcmpMessage):
+        payload = payload._replace(identifier=flow.sport)
+    return packet._replace(src=flow.saddr, dst=flow.daddr, payload=payload)
+
+
+@dataclass(slots=True)
+class Connection:
+    """One tracked connection: the tuple it began with and the tuple of its answers."""
+
+    original: Flow
+    reply: Flow
+    expires_ns: int
+    tcp_state: str = ""
+    replied: bool = False
+    assured: bool = False
+    confirmed: bool = False
+    mark: int = 0
+    source_done: bool = False
+    """Source translation was decided (also when the decision was to leave it)."""
+    destination_done: bool = False
+    packets: list[int] = field(default_factory=lambda: [0, 0])
+    octets: list[int] = field(default_factory=lambda: [0, 0])
+
+    @property
+    def status(self) -> frozenset[str]:
+        """The status bits that `ct status` matches."""
+        bits = set()
+        if self.replied:
+            bits.add("seen-reply")
+        if self.assured:
+            bits.add("assured")
+        if self.confirmed:
+            bits.add("confirmed")
+        if self.reply.daddr != self.original.saddr or self.reply.dport != self.original.sport:
+            bits.add("snat")
+        if self.reply.saddr != self.original.daddr:
+            bits.add("dnat")
+        return frozenset(bits)
+
+
+class Tracked(NamedTuple):
+    """What conntrack says of one packet: the `ct` expressions read it."""
+
+    connection: Connection | None
+    state: str
+    direction: str
+
+    @property
+    def status(self) -> frozenset[str]:
+        """Status bits of the connection."""
+        return self.connection.status if self.connection else frozenset()
+
+    @property
+    def mark(self) -> int:
+        """The connection mark."""
+        return self.connection.mark if self.connection else 0
+
+    @property
+    def original(self) -> Flow | None:
+        """The tuple of the first packet."""
+        return self.connection.original if self.connection else None
+
+    @property
+    def reply(self) -> Flow | None:
+        """The tuple of the answers."""
+        return self.connection.reply if self.connection else None
+
+
+UNTRACKED = Tracked(None, "untracked", "original")
+INVALID = Tracked(None, "invalid", "original")
+
+
+class Conntrack:
+    """The table of connections, found by either tuple."""
+
+    def __init__(self) -> None:
+        self._by_flow: dict[Flow, tuple[Connection, str]] = {}
+
+    def __len__(self) -> int:
+        return len({id(connection) for connection, _ in self._by_flow.values()})
+
+    def connections(self, now: int) -> list[Connection]:
+        """Every live connection, oldest first."""
+        self._expire(now)
+        return [connection for connection, direction in self._by_flow.values() if direction == "original"]
+
+    def flush(self) -> None:
+        """`conntrack -F`."""
+        self._by_flow.clear()
+
+    def remove(self, connection: Connection) -> None:
+        """Forget one connection."""
+        self._by_flow.pop(connection.original, None)
+        self._by_flow.pop(connection.reply, None)
+
+    def _expire(self, now: int) -> None:
+        for connection, direction in list(self._by_flow.values()):
+            if direction == "original" and connection.expires_ns <= now:
+                self.remove(connection)
+
+    def find(self, flow: Flow, now: int) -> tuple[Connection, str] | None:
+        """The connection that this tuple belongs to, and in which direction."""
+        found = self._by_flow.get(flow)
+        if found is not None and found[0].expires_ns <= now:
+            self.remove(found[0])
+            return None
+        return found
+
+    def track(self, packet: Ipv4Packet, now: int) -> Tracked:
+        """Look up or begin the connection of a packet."""
+        payload = packet.payload
+        if isinstance(payload, IcmpMessage) and payload.original is not None:
+            inner = flow_of(payload.original)
+            found = self.find(inner, now) if inner is not None else None
+            if found is None:
+                return INVALID
+            return Tracked(found[0], "related", "reply" if found[1] == "original" else "original")
+        flow = flow_of(packet)
+        if flow is None:
+            return INVALID
+        found = self.find(flow, now)
+        if found is None:
+            if not self._may_begin(payload):
+                return INVALID
+            connection = Connection(flow, flow.reversed, now + TIMEOUT_NS["generic"])
+            self._update(connection, packet, "original", now)
+            return Tracked(connection, "new", "original")
+        connection, direction = found
+        if direction == "reply":
+            connection.replied = True
+        self._update(connection, packet, direction, now)
+        return Tracked(connection, "established" if connection.replied else "new", direction)
+
+    @staticmethod
+    def _may_begin(payload: object) -> bool:
+        """Linux picks up TCP in the middle (nf_conntrack_tcp_loose), but never from RST; ICMP begins with a request."""
+        if isinstance(payload, TcpSegment):
+            return not payload.flags & tcp.RST and payload.flags & (tcp.SYN | tcp.ACK) != tcp.SYN | tcp.ACK
+        return not isinstance(payload, IcmpMessage) or payload.type == icmp.ECHO_REQUEST
+
+    @staticmethod
+    def _update(connection: Connection, packet: Ipv4Packet, direction: str, now: int) -> None:
+        side = 0 if direction == "original" else 1
+        connection.packets[side] += 1
+        connection.octets[side] += packet.length
+        payload = packet.payload
+        if isinstance(payload, TcpSegment):
+            connection.tcp_state = _tcp_state(connection.tcp_state, payload.flags, direction)
+            connection.assured |= connection.tcp_state == "ESTABLISHED"
+            timeout = TIMEOUT_NS[connection.tcp_state]
+        elif packet.protocol == PROTO_UDP:
+            timeout = TIMEOUT_NS["udp-stream" if connection.assured else "udp"]
+            connection.assured |= connection.replied and connection.packets[0] > 1
+        else:
+            timeout = TIMEOUT_NS["icmp"]
+        connection.expires_ns = now + timeout
+
+    def confirm(self, connection: Connection) -> bool:
+        """Enter a connection whose first packet survived every hook; False where the table is full or the answer clashes."""
+        if connection.confirmed:
+            return True
+        if len(self._by_flow) >= 2 * MAX_CONNECTIONS or connection.reply in self._by_flow:
+            return False
+        connection.confirmed = True
+        self._by_flow[connection.original] = (connection, "original")
+        self._by_flow[connection.reply] = (connection, "reply")
+        return True
+
+    def translate(self, packet: Ipv4Packet, tracked: Tracked, *, source: bool) -> Ipv4Packet:
+        """Apply the source or the destination half of what the connection's tuples say to a packet."""
+        connection = tracked.connection
+        if connection is None or connection.reply == connection.original.reversed:
+            return packet
+        target = (connection.reply if tracked.direction == "original" else connection.original).reversed
+        payload = packet.payload
+        if isinstance(payload, IcmpMessage) and payload.original is not None:
+            return self._translate_error(packet, payload, tracked, source=source)
+        flow = flow_of(packet)
+        if flow is None:
+            return packet
+        if flow.proto == PROTO_ICMP:  # the identifier plays the part of the port that the client chose
+            flow = flow._replace(sport=target.sport)
+            return rewrite(packet, flow._replace(saddr=target.saddr) if source else flow._replace(daddr=target.daddr))
+        if source:
+            return rewrite(packet, flow._replace(saddr=target.saddr, sport=target.sport))
+        return rewrite(packet, flow._replace(daddr=target.daddr, dport=target.dport))
+
+    @staticmethod
+    def _translate_error(packet: Ipv4Packet, message: IcmpMessage, tracked: Tracked, *, source: bool) -> Ipv4Packet:
+        """An ICMP error carries a packet of the other direction: its addresses are turned back (RFC 5508 §4)."""
+        connection = tracked.connection
+        assert connection is not None
+        assert message.original is not None
+        flow = flow_of(message.original)
+        if flow is None:
+            return packet
+        known = (connection.original if tracked.direction == "reply" else connection.reply)
+        if source:
+            inner = flow._replace(daddr=known.daddr, dport=flow.dport if flow.proto == PROTO_ICMP else known.dport)
+            outer_src = packet.src if packet.src != flow.daddr else known.daddr
+            return packet._replace(src=outer_src, payload=message._replace(original=rewrite(message.original, inner)))
+        inner = flow._replace(saddr=known.saddr, sport=known.sport)
+        return packet._replace(dst=known.saddr, payload=message._replace(original=rewrite(message.original, inner)))
+
+    def free(self, reply: Flow, low: int, high: int) -> Flow:
+        """The wished reply tuple, or the next one that nobody uses: another port, for ICMP another identifier."""
+        if reply not in self._by_flow:
+            return reply
+        field = "sport" if reply.proto == PROTO_ICMP else "dport"
+        wished = getattr(reply, field)
+        start = wished - low if low <= wished <= high else 0
+        span = high - low + 1
+        for step in range(1, min(span, MAX_CONNECTIONS)):
+            candidate = reply._replace(**{field: low + (start + step) % span})
+            if candidate not in self._by_flow:
+                return candidate
+        return reply
+
+
+def _tcp_state(state: str, flags: int, direction: str) -> str:
+    """The conntrack states, coarser than RFC 9293: what decides a timeout and `ct state`."""
+    if flags & tcp.RST:
+        return "CLOSE"
+    if flags & tcp.SYN:
+        return "SYN_RECV" if flags & tcp.ACK else "SYN_SENT"
+    if flags & tcp.FIN:
+        return "TIME_WAIT" if state == "FIN_WAIT" and direction == "reply" else "FIN_WAIT"
+    if state in ("", "SYN_RECV"):
+        return "ESTABLISHED"
+    return state
+
+
+PROTOCOL_NAMES = {PROTO_ICMP: "icmp", PROTO_TCP: "tcp", PROTO_UDP: "udp"}

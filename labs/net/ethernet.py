@@ -1,0 +1,37 @@
+"""Ethernet frames. Before changing this file read IEEE 802.3 clause 3 and IEEE 802.1Q clause 9."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from labs.model.addresses import Mac
+
+if TYPE_CHECKING:
+    from labs.net.arp import ArpPacket
+    from labs.net.ipv4 import Ipv4Packet
+
+__all__ = ["BROADCAST", "ETHERTYPE_ARP", "ETHERTYPE_IPV4", "ETHERTYPE_IPV6", "HEADER_BYTES", "MIN_FRAME_BYTES", "Frame"]
+
+BROADCAST = Mac(0xFFFFFFFFFFFF)
+ETHERTYPE_IPV4 = 0x0800  # RFC 894
+ETHERTYPE_ARP = 0x0806  # RFC 826
+ETHERTYPE_IPV6 = 0x86DD  # RFC 2464
+HEADER_BYTES = 14
+MIN_FRAME_BYTES = 60  # IEEE 802.3 clause 3.2.8, without the frame check sequence
+
+
+class Frame(NamedTuple):
+    """One Ethernet frame. `vlan` is the 802.1Q tag on the wire, or None; `hops` counts bridges passed (see bridge.py)."""
+
+    dst: Mac
+    src: Mac
+    ethertype: int
+    payload: ArpPacket | Ipv4Packet
+    vlan: int | None = None
+    hops: int = 0
+
+    @property
+    def length(self) -> int:
+        """Bytes on the wire without preamble and frame check sequence, padding included."""
+        tag = 0 if self.vlan is None else 4
+        return max(MIN_FRAME_BYTES, HEADER_BYTES + tag + self.payload.length)

@@ -1,0 +1,115 @@
+"""Network interfaces of a device: physical ports, loopback, bridges and VLANs, with the counters of `ip -s link`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
+from labs.model.state import InterfaceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labs.net.bridge import Bridge
+    from labs.net.ethernet import Frame
+
+__all__ = ["Counters", "Interface"]
+
+DEFAULT_MTU = 1500  # RFC 894
+LOOPBACK_MTU = 65536  # Linux drivers/net/loopback.c
+
+
+@dataclass(slots=True)
+class Counters:
+    """Packets and bytes of one direction, as in /proc/net/dev."""
+
+    packets: int = 0
+    bytes: int = 0
+    errors: int = 0
+    dropped: int = 0
+
+
+@dataclass(slots=True)
+class Interface:
+    """One interface. `kind` is ether, loopback, bridge or vlan; `carrier` is what the transceiver reports."""
+
+    name: str
+    index: int
+    kind: str
+    mac: Mac
+    permanent_mac: Mac
+    up: bool = False
+    carrier: bool = False
+    mtu: int = DEFAULT_MTU
+    master: Interface | None = None
+    parent: Interface | None = None
+    vlan: int | None = None
+    bridge: Bridge | None = None
+    addresses: list[InterfaceAddress] = field(default_factory=list)
+    labels: dict[InterfaceAddress, dict[str, str]] = field(default_factory=dict)
+    """Per address what `ip addr` shows besides it: label, brd, peer, scope, metric, noprefixroute, and for an address
+    that runs out dynamic, valid_until_ns and preferred_until_ns (simulated time)."""
+    activated: bool = False
+    """True once it has been up: from then on it has a queue (`ip link` says noop before)."""
+    rx: Counters = field(default_factory=Counters)
+    tx: Counters = field(default_factory=Counters)
+    speed_bps: int = 1_000_000_000
+    taps: list[Callable[[str, Frame], None]] = field(default_factory=list)
+    """Captures: called with "in" or "out" and the frame."""
+
+    @property
+    def running(self) -> bool:
+        """Administratively up and with a carrier."""
+        return self.up and self.has_carrier
+
+    @property
+    def has_carrier(self) -> bool:
+        """Loopback always; a VLAN follows its parent; a bridge needs one running port."""
+        if self.kind == "loopback":
+            return True
+        if self.parent is not None:
+            return self.parent.running
+        if self.bridge is not None:
+            return any(port.running for port in self.bridge.ports)
+        return self.carrier
+
+    def detail(self, address: InterfaceAddress, key: str) -> str | None:
+        """One of the `labels` of an address."""
+        return self.labels.get(address, {}).get(key)
+
+    def prefix_of(self, address: InterfaceAddress) -> Network:
+        """The network an address makes reachable: its own, or that of its peer."""
+        peer = self.detail(address, "peer")
+        return address.network if peer is None else Network.of(IPv4.parse(peer), address.length)
+
+    def secondaries(self, address: InterfaceAddress) -> list[InterfaceAddress]:
+        """The addresses that live and die with this one: later ones of the same network (IFA_F_SECONDARY)."""
+        if self.is_secondary(address):
+            return []
+        network = self.prefix_of(address)
+        return [other for other in self.addresses if other != address and self.prefix_of(other) == network]
+
+    def is_secondary(self, address: InterfaceAddress) -> bool:
+        """True where an earlier address is in the same network."""
+        network = self.prefix_of(address)
+        for other in self.addresses:
+            if other == address:
+                return False
+            if self.prefix_of(other) == network:
+                return True
+        return False
+
+    def snapshot(self) -> InterfaceState:
+        """The frozen picture for tables, observers and grader."""
+        return InterfaceState(
+            name=self.name,
+            index=self.index,
+            kind=self.kind,
+            mac=self.mac,
+            up=self.up,
+            carrier=self.has_carrier,
+            mtu=self.mtu,
+            master=self.master.name if self.master else None,
+            addresses=tuple(self.addresses),
+        )

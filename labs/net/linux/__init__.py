@@ -1,0 +1,1 @@
+"""The small Linux machine that every device of a site is."""

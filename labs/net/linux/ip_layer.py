@@ -1,0 +1,452 @@
+"""The path of an IPv4 packet through a device: hooks, routing decision, delivery, forwarding, errors.
+
+Before changing the order of anything here read RFC 1812 §5.2, RFC 1122 §3.2.1-3.2.2 and the netfilter packet-flow
+diagram. Which address an ICMP error comes from and when it is withheld follows Linux (icmp.c: icmp_send).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.state import Route
+from labs.net import icmp, tcp
+from labs.net.actions import Accepted, Delivered, DropReason, Forwarded, PolicyVerdict
+from labs.net.ethernet import BROADCAST, Frame
+from labs.net.icmp import IcmpMessage
+from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_ICMP, PROTO_TCP, Ipv4Packet
+from labs.net.conntrack import UNTRACKED
+from labs.net.netfilter import Filtered
+from labs.net.nftables import icmp_code
+from labs.net.routing import AddressType, RoutingTable, route_text
+from labs.net.tcp import TcpSegment
+
+if TYPE_CHECKING:
+    from labs.net.interface import Interface
+    from labs.net.linux.node import LinuxNode
+    from labs.net.nftables import Reject
+
+__all__ = ["HOST_UNREACHABLE", "NETWORK_UNREACHABLE", "IpLayer"]
+
+NETWORK_UNREACHABLE = "Network is unreachable"  # strerror(ENETUNREACH)
+HOST_UNREACHABLE = "No route to host"  # strerror(EHOSTUNREACH)
+LOOPBACK_NS = 10_000  # what a packet to oneself takes on a small machine
+LOOPBACK_ADDRESS = InterfaceAddress(IPv4.parse("127.0.0.1"), 8)
+ICMP_BURST = 6  # XRLIM_BURST_FACTOR, net/ipv4/route.c
+# What a sender is told for each type of route that refuses (fib_props, net/ipv4/fib_semantics.c)
+REFUSING = {
+    "blackhole": (None, "Invalid argument"),
+    "unreachable": (icmp.HOST_UNREACHABLE, HOST_UNREACHABLE),
+    "prohibit": (icmp.ADMIN_PROHIBITED, "Permission denied"),
+}
+
+
+class IpLayer:
+    """Layer 3 of one device."""
+
+    def __init__(self, node: LinuxNode) -> None:
+        self._node = node
+        self.routes = RoutingTable()
+        self._identification = 0
+        self._credit: dict[IPv4, tuple[int, int]] = {}
+
+    # Addresses and the routes that come and go with them
+
+    def address_added(self, interface: Interface, address: InterfaceAddress) -> None:
+        """Add the connected route of a new address; arp_notify announces it."""
+        if interface.up:
+            self._connect(interface, address)
+            if self._node.sysctl.interface_number(interface.name, "arp_notify") and isinstance(address.address, IPv4):
+                self._node.link.announce(interface, address.address)
+        self.routes.forget_answers()
+
+    def address_removed(self, interface: Interface, address: InterfaceAddress, prefix: Network) -> None:
+        """Take away what depended on the address (fib_del_ifaddr): its connected route `prefix`, routes that used it as
+        source, and with the last address of an interface every route over that interface."""
+        self.routes.remove_where(
+            [
+                route
+                for route in self.routes
+                if route.device == interface.name
+                and (not interface.addresses or self._is_connected(route, address, prefix))
+            ]
+        )
+        if isinstance(address.address, IPv4) and not self.is_local(address.address):
+            self.routes.remove_where([route for route in self.routes if route.source == address.address])
+
+    @staticmethod
+    def _is_connected(route: Route, address: InterfaceAddress, prefix: Network) -> bool:
+        return route.prefix == prefix and route.protocol == "kernel" and route.source == address.address
+
+    def interface_up(self, interface: Interface) -> None:
+        """Connected routes appear. The loopback without an address gets 127.0.0.1/8 (inetdev_event)."""
+        if interface.kind == "loopback" and not interface.addresses:
+            self._node.add_address(interface, LOOPBACK_ADDRESS, scope="host")
+        for address in interface.addresses:
+            self._connect(interface, address)
+        if self._node.sysctl.interface_number(interface.name, "arp_notify"):
+            for address in interface.addresses:
+                if isinstance(address.address, IPv4):
+                    self._node.link.announce(interface, address.address)
+
+    def interface_down(self, interface: Interface) -> None:
+        """Every route over the interface goes; addresses stay."""
+        self.routes.remove_where([route for route in self.routes if route.device == interface.name])
+
+    def _connect(self, interface: Interface, address: InterfaceAddress) -> None:
+        """The route to the network of an address (fib_add_ifaddr); a secondary address and a /32 bring none."""
+        prefix = interface.prefix_of(address)
+        if interface.kind == "loopback" or interface.is_secondary(address) or prefix.length == 0:
+            return
+        if int(prefix.address) >> 28 >= 0xE:  # no unicast network
+            return
+        if prefix.address == address.address and prefix.length == 32 or interface.detail(address, "noprefixroute"):
+            return
+        metric = int(interface.detail(address, "metric") or 0)
+        self.routes.append(
+            Route(prefix, interface.name, source=address.address, metric=metric, protocol="kernel", scope="link")
+        )
+
+    def source_for(self, interface: Interface, destination: IPv4) -> IPv4 | None:
+        """The address to use on an interface: one in the network of the destination, else the first."""
+        addresses = [a for a in interface.addresses if isinstance(a.address, IPv4)]
+        for address in addresses:
+            if destination in address.network:
+                return address.address  # type: ignore[return-value]
+        return addresses[0].address if addresses else None  # type: ignore[return-value]
+
+    def is_local(self, address: IPv4) -> bool:
+        """True for an address of this device (and all of 127.0.0.0/8)."""
+        return self._type_of(address) is AddressType.LOCAL
+
+    def is_broadcast(self, address: IPv4) -> bool:
+        """True for 255.255.255.255 and the broadcast address of a connected network."""
+        return self._type_of(address) is AddressType.BROADCAST
+
+    def _type_of(self, address: IPv4) -> AddressType:
+        """Asked several times for each packet, so kept until an address or a route changes."""
+        known = self.routes.types.get(address)
+        if known is None:
+            if len(self.routes.types) > 4096:
+                self.routes.types.clear()
+            known = self.routes.types[address] = self._classify(address)
+        return known
+
+    def _classify(self, address: IPv4) -> AddressType:
+        if address.is_loopback or address in self._node.local_addresses():
+            return AddressType.LOCAL
+        if address == LIMITED_BROADCAST or any(
+            address == a.network.broadcast and a.length < 31
+            for interface in self._node.interfaces.values()
+            for a in interface.addresses
+        ):
+            return AddressType.BROADCAST
+        return AddressType.UNICAST
+
+    # Receiving
+
+    def receive(self, interface: Interface, packet: Ipv4Packet, frame: Frame) -> None:
+        """A packet came in from a neighbour."""
+        if packet.src.is_loopback or packet.dst.is_loopback or self._spoofed(interface, packet):
+            self._node.drop(DropReason.INVALID_SOURCE, interface.name, frame=frame, packet=packet)
+            return
+        filtered = self._hook("prerouting", packet, incoming=interface, frame=frame)
+        if filtered.packet is None:
+            self._refuse(filtered, packet, "prerouting", interface)
+            return
+        packet = filtered.packet
+        if packet.dst.is_multicast or self.is_broadcast(packet.dst) or self.is_local(packet.dst):
+            self._deliver(interface, packet, frame, filtered)
+        elif frame.dst.is_group:
+            self._node.drop(DropReason.NOT_LOCAL, interface.name, frame=frame, packet=packet)
+        else:
+            self._forward(interface, packet, frame, filtered)
+
+    def _spoofed(self, interface: Interface, packet: Ipv4Packet) -> bool:
+        """A source that is our own address, or that rp_filter (RFC 3704) does not believe."""
+        if self.is_local(packet.src) and packet.src != ANY:
+            return True
+        mode = self._node.sysctl.interface_number(interface.name, "rp_filter")
+        if not mode or packet.src == ANY:
+            return False
+        route = self.routes.lookup(packet.src)
+        return route is None or (mode == 1 and route.device != interface.name)
+
+    def _deliver(self, interface: Interface, packet: Ipv4Packet, frame: Frame | None, before: Filtered) -> None:
+        filtered = self._hook("input", packet, incoming=interface, frame=frame, before=before)
+        if filtered.packet is None:
+            self._refuse(filtered, packet, "input", interface)
+            return
+        self._node.note(Delivered(filtered.packet, interface.name))
+        self._node.transport.deliver(filtered.packet, interface, frame)
+
+    def _forward(self, interface: Interface, packet: Ipv4Packet, frame: Frame, before: Filtered) -> None:
+        node = self._node
+        if not node.sysctl.number("net.ipv4.ip_forward"):
+            node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by="net.ipv4.ip_forward = 0")
+            return
+        route = self.routes.lookup(packet.dst)
+        if route is None or route.device is None or route.kind != "unicast":
+            kind = route.kind if route is not None else ""
+            code = REFUSING[kind][0] if kind in REFUSING else icmp.NET_UNREACHABLE
+            node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
+            if code is not None:
+                self.send_error(packet, icmp.DEST_UNREACHABLE, code, interface)
+            return
+        if packet.ttl <= 1:
+            node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
+            self.send_error(packet, icmp.TIME_EXCEEDED, 0, interface)
+            return
+        outgoing = node.interfaces[route.device]
+        if packet.length > outgoing.mtu and packet.dont_fragment:
+            node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {outgoing.mtu}")
+            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, interface, mtu=outgoing.mtu)
+            return
+        packet = packet._replace(ttl=packet.ttl - 1)
+        filtered = self._hook("forward", packet, incoming=interface, outgoing=outgoing, frame=frame, before=before)
+        if filtered.packet is None:
+            self._refuse(filtered, packet, "forward", interface)
+            return
+        next_hop = route.via if isinstance(route.via, IPv4) else filtered.packet.dst
+        if node.tracing:
+            node.note(Forwarded(filtered.packet, interface.name, outgoing.name, next_hop, route_text(route)))
+        self._leave(filtered, outgoing, next_hop, incoming=interface)
+
+    # Sending
+
+    def output(self, packet: Ipv4Packet, *, interface: Interface | None = None) -> str | None:
+        """Send a packet of a program. Returns None, or the error of the system call.
+
+        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it.
+        """
+        node = self._node
+        route = None if interface is not None else self.routes.lookup(packet.dst)
+        local = self.is_local(packet.dst)
+        if local and interface is None:
+            return self._loop_back(packet)
+        if interface is None and not self._goes_out(packet, route):
+            kind = route.kind if route is not None else ""
+            node.drop(DropReason.NO_ROUTE, "", packet=packet, by=route_text(route) if route else "")
+            return REFUSING[kind][1] if kind in REFUSING else NETWORK_UNREACHABLE
+        if interface is None:
+            assert route is not None
+            assert route.device is not None
+            interface = node.interfaces[route.device]
+        if packet.src == ANY and not self._may_be_anonymous(packet):
+            source = self._source(route, interface, packet.dst)
+            if source is None:
+                return NETWORK_UNREACHABLE
+            packet = packet._replace(src=source)
+        if packet.length > interface.mtu and packet.dont_fragment:
+            return "Message too long"
+        self._identification = self._identification + 1 & 0xFFFF
+        packet = packet._replace(identification=self._identification)
+        before = packet
+        filtered = self._hook("output", packet, outgoing=interface)
+        if filtered.packet is None:
+            self._refuse(filtered, packet, "output", None)
+            return "Operation not permitted"
+        packet = filtered.packet
+        if packet.dst != before.dst:
+            return self._rerouted(packet, filtered)
+        next_hop = route.via if route is not None and isinstance(route.via, IPv4) else packet.dst
+        if node.tracing:
+            node.note(Accepted(packet, interface.name, route_text(route) if route else ""))
+        self._leave(filtered, interface, next_hop, incoming=None)
+        return None
+
+    @staticmethod
+    def _goes_out(packet: Ipv4Packet, route: Route | None) -> bool:
+        return route is not None and route.device is not None and route.kind == "unicast" and packet.dst != ANY
+
+    @staticmethod
+    def _may_be_anonymous(packet: Ipv4Packet) -> bool:
+        return packet.dst == LIMITED_BROADCAST
+
+    def _source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
+        if route is not None and isinstance(route.source, IPv4):
+            return route.source
+        hop = route.via if route is not None and isinstance(route.via, IPv4) else destination
+        found = self.source_for(interface, hop)
+        if found is not None:
+            return found
+        return next((a for a in self._node.local_addresses() if not a.is_loopback), None)
+
+    def source_of(self, route: Route, destination: IPv4) -> IPv4 | None:
+        """The source address that a packet gets on a route."""
+        return None if route.device is None else self._source(route, self._node.interfaces[route.device], destination)
+
+    def preferred_source(self, destination: IPv4) -> IPv4 | None:
+        """The source address that a packet to `destination` would get, or None without a route."""
+        if self.is_local(destination):
+            return destination
+        route = self.routes.lookup(destination)
+        if route is None or route.device is None or route.kind != "unicast":
+            return None
+        return self._source(route, self._node.interfaces[route.device], destination)
+
+    def _rerouted(self, packet: Ipv4Packet, filtered: Filtered) -> str | None:
+        """The output hook changed the destination: find the way again (ip_route_me_harder)."""
+        if self.is_local(packet.dst):
+            self._enter_loopback(filtered)
+            return None
+        route = self.routes.lookup(packet.dst)
+        if not self._goes_out(packet, route):
+            return NETWORK_UNREACHABLE
+        assert route is not None
+        assert route.device is not None
+        next_hop = route.via if isinstance(route.via, IPv4) else packet.dst
+        self._leave(filtered, self._node.interfaces[route.device], next_hop, incoming=None)
+        return None
+
+    def _loop_back(self, packet: Ipv4Packet) -> str | None:
+        loopback = self._node.interfaces["lo"]
+        if not loopback.up:
+            return NETWORK_UNREACHABLE
+        if packet.src == ANY:
+            packet = packet._replace(src=packet.dst)
+        filtered = self._hook("output", packet, outgoing=loopback)
+        if filtered.packet is None:
+            self._refuse(filtered, packet, "output", None)
+            return "Operation not permitted"
+        self._enter_loopback(filtered)
+        return None
+
+    def _enter_loopback(self, filtered: Filtered) -> None:
+        loopback = self._node.interfaces["lo"]
+        assert filtered.packet is not None
+        filtered = self._hook("postrouting", filtered.packet, outgoing=loopback, before=filtered)
+        if filtered.packet is None:
+            return
+        for counters in (loopback.tx, loopback.rx):
+            counters.packets += 1
+            counters.bytes += filtered.packet.length
+        packet = filtered.packet
+
+        def arrive() -> None:
+            again = self._hook("prerouting", packet, incoming=loopback)
+            if again.packet is not None:
+                self._deliver(loopback, again.packet, None, again)
+
+        self._node.call_at(self._node.now + LOOPBACK_NS, arrive)
+
+    def _leave(self, before: Filtered, outgoing: Interface, next_hop: IPv4, *, incoming: Interface | None) -> None:
+        """The postrouting hook and the way to the neighbour."""
+        assert before.packet is not None
+        filtered = self._hook("postrouting", before.packet, incoming=incoming, outgoing=outgoing, before=before)
+        if filtered.packet is None:
+            self._refuse(filtered, before.packet, "postrouting", None)
+            return
+        packet = filtered.packet
+        if packet.dst.is_multicast or self.is_broadcast(packet.dst):
+            self._node.link.send_to_mac(outgoing, packet, BROADCAST)
+        elif not outgoing.up:
+            self._node.drop(DropReason.ADMIN_DOWN, outgoing.name, packet=packet)
+        else:
+            self._node.link.send_ip(outgoing, packet, next_hop)
+
+    def neighbour_failed(self, interface: Interface, packet: Ipv4Packet) -> None:
+        """Nobody answered ARP: tell the sender, who may be a program of this device (arp_error_report)."""
+        if self.is_local(packet.src):
+            message = IcmpMessage(icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, original=packet)
+            self._node.transport.icmp_error(packet.src, message, ttl=64, local=True)
+        else:
+            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, interface)
+
+    # Refusals
+
+    def _hook(
+        self,
+        name: str,
+        packet: Ipv4Packet,
+        *,
+        incoming: Interface | None = None,
+        outgoing: Interface | None = None,
+        frame: Frame | None = None,
+        before: Filtered | None = None,
+    ) -> Filtered:
+        netfilter = self._node.netfilter
+        if not netfilter.active:
+            return Filtered(packet, before.tracked if before is not None else UNTRACKED)
+        side = outgoing if name == "postrouting" else incoming
+        addresses = tuple(a.address for a in side.addresses if isinstance(a.address, IPv4)) if side else ()
+        return netfilter.hook(
+            name,
+            packet,
+            now=self._node.now,
+            incoming=incoming,
+            outgoing=outgoing,
+            frame=frame,
+            tracked=before.tracked if before is not None else None,
+            addresses=addresses,
+        )
+
+    def _refuse(self, filtered: Filtered, packet: Ipv4Packet, hook: str, interface: Interface | None) -> None:
+        """A rule dropped or rejected the packet."""
+        node = self._node
+        verdict = "reject" if filtered.reject is not None else "drop"
+        node.note(PolicyVerdict(packet, hook, verdict, filtered.by))
+        node.drop(DropReason.POLICY, interface.name if interface else "", packet=packet, by=filtered.by)
+        if filtered.reject is not None:
+            self._reject(filtered.reject, packet, interface)
+
+    def _reject(self, reject: Reject, packet: Ipv4Packet, interface: Interface | None) -> None:
+        if reject.type == "tcp reset":
+            self._send_reset(packet)
+            return
+        code = icmp_code(reject)
+        if interface is None:
+            message = IcmpMessage(icmp.DEST_UNREACHABLE, code, original=packet)
+            self._node.call_soon(lambda: self._node.transport.icmp_error(packet.src, message, ttl=64, local=True))
+        else:
+            self.send_error(packet, icmp.DEST_UNREACHABLE, code, interface)
+
+    def _send_reset(self, packet: Ipv4Packet) -> None:
+        """`reject with tcp reset` (nf_send_reset): only an open attempt or a segment gets one, never a reset."""
+        segment = packet.payload
+        if packet.protocol != PROTO_TCP or not isinstance(segment, TcpSegment) or segment.flags & tcp.RST:
+            return
+        self.output(Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), tag=packet.tag))
+
+    def send_error(
+        self, packet: Ipv4Packet, kind: int, code: int, interface: Interface | None, *, mtu: int = 0
+    ) -> None:
+        """Send an ICMP error about a packet, unless RFC 1122 §3.2.2 or the rate limit forbids it."""
+        payload = packet.payload
+        if isinstance(payload, IcmpMessage) and payload.type in icmp.ERROR_TYPES:
+            return
+        if packet.src in (ANY, LIMITED_BROADCAST) or packet.src.is_multicast or packet.dst.is_multicast:
+            return
+        if self.is_broadcast(packet.dst) or not self._within_rate(packet.src):
+            return
+        source = packet.dst if self.is_local(packet.dst) else self.preferred_source(packet.src)
+        if source is None:
+            return
+        message = IcmpMessage(kind, code, sequence=mtu, original=packet)
+        self.output(Ipv4Packet(source, packet.src, PROTO_ICMP, message, tos=0xC0, tag=packet.tag))
+
+    def _within_rate(self, destination: IPv4) -> bool:
+        """One error a second and a burst of six to each destination (inet_peer_xrlim_allow, icmp_ratelimit)."""
+        if self.is_local(destination):
+            return True
+        step = self._node.sysctl.number("net.ipv4.icmp_ratelimit") * 1_000_000
+        now = self._node.now
+        credit, last = self._credit.get(destination, (ICMP_BURST * step, now))
+        credit = min(credit + now - last, ICMP_BURST * step)
+        allowed = credit >= step
+        if len(self._credit) > 1024:
+            self._credit.clear()
+        self._credit[destination] = (credit - step if allowed else credit, now)
+        return allowed
+
+
+def reset_for(segment: TcpSegment) -> TcpSegment:
+    """The reset that answers a segment to a closed port (RFC 9293 §3.10.7.1)."""
+    if segment.flags & tcp.ACK:
+        return TcpSegment(segment.dport, segment.sport, segment.ack, 0, tcp.RST, window=0)
+    length = len(segment.data) + (1 if segment.flags & (tcp.SYN | tcp.FIN) else 0)
+    ack = segment.seq + length & 0xFFFFFFFF
+    return TcpSegment(segment.dport, segment.sport, 0, ack, tcp.RST | tcp.ACK, window=0)
+
+
+DEFAULT_ROUTE = Network(IPv4(0), 0)

@@ -1,0 +1,202 @@
+"""Changes to interfaces (`ip link add|set|del`), with everything in the device that follows them.
+
+Errors are those of the kernel: strerror(3), or the sentence of its extended acknowledgement.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import Mac
+from labs.net.bridge import Bridge
+
+if TYPE_CHECKING:
+    from labs.net.interface import Interface
+    from labs.net.linux.node import LinuxNode
+
+__all__ = ["LinkError", "add_bridge", "add_vlan", "enslave", "release", "remove_interface", "rename", "set_mac", "set_mtu", "set_up"]
+
+MAX_INTERFACES = 256
+MAX_VLAN_ID = 4094  # IEEE 802.1Q clause 9.6: 4095 is reserved
+MTU_RANGE = {"ether": (68, 9216), "bridge": (68, 65535), "vlan": (0, 65535), "loopback": (0, 2147483647)}
+
+
+class LinkError(Exception):
+    """A refused change. `explained` is true where the kernel gives a sentence instead of an error number."""
+
+    def __init__(self, text: str, *, explained: bool = False) -> None:
+        super().__init__(text)
+        self.explained = explained
+
+
+def _check_name(node: LinuxNode, name: str) -> None:
+    if name in node.interfaces:
+        message = "File exists"
+        raise LinkError(message)
+    if len(node.interfaces) >= MAX_INTERFACES:
+        message = "Cannot allocate memory"
+        raise LinkError(message)
+
+
+def add_bridge(node: LinuxNode, name: str, mac: Mac | None = None) -> Interface:
+    """`ip link add NAME type bridge`. Raises LinkError.
+
+    Linux draws a random MAC address; ours is a function of the names, so that a lab can be replayed.
+    """
+    _check_name(node, name)
+    drawn = Mac(0x02 << 40 | zlib.crc32(f"{node.name}/{name}".encode()) << 8 | 0x5E)
+    interface = node.add_interface(name, "bridge", mac or drawn)
+    interface.bridge = Bridge()
+    interface.bridge.fixed_mac = mac is not None
+    return interface
+
+
+def add_vlan(node: LinuxNode, parent: Interface, name: str, vlan: int, mac: Mac | None = None) -> Interface:
+    """`ip link add link PARENT name NAME type vlan id VLAN`. Raises LinkError."""
+    _check_name(node, name)
+    if not 0 <= vlan <= MAX_VLAN_ID:
+        message = "Numerical result out of range"
+        raise LinkError(message)
+    if parent.kind == "loopback":
+        message = "VLANs not supported on device"
+        raise LinkError(message, explained=True)
+    if any(other.parent is parent and other.vlan == vlan for other in node.interfaces.values()):
+        message = "VLAN device already exists"
+        raise LinkError(message, explained=True)
+    interface = node.add_interface(name, "vlan", mac or parent.mac, parent)
+    interface.vlan = vlan
+    interface.mtu = parent.mtu
+    return interface
+
+
+def remove_interface(node: LinuxNode, interface: Interface) -> None:
+    """`ip link del`. Raises LinkError for what is soldered on."""
+    if interface.kind in ("loopback", "ether"):
+        message = "Operation not supported"
+        raise LinkError(message)
+    for child in [other for other in node.interfaces.values() if other.parent is interface]:
+        remove_interface(node, child)
+    if interface.bridge is not None:
+        for port in list(interface.bridge.ports):
+            release(node, port)
+    if interface.master is not None:
+        release(node, interface)
+    node.set_up(interface, up=False)
+    for address in list(interface.addresses):
+        if address in interface.addresses:
+            node.remove_address(interface, address)
+    del node.interfaces[interface.name]
+    node.ip.routes.forget_answers()
+
+
+def set_up(node: LinuxNode, interface: Interface, *, up: bool) -> None:
+    """`ip link set … up|down`; the VLANs on an interface go up and down with it. Raises LinkError."""
+    if up and interface.parent is not None and not interface.parent.up:
+        message = "Network is down"
+        raise LinkError(message)
+    node.set_up(interface, up=up)
+
+
+def enslave(node: LinuxNode, port: Interface, master: Interface) -> None:
+    """`ip link set PORT master BRIDGE`. Raises LinkError."""
+    if port.master is master:
+        return
+    if port is master:
+        message = "Invalid argument" if master.bridge is None else "Too many levels of symbolic links"
+        raise LinkError(message)
+    if master.bridge is None:
+        message = "Operation not supported"
+        raise LinkError(message)
+    if port.kind == "loopback":
+        message = "Invalid argument"
+        raise LinkError(message)
+    if port.bridge is not None:
+        message = "Can not enslave a bridge to a bridge"
+        raise LinkError(message, explained=True)
+    if port.parent is master:
+        message = "Too many levels of symbolic links"
+        raise LinkError(message)
+    if port.master is not None:
+        release(node, port)
+    port.master = master
+    master.bridge.add_port(port)
+    _follow_ports(node, master)
+
+
+def release(node: LinuxNode, port: Interface) -> None:
+    """`ip link set PORT nomaster`."""
+    master, port.master = port.master, None
+    if master is not None and master.bridge is not None:
+        master.bridge.remove_port(port)
+        _follow_ports(node, master)
+
+
+def _follow_ports(node: LinuxNode, interface: Interface) -> None:
+    """A bridge takes the lowest MAC address and the lowest MTU of its ports, unless it was told otherwise."""
+    bridge = interface.bridge
+    assert bridge is not None
+    if bridge.ports:
+        if not bridge.fixed_mac:
+            interface.mac = min(port.mac for port in bridge.ports)
+        if not bridge.fixed_mtu:
+            interface.mtu = min(port.mtu for port in bridge.ports)
+    node.ip.routes.forget_answers()
+
+
+def set_mac(node: LinuxNode, interface: Interface, mac: Mac) -> None:
+    """`ip link set … address`. Raises LinkError for a group or zero address."""
+    if interface.kind != "loopback" and (mac.is_group or mac == 0):
+        message = "Cannot assign requested address"
+        raise LinkError(message)
+    old, interface.mac = interface.mac, mac
+    if interface.bridge is not None:
+        interface.bridge.fixed_mac = True
+    for other in node.interfaces.values():
+        if other.parent is interface and other.mac == old:
+            other.mac = mac
+    master = interface.master
+    if master is not None and master.bridge is not None:
+        master.bridge.stations.pop(old, None)
+        master.bridge.add_own(interface)
+        _follow_ports(node, master)
+
+
+def set_mtu(node: LinuxNode, interface: Interface, mtu: int) -> None:
+    """`ip link set … mtu`. Raises LinkError."""
+    low, high = MTU_RANGE[interface.kind]
+    if mtu < low:
+        message = "mtu less than device minimum"
+        raise LinkError(message, explained=True)
+    if mtu > high:
+        message = "mtu greater than device maximum"
+        raise LinkError(message, explained=True)
+    if interface.parent is not None and mtu > interface.parent.mtu:
+        message = "Numerical result out of range"
+        raise LinkError(message)
+    interface.mtu = mtu
+    if interface.bridge is not None:
+        interface.bridge.fixed_mtu = True
+    for other in node.interfaces.values():
+        if other.parent is interface and other.mtu > mtu:
+            other.mtu = mtu
+    if interface.master is not None:
+        _follow_ports(node, interface.master)
+
+
+def rename(node: LinuxNode, interface: Interface, name: str) -> None:
+    """`ip link set … name`. Raises LinkError."""
+    if name == interface.name:
+        return
+    _check_name(node, name)
+    old = interface.name
+    node.link.interface_down(interface)
+    interface.name = name
+    renamed = {name if key == old else key: value for key, value in node.interfaces.items()}
+    node.interfaces.clear()
+    node.interfaces.update(renamed)
+    for route in node.ip.routes.routes():
+        if route.device == old:
+            node.ip.routes.remove(route)
+            node.ip.routes.append(replace(route, device=name))

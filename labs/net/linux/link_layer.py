@@ -1,0 +1,318 @@
+"""From the wire to the protocols and back: taps, bridges, VLANs, and the resolution of next hops by ARP.
+
+Before changing this file read RFC 826, RFC 1122 §2.3.2, RFC 5227 and IEEE 802.1Q clause 8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import IPv4, Mac
+from labs.net.actions import DropReason, Transmit
+from labs.net.arp import REPLY, REQUEST, ArpPacket
+from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, Frame
+from labs.net.ipv4 import ANY, Ipv4Packet
+from labs.net.neighbour import (
+    BASE_REACHABLE_NS,
+    DELAY_FIRST_PROBE_NS,
+    LOCKTIME_NS,
+    MCAST_SOLICIT,
+    RETRANS_NS,
+    UCAST_SOLICIT,
+    UNRESOLVED_QUEUE,
+    Neighbour,
+    NeighbourState,
+    NeighbourTable,
+)
+
+if TYPE_CHECKING:
+    from labs.net.interface import Interface
+    from labs.net.linux.node import LinuxNode
+    from labs.net.sockets import PacketSocket
+
+__all__ = ["LinkLayer"]
+
+
+class LinkLayer:
+    """Layer 2 of one device."""
+
+    def __init__(self, node: LinuxNode) -> None:
+        self._node = node
+        self.neighbours = NeighbourTable()
+        self._captures: list[PacketSocket] = []
+
+    # Captures
+
+    def open_capture(self, capture: PacketSocket) -> None:
+        """Copy frames to a packet socket from now on."""
+        self._captures.append(capture)
+
+    def close_capture(self, capture: PacketSocket) -> None:
+        """Stop copying."""
+        if capture in self._captures:
+            self._captures.remove(capture)
+
+    def _tap(self, interface: Interface, direction: str, frame: Frame) -> None:
+        for capture in self._captures:
+            if capture.interface is None or capture.interface == interface.name:
+                capture.deliver(self._node.now, interface, direction, frame)
+
+    # Receiving
+
+    def receive(self, interface: Interface, frame: Frame) -> None:
+        """A frame came up from a port, a VLAN or a bridge."""
+        interface.rx.packets += 1
+        interface.rx.bytes += frame.length
+        if self._captures:
+            self._tap(interface, "in", frame)
+        if interface.master is not None:
+            self._bridge_input(interface.master, interface, frame)
+            return
+        if frame.vlan is not None:
+            self._receive_tagged(interface, frame)
+            return
+        if frame.dst != interface.mac and not frame.dst.is_group:
+            self._node.drop(DropReason.NOT_FOR_ME, interface.name, frame=frame)
+            return
+        payload = frame.payload
+        if isinstance(payload, ArpPacket):
+            self._arp_input(interface, payload)
+        elif isinstance(payload, Ipv4Packet):
+            self._node.ip.receive(interface, payload, frame)
+
+    def _receive_tagged(self, interface: Interface, frame: Frame) -> None:
+        for other in self._node.interfaces.values():
+            if other.parent is interface and other.vlan == frame.vlan and other.up:
+                self.receive(other, frame._replace(vlan=None))
+                return
+        interface.rx.dropped += 1
+        self._node.drop(DropReason.VLAN, interface.name, frame=frame)
+
+    def _bridge_input(self, master: Interface, incoming: Interface, frame: Frame) -> None:
+        bridge = master.bridge
+        assert bridge is not None
+        if not master.up:
+            self._node.drop(DropReason.ADMIN_DOWN, master.name, frame=frame)
+            return
+        frame = frame._replace(hops=frame.hops + 1)
+        local = frame.dst == master.mac
+        leaving = bridge.relay(frame, incoming, self._node.now)
+        if isinstance(leaving, DropReason):
+            incoming.rx.dropped += 1
+            self._node.drop(leaving, incoming.name, frame=frame)
+            return
+        if not local:
+            for port in leaving:
+                self.transmit(port, frame)
+        if local or frame.dst.is_group:
+            self.receive(master, frame)
+        elif not leaving:
+            self._node.drop(DropReason.BRIDGE_SAME_PORT, incoming.name, frame=frame)
+
+    # Sending
+
+    def transmit(self, interface: Interface, frame: Frame) -> None:
+        """Send a frame down through an interface."""
+        if not interface.up:
+            self._node.drop(DropReason.ADMIN_DOWN, interface.name, frame=frame)
+            return
+        interface.tx.packets += 1
+        interface.tx.bytes += frame.length
+        if self._captures:
+            self._tap(interface, "out", frame)
+        if interface.parent is not None:
+            self.transmit(interface.parent, frame._replace(vlan=interface.vlan))
+        elif interface.bridge is not None:
+            leaving = interface.bridge.relay(frame, None, self._node.now)
+            if not isinstance(leaving, DropReason):
+                for port in leaving:
+                    self.transmit(port, frame)
+        elif interface.carrier:
+            self._node.emit(Transmit(interface.name, frame))
+        else:
+            interface.tx.dropped += 1
+            self._node.drop(DropReason.NO_CARRIER, interface.name, frame=frame)
+
+    # Carrier
+
+    def carrier_changed(self, interface: Interface, *, up: bool) -> None:
+        """The lead came alive or died: stations behind a dead bridge port are forgotten."""
+        if interface.carrier == up:
+            return
+        interface.carrier = up
+        if not up and interface.master is not None and interface.master.bridge is not None:
+            interface.master.bridge.forget(interface)
+        if not up:
+            self._flush_neighbours(interface)
+
+    def interface_down(self, interface: Interface) -> None:
+        """`ip link set … down` empties the neighbour table of the interface."""
+        self._flush_neighbours(interface)
+
+    def _flush_neighbours(self, interface: Interface) -> None:
+        for entry in self.neighbours.flush(interface):
+            for packet in entry.waiting:
+                self._node.drop(DropReason.NEIGHBOUR_FAILED, interface.name, packet=packet)
+
+    # ARP
+
+    def _arp_input(self, interface: Interface, packet: ArpPacket) -> None:
+        """RFC 826, section Packet Reception, with Linux's rule for who may enter the table."""
+        if packet.sender == ANY:
+            if self._owns(interface, packet.target) and packet.operation == REQUEST:
+                self._arp_reply(interface, packet)  # address probe, RFC 5227 §2.1.1
+            return
+        for_me = self._owns(interface, packet.target)
+        entry = self.neighbours.get(interface, packet.sender)
+        if entry is not None:
+            self._heard(entry, packet.sender_mac, solicited=packet.operation == REPLY)
+        elif for_me and packet.operation == REQUEST and self._plausible(interface, packet.sender):
+            created = self.neighbours.create(interface, packet.sender, NeighbourState.STALE)
+            if created is not None:
+                created.mac = packet.sender_mac
+                created.updated_ns = self._node.now
+        if for_me and packet.operation == REQUEST and self._plausible(interface, packet.sender):
+            self._arp_reply(interface, packet)
+
+    def _owns(self, interface: Interface, address: IPv4) -> bool:
+        """Linux answers for any address of the machine on any interface (arp_ignore 0)."""
+        return interface.up and address in self._node.local_addresses() and not address.is_loopback
+
+    def _plausible(self, interface: Interface, sender: IPv4) -> bool:
+        """A request is answered only where a route leads back to the asker (arp_process uses ip_route_input)."""
+        return self._node.ip.routes.lookup(sender) is not None or sender in self._node.local_addresses()
+
+    def _arp_reply(self, interface: Interface, request: ArpPacket) -> None:
+        reply = ArpPacket(REPLY, interface.mac, request.target, request.sender_mac, request.sender)
+        self.transmit(interface, Frame(request.sender_mac, interface.mac, ETHERTYPE_ARP, reply))
+
+    def _heard(self, entry: Neighbour, mac: Mac, *, solicited: bool) -> None:
+        """Somebody says where an address lives."""
+        now = self._node.now
+        if entry.state is NeighbourState.PERMANENT:
+            return
+        entry.refresh(now)
+        if entry.mac is not None and entry.mac != mac and now - entry.updated_ns < LOCKTIME_NS:
+            return
+        changed = entry.mac != mac
+        entry.mac = mac
+        if solicited:
+            entry.state = NeighbourState.REACHABLE
+            entry.confirmed_ns = now
+        elif changed or not entry.usable:
+            entry.state = NeighbourState.STALE
+        if changed or solicited:
+            entry.updated_ns = now
+        entry.serial += 1
+        entry.probes = 0
+        waiting, entry.waiting = entry.waiting, []
+        for packet in waiting:
+            self.send_ip(entry.interface, packet, entry.address)
+        if entry.state is NeighbourState.DELAY:
+            self._later(entry, DELAY_FIRST_PROBE_NS)
+
+    def announce(self, interface: Interface, address: IPv4) -> None:
+        """A gratuitous ARP (RFC 5227 §3): arp_notify, arping -U."""
+        packet = ArpPacket(REQUEST, interface.mac, address, Mac(0), address)
+        self.transmit(interface, Frame(BROADCAST, interface.mac, ETHERTYPE_ARP, packet))
+
+    def send_ip(self, interface: Interface, packet: Ipv4Packet, next_hop: IPv4) -> None:
+        """Send a packet to a neighbour, resolving its MAC address if need be."""
+        now = self._node.now
+        entry = self.neighbours.get(interface, next_hop)
+        if entry is None:
+            entry = self.neighbours.create(interface, next_hop, NeighbourState.INCOMPLETE)
+            if entry is None:
+                self._node.drop(DropReason.NEIGHBOUR_QUEUE, interface.name, packet=packet)
+                return
+            self._solicit(entry)
+        elif entry.state is NeighbourState.FAILED:
+            entry.state = NeighbourState.INCOMPLETE
+            entry.mac = None
+            entry.probes = 0
+            self._solicit(entry)
+        entry.used_ns = now
+        entry.refresh(now)
+        if entry.state is NeighbourState.STALE:
+            entry.state = NeighbourState.DELAY
+            entry.probes = 0
+            self._later(entry, DELAY_FIRST_PROBE_NS)
+        if entry.usable and entry.mac is not None:
+            self.transmit(interface, Frame(entry.mac, interface.mac, ETHERTYPE_IPV4, packet))
+            return
+        if len(entry.waiting) >= UNRESOLVED_QUEUE:
+            self._node.drop(DropReason.NEIGHBOUR_QUEUE, interface.name, packet=entry.waiting.pop(0))
+        entry.waiting.append(packet)
+
+    def send_to_mac(self, interface: Interface, packet: Ipv4Packet, mac: Mac) -> None:
+        """Send a packet to a known MAC address: broadcasts, and a DHCP server answering a client without address."""
+        self.transmit(interface, Frame(mac, interface.mac, ETHERTYPE_IPV4, packet))
+
+    def set_neighbour(self, interface: Interface, address: IPv4, mac: Mac | None, state: NeighbourState) -> bool:
+        """`ip neigh replace`: enter a neighbour by hand, and send what waited for it. False where the table is full."""
+        entry = self.neighbours.get(interface, address) or self.neighbours.create(interface, address, state)
+        if entry is None:
+            return False
+        entry.state = state
+        entry.mac = mac or entry.mac
+        entry.serial += 1
+        entry.confirmed_ns = entry.updated_ns = self._node.now
+        entry.probes = 0
+        if entry.usable:
+            waiting, entry.waiting = entry.waiting, []
+            for packet in waiting:
+                self.send_ip(interface, packet, address)
+        return True
+
+    def forget_neighbour(self, entry: Neighbour) -> None:
+        """`ip neigh del`: what waited for the answer is lost."""
+        self.neighbours.remove(entry)
+        for packet in entry.waiting:
+            self._node.drop(DropReason.NEIGHBOUR_FAILED, entry.interface.name, packet=packet)
+
+    def confirm(self, interface: Interface, address: IPv4) -> None:
+        """An upper layer made progress through this neighbour: no need to ask (RFC 4861 §7.3.1)."""
+        entry = self.neighbours.get(interface, address)
+        if entry is not None and entry.state in (NeighbourState.STALE, NeighbourState.DELAY, NeighbourState.PROBE):
+            entry.state = NeighbourState.REACHABLE
+            entry.confirmed_ns = self._node.now
+            entry.serial += 1
+
+    def _later(self, entry: Neighbour, delay_ns: int) -> None:
+        entry.serial += 1
+        serial = entry.serial
+        self._node.call_at(self._node.now + delay_ns, lambda: self._timer(entry, serial))
+
+    def _solicit(self, entry: Neighbour) -> None:
+        """Ask once and set the timer for the next question."""
+        interface = entry.interface
+        entry.probes += 1
+        unicast = entry.state is NeighbourState.PROBE and entry.mac is not None
+        sender = self._node.ip.source_for(interface, entry.address)
+        if sender is not None:
+            packet = ArpPacket(REQUEST, interface.mac, sender, Mac(0), entry.address)
+            target = entry.mac if unicast and entry.mac is not None else BROADCAST
+            self.transmit(interface, Frame(target, interface.mac, ETHERTYPE_ARP, packet))
+        self._later(entry, RETRANS_NS)
+
+    def _timer(self, entry: Neighbour, serial: int) -> None:
+        if serial != entry.serial or self.neighbours.get(entry.interface, entry.address) is not entry:
+            return
+        if entry.state is NeighbourState.DELAY:
+            if self._node.now - entry.confirmed_ns <= BASE_REACHABLE_NS:
+                entry.state = NeighbourState.REACHABLE
+                return
+            entry.state = NeighbourState.PROBE
+            entry.probes = 0
+        limit = UCAST_SOLICIT if entry.state is NeighbourState.PROBE else MCAST_SOLICIT
+        if entry.state not in (NeighbourState.PROBE, NeighbourState.INCOMPLETE):
+            return
+        if entry.probes < limit:
+            self._solicit(entry)
+            return
+        entry.state = NeighbourState.FAILED
+        entry.mac = None
+        waiting, entry.waiting = entry.waiting, []
+        for packet in waiting:
+            self._node.drop(DropReason.NEIGHBOUR_FAILED, entry.interface.name, packet=packet, by=str(entry.address))
+            self._node.ip.neighbour_failed(entry.interface, packet)

@@ -1,0 +1,364 @@
+"""A small Linux machine without I/O: frames and wake-ups in, actions and notes out.
+
+The node keeps the parts together (interfaces, routing, neighbours, netfilter, sockets, processes, files, services) and
+carries each packet along the path of the kernel: prerouting, routing decision, input or forward, output, postrouting.
+Before changing the order of anything here read the netfilter packet-flow diagram, RFC 1812 §5.2 and RFC 1122 §3.2.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from labs.model.addresses import IPv4, InterfaceAddress, Mac, Network
+from labs.model.site import Port
+from labs.model.state import DeviceState, Listener, Route
+from labs.net.actions import Action, Dropped, DropReason, Note, SetLink
+from labs.net.ethernet import Frame
+from labs.net.filesystem import FileSystem
+from labs.net.interface import LOOPBACK_MTU, Interface
+from labs.net.linux.ip_layer import IpLayer
+from labs.net.linux.link_layer import LinkLayer
+from labs.net.linux.sysctl import ProcSys, Sysctl
+from labs.net.linux.transport import Transport
+from labs.net.linux.units import Unit, Units
+from labs.net.netfilter import Netfilter
+from labs.net.process import SIGKILL, Process, Program, Scheduler
+
+__all__ = ["LinuxNode", "Node", "World"]
+
+
+SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254}  # /etc/iproute2/rt_scopes
+
+
+class Node(Protocol):
+    """What an engine needs of a device. Times are integer nanoseconds since the start of the lab."""
+
+    def receive(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
+        """A frame arrived at a port."""
+
+    def link_changed(self, port: str, up: bool, now: int) -> list[Action | Note]:  # noqa: FBT001 - the engine's event
+        """The lead in a port came alive or died."""
+
+    def wake(self, now: int) -> list[Action | Note]:
+        """The time asked for by `next_wake` has come."""
+
+    def next_wake(self) -> int | None:
+        """When to call `wake`, or None."""
+
+
+class World(Protocol):
+    """What a device can know of its surroundings."""
+
+    def sense(self, quantity: str, now: int) -> float:
+        """The true value of a quantity in the room of the device. Raises KeyError where there is none."""
+
+    def wall_clock(self, now: int) -> float:
+        """Unix time in seconds."""
+
+
+class LinuxNode:
+    """One device. Public attributes are its parts; commands and services work on them."""
+
+    def __init__(
+        self,
+        name: str,
+        ports: Sequence[Port],
+        files: Mapping[str, str],
+        *,
+        world: World,
+        units: Mapping[str, Unit],
+        boot: Program,
+    ) -> None:
+        self.name = name
+        self.world = world
+        self.now = 0
+        self.powered = False
+        self.tracing = False
+        self.clock_offset_ns = 0
+        self.files = FileSystem(files)
+        self.modified_ns: dict[str, int] = {}
+        self.files.watchers.append(self._file_written)
+        self.processes = Scheduler()
+        self._boot = boot
+        self._ports = tuple(ports)
+        self._unit_catalogue = units
+        self._timers: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._serial = 0
+        self._life = 0
+        self._out: list[Action | Note] = []
+        self._cable: dict[str, bool] = {port.name: False for port in ports}
+        self._reset_parts()
+        self.units = Units(self, units)
+
+    def _file_written(self, path: str) -> None:
+        self.modified_ns[path] = self.now
+
+    def _reset_parts(self) -> None:
+        """Everything that a power cut wipes."""
+        self.interfaces: dict[str, Interface] = {}
+        self._next_index = 1
+        self.sysctl = Sysctl(self.name, lambda: list(self.interfaces))
+        self.files.mount("/proc/sys/", ProcSys(self.sysctl))
+        self.netfilter = Netfilter()
+        self.link = LinkLayer(self)
+        self.ip = IpLayer(self)
+        self.transport = Transport(self)
+        loopback = self.add_interface("lo", "loopback", Mac(0))
+        loopback.mtu = LOOPBACK_MTU
+        for port in self._ports:
+            interface = self.add_interface(port.name, "ether", port.mac)
+            interface.speed_bps = port.speed_bps
+
+    # The engine's side
+
+    def receive(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
+        """A frame arrived at a port."""
+        self.now = now
+        interface = self.interfaces.get(port)
+        if not self.powered:
+            self.drop(DropReason.POWERED_OFF, port, frame=frame)
+        elif interface is None or not interface.up:
+            self.drop(DropReason.ADMIN_DOWN, port, frame=frame)
+        else:
+            self.link.receive(interface, frame)
+        return self._drain()
+
+    def link_changed(self, port: str, up: bool, now: int) -> list[Action | Note]:  # noqa: FBT001
+        """The lead in a port came alive or died."""
+        self.now = now
+        self._cable[port] = up
+        if self.powered and port in self.interfaces:
+            self.link.carrier_changed(self.interfaces[port], up=up)
+        return self._drain()
+
+    def wake(self, now: int) -> list[Action | Note]:
+        """Run what is due."""
+        self.now = now
+        while self._timers and self._timers[0][0] <= now:
+            _, _, life, action = heapq.heappop(self._timers)
+            if life == self._life:
+                action()
+                self.processes.run_ready()
+        return self._drain()
+
+    def next_wake(self) -> int | None:
+        """The earliest timer."""
+        return self._timers[0][0] if self._timers else None
+
+    def _drain(self) -> list[Action | Note]:
+        self.processes.run_ready()
+        out, self._out = self._out, []
+        return out
+
+    # Power
+
+    def power_on(self, now: int) -> list[Action | Note]:
+        """Boot from the files."""
+        self.now = now
+        if not self.powered:
+            self.powered = True
+            for name, up in self._cable.items():
+                self.interfaces[name].carrier = up
+            self.spawn(["init"], self._boot, directory="/")
+        return self._drain()
+
+    def power_off(self, now: int) -> list[Action | Note]:
+        """Pull the plug: everything that is not in a file is gone."""
+        self.now = now
+        if self.powered:
+            self.powered = False
+            self._life += 1
+            for process in self.processes:
+                process.kill(SIGKILL)
+            self.processes.queue.clear()
+            self._timers.clear()
+            self._out = [note for note in self._out if not isinstance(note, SetLink)]
+            self.units.forget()
+            self.files.forget_volatile()
+            self._reset_parts()
+        return self._drain()
+
+    # What the parts and programs use
+
+    def emit(self, item: Action | Note) -> None:
+        """Hand something to the engine."""
+        self._out.append(item)
+
+    def note(self, item: Note) -> None:
+        """Report a fact, while somebody is listening."""
+        if self.tracing:
+            self._out.append(item)
+
+    def drop(
+        self, reason: DropReason, interface: str, *, frame: Frame | None = None, packet: object = None, by: str = ""
+    ) -> None:
+        """Report a death."""
+        if self.tracing:
+            self._out.append(Dropped(reason, interface, frame, packet, by))  # type: ignore[arg-type]
+
+    def call_at(self, when: int, action: Callable[[], None]) -> None:
+        """Call back at a time; forgotten at a power cut."""
+        self._serial += 1
+        heapq.heappush(self._timers, (max(when, self.now), self._serial, self._life, action))
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Call back at this very time, after what is going on now."""
+        self.call_at(self.now, action)
+
+    def spawn(self, argv: list[str], program: Program, **streams: object) -> Process:
+        """Start a program."""
+        process = Process(self, argv, **streams)  # type: ignore[arg-type]
+        self.processes.start(process, program)
+        return process
+
+    def drain(self, now: int) -> list[Action | Note]:
+        """What has to be done after a program was started or killed from outside."""
+        self.now = now
+        return self._drain()
+
+    def wall_clock(self) -> float:
+        """What this device believes the time is, in Unix seconds."""
+        return self.world.wall_clock(self.now + self.clock_offset_ns)
+
+    @property
+    def hostname(self) -> str:
+        """The name in the prompt."""
+        return self.sysctl.get("kernel.hostname") or self.name
+
+    # Configuration
+
+    def add_interface(self, name: str, kind: str, mac: Mac, parent: Interface | None = None) -> Interface:
+        """Create an interface with the next index."""
+        interface = Interface(name, self._next_index, kind, mac, mac, parent=parent)
+        self._next_index += 1
+        self.interfaces[name] = interface
+        self.ip.routes.attach(self.interfaces)
+        return interface
+
+    def set_up(self, interface: Interface, *, up: bool) -> None:
+        """`ip link set … up|down`, with everything that hangs on it."""
+        if interface.up == up:
+            return
+        interface.up = up
+        interface.activated = True
+        if interface.kind == "ether":
+            self.emit(SetLink(interface.name, up))
+        if up:
+            self.ip.interface_up(interface)
+        else:
+            self.ip.interface_down(interface)
+            self.link.interface_down(interface)
+        for other in list(self.interfaces.values()):
+            if other.parent is interface:  # VLANs follow what they stand on (vlan_device_event)
+                self.set_up(other, up=up)
+        self.ip.routes.forget_answers()
+
+    def add_address(self, interface: Interface, address: InterfaceAddress, **details: str) -> bool:
+        """`ip addr add`; False where it is already there. `details` are those of `Interface.labels`.
+
+        Primary addresses stand before secondary ones, the narrower scope first (__inet_insert_ifa).
+        """
+        if address in interface.addresses:
+            return False
+        interface.labels[address] = details
+        network = interface.prefix_of(address)
+        position = len(interface.addresses)
+        if not any(interface.prefix_of(other) == network for other in interface.addresses):
+            ahead = [
+                index
+                for index, other in enumerate(interface.addresses)
+                if not interface.is_secondary(other)
+                and SCOPES[details.get("scope", "global")] <= SCOPES[interface.detail(other, "scope") or "global"]
+            ]
+            position = ahead[-1] + 1 if ahead else 0
+        interface.addresses.insert(position, address)
+        self.ip.address_added(interface, address)
+        if "valid_until_ns" in details:
+            self.watch_address(interface, address)
+        return True
+
+    def watch_address(self, interface: Interface, address: InterfaceAddress) -> None:
+        """Remove an address when its `valid_until_ns` has come; call it again after that moment was moved."""
+        until = interface.detail(address, "valid_until_ns")
+        if until is not None:
+            self.call_at(int(until), lambda: self._address_expires(interface, address))
+
+    def _address_expires(self, interface: Interface, address: InterfaceAddress) -> None:
+        """The lifetime of an address ran out, unless it was renewed."""
+        until = interface.detail(address, "valid_until_ns")
+        if address in interface.addresses and until is not None and int(until) <= self.now:
+            self.remove_address(interface, address)
+
+    def remove_address(self, interface: Interface, address: InterfaceAddress) -> None:
+        """`ip addr del`; its secondary addresses go with it, or the first of them takes its place
+        (promote_secondaries). Raises ValueError where it is not there."""
+        if address not in interface.addresses:
+            message = f"{interface.name} does not have {address}"
+            raise ValueError(message)
+        secondaries = interface.secondaries(address)
+        promote = self.sysctl.interface_number(interface.name, "promote_secondaries")
+        doomed = [address] if promote else [*reversed(secondaries), address]
+        for gone in doomed:
+            prefix = interface.prefix_of(gone)
+            interface.addresses.remove(gone)
+            interface.labels.pop(gone, None)
+            self.ip.address_removed(interface, gone, prefix)
+        if promote and secondaries:
+            self.ip.address_added(interface, secondaries[0])
+
+    def interface_for(self, network: Network) -> Interface | None:
+        """The interface with an address in a network."""
+        for interface in self.interfaces.values():
+            if any(address.address in network for address in interface.addresses):
+                return interface
+        return None
+
+    def local_addresses(self) -> list[IPv4]:
+        """Every address of the device; one of an interface that is down is still an address of the device."""
+        return [a.address for i in self.interfaces.values() for a in i.addresses if isinstance(a.address, IPv4)]
+
+    # Sockets, for programs
+
+    def tcp_connect(self, address: IPv4, port: int, *, program: str = "", tag: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Begin a connection."""
+        return self.transport.tcp_connect(address, port, program=program, tag=tag)
+
+    def tcp_listen(self, port: int, address: IPv4, *, program: str = ""):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Listen. Raises SocketError."""
+        return self.transport.tcp_listen(port, address, program=program)
+
+    def tcp_unlisten(self, listener) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        """Stop listening."""
+        self.transport.tcp_unlisten(listener)
+
+    # Observation
+
+    def snapshot(self) -> DeviceState:
+        """The running configuration, frozen."""
+        from labs.net.nftables import to_json
+
+        transport = self.transport
+        listeners = [Listener("tcp", s.address, s.port, s.program) for s in transport.listeners()]
+        listeners += [Listener("udp", s.address, s.port, s.program) for s in transport.udp_sockets()]
+        return DeviceState(
+            interfaces=tuple(interface.snapshot() for interface in self.interfaces.values()),
+            routes=tuple(self.ip.routes.routes()),
+            ruleset=to_json(self.netfilter.ruleset),
+            sysctls=self.sysctl.snapshot(),
+            listeners=tuple(sorted(listeners, key=lambda s: (s.protocol, s.port, int(s.address)))),
+            units=self.units.snapshot(),
+            stale_units=self.units.stale(),
+            dynamic_addresses=frozenset(
+                address.address
+                for interface in self.interfaces.values()
+                for address, label in interface.labels.items()
+                if label.get("dynamic")
+            ),
+            clock_offset_ns=self.clock_offset_ns,
+        )
+
+    def routes(self) -> list[Route]:
+        """The main table."""
+        return self.ip.routes.routes()

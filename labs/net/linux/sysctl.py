@@ -1,0 +1,112 @@
+"""Kernel settings (`sysctl`) that a simulated device knows, with Linux's defaults.
+
+Only settings that change something here exist; any other name is answered as a kernel without that feature answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labs.net.filesystem import FileError
+
+__all__ = ["DEFAULTS", "PER_INTERFACE", "ProcSys", "Sysctl"]
+
+DEFAULTS = {
+    "kernel.hostname": "",
+    "net.ipv4.icmp_echo_ignore_all": "0",
+    "net.ipv4.icmp_echo_ignore_broadcasts": "1",
+    "net.ipv4.icmp_ratelimit": "1000",
+    "net.ipv4.ip_default_ttl": "64",
+    "net.ipv4.ip_forward": "0",
+}
+PER_INTERFACE = {
+    "arp_notify": "0",
+    "forwarding": "0",
+    "promote_secondaries": "0",
+    "proxy_arp": "0",
+    "rp_filter": "0",
+}
+
+
+class Sysctl:
+    """The settings by dotted name; `net.ipv4.conf.IF.*` exists for every interface, `all` and `default`."""
+
+    def __init__(self, hostname: str, interfaces: Callable[[], list[str]]) -> None:
+        self._values = dict(DEFAULTS)
+        self._values["kernel.hostname"] = hostname
+        self._interfaces = interfaces
+        self._combined: dict[tuple[str, str], int] = {}
+
+    def names(self) -> list[str]:
+        """Every setting that exists, sorted."""
+        conf = [
+            f"net.ipv4.conf.{interface}.{leaf}"
+            for interface in ["all", "default", *self._interfaces()]
+            for leaf in PER_INTERFACE
+        ]
+        return sorted([*DEFAULTS, *conf])
+
+    def get(self, name: str) -> str | None:
+        """The value, or None where the setting does not exist."""
+        if name in self._values:
+            return self._values[name]
+        interface, _, leaf = name.removeprefix("net.ipv4.conf.").rpartition(".")
+        if name.startswith("net.ipv4.conf.") and leaf in PER_INTERFACE and interface in ["all", "default", *self._interfaces()]:
+            if leaf == "forwarding":
+                return self._values["net.ipv4.ip_forward"]
+            default = self._values.get(f"net.ipv4.conf.default.{leaf}", PER_INTERFACE[leaf])
+            return default if interface != "all" else PER_INTERFACE[leaf]
+        return None
+
+    def set(self, name: str, value: str) -> bool:
+        """Change a setting; False where it does not exist. Raises FileError for an illegal value."""
+        if self.get(name) is None:
+            return False
+        value = " ".join(value.split())
+        if name != "kernel.hostname" and not value.removeprefix("-").isdecimal():
+            raise FileError("Invalid argument")
+        self._values[name] = value
+        self._combined.clear()
+        if name == "net.ipv4.conf.all.forwarding":
+            self._values["net.ipv4.ip_forward"] = value
+        return True
+
+    def number(self, name: str) -> int:
+        """The value of a numeric setting."""
+        return int(self.get(name) or 0)
+
+    def interface_number(self, interface: str, leaf: str) -> int:
+        """A per-interface setting the way the kernel combines it with `all`: the larger counts (rp_filter) or either."""
+        combined = self._combined.get((interface, leaf))
+        if combined is None:
+            values = (self.number(f"net.ipv4.conf.{where}.{leaf}") for where in ("all", interface))
+            combined = self._combined[interface, leaf] = max(values)
+        return combined
+
+    def snapshot(self) -> dict[str, str]:
+        """Every setting with its value."""
+        return {name: self.get(name) or "" for name in self.names()}
+
+
+class ProcSys:
+    """/proc/sys as files."""
+
+    def __init__(self, sysctl: Sysctl) -> None:
+        self._sysctl = sysctl
+
+    @staticmethod
+    def _name(path: str) -> str:
+        return path.removeprefix("/proc/sys/").replace("/", ".")
+
+    def read(self, path: str) -> str | None:
+        """The value with its newline."""
+        value = self._sysctl.get(self._name(path))
+        return None if value is None else value + "\n"
+
+    def write(self, path: str, text: str) -> bool:
+        """`echo 1 > /proc/sys/…`."""
+        return self._sysctl.set(self._name(path), text)
+
+    def names(self) -> list[str]:
+        """Every path."""
+        return ["/proc/sys/" + name.replace(".", "/") for name in self._sysctl.names()]

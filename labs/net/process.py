@@ -1,0 +1,319 @@
+"""Programs on a simulated device: generators that wait for signals and deadlines, stepped by a small scheduler.
+
+A program never blocks and never sleeps: it yields a `Wait` and is resumed when one of the signals fires or the deadline
+passes. The scheduler knows no clock; its owner says what time it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from labs.net.linux.node import LinuxNode
+
+__all__ = ["Interrupt", "Pipe", "Process", "Program", "Routine", "Scheduler", "Signal", "Terminal", "Wait", "Writer"]
+
+SIGINT, SIGPIPE, SIGTERM, SIGKILL, SIGHUP = 2, 13, 15, 9, 1  # signal(7)
+MAX_PROCESSES = 256
+PIPE_LIMIT = 1 << 20  # characters that may wait in a pipe before the writer is ended
+
+
+class Signal:
+    """Something programs can wait for. Firing wakes every waiter once."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self) -> None:
+        self._waiters: dict[Process, int] = {}  # one entry each: a signal that never fires does not pile them up
+
+    def add(self, process: Process, token: int) -> None:
+        """Remember who waits."""
+        self._waiters[process] = token
+
+    def fire(self) -> None:
+        """Make every waiter ready to run."""
+        if self._waiters:
+            waiters, self._waiters = self._waiters, {}
+            for process, token in waiters.items():
+                process.ready(token)
+
+
+class Wait(NamedTuple):
+    """Resume me when one of the signals fires or at `until` (nanoseconds), whichever comes first."""
+
+    signals: tuple[Signal, ...] = ()
+    until: int | None = None
+
+
+Routine = Generator[Wait, None, int]
+Program = Callable[["Process"], "Routine | int"]
+
+
+class Interrupt(BaseException):
+    """Thrown into a program that receives a signal it may handle. Not an Exception: a program must name it to catch it."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
+
+
+class Writer:
+    """Where a program prints. The base class swallows everything, like /dev/null."""
+
+    def write(self, text: str) -> None:
+        """Take text."""
+
+    def close(self) -> None:
+        """No more will come."""
+
+
+class Terminal(Writer):
+    """Collects what a person would see, up to a limit of characters."""
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        self._parts: list[str] = []
+        self._room = limit
+        self.truncated = False
+
+    def write(self, text: str) -> None:
+        """Append text; past the limit it is cut and marked."""
+        if len(text) > self._room:
+            text, self.truncated = text[: self._room], True
+        self._room -= len(text)
+        self._parts.append(text)
+
+    def take(self) -> str:
+        """Everything printed since the last call."""
+        text = "".join(self._parts)
+        self._parts.clear()
+        return text
+
+
+class Pipe(Writer):
+    """A pipe between two programs, or a text as standard input."""
+
+    def __init__(self, text: str = "", *, closed: bool = False) -> None:
+        self._text = text
+        self.closed = closed
+        self.broken = False
+        self.changed = Signal()
+
+    def write(self, text: str) -> None:
+        """Append. Raises Interrupt(SIGPIPE) when the reader has gone or never drains the pipe."""
+        if self.broken or len(self._text) + len(text) > PIPE_LIMIT:
+            raise Interrupt(SIGPIPE)
+        self._text += text
+        self.changed.fire()
+
+    def close(self) -> None:
+        """The writer is done."""
+        self.closed = True
+        self.changed.fire()
+
+    def abandon(self) -> None:
+        """The reader is done."""
+        self.broken = True
+        self.changed.fire()
+
+    def read_line(self) -> Generator[Wait, None, str]:
+        """Wait for one line, newline included; empty at the end."""
+        while "\n" not in self._text and not self.closed:
+            yield Wait((self.changed,))
+        line, newline, rest = self._text.partition("\n")
+        self._text = rest
+        return line + newline
+
+    def read_all(self) -> Generator[Wait, None, str]:
+        """Wait for the end and return everything."""
+        while not self.closed:
+            yield Wait((self.changed,))
+        text, self._text = self._text, ""
+        return text
+
+    def poll(self) -> str:
+        """What waits right now, without waiting."""
+        text, self._text = self._text, ""
+        return text
+
+
+class Process:
+    """One running program of a device."""
+
+    def __init__(
+        self,
+        node: LinuxNode,
+        argv: list[str],
+        *,
+        stdin: Pipe | None = None,
+        stdout: Writer | None = None,
+        stderr: Writer | None = None,
+        directory: str = "/root",
+    ) -> None:
+        self.node = node
+        self.argv = argv
+        self.pid = 0
+        self.stdin = stdin or Pipe(closed=True)
+        self.stdout = stdout or Writer()
+        self.stderr = stderr or self.stdout
+        self.directory = directory
+        self.status: int | None = None
+        self.exited = Signal()
+        self.endless = False
+        """True while the program would run for ever: on a terminal somebody has to press Ctrl-C."""
+        self.finite_until_ns = -1
+        """Up to this time it can be trusted to leave by itself soon, and so to end the pipeline that it reads from."""
+        self.cleanup: list[Callable[[], None]] = []
+        """Called when the program ends, however it ends: sockets close, captures stop."""
+        self.environment: dict[str, str] = {}
+        self.parent_pid = 1
+        self.terminal = "?"
+        """The terminal it belongs to, as ps names it."""
+        self.started_ns = node.now
+        self.foreground: list[Process] = []
+        """The children it waits for: Ctrl-C goes to them, and their being endless is its own."""
+        self.interrupted = False
+        """Set when Ctrl-C went to its foreground children: a shell then starts nothing more."""
+        self._routine: Routine | None = None
+        self._token = 0
+        self._scheduler: Scheduler | None = None
+
+    def print(self, *lines: str) -> None:
+        """Write lines to standard output."""
+        for line in lines:
+            self.stdout.write(line + "\n")
+
+    def error(self, *lines: str) -> None:
+        """Write lines to standard error."""
+        for line in lines:
+            self.stderr.write(line + "\n")
+
+    @property
+    def name(self) -> str:
+        """The command name."""
+        return self.argv[0] if self.argv else ""
+
+    @property
+    def running(self) -> bool:
+        """True until it exits."""
+        return self.status is None
+
+    def ready(self, token: int) -> None:
+        """Called by a signal; stale tokens are ignored."""
+        if token == self._token and self.running and self._scheduler is not None:
+            self._token += 1
+            self._scheduler.queue.append(self)
+
+    def kill(self, signal: int) -> None:
+        """Deliver a signal: the program may catch `Interrupt`, except SIGKILL."""
+        if not self.running or self._scheduler is None:
+            return
+        if self._routine is None or self._routine.gi_running:  # it is on the stack right now: strike when it rests
+            self.node.call_soon(lambda: self.kill(signal))
+            return
+        self._scheduler.interrupt(self, signal)
+
+    def begin(self, scheduler: Scheduler, program: Program) -> None:
+        """Start the program; used by the scheduler alone."""
+        self._scheduler = scheduler
+        try:
+            result = program(self)
+        except Interrupt as interrupt:
+            self._finish(128 + interrupt.signal)
+            return
+        if isinstance(result, int):
+            self._finish(result)
+        else:
+            self._routine = result
+            self.resume()
+
+    def resume(self) -> None:
+        """Run until the next wait or the end; used by the scheduler alone."""
+        if self._routine is not None and self.running:
+            self._advance(lambda routine: next(routine))
+
+    def throw(self, signal: int) -> None:
+        """Throw a signal into the program; used by the scheduler alone."""
+        self._token += 1
+        if signal == SIGKILL or self._routine is None:
+            if self._routine is not None:
+                self._routine.close()
+            self._finish(128 + signal)
+        else:
+            self._advance(lambda routine: routine.throw(Interrupt(signal)))
+
+    def _advance(self, step: Callable[[Routine], Wait]) -> None:
+        assert self._routine is not None
+        try:
+            wait = step(self._routine)
+        except StopIteration as stop:
+            self._finish(stop.value if isinstance(stop.value, int) else 0)
+            return
+        except Interrupt as interrupt:
+            self._finish(128 + interrupt.signal)
+            return
+        self._token += 1
+        token = self._token
+        for signal in wait.signals:
+            signal.add(self, token)
+        if wait.until is not None:
+            self.node.call_at(wait.until, lambda: self.ready(token))
+
+    def _finish(self, status: int) -> None:
+        self.status = status
+        self._routine = None
+        for action in reversed(self.cleanup):
+            action()
+        self.cleanup.clear()
+        self.stdin.abandon()
+        self.stdout.close()
+        if self.stderr is not self.stdout:
+            self.stderr.close()
+        if self._scheduler is not None:
+            self._scheduler.forget(self)
+        self.exited.fire()
+
+
+class Scheduler:
+    """The process table of one device."""
+
+    def __init__(self) -> None:
+        self.queue: deque[Process] = deque()
+        self._table: dict[int, Process] = {}
+        self._next_pid = 300
+
+    def __iter__(self) -> Iterator[Process]:
+        return iter(list(self._table.values()))
+
+    def get(self, pid: int) -> Process | None:
+        """The process with this number, if it runs."""
+        return self._table.get(pid)
+
+    def start(self, process: Process, program: Program) -> None:
+        """Enter a process into the table and run it until its first wait."""
+        if len(self._table) >= MAX_PROCESSES:
+            process.error(f"-bash: fork: {process.name}: Resource temporarily unavailable")
+            process.begin(self, lambda _: 254)
+            return
+        self._next_pid += 1
+        process.pid = self._next_pid
+        self._table[process.pid] = process
+        process.begin(self, program)
+
+    def interrupt(self, process: Process, signal: int) -> None:
+        """Deliver a signal now."""
+        process.throw(signal)
+
+    def forget(self, process: Process) -> None:
+        """Take an ended process out of the table."""
+        self._table.pop(process.pid, None)
+
+    def run_ready(self) -> None:
+        """Step every program that can go on. Bounded: a program that never really waits is a bug of ours."""
+        for _ in range(100_000):
+            if not self.queue:
+                return
+            self.queue.popleft().resume()
+        message = "programs keep waking each other without time passing"
+        raise RuntimeError(message)

@@ -1,0 +1,350 @@
+"""TCP: segments, and one connection as a machine without I/O.
+
+Before changing this file read RFC 9293 §3 and RFC 6298. Left out on purpose: congestion control, urgent data, selective
+acknowledgement, window scaling; a connection keeps at most `WINDOW` bytes in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+from labs.model.addresses import IPv4
+from labs.net.process import Signal
+
+__all__ = ["ACK", "FIN", "PSH", "RST", "SYN", "TcpConnection", "TcpSegment", "TcpState"]
+
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32  # RFC 9293 §3.1
+
+
+class TcpSegment(NamedTuple):
+    """One TCP segment. `flags` is the bit set of RFC 9293 §3.1."""
+
+    sport: int
+    dport: int
+    seq: int
+    ack: int
+    flags: int
+    data: bytes = b""
+    window: int = 64240
+
+    @property
+    def length(self) -> int:
+        """Bytes. Linux sends 20 bytes of options with SYN and 12 (timestamps) afterwards; RST goes bare."""
+        if self.flags & RST:
+            return 20
+        return (40 if self.flags & SYN else 32) + len(self.data)
+
+
+MSS = 1448  # 1500 - 20 (IPv4) - 32 (TCP with timestamps)
+WINDOW = 10 * MSS  # RFC 6928 initial window; we never grow it
+SECOND = 1_000_000_000
+INITIAL_RTO_NS = SECOND  # RFC 6298 §2.1
+MIN_RTO_NS = SECOND // 5  # Linux TCP_RTO_MIN
+MAX_RTO_NS = 120 * SECOND  # Linux TCP_RTO_MAX
+SYN_RETRIES = 6  # net.ipv4.tcp_syn_retries
+SYNACK_RETRIES = 5  # net.ipv4.tcp_synack_retries
+RETRIES = 15  # net.ipv4.tcp_retries2
+TIME_WAIT_NS = 60 * SECOND  # Linux TCP_TIMEWAIT_LEN
+MAX_BUFFER = 1 << 20
+
+
+class TcpState(StrEnum):
+    """RFC 9293 §3.3.2, in the spelling of `ss`."""
+
+    LISTEN = "LISTEN"
+    SYN_SENT = "SYN-SENT"
+    SYN_RECEIVED = "SYN-RECV"
+    ESTABLISHED = "ESTAB"
+    FIN_WAIT_1 = "FIN-WAIT-1"
+    FIN_WAIT_2 = "FIN-WAIT-2"
+    CLOSE_WAIT = "CLOSE-WAIT"
+    CLOSING = "CLOSING"
+    LAST_ACK = "LAST-ACK"
+    TIME_WAIT = "TIME-WAIT"
+    CLOSED = "CLOSED"
+
+
+SENDING = frozenset({TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
+# Which state the arrival of the peer's FIN leads to (RFC 9293 §3.10.7.4, eighth step).
+AFTER_PEER_FIN = {
+    TcpState.SYN_RECEIVED: TcpState.CLOSE_WAIT,
+    TcpState.ESTABLISHED: TcpState.CLOSE_WAIT,
+    TcpState.FIN_WAIT_1: TcpState.CLOSING,
+    TcpState.FIN_WAIT_2: TcpState.TIME_WAIT,
+}
+# Which state the acknowledgement of our FIN leads to (fifth step).
+AFTER_FIN_ACKED = {
+    TcpState.FIN_WAIT_1: TcpState.FIN_WAIT_2,
+    TcpState.CLOSING: TcpState.TIME_WAIT,
+    TcpState.LAST_ACK: TcpState.CLOSED,
+}
+# Which state our own close leads to (§3.10.4).
+AFTER_CLOSE = {
+    TcpState.SYN_RECEIVED: TcpState.FIN_WAIT_1,
+    TcpState.ESTABLISHED: TcpState.FIN_WAIT_1,
+    TcpState.CLOSE_WAIT: TcpState.LAST_ACK,
+}
+
+
+def _before(a: int, b: int) -> bool:
+    """Sequence number comparison modulo 2**32 (RFC 9293 §3.4)."""
+    return (a - b) & 0xFFFFFFFF > 0x7FFFFFFF
+
+
+class TcpConnection:
+    """One end of a connection.
+
+    `emit` sends a segment, `call_at` asks to be called at a time; both belong to the device. `signal` fires whenever
+    something a program may wait for has changed: state, data, error.
+    """
+
+    def __init__(
+        self,
+        local: tuple[IPv4, int],
+        remote: tuple[IPv4, int],
+        *,
+        sequence: int,
+        emit: Callable[[TcpConnection, TcpSegment], str | None],
+        call_at: Callable[[int, Callable[[], None]], None],
+        ended: Callable[[TcpConnection], None],
+    ) -> None:
+        self.local = local
+        self.remote = remote
+        self.state = TcpState.CLOSED
+        self.signal = Signal()
+        self.error: str | None = None
+        self.inbox = bytearray()
+        self.peer_done = False
+        self.tag = 0
+        self.program = ""
+        self.opened: Callable[[], None] | None = None
+        """Called once when a passive open is complete."""
+        self._emit = emit
+        self._call_at = call_at
+        self._ended = ended
+        self._now = 0
+        self._send_next = sequence
+        self._send_unacked = sequence
+        self._receive_next = 0
+        self._unsent = bytearray()
+        self._flight: list[tuple[int, int, bytes]] = []  # sequence, flags, data
+        self._fin_queued = False
+        self._rto_ns = INITIAL_RTO_NS
+        self._retries = 0
+        self._timer = 0
+        self._out_of_order: dict[int, TcpSegment] = {}
+
+    # What programs do
+
+    def open(self, now: int) -> None:
+        """Active open: send SYN."""
+        self._now = now
+        self.state = TcpState.SYN_SENT
+        self._queue(SYN, b"")
+
+    def accept(self, segment: TcpSegment, now: int) -> None:
+        """Passive open: answer a SYN."""
+        self._now = now
+        self.state = TcpState.SYN_RECEIVED
+        self._receive_next = segment.seq + 1 & 0xFFFFFFFF
+        self._queue(SYN | ACK, b"")
+
+    def send(self, data: bytes, now: int) -> bool:
+        """Queue bytes; False where the connection cannot send any more."""
+        self._now = now
+        if self.state not in SENDING or self._fin_queued or len(self._unsent) + len(data) > MAX_BUFFER:
+            return False
+        self._unsent += data
+        self._push()
+        return True
+
+    def receive(self) -> bytes:
+        """Everything that arrived since the last call."""
+        data = bytes(self.inbox)
+        self.inbox.clear()
+        return data
+
+    def close(self, now: int) -> None:
+        """No more data from this side; what is queued is still delivered."""
+        self._now = now
+        if self.state is TcpState.SYN_SENT:
+            self._end(None)
+        elif self.state in AFTER_CLOSE and not self._fin_queued:
+            self._fin_queued = True
+            self._push()
+
+    def abort(self, now: int) -> None:
+        """Reset the connection."""
+        self._now = now
+        if self.state not in (TcpState.CLOSED, TcpState.SYN_SENT, TcpState.TIME_WAIT):
+            self._emit(self, self._segment(self._send_next, RST | ACK, b""))
+        self._end(None)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Send-Q of `ss`."""
+        return len(self._unsent) + sum(len(data) for _, _, data in self._flight)
+
+    # What the network does
+
+    def arrived(self, segment: TcpSegment, now: int) -> None:
+        """Take one segment of this connection (RFC 9293 §3.10.7)."""
+        self._now = now
+        if self.state is TcpState.SYN_SENT:
+            self._arrived_syn_sent(segment)
+        elif segment.flags & RST:
+            if segment.seq == self._receive_next:
+                self._end("Connection refused" if self.state is TcpState.SYN_RECEIVED else "Connection reset by peer")
+        elif segment.flags & SYN:
+            self._retransmit_answer()
+        else:
+            self._arrived_synchronised(segment)
+
+    def _arrived_syn_sent(self, segment: TcpSegment) -> None:
+        acceptable = segment.flags & ACK and segment.ack == self._send_next
+        if segment.flags & RST:
+            if acceptable:
+                self._end("Connection refused")
+            return
+        if segment.flags & SYN and acceptable:
+            self._receive_next = segment.seq + 1 & 0xFFFFFFFF
+            self._acknowledged(segment.ack)
+            self.state = TcpState.ESTABLISHED
+            self._acknowledge()
+            self.signal.fire()
+
+    def _arrived_synchronised(self, segment: TcpSegment) -> None:
+        if segment.flags & ACK:
+            if self.state is TcpState.SYN_RECEIVED and segment.ack == self._send_next:
+                self.state = TcpState.ESTABLISHED
+                if self.opened is not None:
+                    self.opened()
+                self.signal.fire()
+            self._acknowledged(segment.ack)
+        if not segment.data and not segment.flags & FIN:
+            return
+        if segment.seq != self._receive_next:
+            if _before(self._receive_next, segment.seq) and len(self._out_of_order) < 64:
+                self._out_of_order[segment.seq] = segment
+            self._acknowledge()
+            return
+        current: TcpSegment | None = segment
+        while current is not None:
+            self._take(current)
+            current = self._out_of_order.pop(self._receive_next, None)
+        if self.state is not TcpState.CLOSED:
+            self._acknowledge()
+        self.signal.fire()
+
+    def _take(self, segment: TcpSegment) -> None:
+        if segment.data and not self.peer_done and len(self.inbox) < MAX_BUFFER:
+            self.inbox += segment.data
+        self._receive_next = self._receive_next + len(segment.data) & 0xFFFFFFFF
+        if segment.flags & FIN and not self.peer_done:
+            self.peer_done = True
+            self._receive_next = self._receive_next + 1 & 0xFFFFFFFF
+            self.state = AFTER_PEER_FIN.get(self.state, self.state)
+            if self.state is TcpState.TIME_WAIT:
+                self._wait_out()
+
+    def _acknowledged(self, ack: int) -> None:
+        if not _before(self._send_unacked, ack) or _before(self._send_next, ack):
+            return
+        self._send_unacked = ack
+        flight = [part for part in self._flight if _before(ack, part[0] + len(part[2]) + _length(part[1]))]
+        fin_acked = any(part[1] & FIN for part in self._flight) and not any(part[1] & FIN for part in flight)
+        self._flight = flight
+        self._retries = 0
+        self._rto_ns = MIN_RTO_NS
+        self._arm()
+        if fin_acked:
+            self.state = AFTER_FIN_ACKED.get(self.state, self.state)
+            if self.state is TcpState.TIME_WAIT:
+                self._wait_out()
+            elif self.state is TcpState.CLOSED:
+                self._end(None)
+        self._push()
+        self.signal.fire()
+
+    def unreachable(self, error: str, now: int) -> None:
+        """An ICMP error arrived: fatal while connecting, a hint later (RFC 5461)."""
+        self._now = now
+        if self.state in (TcpState.SYN_SENT, TcpState.SYN_RECEIVED):
+            self._end(error)
+
+    # Sending
+
+    def _segment(self, sequence: int, flags: int, data: bytes) -> TcpSegment:
+        ack = self._receive_next if flags & ACK else 0
+        return TcpSegment(self.local[1], self.remote[1], sequence, ack, flags, data)
+
+    def _acknowledge(self) -> None:
+        self._emit(self, self._segment(self._send_next, ACK, b""))
+
+    def _retransmit_answer(self) -> None:
+        if self.state is TcpState.SYN_RECEIVED and self._flight:
+            self._emit(self, self._segment(*self._flight[0]))
+        else:
+            self._acknowledge()
+
+    def _queue(self, flags: int, data: bytes) -> None:
+        self._flight.append((self._send_next, flags, data))
+        sequence = self._send_next
+        self._send_next = self._send_next + len(data) + _length(flags) & 0xFFFFFFFF
+        if len(self._flight) == 1:
+            self._arm()
+        error = self._emit(self, self._segment(sequence, flags, data))
+        if error is not None and self.state is TcpState.SYN_SENT:
+            self._end(error)
+
+    def _push(self) -> None:
+        while self._unsent and (self._send_next - self._send_unacked & 0xFFFFFFFF) < WINDOW:
+            data = bytes(self._unsent[:MSS])
+            del self._unsent[:MSS]
+            self._queue(ACK if self._unsent else ACK | PSH, data)
+        if self._fin_queued and not self._unsent and self.state in AFTER_CLOSE:
+            self.state = AFTER_CLOSE[self.state]
+            self._queue(FIN | ACK, b"")
+
+    def _arm(self) -> None:
+        self._timer += 1
+        if self._flight:
+            token = self._timer
+            self._call_at(self._now + self._rto_ns, lambda: self._expired(token))
+
+    def _expired(self, token: int) -> None:
+        if token != self._timer or not self._flight or self.state is TcpState.CLOSED:
+            return
+        self._now += self._rto_ns
+        limits = {TcpState.SYN_SENT: SYN_RETRIES, TcpState.SYN_RECEIVED: SYNACK_RETRIES}
+        if self._retries >= limits.get(self.state, RETRIES):
+            self._end("Connection timed out")
+            return
+        self._retries += 1
+        self._rto_ns = min(2 * self._rto_ns, MAX_RTO_NS)
+        self._arm()
+        self._emit(self, self._segment(*self._flight[0]))
+
+    def _wait_out(self) -> None:
+        self._timer += 1
+        self._flight.clear()
+        self._call_at(self._now + TIME_WAIT_NS, lambda: self._end(None))
+
+    def _end(self, error: str | None) -> None:
+        if self.state is TcpState.CLOSED:
+            return
+        self.state = TcpState.CLOSED
+        self.error = self.error or error
+        self.peer_done = True
+        self._timer += 1
+        self._flight.clear()
+        self._unsent.clear()
+        self._ended(self)
+        self.signal.fire()
+
+
+def _length(flags: int) -> int:
+    """SYN and FIN each take one sequence number."""
+    return 1 if flags & (SYN | FIN) else 0

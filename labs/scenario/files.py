@@ -1,0 +1,119 @@
+"""The text of the configuration files that short forms expand into, as a careful technician would have written them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labs.model.addresses import Network
+from labs.things.mosquitto_access import hash_password
+
+__all__ = ["display", "factory_sensor", "heartbeat", "home_router_rules", "inetd", "mosquitto", "sensor"]
+
+
+def home_router_rules(inside: Sequence[tuple[str, Network]], outside: str) -> str:
+    """Source translation and a filter that lets nothing in from outside unasked."""
+    forwards = "\n".join(f'\t\tiifname "{interface}" oifname "{outside}" accept' for interface, _ in inside)
+    masquerades = "\n".join(f'\t\tip saddr {network} oifname "{outside}" masquerade' for _, network in inside)
+    return f"""flush ruleset
+
+table inet filter {{
+\tchain input {{
+\t\ttype filter hook input priority filter; policy accept;
+\t\tct state established,related accept
+\t\ticmp type echo-request accept
+\t\tiifname "{outside}" drop
+\t}}
+
+\tchain forward {{
+\t\ttype filter hook forward priority filter; policy drop;
+\t\tct state established,related accept
+{forwards}
+\t}}
+}}
+
+table ip nat {{
+\tchain postrouting {{
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+{masquerades}
+\t}}
+}}
+"""
+
+
+def inetd(ports: Mapping[str, str]) -> str:
+    """One line per port: a shell command serves each connection."""
+    lines = []
+    for port, command in ports.items():
+        program, *arguments = command.split() or ["/bin/true"]
+        path = program if program.startswith("/") else f"/bin/{program}"
+        lines.append(" ".join([port, "stream", "tcp", "nowait", "root", path, program.rpartition("/")[2], *arguments]))
+    return "\n".join(lines) + "\n"
+
+
+def heartbeat(target: str, port: int, every_ns: int) -> str:
+    """What heartbeat(8) of a device reads."""
+    return f"target={target}\nport={port}\ninterval={every_ns // 1_000_000_000}\n"
+
+
+def mosquitto(broker: Mapping[str, Any], salt: str) -> dict[str, str]:
+    """mosquitto.conf with its password and access files."""
+    listener = "listener 1883" if broker["listen"] == "all" else "listener 1883 127.0.0.1"
+    lines = [listener, f"allow_anonymous {'true' if broker['anonymous'] else 'false'}"]
+    lines += ["persistence true", "persistence_location /var/lib/mosquitto/"]
+    made = {}
+    if broker["users"]:
+        lines.append("password_file /etc/mosquitto/passwd")
+        made["/etc/mosquitto/passwd"] = "".join(
+            f"{user}:{hash_password(password, f'{salt}/{user}')}\n" for user, password in broker["users"].items()
+        )
+    if broker["acl"]:
+        lines.append("acl_file /etc/mosquitto/acl")
+        made["/etc/mosquitto/acl"] = broker["acl"].rstrip("\n") + "\n"
+    made["/etc/mosquitto/mosquitto.conf"] = "\n".join(lines) + "\n"
+    return made
+
+
+def _quote(text: object) -> str:
+    """A TOML basic string."""
+    return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _mqtt(client: str, service: Mapping[str, Any], extra: str = "") -> str:
+    return f"""
+[mqtt]
+host = {_quote(service["broker"])}
+port = 1883
+topic = {_quote(service["topic"])}
+client_id = {_quote(client)}
+username = {_quote(service["user"])}
+password = {_quote(service["password"])}
+{extra}"""
+
+
+def sensor(name: str, service: Mapping[str, Any]) -> str:
+    """/etc/sensor.toml."""
+    head = f"""# {name}: what is measured, how often, and where it goes
+[sensor]
+name = {_quote(name)}
+quantity = {_quote(service["quantity"])}
+unit = {_quote(service["unit"])}
+interval_s = {service["every"] // 1_000_000_000}
+"""
+    return head + _mqtt(name, service, f"retain = {'true' if service['retain'] else 'false'}\nqos = 0\n")
+
+
+def factory_sensor(name: str, service: Mapping[str, Any]) -> str:
+    """What `sensorctl reset` goes back to: nothing is set up."""
+    blank = {**service, "broker": "broker.example", "topic": "factory/default", "user": "", "password": "", "every": 60 * 10**9}
+    return sensor(name, blank)
+
+
+def display(name: str, service: Mapping[str, Any]) -> str:
+    """/etc/display.toml."""
+    return f"""# {name}: what is shown
+[screen]
+title = {_quote(service["title"])}
+unit = {_quote(service["unit"])}
+stale_after_s = 0
+""" + _mqtt(name, service)

@@ -1,0 +1,197 @@
+"""Finding and reading scenarios, and the checks that need the whole of one: names that must exist, placeholders, variants."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from labs.data import scenario_root
+from labs.model.site import Kind
+from labs.model.text import Text
+from labs.scenario.document import SCENARIO
+from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique
+from labs.scenario.scenario import Check, Scenario, ScenarioError
+from labs.scenario.schema import MISSING, Problem, Report, suggest
+from labs.scenario.variant import Variant, break_site, draw
+from labs.scenario.yaml_tree import YamlError, parse_yaml
+
+__all__ = ["find_scenario", "load_scenario", "parse_scenario", "scenario_files"]
+
+HANDS = "hands"
+
+
+def scenario_files() -> list[Path]:
+    """Every scenario that is shipped, by module and name."""
+    return sorted(scenario_root().glob("*/*.yaml"))
+
+
+def find_scenario(name: str) -> Scenario:
+    """A scenario by its name or by the path of its file. Raises ScenarioError."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return load_scenario(path)
+    if Path(f"{name}.yaml").is_file():
+        return load_scenario(Path(f"{name}.yaml"))
+    known = {file.stem: file for file in scenario_files()}
+    if name in known:
+        return load_scenario(known[name])
+    listed = ", ".join(known)
+    message = f'there is no scenario "{name}"; there are: {listed}{suggest(name, known)}'
+    raise ScenarioError(name, [Problem(0, "", message)])
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a file. Raises ScenarioError with everything that is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(str(path), [Problem(1, "", f"the file is not UTF-8 text (byte {error.start})")]) from None
+    except OSError as error:
+        raise ScenarioError(str(path), [Problem(0, "", error.strerror or str(error))]) from None
+    return parse_scenario(text, str(path))
+
+
+def parse_scenario(text: str, file: str = "<text>") -> Scenario:
+    """Read the text of a scenario. Raises ScenarioError with everything that is wrong with it."""
+    try:
+        root = parse_yaml(text)
+    except YamlError as error:
+        raise ScenarioError(file, [Problem(error.line, "", str(error))]) from None
+    report = Report()
+    scenario = SCENARIO.read(root, "", report)
+    if scenario is MISSING:
+        raise ScenarioError(file, report.problems)
+    object.__setattr__(scenario, "file", file)
+    object.__setattr__(scenario, "digest", hashlib.sha256(text.encode()).hexdigest())
+    _Names(scenario, report).check()
+    if not report.problems:
+        _check_variants(scenario, report)
+    if report.problems:
+        raise ScenarioError(file, report.problems)
+    return scenario
+
+
+class _Names:
+    """Every name in a scenario must mean something."""
+
+    def __init__(self, scenario: Scenario, report: Report) -> None:
+        self._scenario = scenario
+        self._report = report
+        self._devices = scenario.site.devices
+
+    def check(self) -> None:
+        """Report every name that does not."""
+        seen: dict[str, int] = {}
+        for index, check in enumerate(self._scenario.checks):
+            path = f"checks[{index}]"
+            if check.id in seen:
+                self._report.add(check.line, path, f'the id "{check.id}" is already taken on line {seen[check.id]}')
+            seen[check.id] = check.line
+            self._check(check, path)
+        for index, check in enumerate(self._scenario.checks):
+            for need in check.needs:
+                self._known(need, seen, "a check", check.line, f"checks[{index}].needs")
+            if check.id in check.needs:
+                self._report.add(check.line, f"checks[{index}].needs", "a check cannot need itself")
+        if self._scenario.max_points == 0:
+            self._report.add(1, "checks", "no check is worth a point")
+        for name in self._scenario.hints:
+            self._known(name, seen, "a check", 1, f"hints.{name}")
+        self._policy()
+        for where, steps in [("solution", self._scenario.solution), *self._scenario.other_solutions.items()]:
+            for step in steps:
+                if step.place != HANDS:
+                    self._known(step.place, self._devices, "a device (or hands)", step.line, where)
+
+    def _known(self, name: str, names, what: str, line: int, path: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        if name not in names:
+            self._report.add(line, path, f'"{name}" is not {what}; known: {", ".join(names)}{suggest(name, names)}')
+
+    def _device(self, name: str, check: Check, path: str) -> None:
+        self._known(name, self._devices, "a device", check.line, path)
+
+    def _check(self, check: Check, path: str) -> None:
+        body = check.body
+        here = f"{path}.{check.kind}"
+        if isinstance(body, (Reach, Refuse)):
+            for name in body.sources:
+                self._device(name, check, f"{here}.from")
+            for name in body.targets:
+                if "." not in name:
+                    self._device(name, check, f"{here}.to")
+        elif isinstance(body, Resolve):
+            self._device(body.source, check, f"{here}.from")
+            self._device(body.target, check, f"{here}.to")
+        elif isinstance(body, Unique):
+            self._known(body.subnet, self._scenario.site.subnets, "a subnet", check.line, f"{here}.subnet")
+        elif isinstance(body, (Fresh, Kept)):
+            self._serves(body.broker, "broker", check, f"{here}.broker")
+        elif isinstance(body, Shows):
+            self._serves(body.display, "display", check, f"{here}.display")
+            room = self._scenario.site.rooms.get(body.room)
+            if room is None:
+                self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
+            else:
+                self._known(body.quantity, room, "a quantity of that room", check.line, f"{here}.quantity")
+        elif isinstance(body, PolicyHolds) and self._scenario.policy is None:
+            self._report.add(check.line, here, 'the scenario has no "policy" to compare with')
+
+    def _serves(self, device: str, service: str, check: Check, path: str) -> None:
+        self._device(device, check, path)
+        if device in self._devices and service not in self._devices[device].services:
+            self._report.add(check.line, path, f"{device} runs no {service}")
+
+    def _policy(self) -> None:
+        policy = self._scenario.policy
+        if policy is None:
+            return
+        homes: dict[str, str] = {}
+        for zone, members in policy.zones.items():
+            for name in members:
+                self._known(name, self._devices, "a device", 1, f"policy.zones.{zone}")
+                if name in homes:
+                    self._report.add(1, f"policy.zones.{zone}", f"{name} is already in the zone {homes[name]}")
+                homes[name] = zone
+        for index, conduit in enumerate(policy.allow):
+            for zone in (conduit.source, conduit.target):
+                self._known(zone, policy.zones, "a zone", conduit.line, f"policy.allow[{index}]")
+
+
+def _texts(scenario: Scenario) -> Iterator[tuple[int, str, str]]:
+    """Every text with placeholders: line, path, text."""
+    localised: list[tuple[int, str, Text]] = [(1, "story", scenario.story), (1, "debrief", scenario.debrief)]
+    localised += [(1, f"hints.{name}", text) for name, texts in scenario.hints.items() for text in texts]
+    localised += [(c.line, f"checks.{c.id}.title", c.title) for c in scenario.checks if c.title is not None]
+    for line, path, text in localised:
+        yield line, path, text.en + text.nl
+    for name, device in scenario.site.devices.items():
+        yield device.line, f"site.devices.{name}.firewall", device.firewall
+        for path, text in device.files.items():
+            yield device.line, f"site.devices.{name}.files.{path}", text
+    for where, steps in [("solution", scenario.solution), *scenario.other_solutions.items()]:
+        for step in steps:
+            yield step.line, f"{where}.{step.place}", step.text
+
+
+def _check_variants(scenario: Scenario, report: Report) -> None:
+    """Build one variant, put in every fault by itself, and look up every placeholder."""
+    try:
+        variant: Variant = draw(scenario, "0")
+    except ScenarioError as error:
+        report.problems.extend(error.problems)
+        return
+    for choice in scenario.faults:
+        for use in choice.options:
+            try:
+                break_site(scenario, variant.healthy, (use,), variant.placeholders)
+            except ScenarioError as error:
+                report.problems.extend(error.problems)
+            for name, value in use.parameters.items():
+                for problem in variant.placeholders.unknown(value) if isinstance(value, str) else ():
+                    report.add(use.line, f"faults.{use.fault}.{name}", problem)
+    for line, path, text in _texts(scenario):
+        for problem in variant.placeholders.unknown(text):
+            report.add(line, path, problem)
+    if not any(device.kind == Kind.INTERNET or device.at or device.kind == Kind.SWITCH for device in scenario.site.devices.values()):
+        report.add(1, "site.devices", "there are no devices")

@@ -1,0 +1,132 @@
+"""YAML 1.2 as a tree of nodes that know their line.
+
+PyYAML parses, but its own rules are YAML 1.1: a MAC address becomes an integer in base 60, `no` a boolean, and the second
+of two equal keys wins in silence. Here scalars follow the core schema of YAML 1.2.2 §10.3, and only as far as unquoted
+text goes; equal keys, anchors that grow without end and tags are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+__all__ = ["Node", "YamlError", "parse_yaml"]
+
+MAX_CHARACTERS = 1_000_000
+MAX_NODES = 100_000
+_NULL = re.compile(r"~|null|Null|NULL|")
+_TRUE = re.compile(r"true|True|TRUE")
+_FALSE = re.compile(r"false|False|FALSE")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")  # 010 stays text: too many people mean eight, too many mean ten
+_FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
+
+
+class YamlError(Exception):
+    """A file that is not YAML, or YAML that we refuse. `line` counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value with the line it stands on. `value` is a dict of key -> Node, a list of Node, or a scalar.
+
+    `keys` gives the line of each key; `text` is the scalar as it was written.
+    """
+
+    value: Any
+    line: int
+    keys: dict[str, int]
+    text: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What an author would call it."""
+        if isinstance(self.value, dict):
+            return "a mapping"
+        if isinstance(self.value, list):
+            return "a list"
+        if self.value is None:
+            return "nothing"
+        if isinstance(self.value, bool):
+            return f"the truth value {self.text}"
+        if isinstance(self.value, (int, float)):
+            return f"the number {self.text}"
+        shown = self.text if len(self.text) <= 60 else self.text[:57] + "…"
+        return f'"{shown}"'
+
+
+def parse_yaml(text: str) -> Node:
+    """Read one document. Raises YamlError."""
+    if len(text) > MAX_CHARACTERS:
+        message = f"the file has {len(text)} characters; at most {MAX_CHARACTERS} are allowed"
+        raise YamlError(message, 1)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = " ".join(part for part in (error.context, error.problem) if part)
+        raise YamlError(f"not valid YAML: {what}", mark.line + 1 if mark else 1) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise YamlError(f"not valid YAML: {str(error).splitlines()[0]}", 1) from None
+    if root is None:
+        message = "the file is empty"
+        raise YamlError(message, 1)
+    return _Converter().convert(root)
+
+
+class _Converter:
+    def __init__(self) -> None:
+        self._count = 0
+
+    def convert(self, node: yaml.Node, depth: int = 0) -> Node:
+        line = node.start_mark.line + 1
+        self._count += 1
+        if self._count > MAX_NODES or depth > 50:
+            message = "the file is nested too deeply or repeats itself too often"
+            raise YamlError(message, line)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, line, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return Node([self.convert(item, depth + 1) for item in node.value], line, {})
+        assert isinstance(node, yaml.ScalarNode)
+        return Node(self._scalar(node), line, {}, node.value)
+
+    def _mapping(self, node: yaml.MappingNode, line: int, depth: int) -> Node:
+        entries: dict[str, Node] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key_line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                message = "a key is a single word or number"
+                raise YamlError(message, key_line)
+            key = str(key_node.value)
+            if key in entries:
+                message = f'the key "{key}" stands twice in the same mapping (first on line {lines[key]})'
+                raise YamlError(message, key_line)
+            entries[key] = self.convert(value_node, depth + 1)
+            lines[key] = key_line
+        return Node(entries, line, lines)
+
+    @staticmethod
+    def _scalar(node: yaml.ScalarNode) -> Any:
+        text = node.value
+        if node.style in ("'", '"', "|", ">"):
+            return text
+        if _NULL.fullmatch(text):
+            return None
+        if _TRUE.fullmatch(text):
+            return True
+        if _FALSE.fullmatch(text):
+            return False
+        if _INT.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text) and not text.lstrip("+-").startswith(".") and "." in text:
+            return float(text)
+        return text

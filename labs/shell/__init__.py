@@ -1,0 +1,1 @@
+"""The commands and services of a simulated device."""

@@ -1,0 +1,1 @@
+"""One file per tool or family of tools. Each exports `COMMANDS`: name -> program."""

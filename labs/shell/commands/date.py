@@ -1,0 +1,132 @@
+"""date (GNU coreutils): what the device believes the time is. Every device here lives in UTC."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from labs.net.process import Process, Program
+from labs.shell.commandline import begin, fail
+
+__all__ = ["COMMANDS", "clock_text"]
+
+USAGE = """date [-u] [-d TIME] [-s TIME] [-I[seconds]] [-R] [+FORMAT]
+  -d TIME  another time than now    -s TIME  set the clock of this device
+  -I       2026-01-31; -Iseconds with the time    -R  as in mail
+  TIME     2026-01-31, 2026-01-31 12:00:00, 12:00:00, @SECONDS, now
+  FORMAT   as strftime: %Y %m %d %H %M %S %s %a %b %j %F %T %N and so on"""
+DEFAULT = "%a %b %e %H:%M:%S %Z %Y"
+DIRECTIVE = re.compile(r"%([-_0^]?)(\d*)([a-zA-Z%])")
+PLAIN = frozenset("aAbBcdDeFgGhHIjlkmMpPrRSTuUVwWxXyYC")
+OWN = {"k": "%_H", "l": "%_I", "P": "", "h": "%b"}
+
+
+def clock_text(seconds: float, form: str) -> str:
+    """A Unix time in a format of strftime(3), in UTC, with %s, %N, %Z and %z."""
+    whole = int(seconds // 1)
+    moment = time.gmtime(whole)
+    nanoseconds = round((seconds - whole) * 1e9)
+
+    def one(match: re.Match[str]) -> str:
+        flag, width, letter = match.groups()
+        text = _directive(letter, moment, whole, nanoseconds)
+        if text is None:
+            return match[0]
+        if letter == "N" and width:
+            return text[: int(width)]
+        if flag == "-":
+            text = text.lstrip("0 ") or "0"
+        elif flag == "_":
+            text = re.sub(r"^0+(?=\d)", lambda zeros: " " * len(zeros[0]), text)
+        elif flag == "^":
+            text = text.upper()
+        return text.rjust(min(int(width), 100), "0" if text.isdecimal() else " ") if width else text
+
+    return DIRECTIVE.sub(one, form)
+
+
+def _directive(letter: str, moment: time.struct_time, seconds: int, nanoseconds: int) -> str | None:
+    own = {
+        "%": "%",
+        "s": str(seconds),
+        "N": f"{nanoseconds:09d}",
+        "Z": "UTC",
+        "z": "+0000",
+        "k": f"{moment.tm_hour:2d}",
+        "l": f"{(moment.tm_hour - 1) % 12 + 1:2d}",
+        "P": "am" if moment.tm_hour < 12 else "pm",
+        "e": f"{moment.tm_mday:2d}",
+        "n": "\n",
+        "t": "\t",
+        "q": str((moment.tm_mon - 1) // 3 + 1),
+    }
+    if letter in own:
+        return own[letter]
+    return time.strftime(f"%{letter}", moment) if letter in PLAIN else None
+
+
+def _parse(text: str, now: float) -> float | None:
+    """A time as Unix seconds."""
+    text = text.strip()
+    if text in ("now", ""):
+        return now
+    if re.fullmatch(r"@-?\d{1,12}(\.\d+)?", text):
+        return float(text[1:])
+    match = re.fullmatch(r"(?:(\d{4})-(\d\d?)-(\d\d?))?[T ]?(?:(\d\d?):(\d\d)(?::(\d\d)(\.\d+)?)?)?\s*(?:Z|UTC|\+00:?00)?", text)
+    if match is None or not (match[1] or match[4]):
+        return None
+    today = time.gmtime(now)
+    year, month, day = (int(match[i] or today[i - 1]) for i in (1, 2, 3))
+    hour, minute, second = (int(match[i] or 0) for i in (4, 5, 6))
+    if not (1970 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= _days(year, month) and hour < 24 and minute < 60 and second < 61):
+        return None
+    return _seconds(year, month, day) + hour * 3600 + minute * 60 + second + float(match[7] or 0)
+
+
+def _days(year: int, month: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
+
+
+def _seconds(year: int, month: int, day: int) -> int:
+    days = sum(366 if _days(each, 2) == 29 else 365 for each in range(1970, year))
+    days += sum(_days(year, each) for each in range(1, month)) + day - 1
+    return days * 86_400
+
+
+def date(process: Process) -> int:
+    """Show or set the clock."""
+    parsed = begin(process, "uRI::d:s:", ["utc", "date=", "set=", "iso-8601=", "rfc-email", "rfc-3339="], usage=USAGE)
+    if isinstance(parsed, int):
+        return parsed
+    options, operands = parsed
+    values = {{"--date": "-d", "--set": "-s", "--rfc-email": "-R", "--iso-8601": "-I"}.get(o, o): v for o, v in options}
+    now = process.node.wall_clock()
+    moment = now
+    for option in ("-d", "-s"):
+        if option in values:
+            found = _parse(values[option], now)
+            if found is None:
+                return fail(process, f"invalid date ‘{values[option]}’")
+            moment = found
+    if "-s" in values:
+        process.node.clock_offset_ns += round((moment - now) * 1e9)
+    form = DEFAULT
+    if "-R" in values:
+        form = "%a, %d %b %Y %H:%M:%S %z"
+    if "-I" in values:
+        form = {"": "%F", "date": "%F", "seconds": "%FT%T+00:00", "s": "%FT%T+00:00", "minutes": "%FT%H:%M+00:00"}.get(values["-I"], "%F")
+    if "--rfc-3339" in values:
+        form = "%F" if values["--rfc-3339"] == "date" else "%F %T+00:00"
+    if operands:
+        if not operands[0].startswith("+"):
+            return fail(process, f"invalid date ‘{operands[0]}’")
+        if len(operands) > 1:
+            return fail(process, f"extra operand ‘{operands[1]}’")
+        form = operands[0][1:]
+    process.print(clock_text(moment, form))
+    return 0
+
+
+COMMANDS: dict[str, Program] = {"date": date}

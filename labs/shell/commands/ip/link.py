@@ -1,0 +1,388 @@
+"""`ip link`: show, set, add, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import Mac
+from labs.net.linux import link_config
+from labs.net.linux.link_config import LinkError
+from labs.shell.commands.ip.link_view import brief_name, link_flags, link_record, operational_state, statistics
+from labs.shell.commands.ip.output import Record, Style, print_json
+from labs.shell.commands.ip.words import (
+    EXIT_KERNEL,
+    EXIT_USAGE,
+    IpError,
+    Words,
+    duplicate,
+    matches,
+    no_device,
+    number,
+    refused,
+    valid_name,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from labs.net.interface import Interface
+    from labs.net.process import Process
+
+__all__ = ["link_command"]
+
+USAGE = (
+    "Usage: ip link add [link DEV] [ name ] NAME [ address LLADDR ] [ mtu MTU ] type { bridge | vlan } [ ARGS ]",
+    "       ip link delete { DEVICE | dev DEVICE }",
+    "       ip link set { DEVICE | dev DEVICE } [ { up | down } ] [ name NEWNAME ] [ address LLADDR ] [ mtu MTU ]",
+    "               [ master DEVICE ] [ nomaster ]",
+    "       ip link show [ DEVICE ] [up] [master DEV] [type TYPE] [nomaster]",
+)
+# What Linux could add; those of the first line exist here
+KINDS = ("bridge", "vlan")
+OTHER_KINDS = frozenset(
+    "amt bareudp bond dummy erspan geneve gre gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan"
+    " ipvtap macsec macvlan macvtap netdevsim nlmon rmnet sit team vcan veth virt_wifi vrf vti vxcan vxlan wwan xfrm".split()
+)
+NOT_SIMULATED = frozenset(
+    "txqueuelen qlen txqlen arp dynamic multicast allmulticast promisc trailers carrier broadcast brd netns link-netns"
+    " link-netnsid alias group vf xdp xdpgeneric xdpdrv xdpoffload vrf addrgenmode protodown protodown_reason state mode"
+    " index gso_max_size gso_max_segs gro_max_size numtxqueues numrxqueues type altname".split()
+)
+VLAN_USAGE = (
+    "Usage: ... vlan id VLANID",
+    "		[ protocol VLANPROTO ]",
+    "		[ reorder_hdr { on | off } ]",
+    "		[ gvrp { on | off } ]",
+    "		[ mvrp { on | off } ]",
+    "		[ loose_binding { on | off } ]",
+    "		[ bridge_binding { on | off } ]",
+    "		[ ingress-qos-map QOS-MAP ]",
+    "		[ egress-qos-map QOS-MAP ]",
+    "",
+    "VLANID := 0-4095",
+    "VLANPROTO: [ 802.1Q | 802.1ad ]",
+    "QOS-MAP := [ QOS-MAP ] QOS-MAPPING",
+    "QOS-MAPPING := FROM:TO",
+)
+NO_DEVICE = 'Not enough information: "dev" argument is required.'
+
+
+def link_command(process: Process, style: Style, words: Words) -> int:
+    """`ip link …`."""
+    if not words.more:
+        return _show(process, style, words)
+    word = words.take()
+    for names, function in (
+        (("add",), _add),
+        (("set", "change"), _set),
+        (("delete",), _delete),
+        (("show", "list", "lst"), _show),
+    ):
+        if any(matches(word, name) for name in names):
+            return function(process, style, words)
+    for name in ("replace", "xstats", "afstats", "property"):
+        if matches(word, name):
+            raise refused(f"link {name}")
+    if matches(word, "help"):
+        process.error(*USAGE)
+        return EXIT_USAGE
+    message = f'Command "{word}" is unknown, try "ip link help".'
+    raise IpError(message, status=EXIT_USAGE)
+
+
+def refusal(error: LinkError) -> IpError:
+    """How `ip` words what the kernel refused."""
+    text = f"Error: {error}." if error.explained else f"RTNETLINK answers: {error}"
+    return IpError(text, status=EXIT_KERNEL)
+
+
+# Show
+
+
+def _show(process: Process, style: Style, words: Words) -> int:
+    device = master = kind = None
+    up = nomaster = False
+    while words.more:
+        word = words.take()
+        if word == "up":
+            up = True
+        elif word == "master":
+            master = words.value()
+            if master not in process.node.interfaces:
+                raise wrong(master, "Device does not exist")
+        elif word == "nomaster":
+            nomaster = True
+        elif word == "type":
+            kind = words.value()
+        elif word in ("group", "vrf"):
+            raise refused(word)
+        elif matches(word, "help"):
+            process.error(*USAGE)
+            return EXIT_USAGE
+        else:
+            if word == "dev":
+                word = words.value()
+            if device is not None:
+                raise duplicate("dev", word)
+            device = word
+    if device is not None and device not in process.node.interfaces:
+        message = f'Device "{device}" does not exist.'
+        raise IpError(message)
+    records = []
+    for interface in process.node.interfaces.values():
+        if device not in (None, interface.name) or (up and not interface.up):
+            continue
+        if master is not None and (interface.master is None or interface.master.name != master):
+            continue
+        if (nomaster and interface.master is not None) or (kind is not None and not _is_kind(interface, kind)):
+            continue
+        records.append(_record(interface, style))
+    if style.json:
+        print_json(process, style, [record.fields for record in records])
+    else:
+        process.print(*[record.text for record in records])
+    return 0
+
+
+def _is_kind(interface: Interface, kind: str) -> bool:
+    if kind == "bridge_slave":
+        return interface.master is not None
+    return interface.kind == kind and kind in KINDS
+
+
+def _record(interface: Interface, style: Style) -> Record:
+    if not style.brief:
+        record = link_record(interface, style, mode=True)
+        if style.statistics:
+            statistics(record, interface)
+        return record
+    record = Record(style)
+    if interface.parent is not None:
+        record.only_json("link", interface.parent.name)
+    record.add("ifname", interface.name, f"{brief_name(interface):<16} ")
+    state = operational_state(interface)
+    record.add("operstate", state, f"{state:<14} ")
+    record.add("address", str(interface.mac))
+    flags = link_flags(interface)
+    record.add("flags", flags, f"<{','.join(flags)}> ")
+    return record
+
+
+# Change
+
+
+def _mac(text: str) -> Mac:
+    """An address as ll_addr_a2n reads it. Raises IpError."""
+    parts = text.split(":")
+    values = []
+    for part in parts:
+        try:
+            values.append(int(part, 16))
+        except ValueError:
+            if len(parts) > 1 or not part:
+                raise IpError(f'"{part}" is invalid lladdr.') from None
+            values.append(0)
+    if any(value > 255 or value < 0 for value in values):
+        raise IpError(f'"{text}" is invalid lladdr.')
+    if len(parts) != 6:
+        raise IpError(f"Invalid address length {len(parts)} - must be 6 bytes")
+    return Mac.parse(text)
+
+
+def _mtu(words: Words) -> int:
+    text = words.value()
+    found = number(text, 0x7FFFFFFF)
+    if found is None:
+        raise wrong(text, 'Invalid "mtu" value')
+    return found
+
+
+def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: C901, PLR0912 - one branch per keyword
+    node = process.node
+    device = name = None
+    up: bool | None = None
+    mac: str | None = None
+    mtu: int | None = None
+    master: Interface | None = None
+    nomaster = False
+    while words.more:
+        word = words.take()
+        if word in ("up", "down"):
+            up = word == "up"
+        elif word == "name":
+            name = words.value()
+            if not valid_name(name):
+                raise wrong(name, '"name" not a valid ifname', blank=False)
+        elif matches(word, "address"):
+            mac = words.value()
+        elif word == "mtu":
+            mtu = _mtu(words)
+        elif word == "master":
+            text = words.value()
+            if text not in node.interfaces:
+                raise wrong(text, "Device does not exist")
+            master = node.interfaces[text]
+        elif word == "nomaster":
+            nomaster = True
+        elif word in NOT_SIMULATED and device is not None:
+            if device not in node.interfaces:
+                raise no_device(device)
+            raise refused(f"link set {word}")
+        elif matches(word, "help"):
+            process.error(*USAGE)
+            return EXIT_USAGE
+        else:
+            if word == "dev":
+                word = words.value()
+            if device is not None:
+                raise duplicate("dev", word)
+            device = word
+    if device is None:
+        raise IpError(NO_DEVICE, status=EXIT_USAGE)
+    interface = node.interfaces.get(device)
+    if interface is None:
+        raise no_device(device)
+    address = _mac(mac) if mac is not None else None
+    if name is not None and name != device and name not in node.interfaces and interface.kind in ("ether", "loopback"):
+        raise refused("link set name (of a port)")
+    try:
+        if address is not None:
+            link_config.set_mac(node, interface, address)
+        if mtu is not None:
+            link_config.set_mtu(node, interface, mtu)
+        if name is not None:
+            link_config.rename(node, interface, name)
+        if master is not None:
+            link_config.enslave(node, interface, master)
+        elif nomaster:
+            link_config.release(node, interface)
+        if up is not None:
+            link_config.set_up(node, interface, up=up)
+    except LinkError as error:
+        raise refusal(error) from None
+    return 0
+
+
+def _add(process: Process, _style: Style, words: Words) -> int:  # noqa: C901, PLR0912 - one branch per keyword
+    node = process.node
+    name = parent = kind = None
+    mac: str | None = None
+    mtu: int | None = None
+    while words.more:
+        word = words.take()
+        if matches(word, "link") and word != "l":
+            parent = words.value()
+        elif matches(word, "address"):
+            mac = words.value()
+        elif word == "mtu":
+            mtu = _mtu(words)
+        elif word == "type":
+            kind = words.value()
+            break
+        elif word in NOT_SIMULATED:
+            raise refused(f"link add {word}")
+        elif matches(word, "help"):
+            process.error(*USAGE)
+            return EXIT_USAGE
+        else:
+            if word in ("name", "dev"):
+                word = words.value()
+            if name is not None:
+                raise duplicate("dev" if word != "name" else "name", word)
+            name = word
+            if "/" in name or not name:
+                raise wrong(name, '"dev" not a valid ifname', blank=False)
+    if kind is None:
+        message = 'Not enough information: "type" argument is required'
+        raise IpError(message)
+    if kind in OTHER_KINDS:
+        raise refused(f"link add type {kind}")
+    vlan = _vlan_id(words) if kind == "vlan" else None
+    if kind == "bridge" and words.more:
+        raise refused(f"link add type bridge {words.word}")
+    if parent is not None and parent not in node.interfaces:
+        raise no_device(parent)
+    if kind not in KINDS:
+        message = "Error: Unknown device type."
+        raise IpError(message, status=EXIT_KERNEL)
+    address = _mac(mac) if mac is not None else None
+    if name is not None and len(name) > 15:
+        message = "Error: Attribute failed policy validation."
+        raise IpError(message, status=EXIT_KERNEL)
+    try:
+        _create(process, kind, name, parent, vlan, address, mtu)
+    except LinkError as error:
+        raise refusal(error) from None
+    return 0
+
+
+def _create(
+    process: Process, kind: str, name: str | None, parent: str | None, vlan: int | None, mac: Mac | None, mtu: int | None
+) -> None:
+    node = process.node
+    if name is None:
+        name = next(f"{kind}{n}" for n in range(1000) if f"{kind}{n}" not in node.interfaces)
+    if kind == "bridge":
+        interface = link_config.add_bridge(node, name, mac)
+    else:
+        if vlan is None:
+            message = "VLAN properties not specified"
+            raise LinkError(message, explained=True)
+        if parent is None:
+            message = "link not specified"
+            raise LinkError(message, explained=True)
+        interface = link_config.add_vlan(node, node.interfaces[parent], name, vlan, mac)
+    if mtu is not None:
+        link_config.set_mtu(node, interface, mtu)
+
+
+def _vlan_id(words: Words) -> int | None:
+    """The arguments after `type vlan`. Raises IpError."""
+    vlan = None
+    while words.more:
+        word = words.take()
+        if matches(word, "id"):
+            text = words.value()
+            vlan = number(text, 0xFFFF)
+            if vlan is None:
+                raise wrong(text, "id is invalid", blank=False)
+        elif matches(word, "protocol") and words.more and words.word.lower() == "802.1q":
+            words.take()
+        elif any(
+            matches(word, known)
+            for known in ("protocol", "reorder_hdr", "gvrp", "mvrp", "loose_binding", "bridge_binding", "ingress-qos-map", "egress-qos-map")
+        ):
+            raise refused(f"vlan {word}")
+        elif matches(word, "help"):
+            raise IpError(*VLAN_USAGE)
+        else:
+            raise IpError(f'vlan: unknown command "{word}"?', *VLAN_USAGE)
+    return vlan
+
+
+def _delete(process: Process, _style: Style, words: Words) -> int:
+    device = None
+    while words.more:
+        word = words.take()
+        if word == "type":
+            words.rest()
+        elif matches(word, "help"):
+            process.error(*USAGE)
+            return EXIT_USAGE
+        elif word == "group":
+            raise refused("link delete group")
+        else:
+            if word == "dev":
+                word = words.value()
+            if device is not None:
+                raise duplicate("dev", word)
+            device = word
+    if device is None:
+        raise IpError(NO_DEVICE, status=EXIT_USAGE)
+    interface = process.node.interfaces.get(device)
+    if interface is None:
+        raise no_device(device)
+    try:
+        link_config.remove_interface(process.node, interface)
+    except LinkError as error:
+        raise refusal(error) from None
+    return 0

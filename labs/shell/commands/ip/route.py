@@ -1,0 +1,484 @@
+"""`ip route`: show, add, change, replace, append, delete, flush."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import IPv4, Network
+from labs.model.state import Route
+from labs.shell.commands.ip.output import Record, Style, print_records
+from labs.shell.commands.ip.route_get import get_route
+from labs.shell.commands.ip.words import (
+    EXIT_KERNEL,
+    EXIT_USAGE,
+    IpError,
+    Words,
+    answers,
+    duplicate,
+    is_ipv6,
+    kernel,
+    matches,
+    no_device,
+    number,
+    parse_address,
+    parse_network,
+    parse_prefix,
+    refused,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from labs.net.linux.node import LinuxNode
+    from labs.net.process import Process
+
+__all__ = ["route_command"]
+
+USAGE = (
+    "Usage: ip route { list | flush } SELECTOR",
+    "       ip route get [ fibmatch ] ADDRESS [ from ADDRESS ] [ oif STRING ]",
+    "       ip route { add | del | change | append | replace } ROUTE",
+    "SELECTOR := [ root PREFIX ] [ match PREFIX ] [ exact PREFIX ] [ table TABLE_ID ] [ proto RTPROTO ]",
+    "            [ type TYPE ] [ scope SCOPE ] [ dev STRING ] [ via ADDRESS ] [ src ADDRESS ]",
+    "ROUTE := [ TYPE ] PREFIX [ via ADDRESS ] [ dev STRING ] [ src ADDRESS ] [ metric METRIC ]",
+    "         [ proto RTPROTO ] [ scope SCOPE ] [ onlink ]",
+    "TYPE := { unicast | unreachable | prohibit | blackhole | throw }",
+)
+TYPES = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
+OTHER_TYPES = ("local", "broadcast", "multicast", "anycast", "nat", "xresolve")
+PROTOCOLS = {  # /etc/iproute2/rt_protos
+    "0": "unspec", "1": "redirect", "2": "kernel", "3": "boot", "4": "static", "8": "gated", "9": "ra", "10": "mrt",
+    "11": "zebra", "12": "bird", "13": "dnrouted", "14": "xorp", "15": "ntk", "16": "dhcp", "18": "keepalived",
+    "42": "babel", "186": "bgp", "187": "isis", "188": "ospf", "189": "rip", "192": "eigrp",
+}  # fmt: skip
+SCOPES = {"0": "global", "253": "link", "254": "host", "255": "nowhere", "200": "site"}
+TABLES = {"254": "main", "255": "local", "253": "default", "0": "all"}
+ATTRIBUTES = frozenset(
+    "mtu hoplimit advmss reordering rtt rttvar window cwnd initcwnd initrwnd features quickack congctl realms rto_min"
+    " expires nexthop nhid encap weight equalize tos dsfield pref ttl-propagate fastopen_no_cookie as pervasive".split()
+)
+
+
+def route_command(process: Process, style: Style, words: Words) -> int:
+    """`ip route …`."""
+    if style.family == "inet6":
+        return _ipv6(process, style, words)
+    if not words.more:
+        return _list(process, style, words)
+    word = words.take()
+    if matches(word, "list") or matches(word, "show") or matches(word, "lst"):
+        return _list(process, style, words)
+    if matches(word, "get"):
+        return get_route(process, style, words)
+    for name in ("add", "delete", "change", "replace", "append"):
+        if matches(word, name) or (name == "change" and word == "chg"):
+            return _modify(process, words, name)
+    if matches(word, "flush"):
+        return _flush(process, style, words)
+    for name in ("prepend", "test", "save", "restore", "showdump"):
+        if matches(word, name):
+            raise refused(f"route {name}")
+    if matches(word, "help"):
+        return _usage(process)
+    message = f'Command "{word}" is unknown, try "ip route help".'
+    raise IpError(message, status=EXIT_USAGE)
+
+
+def _usage(process: Process) -> int:
+    process.error(*USAGE)
+    return EXIT_USAGE
+
+
+def _ipv6(process: Process, style: Style, words: Words) -> int:
+    """There are no IPv6 routes; any change is refused."""
+    if not words.more or matches(words.word, "list") or matches(words.word, "show"):
+        print_records(process, style, [])
+        return 0
+    raise refused("IPv6")
+
+
+# Show
+
+
+@dataclass(slots=True)
+class Selector:
+    """Which routes `list` and `flush` mean."""
+
+    table: str = "main"
+    device: str | None = None
+    via: IPv4 | None = None
+    source: IPv4 | None = None
+    protocol: str | None = None
+    scope: str | None = None
+    kind: str | None = None
+    metric: int | None = None
+    root: Network | None = None
+    match: Network | None = None
+    cache: bool = False
+    hidden: set[str] = field(default_factory=set)
+    """What need not be printed because it was asked for."""
+
+
+def _selector(process: Process, words: Words) -> Selector:  # noqa: C901, PLR0912 - one branch per keyword
+    want = Selector()
+    while words.more:
+        word = words.take()
+        if matches(word, "table"):
+            _select_table(want, words.value())
+        elif matches(word, "protocol"):
+            want.protocol = _protocol(words.value())
+            want.hidden.add("proto")
+        elif matches(word, "scope"):
+            text = words.value()
+            want.scope = None if text == "all" else _scope(text)
+            want.hidden.add("scope")
+        elif matches(word, "type"):
+            text = words.value()
+            if text not in TYPES and text not in OTHER_TYPES:
+                raise wrong(text, '"type" value is invalid')
+            want.kind = text
+        elif word in ("dev", "oif"):
+            want.device = words.value()
+            want.hidden.add("dev")
+        elif word == "via":
+            text = words.value()
+            want.via = parse_address(words.value() if text == "inet" else text, "inet prefix")
+            want.hidden.add("via")
+        elif word == "src":
+            want.source = parse_address(words.value())
+            want.hidden.add("src")
+        elif matches(word, "metric") or matches(word, "priority"):
+            want.metric = _metric(words.value())
+        elif matches(word, "cache"):
+            want.cache = True
+        elif word in ("tos", "dsfield", "iif", "from", "realms", "vrf", "nhid", "cloned"):
+            raise refused(f"route show {word}")
+        else:
+            keyword = word if word in ("to", "root", "match", "exact") else "exact"
+            if keyword == word:
+                word = words.value()
+                if word in ("root", "match", "exact"):
+                    keyword, word = word, words.value()
+            if keyword in ("to", "exact") and matches(word, "help"):
+                process.error(*USAGE)
+                raise IpError(status=EXIT_USAGE)
+            prefix = parse_network(word)
+            if keyword != "match" and not (keyword == "root" and word in ("default", "any", "all") and False):
+                want.root = prefix
+            if keyword != "root":
+                want.match = prefix
+            if keyword in ("to", "exact") and word in ("any", "all"):
+                want.root, want.match = None, None
+    if want.device is not None and want.device not in process.node.interfaces:
+        raise no_device(want.device)
+    return want
+
+
+def _select_table(want: Selector, text: str) -> None:
+    if text == "cache":
+        want.cache = True
+        return
+    name = TABLES.get(text, text)
+    if name not in TABLES.values():
+        if number(text) is None:
+            raise wrong(text, "table id value is invalid")
+        raise IpError("Error: ipv4: FIB table does not exist.", "Dump terminated", status=EXIT_KERNEL)
+    if name == "default":
+        raise IpError("Error: ipv4: FIB table does not exist.", "Dump terminated", status=EXIT_KERNEL)
+    want.table = name
+
+
+def _protocol(text: str) -> str:
+    name = PROTOCOLS.get(text, text)
+    if name in PROTOCOLS.values() or number(text, 255) is not None:
+        return name
+    raise wrong(text, '"protocol" value is invalid')
+
+
+def _scope(text: str) -> str:
+    name = SCOPES.get(text, text)
+    if name not in SCOPES.values():
+        raise wrong(text, 'invalid "scope" value')
+    return name
+
+
+def _metric(text: str) -> int:
+    found = number(text)
+    if found is None:
+        raise wrong(text, '"metric" value is invalid')
+    return found
+
+
+def _selected(route: Route, want: Selector) -> bool:
+    return (
+        want.device in (None, route.device)
+        and want.via in (None, route.via)
+        and want.source in (None, route.source)
+        and want.protocol in (None, route.protocol)
+        and want.scope in (None, route.scope)
+        and want.kind in (None, route.kind)
+        and want.metric in (None, route.metric)
+        and (want.root is None or (route.prefix.address in want.root and route.prefix.length >= want.root.length))
+        and (want.match is None or (want.match.address in route.prefix and route.prefix.length <= want.match.length))
+    )
+
+
+def _rows(node: LinuxNode, want: Selector) -> list[tuple[Route, str]]:
+    """Routes with the table they are in."""
+    rows = []
+    if want.table in ("main", "all"):
+        rows += [(route, "main") for route in node.routes()]
+    if want.table in ("local", "all"):
+        rows += [(route, "local") for route in local_table(node)]
+    return [(route, table) for route, table in rows if _selected(route, want)]
+
+
+def local_table(node: LinuxNode) -> list[Route]:
+    """The table `local`, which the kernel keeps from the addresses (fib_add_ifaddr)."""
+    found: list[Route] = []
+    for interface in node.interfaces.values():
+        for address in interface.addresses:
+            if not isinstance(address.address, IPv4):
+                continue
+            primary = next(a for a in interface.addresses if interface.prefix_of(a) == interface.prefix_of(address))
+            source = primary.address
+            name = interface.name
+            found.append(Route(Network(address.address, 32), name, None, source, 0, "kernel", "host", "local"))
+            if primary != address or not interface.up:
+                continue
+            prefix = interface.prefix_of(address)
+            if interface.kind == "loopback" and prefix.length < 32:
+                found.append(Route(prefix, name, None, source, 0, "kernel", "host", "local"))
+            if prefix.length < 31:
+                top = Network(prefix.broadcast, 32)
+                found.append(Route(top, name, None, source, 0, "kernel", "link", "broadcast"))
+    return sorted(found, key=lambda route: (int(route.prefix.address), -route.prefix.length))
+
+
+def prefix_text(prefix: Network) -> str:
+    """`default`, an address, or a prefix."""
+    if prefix.length == 0:
+        return "default"
+    return str(prefix.address) if prefix.length == prefix.address.bits else str(prefix)
+
+
+def route_record(
+    node: LinuxNode, style: Style, route: Route, *, table: str = "", hidden: frozenset[str] | set[str] = frozenset()
+) -> Record:
+    """One line."""
+    record = Record(style)
+    if route.kind != "unicast" or style.details:
+        record.add("type", route.kind)
+    record.add("dst", prefix_text(route.prefix))
+    if route.via is not None and "via" not in hidden:
+        record.add("gateway", str(route.via), f"via {route.via} ")
+    if route.device is not None and "dev" not in hidden:
+        record.add("dev", route.device, f"dev {route.device} ")
+    if table:
+        record.add("table", table, f"table {table} ")
+    if (route.protocol != "boot" or style.details) and "proto" not in hidden:
+        record.add("protocol", route.protocol, f"proto {route.protocol} ")
+    if (route.scope != "global" or style.details) and "scope" not in hidden:
+        record.add("scope", route.scope, f"scope {route.scope} ")
+    if route.source is not None and "src" not in hidden:
+        record.add("prefsrc", str(route.source), f"src {route.source} ")
+    if route.metric:
+        record.add("metric", route.metric, f"metric {route.metric} ")
+    flags = ["onlink"] if route.onlink else []
+    interface = node.interfaces.get(route.device) if route.device is not None else None
+    if interface is not None and route.kind not in ("local", "broadcast") and not interface.has_carrier:
+        flags.append("linkdown")
+    record.add("flags", flags, "".join(f"{flag} " for flag in flags))
+    return record
+
+
+def _list(process: Process, style: Style, words: Words) -> int:
+    want = _selector(process, words)
+    rows = [] if want.cache else _rows(process.node, want)
+    records = [
+        route_record(
+            process.node, style, route, table="local" if table == "local" and want.table == "all" else "", hidden=want.hidden
+        )
+        for route, table in rows
+    ]
+    print_records(process, style, records)
+    return 0
+
+
+def _flush(process: Process, style: Style, words: Words) -> int:
+    if not words.more:
+        message = '"ip route flush" requires arguments.'
+        raise IpError(message)
+    want = _selector(process, words)
+    if want.cache:
+        return 0
+    if want.table == "local":
+        raise refused("route flush table local")
+    doomed = [route for route, table in _rows(process.node, want) if table == "main"]
+    process.node.ip.routes.remove_where(doomed)
+    if style.statistics:
+        if doomed:
+            process.print("", f"*** Round 1, deleting {len(doomed)} entries ***", "*** Flush is complete after 1 round ***")
+        else:
+            process.print("Nothing to flush.")
+    return 0
+
+
+# Change
+
+
+@dataclass(slots=True)
+class Order:
+    """What `add`, `replace` or `del` was told. None: not mentioned."""
+
+    prefix: Network | None = None
+    kind: str | None = None
+    via: IPv4 | None = None
+    device: str | None = None
+    source: IPv4 | None = None
+    metric: int = 0
+    protocol: str | None = None
+    scope: str | None = None
+    onlink: bool = False
+
+
+def _order(process: Process, words: Words) -> Order:  # noqa: C901, PLR0912 - one branch per keyword
+    order = Order()
+    while words.more:
+        word = words.take()
+        if word == "src":
+            order.source = parse_address(words.value(), "inet address")
+        elif word == "via":
+            text = words.value()
+            if text == "inet6" or is_ipv6(text):
+                raise refused("IPv6")
+            order.via = parse_address(words.value() if text == "inet" else text, "inet address")
+        elif any(matches(word, name) for name in ("metric", "priority", "preference")):
+            order.metric = _metric(words.value())
+        elif word == "scope":
+            order.scope = _scope(words.value())
+        elif len(word) > 1 and matches(word, "protocol"):
+            order.protocol = _protocol(words.value())
+        elif len(word) > 2 and matches(word, "table"):
+            text = words.value()
+            if TABLES.get(text, text) != "main":
+                if TABLES.get(text, text) not in TABLES.values() and number(text) is None:
+                    raise wrong(text, '"table" value is invalid')
+                raise refused(f"route table {text}")
+        elif word in ("dev", "oif"):
+            order.device = words.value()
+        elif word == "onlink":
+            order.onlink = True
+        elif word in ATTRIBUTES:
+            raise refused(f"route {word}")
+        else:
+            if word == "to":
+                word = words.value()
+            if order.kind is None and order.prefix is None and word in TYPES + OTHER_TYPES:
+                if word in OTHER_TYPES:
+                    raise refused(f"route type {word}")
+                order.kind = word
+                word = words.value()
+            if matches(word, "help"):
+                process.error(*USAGE)
+                raise IpError(status=EXIT_USAGE)
+            if order.prefix is not None:
+                raise duplicate("to", word)
+            order.prefix = _destination(word)
+    if order.device is not None and order.device not in process.node.interfaces:
+        raise no_device(order.device)
+    return order
+
+
+def _destination(text: str) -> Network:
+    """The prefix to change; host bits are a mistake here."""
+    found = parse_prefix(text)
+    if found is None:
+        return Network(IPv4(0), 0)
+    network = Network.of(found[0], found[1])
+    if network.address != found[0]:
+        raise kernel("Invalid prefix for given prefix length.")
+    return network
+
+
+def _modify(process: Process, words: Words, verb: str) -> int:
+    if not words.more:
+        return _usage(process)
+    order = _order(process, words)
+    if order.prefix is None:
+        if verb == "delete":
+            return _usage(process)
+        order.prefix = Network(IPv4(0), 0)
+    table = process.node.ip.routes
+    if verb == "delete":
+        route = next((route for route in table.routes() if _meant(route, order)), None)
+        if route is None:
+            raise answers("No such process")
+        table.remove(route)
+        return 0
+    route = _resolve(process.node, order, order.prefix)
+    present = table.find(route.prefix, route.metric) is not None
+    if verb == "add":
+        if present:
+            raise answers("File exists")
+        table.append(route)
+    elif verb == "append":
+        if not table.append(route):
+            raise answers("File exists")
+    elif verb == "change" and not present:
+        raise answers("No such file or directory")
+    else:
+        table.replace(route)
+    return 0
+
+
+def _meant(route: Route, order: Order) -> bool:
+    """What `ip route del` compares (fib_table_delete); what was not said does not count."""
+    return (
+        route.prefix == order.prefix
+        and order.kind in (None, route.kind)
+        and order.scope in (None, route.scope)
+        and order.source in (None, route.source)
+        and order.protocol in (None, route.protocol)
+        and order.metric in (0, route.metric)
+        and order.via in (None, route.via)
+        and order.device in (None, route.device)
+    )
+
+
+def _resolve(node: LinuxNode, order: Order, prefix: Network) -> Route:
+    """The route to enter, or the kernel's refusal (fib_create_info, fib_check_nh)."""
+    kind = order.kind or "unicast"
+    protocol = order.protocol or "boot"
+    if kind != "unicast":
+        if order.via is not None or order.device is not None:
+            raise kernel("Gateway, device and multipath can not be specified for this route type.")
+        return Route(prefix, None, metric=order.metric, protocol=protocol, scope=order.scope or "global", kind=kind)
+    via = None if order.via == IPv4(0) else order.via
+    device = order.device
+    scope = order.scope or ("link" if order.via is None else "global")
+    if via is not None and order.onlink:
+        _check_onlink(node, via, device)
+    elif via is not None:
+        near = node.ip.routes.connected(via, device) if scope == "global" else None
+        if near is None or node.ip.is_broadcast(via) or via.is_multicast:
+            raise kernel("Nexthop has invalid gateway.")
+        device = near.device
+    elif device is None:
+        raise answers("No such device")
+    elif not node.interfaces[device].up:
+        raise kernel("Device for nexthop is not up.")
+    if order.source is not None and not node.ip.is_local(order.source):
+        raise kernel("Invalid prefsrc address.")
+    return Route(
+        prefix, device, via, order.source, order.metric, protocol, scope, onlink=order.onlink and via is not None
+    )
+
+
+def _check_onlink(node: LinuxNode, via: IPv4, device: str | None) -> None:
+    if device is None:
+        raise kernel("Nexthop device required for onlink.")
+    if not node.interfaces[device].up:
+        raise kernel("Nexthop device is not up.")
+    if node.ip.is_local(via) or node.ip.is_broadcast(via) or via.is_multicast:
+        raise kernel("Nexthop has invalid gateway.")

@@ -1,0 +1,437 @@
+"""ping (iputils): echo requests, what came back, and a summary.
+
+Before changing this file read RFC 1122 §3.2.2.6 and compare with the real tool: `iputils 20221126`, as Debian 12 ships it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+from labs.model.addresses import IPv4
+from labs.net import icmp
+from labs.net.icmp import IcmpMessage
+from labs.net.interface import Interface
+from labs.net.ipv4 import ANY, DEFAULT_TTL
+from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
+from labs.net.sockets import EchoReply, EchoSocket, IcmpError
+from labs.shell.options import UsageError, parse_options
+from labs.shell.resolver import ResolveError, resolve, reverse
+
+__all__ = ["COMMANDS", "icmp_text"]
+
+SECOND = 1_000_000_000
+LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
+TIMESTAMP_BYTES = 16  # struct timeval: with less data there is no room for a time stamp
+LARGEST = 65_507  # 65535 - 20 (IPv4) - 8 (ICMP)
+MAX_COUNT = (1 << 63) - 1
+MIN_INTERVAL_NS = 2_000_000
+UNREACHABLE = {
+    icmp.NET_UNREACHABLE: "Destination Net Unreachable",
+    icmp.HOST_UNREACHABLE: "Destination Host Unreachable",
+    icmp.PROTOCOL_UNREACHABLE: "Destination Protocol Unreachable",
+    icmp.PORT_UNREACHABLE: "Destination Port Unreachable",
+    5: "Source Route Failed",
+    6: "Destination Net Unknown",
+    7: "Destination Host Unknown",
+    8: "Source Host Isolated",
+    icmp.NET_PROHIBITED: "Destination Net Prohibited",
+    icmp.HOST_PROHIBITED: "Destination Host Prohibited",
+    11: "Destination Net Unreachable for Type of Service",
+    12: "Destination Host Unreachable for Type of Service",
+    icmp.ADMIN_PROHIBITED: "Packet filtered",
+    14: "Precedence Violation",
+    15: "Precedence Cutoff",
+}
+USAGE = """
+Usage
+  ping [options] <destination>
+
+Options:
+  <destination>      dns name or ip address
+  -b                 allow pinging broadcast
+  -c <count>         stop after <count> replies
+  -D                 print timestamps
+  -I <interface>     either interface name or address
+  -i <interval>      seconds between sending each packet
+  -M <pmtud opt>     define mtu discovery, can be one of <do|dont|want>
+  -n                 no dns name resolution
+  -O                 report outstanding replies
+  -q                 quiet output
+  -s <size>          use <size> as number of data bytes to be sent
+  -t <ttl>           define time to live
+  -V                 print version and exit
+  -v                 verbose output
+  -w <deadline>      reply wait <deadline> in seconds
+  -W <timeout>       time to wait for response
+
+IPv4 options:
+  -4                 use IPv4"""
+
+
+class _Refusal(Exception):
+    """The program ends before it began: a line for stderr and an exit status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def icmp_text(kind: int, code: int, mtu: int = 0) -> str:
+    """An ICMP error in the words of ping."""
+    if kind == icmp.DEST_UNREACHABLE:
+        if code == icmp.FRAGMENTATION_NEEDED:
+            return f"Frag needed and DF set (mtu = {mtu})"
+        return UNREACHABLE.get(code, f"Dest Unreachable, Bad Code: {code}")
+    if kind == icmp.TIME_EXCEEDED:
+        return "Time to live exceeded" if code == 0 else "Frag reassembly time exceeded"
+    return f"Bad ICMP type: {kind}"
+
+
+@dataclass(slots=True)
+class _Options:
+    count: int = 0
+    interval_ns: int = SECOND
+    linger_ns: int = LINGER_NS
+    deadline_ns: int = 0
+    size: int = 56
+    ttl: int = DEFAULT_TTL
+    dont_fragment: bool = False
+    device: str = ""
+    numeric: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    broadcast: bool = False
+    stamps: bool = False
+    outstanding: bool = False
+
+
+def _number(text: str, low: int, high: int) -> int:
+    if not text.removeprefix("-").isdecimal():
+        raise _Refusal(f"invalid argument: '{text}'", 1)
+    if not low <= int(text) <= high:
+        raise _Refusal(f"invalid argument: '{text}': out of range: {low} <= value <= {high}", 1)
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        raise _Refusal(f"option argument contains garbage: {text}", 2) from None
+    if not 0 <= value < 1e9:
+        raise _Refusal(f"bad timing interval: {text}", 2)
+    return int(value * SECOND)
+
+
+def _read(arguments: list[str]) -> tuple[_Options, str]:
+    options = _Options()
+    words, operands = parse_options(arguments, "4bc:Dfi:I:M:nOqs:t:vVW:w:6AaBC:de:hl:Lm:p:Q:R:S:T:U")
+    for option, value in words:
+        match option:
+            case "-c":
+                options.count = _number(value, 1, MAX_COUNT)
+            case "-i":
+                options.interval_ns = _seconds(value)
+                if options.interval_ns < MIN_INTERVAL_NS:
+                    raise _Refusal("an interval below 0.002 s is not simulated here", 2)
+            case "-W":
+                options.linger_ns = _seconds(value)
+            case "-w":
+                options.deadline_ns = _number(value, 0, (1 << 31) - 1) * SECOND
+            case "-s":
+                options.size = _number(value, 0, (1 << 31) - 1)
+            case "-t":
+                options.ttl = _number(value, 0, 255)
+            case "-M":
+                if value not in ("do", "dont", "want"):
+                    raise _Refusal(f"invalid -M argument: {value}", 2)
+                options.dont_fragment = value == "do"
+            case "-I":
+                options.device = value
+            case "-n":
+                options.numeric = True
+            case "-q":
+                options.quiet = True
+            case "-v":
+                options.verbose = True
+            case "-b":
+                options.broadcast = True
+            case "-D":
+                options.stamps = True
+            case "-O":
+                options.outstanding = True
+            case "-4":
+                pass
+            case "-V":
+                raise _Refusal("", 0)
+            case "-h":
+                raise UsageError("")
+            case _:
+                raise _Refusal(f'"{option}" is not simulated here', 2)
+    if not operands:
+        raise _Refusal("usage error: Destination address required", 1)
+    if len(operands) > 1:
+        raise _Refusal("source routes are not simulated here: give one destination", 2)
+    return options, operands[0]
+
+
+def ping(process: Process) -> Routine:
+    """The program."""
+    try:
+        options, target = _read(process.argv[1:])
+        run = yield from _prepare(process, options, target)
+    except UsageError as error:
+        process.error(*([f"ping: {error}"] if str(error) else []), USAGE, "", "For more details see ping(8).")
+        return 2
+    except _Refusal as refusal:
+        if refusal.status == 0:
+            process.print("ping from iputils 20221126")
+            return 0
+        process.error(f"ping: {refusal}")
+        return refusal.status
+    process.endless = not options.count and not options.deadline_ns
+    try:
+        yield from run.loop()
+    except Interrupt as interrupt:
+        if interrupt.signal != SIGINT:
+            raise
+    process.endless = False
+    run.summary()
+    if not run.received or (options.deadline_ns and options.count and run.received < options.count):
+        return 1
+    return 0
+
+
+def _prepare(process: Process, options: _Options, target: str) -> Generator[Wait, None, _Run]:
+    """Resolve, bind and connect as ping does before it prints its first line."""
+    node = process.node
+    try:
+        address = yield from resolve(process, target)
+    except ResolveError as error:
+        raise _Refusal(f"{target}: {error}", 2) from None
+    numeric = target.replace(".", "").isdecimal()
+    if address == ANY:
+        address = IPv4(0x7F000001)
+    interface, source = _bind(process, options.device)
+    local = source if source != ANY else _local(process, address, interface)
+    if node.ip.is_broadcast(address) and not options.broadcast:
+        raise _Refusal("Do you want to ping broadcast? Then -b. If not, check your local firewall rules", 2)
+    if local is None:
+        route = node.ip.routes.lookup(address)
+        words = {"unreachable": "No route to host", "prohibit": "Permission denied", "blackhole": "Invalid argument"}
+        raise _Refusal("connect: " + words.get(route.kind if route else "", "Network is unreachable"), 2)
+    if node.ip.is_broadcast(address):
+        process.error("WARNING: pinging broadcast address")
+    origin = f" from {local} {options.device if interface else ''}:" if options.device else ""
+    process.print(f"PING {target} ({address}){origin} {options.size}({options.size + 28}) bytes of data.")
+    return _Run(process, options, target, address, numeric or options.numeric, interface, source)
+
+
+def _bind(process: Process, device: str) -> tuple[Interface | None, IPv4]:
+    """What -I says: an interface, or a source address."""
+    if not device:
+        return None, ANY
+    try:
+        source = IPv4.parse(device)
+    except ValueError:
+        interface = process.node.interfaces.get(device)
+        if interface is None:
+            raise _Refusal(f"SO_BINDTODEVICE {device}: No such device", 2) from None
+        return interface, ANY
+    if not process.node.ip.is_local(source):
+        raise _Refusal("bind: Cannot assign requested address", 2)
+    return None, source
+
+
+def _local(process: Process, address: IPv4, interface: Interface | None) -> IPv4 | None:
+    """The source address that connect(2) finds, or None."""
+    ip = process.node.ip
+    if interface is None:
+        return ip.preferred_source(address)
+    return ip.source_for(interface, address) if interface.up else None
+
+
+@dataclass(slots=True)
+class _Run:
+    """One ping in progress: the counters of its summary."""
+
+    process: Process
+    options: _Options
+    target: str
+    address: IPv4
+    numeric: bool
+    interface: Interface | None
+    source: IPv4
+    transmitted: int = 0
+    received: int = 0
+    repeats: int = 0
+    errors: int = 0
+    pipe: int = 0
+    times_us: list[int] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    sent_ns: dict[int, int] = field(default_factory=dict)
+    started_ns: int = 0
+    last_ns: int = 0
+    names: dict[IPv4, str] = field(default_factory=dict)
+
+    def loop(self) -> Routine:
+        """Send and listen until there is a reason to stop."""
+        node, options = self.process.node, self.options
+        socket = node.transport.echo_open()
+        self.process.cleanup.append(lambda: node.transport.echo_close(socket))
+        self.started_ns = self.last_ns = next_ns = node.now
+        end_ns = node.now + options.deadline_ns if options.deadline_ns else None
+        linger_ns: int | None = None
+        while True:
+            yield from self._listen(socket)
+            if options.count and self.received + self.errors >= options.count:
+                return 0
+            if end_ns is not None and (self.errors or node.now >= end_ns):
+                return 0
+            if linger_ns is not None and node.now >= linger_ns:
+                return 0
+            sent_all = bool(options.count) and self.transmitted >= options.count and not options.deadline_ns
+            if not sent_all and node.now >= next_ns:
+                self._send(socket)
+                next_ns = node.now + options.interval_ns
+                continue
+            if sent_all and linger_ns is None:
+                linger_ns = node.now + self._patience()
+            times = (None if sent_all else next_ns, linger_ns, end_ns)
+            until = min((time for time in times if time is not None), default=None)
+            if not socket.replies and not socket.errors:
+                yield Wait((socket.signal,), until)
+
+    def _patience(self) -> int:
+        """How long to wait after the last request: twice the slowest answer, or what -W says while none came."""
+        if not self.received:
+            return self.options.linger_ns
+        return max(2 * max(self.times_us, default=0) * 1000, self.options.interval_ns)
+
+    def _send(self, socket: EchoSocket) -> None:
+        node, options = self.process.node, self.options
+        if options.outstanding and self.transmitted and self.transmitted not in self.seen:
+            self.process.print(f"no answer yet for icmp_seq={self.transmitted}")
+        self.transmitted += 1
+        self.sent_ns[self.transmitted] = self.last_ns = node.now
+        error: str | None = None
+        if options.size <= LARGEST:
+            error = node.transport.echo_send(
+                socket,
+                self.address,
+                self.transmitted & 0xFFFF,
+                size=options.size,
+                ttl=options.ttl,
+                dont_fragment=options.dont_fragment,
+                source=self.source,
+                interface=self.interface,
+            )
+        if error == "Message too long":
+            self.errors += 1
+            self.process.error(f"ping: local error: message too long, mtu={self._mtu()}")
+        elif error is not None and not options.quiet:
+            self.process.error(f"ping: sendmsg: {error}")
+
+    def _mtu(self) -> int:
+        node = self.process.node
+        route = node.ip.routes.lookup(self.address)
+        device = self.interface or (node.interfaces.get(route.device) if route and route.device else None)
+        return device.mtu if device is not None else 1500
+
+    def _listen(self, socket: EchoSocket) -> Generator[Wait, None, None]:
+        while socket.replies or socket.errors:
+            if socket.replies:
+                yield from self._reply(socket.replies.popleft())
+            else:
+                yield from self._error(*socket.errors.popleft())
+
+    def _sequence(self, sequence: int) -> int:
+        """The full number of a request, from the 16 bits on the wire; widens the pipe."""
+        back = (self.transmitted - sequence) & 0xFFFF
+        if back <= 0x7FFF:
+            self.pipe = max(self.pipe, back + 1)
+        return self.transmitted - back
+
+    def _reply(self, reply: EchoReply) -> Generator[Wait, None, None]:
+        number = self._sequence(reply.sequence)
+        duplicate = number in self.seen
+        self.seen.add(number)
+        if duplicate:
+            self.repeats += 1
+        else:
+            self.received += 1
+        timed = self.options.size >= TIMESTAMP_BYTES and number in self.sent_ns
+        elapsed_us = (reply.at_ns - self.sent_ns[number]) // 1000 if timed else 0
+        if timed:
+            self.times_us.append(elapsed_us)
+        if self.options.quiet:
+            return
+        name = yield from self._name(reply.source)
+        ident = f" ident={self.process.pid}" if self.options.verbose else ""
+        line = f"{self._stamp()}{reply.length} bytes from {name}: icmp_seq={reply.sequence}{ident} ttl={reply.ttl}"
+        if timed:
+            line += f" time={_milliseconds(elapsed_us)} ms"
+        self.process.print(line + (" (DUP!)" if duplicate else ""))
+
+    def _error(self, error: IcmpError, request: IcmpMessage) -> Generator[Wait, None, None]:
+        self._sequence(request.sequence)
+        self.errors += 1
+        if self.options.quiet:
+            return
+        name = yield from self._name(error.source)
+        text = icmp_text(error.type, error.code, error.mtu)
+        self.process.print(f"{self._stamp()}From {name} icmp_seq={request.sequence} {text}")
+
+    def _stamp(self) -> str:
+        return f"[{self.process.node.wall_clock():.6f}] " if self.options.stamps else ""
+
+    def _name(self, address: IPv4) -> Generator[Wait, None, str]:
+        if self.numeric:
+            return str(address)
+        if address not in self.names:
+            name = yield from reverse(self.process, address)
+            self.names[address] = f"{name} ({address})" if name else str(address)
+        return self.names[address]
+
+    def summary(self) -> None:
+        """The last lines."""
+        say: Callable[..., None] = self.process.print
+        parts = [f"{self.transmitted} packets transmitted, {self.received} received"]
+        if self.repeats:
+            parts.append(f"+{self.repeats} duplicates")
+        if self.errors:
+            parts.append(f"+{self.errors} errors")
+        if self.transmitted:
+            loss = (self.transmitted - self.received) * 100 / self.transmitted
+            elapsed_ms = (self.last_ns - self.started_ns) // 1_000_000
+            parts.append(f"{loss:g}% packet loss, time {elapsed_ms}ms")
+        say("", f"--- {self.target} ping statistics ---", ", ".join(parts))
+        last = []
+        if self.times_us and self.received:
+            last.append(f"rtt min/avg/max/mdev = {_statistics(self.times_us)} ms")
+        if self.pipe > 1:
+            last.append(f"pipe {self.pipe}")
+        say(", ".join(last))
+
+
+def _statistics(times_us: list[int]) -> str:
+    mean = sum(times_us) // len(times_us)
+    square = sum(time * time for time in times_us) / len(times_us)
+    deviation = math.isqrt(max(0, int(square - mean * mean)))
+    return "/".join(f"{t // 1000}.{t % 1000:03d}" for t in (min(times_us), mean, max(times_us), deviation))
+
+
+def _milliseconds(time_us: int) -> str:
+    """Three digits that matter, as ping prints a round-trip time."""
+    if time_us >= 100_000 - 50:
+        return str((time_us + 500) // 1000)
+    if time_us >= 10_000 - 5:
+        return f"{(time_us + 50) // 1000}.{(time_us + 50) % 1000 // 100}"
+    if time_us >= 1000:
+        return f"{(time_us + 5) // 1000}.{(time_us + 5) % 1000 // 10:02d}"
+    return f"{time_us // 1000}.{time_us % 1000:03d}"
+
+
+COMMANDS: dict[str, Program] = {"ping": ping}

@@ -1,0 +1,238 @@
+"""Names to addresses the way the C library does it: /etc/hosts first, then the name servers of /etc/resolv.conf.
+
+Before changing this file read resolv.conf(5), hosts(5) and RFC 1123 §6.1.3. Only A records are asked for: devices have no
+IPv6 connectivity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from labs.model.addresses import IPv4
+from labs.net import dns
+from labs.net.dns import DnsMessage, Question, RecordType, ResponseCode
+from labs.net.process import Process, Wait
+
+if TYPE_CHECKING:
+    from labs.net.filesystem import FileSystem
+
+__all__ = ["ResolveError", "Resolver", "hosts_entries", "query", "resolve", "resolver_settings", "reverse"]
+
+TIMEOUT_NS = 5_000_000_000  # RES_TIMEOUT, resolv.h
+ATTEMPTS = 2  # RES_DFLRETRY
+MAX_SERVERS = 3  # MAXNS
+MAX_SEARCH = 6
+LOOPBACK = IPv4(0x7F000001)
+UNKNOWN = "Name or service not known"  # EAI_NONAME, netdb.h
+TEMPORARY = "Temporary failure in name resolution"  # EAI_AGAIN
+NO_ADDRESS = "No address associated with hostname"  # EAI_NODATA
+
+
+class ResolveError(Exception):
+    """A name could not be turned into an address, in the words of gai_strerror(3)."""
+
+
+class Resolver(NamedTuple):
+    """The settings of /etc/resolv.conf."""
+
+    servers: tuple[IPv4, ...]
+    search: tuple[str, ...] = ()
+    timeout_ns: int = TIMEOUT_NS
+    attempts: int = ATTEMPTS
+    ndots: int = 1
+
+
+def resolver_settings(files: FileSystem) -> Resolver:
+    """Read /etc/resolv.conf; without a usable server the C library asks this machine."""
+    servers: list[IPv4] = []
+    search: tuple[str, ...] = ()
+    timeout_ns, attempts, ndots = TIMEOUT_NS, ATTEMPTS, 1
+    for line in files.get("/etc/resolv.conf").splitlines():
+        if line[:1] in "#;":
+            continue
+        key, *values = line.split() or [""]
+        if key == "nameserver" and values and len(servers) < MAX_SERVERS:
+            try:
+                servers.append(IPv4.parse(values[0]))
+            except ValueError:
+                continue
+        elif key in ("search", "domain"):
+            search = tuple(values[: MAX_SEARCH if key == "search" else 1])
+        elif key == "options":
+            for option in values:
+                name, _, number = option.partition(":")
+                if name == "timeout" and number.isdecimal():
+                    timeout_ns = max(1, min(int(number), 30)) * 1_000_000_000
+                elif name == "attempts" and number.isdecimal():
+                    attempts = max(1, min(int(number), 5))
+                elif name == "ndots" and number.isdecimal():
+                    ndots = min(int(number), 15)
+    return Resolver(tuple(servers) or (LOOPBACK,), search, timeout_ns, attempts, ndots)
+
+
+def hosts_entries(text: str) -> list[tuple[IPv4, tuple[str, ...]]]:
+    """The lines of a hosts file: an address and its names. Lines that say nothing about IPv4 are skipped."""
+    entries = []
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        try:
+            entries.append((IPv4.parse(words[0]), tuple(words[1:])))
+        except (IndexError, ValueError):
+            continue
+    return entries
+
+
+def _from_hosts(process: Process, name: str) -> IPv4 | None:
+    for address, names in hosts_entries(process.node.files.get("/etc/hosts")):
+        if any(dns.same_name(name, other) for other in names):
+            return address
+    return LOOPBACK if dns.same_name(name, "localhost") or name.lower().endswith(".localhost") else None
+
+
+class _Answer(StrEnum):
+    """How one lookup ended."""
+
+    FOUND = "found"
+    NO_DATA = "no data"
+    NO_NAME = "no name"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+def _literal(text: str) -> IPv4 | None:
+    try:
+        return IPv4.parse(text)
+    except ValueError:
+        return None
+
+
+def resolve(process: Process, name: str, *, tag: int = 0) -> Generator[Wait, None, IPv4]:
+    """The address of a name. Raises ResolveError."""
+    literal = _literal(name) or (_from_hosts(process, name) if name else None)
+    if literal is not None or name == "0.0.0.0":  # noqa: S104 - a name typed by a person
+        return literal or IPv4(0)
+    if not dns.legal_name(name) or any(character in name for character in " :/\\"):
+        raise ResolveError(UNKNOWN)
+    settings = resolver_settings(process.node.files)
+    worst = _Answer.NO_NAME
+    for candidate in _names_to_try(name, settings):
+        result, answer = yield from _lookup(process, settings, candidate, RecordType.A, tag)
+        if result is _Answer.FOUND and answer is not None:
+            found = _follow(answer, candidate)
+            if found is not None:
+                return found
+            result = _Answer.NO_DATA
+        if result is _Answer.UNREACHABLE:
+            raise ResolveError(TEMPORARY)
+        if result is _Answer.FAILED or (result is _Answer.NO_DATA and worst is _Answer.NO_NAME):
+            worst = result
+    raise ResolveError({_Answer.NO_NAME: UNKNOWN, _Answer.NO_DATA: NO_ADDRESS}.get(worst, TEMPORARY))
+
+
+def _names_to_try(name: str, settings: Resolver) -> list[str]:
+    """The name itself and the name in each search domain, in the order of res_nsearch."""
+    if name.endswith("."):
+        return [name.rstrip(".")]
+    inside = [f"{name}.{domain.strip('.')}" for domain in settings.search]
+    return [name, *inside] if name.count(".") >= settings.ndots else [*inside, name]
+
+
+def _follow(answer: DnsMessage, name: str) -> IPv4 | None:
+    """The address at the end of a chain of CNAME records."""
+    for _ in range(16):
+        for record in answer.answers:
+            if not dns.same_name(record.name, name):
+                continue
+            if isinstance(record.data, IPv4):
+                return record.data
+            if record.type == RecordType.CNAME and isinstance(record.data, str):
+                name = record.data
+                break
+        else:
+            return None
+    return None
+
+
+def _lookup(
+    process: Process, settings: Resolver, name: str, kind: int, tag: int
+) -> Generator[Wait, None, tuple[_Answer, DnsMessage | None]]:
+    """Ask every server in turn, as often as the settings say."""
+    failed = False
+    for attempt in range(settings.attempts):
+        for number, server in enumerate(settings.servers):
+            timeout_ns = (settings.timeout_ns << number) // (len(settings.servers) if number else 1)
+            timeout_ns = timeout_ns << attempt if len(settings.servers) > 1 and attempt else timeout_ns
+            message = DnsMessage(query_identifier(process), (Question(name, kind),))
+            answer = yield from query(process, server, message, timeout_ns=timeout_ns, tag=tag)
+            if isinstance(answer, str):
+                continue
+            if answer.code == ResponseCode.NXDOMAIN:
+                return _Answer.NO_NAME, answer
+            if answer.code == ResponseCode.NOERROR:
+                return (_Answer.FOUND if answer.answers else _Answer.NO_DATA), answer
+            failed = True
+        if failed:
+            return _Answer.FAILED, None
+    return _Answer.UNREACHABLE, None
+
+
+def query_identifier(process: Process) -> int:
+    """The next message identifier of a process: spread, but the same in every replay."""
+    serial = getattr(process, "dns_serial", 0) + 1
+    process.dns_serial = serial  # type: ignore[attr-defined]
+    return (process.pid * 40_503 + serial * 25_717) & 0xFFFF
+
+
+def query(
+    process: Process, server: IPv4, message: DnsMessage, *, timeout_ns: int = TIMEOUT_NS, port: int = dns.PORT, tag: int = 0
+) -> Generator[Wait, None, DnsMessage | str]:
+    """Send one query over UDP and wait for its answer; a str says why there is none (strerror words or "timed out")."""
+    node = process.node
+    socket = node.transport.udp_open(program=process.name, tag=tag)
+    close = lambda: node.transport.udp_close(socket)  # noqa: E731 - the same object is taken out of the list again
+    process.cleanup.append(close)
+    try:
+        error = node.transport.udp_send(socket, server, port, dns.encode(message))
+        if error is not None:
+            return error
+        deadline = node.now + timeout_ns
+        while node.now < deadline:
+            while socket.queue:
+                datagram = socket.queue.popleft()
+                if (datagram.source, datagram.sport) != (server, port) and not server.is_loopback:
+                    continue
+                try:
+                    answer = dns.decode(datagram.data)
+                except ValueError:
+                    continue
+                if answer.response and answer.identifier == message.identifier:
+                    return answer
+            if socket.errors:
+                return _error_words(socket.errors.popleft().code)
+            yield Wait((socket.signal,), deadline)
+    finally:
+        close()
+        process.cleanup.remove(close)
+    return "timed out"
+
+
+def _error_words(code: int) -> str:
+    from labs.net.linux.transport import ERRORS
+
+    return ERRORS.get(code, "No route to host")
+
+
+def reverse(process: Process, address: IPv4, *, tag: int = 0) -> Generator[Wait, None, str | None]:
+    """The name of an address, from /etc/hosts or a PTR record; None where there is none."""
+    for known, names in hosts_entries(process.node.files.get("/etc/hosts")):
+        if known == address and names:
+            return names[0]
+    settings = resolver_settings(process.node.files)
+    result, answer = yield from _lookup(process, settings, dns.reverse_name(address), RecordType.PTR, tag)
+    if result is _Answer.FOUND and answer is not None:
+        for record in answer.answers:
+            if record.type == RecordType.PTR and isinstance(record.data, str):
+                return record.data
+    return None

@@ -1,0 +1,1 @@
+"""Things: sensors, displays, brokers, and the world that they measure."""

@@ -1,0 +1,110 @@
+"""A sensor: its file, what it measures and what it says about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from labs.things.thing_config import (
+    MQTT_KEYS,
+    Key,
+    MqttConfig,
+    ThingConfigError,
+    mqtt_config,
+    read_keys,
+)
+from labs.things.units import BASE_UNITS, UnitError, to_unit
+
+__all__ = ["SENSOR_KEYS", "SensorConfig", "accuracy", "measure", "parse_sensor_config", "sensor_payload", "to_unit"]
+
+SENSOR_KEYS = (
+    Key("sensor.name", str),
+    Key("sensor.quantity", str),
+    Key("sensor.unit", str),
+    Key("sensor.interval_s", int, None, 1, 86_400),
+    Key("sensor.scale", float, 1.0, -1e6, 1e6),
+    Key("sensor.offset", float, 0.0, -1e6, 1e6),
+    *MQTT_KEYS,
+    Key("mqtt.retain", bool, False),
+)
+# Largest error of a healthy instrument: (absolute, per unit of the value), in the base unit of the quantity.
+# Temperature is IEC 60751 class A; the others are typical of data sheets.
+ACCURACY = {
+    "temperature": (0.15, 0.002),
+    "humidity": (2.0, 0.0),
+    "soil_moisture": (3.0, 0.0),
+    "co2": (30.0, 0.03),
+    "noise": (1.0, 0.0),
+    "pressure": (1.0, 0.0),
+}
+OTHER_ACCURACY = (0.0, 0.01)
+DECIMALS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SensorConfig:
+    """What /etc/sensor.toml says. A reading is `scale` times the measurement in `unit`, plus `offset`."""
+
+    name: str
+    quantity: str
+    unit: str
+    interval_s: int
+    scale: float
+    offset: float
+    retain: bool
+    mqtt: MqttConfig
+
+
+def parse_sensor_config(text: str) -> SensorConfig:
+    """Read /etc/sensor.toml. Raises ThingConfigError."""
+    values = read_keys(text, SENSOR_KEYS)
+    quantity, unit = str(values["sensor.quantity"]), str(values["sensor.unit"])
+    if quantity in BASE_UNITS:
+        try:
+            to_unit(0.0, BASE_UNITS[quantity], unit)
+        except UnitError as error:
+            raise ThingConfigError(f'"sensor.unit" does not fit {quantity}: {error}') from None
+    return SensorConfig(
+        str(values["sensor.name"]),
+        quantity,
+        unit,
+        int(values["sensor.interval_s"]),
+        float(values["sensor.scale"]),
+        float(values["sensor.offset"]),
+        bool(values["mqtt.retain"]),
+        mqtt_config(values, wildcards=False),
+    )
+
+
+def accuracy(quantity: str, value: float) -> float:
+    """The largest error of a healthy instrument at a value, both in the base unit of the quantity."""
+    absolute, relative = ACCURACY.get(quantity, OTHER_ACCURACY)
+    return absolute + relative * abs(value)
+
+
+def _bias(device: str, quantity: str) -> float:
+    """Where in its class one instrument lies, from -1 to 1, for ever."""
+    digest = hashlib.sha256(f"{device}/{quantity}".encode()).digest()
+    return int.from_bytes(digest[:8]) / (1 << 63) - 1.0
+
+
+def measure(config: SensorConfig, truth: float, device: str) -> float:
+    """What the instrument of a device reads where `truth` is, in the unit of its file, to one decimal.
+
+    Raises ValueError for a result that is not a number.
+    """
+    raw = truth + _bias(device, config.quantity) * accuracy(config.quantity, truth)
+    value = to_unit(raw, BASE_UNITS.get(config.quantity, config.unit), config.unit) * config.scale + config.offset
+    if not math.isfinite(value):
+        message = f"{value} is not a reading"
+        raise ValueError(message)
+    return round(value, DECIMALS) + 0.0  # no minus in front of zero
+
+
+def sensor_payload(value: float, unit: str, unix_s: float) -> bytes:
+    """The message: value, unit and the moment of the measurement by the clock of the sensor."""
+    at = datetime.fromtimestamp(int(unix_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json.dumps({"value": value, "unit": unit, "at": at}, ensure_ascii=False).encode()

@@ -1,0 +1,162 @@
+"""The map in characters for a terminal, and in plain sentences for who listens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labs.messages import translate
+from labs.model.site import Device, Endpoint, Site
+from labs.ui.map_facts import Facts, Owned, facts_of
+from labs.ui.map_tree import Trees, grow_trees
+
+__all__ = ["draw_text", "tell_site"]
+
+BOX = {"join": " ─── ", "first": " ─┬─ ", "next": " ├─ ", "last": " └─ ", "pass": " │  "}
+ASCII = {"join": " --- ", "first": " -+- ", "next": " |- ", "last": " `- ", "pass": " |  "}
+VERDICTS = {"pass": "holds", "fail": "fails", "blocked": "not judged", "error": "not judged"}
+Row = tuple[str, str]  # the drawing so far, and the device that the line ends with
+
+
+def draw_text(site: Site, *, ascii_only: bool = False, addresses: bool = True, language: str = "en", width: int = 100) -> str:
+    """The drawing: end devices with room and addresses to the right of it, what stands in between below it."""
+    return _Drawing(site, ASCII if ascii_only else BOX, language, addresses=addresses).text(width)
+
+
+def tell_site(site: Site, *, verdicts: Mapping[str, str] | None = None, addresses: bool = True, language: str = "en") -> str:
+    """The same as a list, a line for each device and each lead."""
+    return _Drawing(site, BOX, language, addresses=addresses).sentences(verdicts or {})
+
+
+class _Drawing:
+    def __init__(self, site: Site, signs: dict[str, str], language: str, *, addresses: bool) -> None:
+        self._site = site
+        self._signs = signs
+        self._language = language
+        self._addresses = addresses
+        self._facts: Facts = facts_of(site)
+        self._trees: Trees = grow_trees(site)
+
+    def _say(self, text: str, **values: object) -> str:
+        return translate(text, self._language).format(**values)
+
+    # The drawing
+
+    def text(self, width: int) -> str:
+        """Drawn sideways, as on the picture; downwards where that would be wider than `width`."""
+        rows = [row for root in self._trees.roots for row in self._sideways(root)]
+        if not self._addresses:
+            told = [(drawing, self._site.devices[name].room, "") for drawing, name in rows]
+        else:
+            told = [(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows]
+        lines = _columns(told)
+        between: list[tuple[str, str, str]] = []
+        if max((len(line) for line in lines), default=0) > width:
+            rows = [row for root in self._trees.roots for row in self._downwards(root, "", "")]
+            lines = _columns([(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows])
+        else:
+            ends = {name for _, name in rows}
+            inner = [name for name in self._trees.depth if name not in ends]
+            between = [(self._name(name, alone=True), self._site.devices[name].room, self._owned_text(name)) for name in inner]
+            between = [row for row in between if row[1] or row[2]]
+        parts = [lines, _columns(between), self._extra(), self._loose(), self._subnets()]
+        return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+    def _name(self, name: str, *, alone: bool = False) -> str:
+        off = "" if self._site.devices[name].powered else f" ({self._say('off')})"
+        return name + (off if alone or off else "")
+
+    def _sideways(self, name: str) -> list[Row]:
+        """`gw ─── sw ─┬─ till`, and the rest of the branch below it."""
+        label = self._name(name)
+        children = self._trees.children[name]
+        if not children:
+            return [(label, name)]
+        margin = " " * len(label)
+        rows: list[Row] = []
+        for index, child in enumerate(children):
+            inner = self._sideways(child)
+            only, last = len(children) == 1, index == len(children) - 1
+            head = self._signs["join"] if only else self._signs["first"]
+            # Below the first, the tee stands under the corner of the first line, one place in.
+            below = " " * len(head) if only or last else f" {self._signs['pass']}"
+            if index:
+                head = f" {self._signs['last' if last else 'next']}"
+            rows += [(f"{(label if not index else margin)}{head}{inner[0][0]}", inner[0][1])]
+            rows += [(f"{margin}{below}{drawing}", device) for drawing, device in inner[1:]]
+        return rows
+
+    def _downwards(self, name: str, head: str, margin: str) -> list[Row]:
+        rows: list[Row] = [(f"{head}{self._name(name)}", name)]
+        children = self._trees.children[name]
+        for index, child in enumerate(children):
+            last = index == len(children) - 1
+            sign = self._signs["last" if last else "next"][1:]
+            rows += self._downwards(child, margin + sign, margin + ("   " if last else self._signs["pass"][1:]))
+        return rows
+
+    def _extra(self) -> list[str]:
+        if not self._trees.extra:
+            return []
+        joined = [f"  {link.a}{self._signs['join']}{link.b}" for link in self._trees.extra]
+        return [self._say("leads that close a loop:"), *joined]
+
+    def _loose(self) -> list[str]:
+        if not self._trees.loose:
+            return []
+        rows = [(f"  {self._name(n)}", self._site.devices[n].room, self._owned_text(n)) for n in self._trees.loose]
+        return [self._say("not plugged in:"), *_columns(rows)]
+
+    def _subnets(self) -> list[str]:
+        return [f"{name}  {network}" for name, network in self._site.subnets.items()]
+
+    def _owned_text(self, name: str) -> str:
+        if not self._addresses:
+            return ""
+        return "  ".join(self._owned(owned) for owned in self._facts.addresses[name])
+
+    def _owned(self, owned: Owned) -> str:
+        if owned.address is None:
+            return self._say("by DHCP")
+        return f"{owned.address} ({self._say('by DHCP')})" if owned.dynamic else str(owned.address)
+
+    # The list
+
+    def sentences(self, verdicts: Mapping[str, str]) -> str:
+        """Every device, then every lead."""
+        devices, leads = self._site.devices, self._site.links
+        lines = [self._say("{devices} devices, {leads} leads", devices=len(devices), leads=len(leads))]
+        lines += [self._device(device, verdicts.get(device.name, "")) for device in devices.values()]
+        for link in leads:
+            subnet = self._facts.subnet_at.get(link.a, "")
+            line = self._say("a lead from {a} to {b}", a=link.a, b=link.b)
+            line += f", {self._say('subnet {name}', name=subnet)}" if subnet else ""
+            line += "" if link in self._facts.live else f", {self._say('no link')}"
+            lines.append(line)
+        for name, network in self._site.subnets.items():
+            lines.append(self._say("subnet {name} is {network}", name=name, network=network))
+        return "\n".join(lines) + "\n"
+
+    def _device(self, device: Device, verdict: str) -> str:
+        parts = [f"{device.name}: {self._say(str(device.kind))}"]
+        if device.purpose:
+            parts.append(device.purpose)
+        if device.room:
+            parts.append(self._say("in {room}", room=device.room))
+        if not device.powered:
+            parts.append(self._say("off"))
+        if self._addresses:
+            parts += [self._owned(owned) for owned in self._facts.addresses[device.name]]
+        plugged = [p.name for p in device.ports if Endpoint(device.name, p.name) in self._facts.subnet_at]
+        if not plugged:
+            parts.append(self._say("no lead"))
+        elif device.kind != "switch" and len(plugged) < len(device.ports):
+            empty = ", ".join(port.name for port in device.ports if port.name not in plugged)
+            parts.append(self._say("empty: {ports}", ports=empty))
+        if verdict in VERDICTS:
+            parts.append(self._say(VERDICTS[verdict]))
+        return ", ".join(parts)
+
+
+def _columns(rows: list[tuple[str, str, str]]) -> list[str]:
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
+    return [f"{a:<{widths[0]}}   {b:<{widths[1]}}   {c}".rstrip() for a, b, c in rows]

@@ -1,0 +1,122 @@
+"""Scenarios that prove themselves, one after the other or on every core."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from labs.messages import Message, message
+from labs.scenario.library import find_scenario, scenario_files
+from labs.scenario.scenario import ScenarioError
+from labs.ui.style import Refusal, Screen
+
+__all__ = ["prove_scenarios"]
+
+WRONG = 2
+NOT_PROVED = 1
+
+
+@dataclass(slots=True)
+class Tried:
+    """What became of one scenario. Plain values: it may come from another process."""
+
+    name: str
+    lines: list[tuple[bool, str, Message]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    failure: str = ""
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> int:
+        """0 proved, 1 not proved, 2 the scenario is wrong."""
+        if self.problems:
+            return WRONG
+        return NOT_PROVED if self.failure or not all(good for good, _, _ in self.lines) else 0
+
+
+def _try(name: str, seeds: int) -> Tried:
+    """Prove one scenario."""
+    from grader import prove
+
+    tried = Tried(name)
+    begun = time.perf_counter()
+    try:
+        scenario = find_scenario(name)
+        tried.name = scenario.id
+        tried.lines = [(line.good, line.what, line.said) for line in prove(scenario, range(seeds)).lines]
+    except ScenarioError as error:
+        tried.problems = str(error).splitlines()
+    except Exception as error:  # noqa: BLE001 - one scenario that trips over a bug must not hide the others
+        tried.failure = f"{type(error).__name__}: {error}"
+    tried.seconds = time.perf_counter() - begun
+    return tried
+
+
+def prove_scenarios(screen: Screen, *, scenarios: tuple[str, ...], every: bool, seeds: int, quiet: bool) -> int:
+    """`netwerf prove`: a line for everything that was tried, and whether that is as it must be."""
+    if every and scenarios:
+        raise Refusal("give names of scenarios or --all, not both")
+    names = [str(path) for path in scenario_files()] if every else list(scenarios)
+    if not names:
+        raise Refusal("which scenario? Give names or files, or --all (see: netwerf list)")
+    begun = time.perf_counter()
+    worst, proved = 0, 0
+    for tried in _tried(names, seeds):
+        _show(screen, tried, seeds, quiet=quiet)
+        worst = max(worst, tried.status)
+        proved += tried.status == 0
+    if len(names) > 1:
+        screen.say(
+            "{proved} of {all} scenarios proved in {seconds} s",
+            proved=proved,
+            all=len(names),
+            seconds=f"{time.perf_counter() - begun:.1f}",
+        )
+    return worst
+
+
+def _tried(names: list[str], seeds: int) -> Iterator[Tried]:
+    """In the order of the names; on several cores where there is more than one scenario and the machine lets us."""
+    attempt = partial(_try, seeds=seeds)
+    workers = min(len(names), os.cpu_count() or 1)
+    done = 0
+    if workers > 1:
+        try:
+            from concurrent.futures import ProcessPoolExecutor
+            from multiprocessing import get_context
+
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                for tried in pool.map(attempt, names):
+                    done += 1
+                    yield tried
+        except (OSError, ImportError, RuntimeError):  # no semaphores, no processes (a browser, a sandbox): one by one then
+            pass
+    yield from map(attempt, names[done:])
+
+
+def _show(screen: Screen, tried: Tried, seeds: int, *, quiet: bool) -> None:
+    if tried.problems:
+        for problem in tried.problems:
+            screen.show(problem, err=True)
+        screen.warn("{name}: the scenario is wrong, nothing was proved", name=tried.name)
+        return
+    shown = [line for line in tried.lines if not (quiet and line[0])]
+    if shown or not quiet:
+        screen.show(tried.name, bold=True)
+    width = max((len(what) for _, what, _ in tried.lines), default=0)
+    for good, what, said in shown:
+        word = "" if good else screen.phrase("   <- must not be")
+        screen.verdict(f"  {'✔' if good else '✖'} {what:<{width}}  {said.in_language(screen.language)}{word}")
+    if tried.failure:
+        screen.warn("{name}: this is our fault: {error}", name=tried.name, error=tried.failure)
+    values = {"seconds": f"{tried.seconds:.1f}", "seeds": "0" if seeds == 1 else f"0–{seeds - 1}", "name": tried.name}
+    ending = {
+        0: message("{name}: proved in {seconds} s, seeds {seeds}", **values),
+        NOT_PROVED: message("{name}: not proved ({seconds} s, seeds {seeds})", **values),
+    }[tried.status]
+    if not quiet or tried.status:
+        screen.verdict(f"  {'✔' if tried.status == 0 else '✖'} {ending.in_language(screen.language)}")
+        screen.show()

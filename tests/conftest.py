@@ -1,0 +1,69 @@
+"""What every test can use: golden files, and the rule that on a machine able to judge nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+GOLDEN = Path(__file__).parent / "golden"
+JUDGED = ("kernel", "browser")  # markers whose skips NETWERF_NO_SKIP turns into failures
+
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate-golden", action="store_true", help="write the golden files instead of comparing")
+
+
+def _may_not_skip() -> frozenset[str]:
+    """NETWERF_NO_SKIP is a list of markers separated by commas, or 1 for all of them."""
+    value = os.environ.get("NETWERF_NO_SKIP", "")
+    return frozenset(JUDGED) if value == "1" else frozenset(value.split(",")) & frozenset(JUDGED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        for marker in sorted(_may_not_skip()):
+            if item.get_closest_marker(marker):
+                reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+                report.outcome = "failed"
+                report.longrepr = f"{item.nodeid}: marked {marker}, which may not be skipped here ({reason})"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.outcome == "skipped" and _may_not_skip():
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: a whole file may not be skipped here ({report.longrepr})"
+    return report
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden("m1/first.txt", text)`: the text is what tests/golden/m1/first.txt says.
+
+    `pytest --regenerate-golden` (make golden) writes the file instead.
+    """
+    regenerate = request.config.getoption("--regenerate-golden")
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if regenerate:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        elif not path.exists():
+            pytest.fail(f"there is no tests/golden/{name}; make golden writes it")
+        else:
+            assert text == path.read_text(encoding="utf-8")
+
+    return compare
