@@ -17,7 +17,9 @@ def path_of(observation: Observation) -> tuple[str, ...]:
         if isinstance(note, Accepted):
             lines.append(f"{hop.device} sends out of {note.interface}" + (f"   [route: {note.by}]" if note.by else ""))
         elif isinstance(note, Forwarded):
-            lines.append(f"{hop.device} passes on {note.incoming} -> {note.outgoing} to {note.next_hop}   [route: {note.by}]")
+            lines.append(
+                f"{hop.device} passes on {note.incoming} -> {note.outgoing} to {note.next_hop}   [route: {note.by}]"
+            )
         elif isinstance(note, Delivered):
             lines.append(f"{hop.device} takes it in at {note.interface}")
             break
@@ -33,7 +35,9 @@ def death_of(observation: Observation) -> Message:
     if observation.disposition is Disposition.NO_SENDER:
         return message("{device} has no power", device=observation.probe.source)
     if observation.disposition is Disposition.NAME_UNKNOWN:
-        return message('{device} cannot look up the name "{name}"', device=observation.probe.source, name=observation.probe.target)
+        return message(
+            '{device} cannot look up the name "{name}"', device=observation.probe.source, name=observation.probe.target
+        )
     if hop is None:
         return _without_death(observation)
     return _cause(hop)

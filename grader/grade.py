@@ -253,7 +253,11 @@ class _Localised(Message):
     """A title that the author wrote in both languages."""
 
     def in_language(self, language: str) -> str:
-        return str(self.values["nl"] or self.values["en"]) if language == "nl" else str(self.values["en"] or self.values["nl"])
+        return (
+            str(self.values["nl"] or self.values["en"])
+            if language == "nl"
+            else str(self.values["en"] or self.values["nl"])
+        )
 
 
 def _localised(en: str, nl: str) -> Message:

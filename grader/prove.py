@@ -1,4 +1,4 @@
-"""Does a scenario prove itself?
+"""Whether a scenario proves itself.
 
 The healthy site must pass every check, the broken one must fail, every fault by itself must break something, the
 reference repair and every other repair must pass, and whatever a lazy or clever person might try instead must not.
@@ -93,7 +93,11 @@ class _Trial:
         wrong = [result for result in grade.results if result.verdict is not Verdict.PASS]
         if wrong:
             said = message(
-                "passes {passed} of {all}; {id}: {why}", passed=passed, all=len(grade.results), id=wrong[0].id, why=wrong[0].rationale
+                "passes {passed} of {all}; {id}: {why}",
+                passed=passed,
+                all=len(grade.results),
+                id=wrong[0].id,
+                why=wrong[0].rationale,
             )
         else:
             said = message("passes {passed} of {all} checks", passed=passed, all=len(grade.results))
@@ -103,7 +107,9 @@ class _Trial:
         """Fails, and doing nothing is not enough."""
         grade = self._judge(self._variant.broken)
         failed = [result.id for result in grade.results if result.verdict is not Verdict.PASS]
-        said = message("fails {failed} of {all}: {ids}", failed=len(failed), all=len(grade.results), ids=", ".join(failed))
+        said = message(
+            "fails {failed} of {all}: {ids}", failed=len(failed), all=len(grade.results), ids=", ".join(failed)
+        )
         self._note("broken site, do nothing", said, grade, good=bool(failed) and grade.outcome is Outcome.BELOW)
 
     def faults_alone(self) -> None:
@@ -118,7 +124,9 @@ class _Trial:
         site = break_site(variant.scenario, variant.healthy, (use,), variant.placeholders)
         grade = self._judge(site)
         broken = [result.id for result in grade.results if result.verdict is not Verdict.PASS]
-        said = message("breaks {ids}", ids=", ".join(broken)) if broken else message("breaks nothing: no check notices it")
+        said = (
+            message("breaks {ids}", ids=", ".join(broken)) if broken else message("breaks nothing: no check notices it")
+        )
         self._note(use.fault, said, grade, good=bool(broken) and grade.outcome is not Outcome.UNGRADABLE)
 
     def repairs(self) -> None:
@@ -135,7 +143,9 @@ class _Trial:
             said = message("{points} of {max} points", points=grade.points, max=grade.max_points)
             good = grade.outcome is Outcome.BELOW and not negative
             if grade.outcome is Outcome.PASSED:
-                said = message("{points} of {max} points: that is enough to pass", points=grade.points, max=grade.max_points)
+                said = message(
+                    "{points} of {max} points: that is enough to pass", points=grade.points, max=grade.max_points
+                )
             elif negative:
                 said = message("earns {ids} without doing anything for it", ids=", ".join(negative))
             self._note(name, said, grade, good=good)

@@ -1,7 +1,7 @@
 """The journal: every line that was typed, with the time and a digest of its answer.
 
-JSON Lines, appended and flushed before the answer is shown. The state of a lab is the replay of its journal, so a journal
-is autosave, undo, submission and evidence at once. Undo is an entry like any other: nothing is ever taken out.
+JSON Lines, appended and flushed before the answer is shown. The state of a lab is the replay of its journal, so a
+journal is autosave, undo, submission and evidence at once. Undo is an entry like any other: nothing is ever taken out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: its number from 1, the simulated time when it was typed (ns), place, text, exit status, answer digest."""
+    """One line: its number from 1, when it was typed (ns of simulated time), place, text, status, answer digest."""
 
     n: int
     at_ns: int
@@ -113,6 +113,10 @@ class Journal:
         self._entries.append(entry)
         return entry
 
+    def attach(self, path: Path) -> None:
+        """Append further entries to a file."""
+        self._path = path
+
     def _write(self, entry: Entry) -> None:
         assert self._path is not None
         if self._file is None:
@@ -158,7 +162,7 @@ class Journal:
             raise JournalError(error.strerror or str(error)) from None
         journal = cls.loads(text)
         if keep_file:
-            journal._path = path
+            journal.attach(path)
             if journal.notice or not text.endswith("\n"):
                 path.write_text(journal.dumps(), encoding="utf-8", newline="\n")
         return journal

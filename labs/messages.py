@@ -48,7 +48,8 @@ class Message:
     def in_language(self, language: str) -> str:
         """The finished sentence."""
         values = {
-            key: value.in_language(language) if isinstance(value, Message) else value for key, value in self.values.items()
+            key: value.in_language(language) if isinstance(value, Message) else value
+            for key, value in self.values.items()
         }
         return translate(self.template, language).format_map(values)
 

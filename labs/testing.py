@@ -1,7 +1,7 @@
 """The public test kit: a device without an engine, leads between devices, and a line typed at one of them.
 
-    laptop = device(files={"/etc/hostname": "laptop"})
-    text, status = run(laptop, "echo $HOSTNAME")
+laptop = device(files={"/etc/hostname": "laptop"})
+text, status = run(laptop, "echo $HOSTNAME")
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _benches: WeakKeyDictionary[LinuxNode, _Bench] = WeakKeyDictionary()
 _sessions: WeakKeyDictionary[LinuxNode, Session] = WeakKeyDictionary()
 
 
-def device(  # noqa: PLR0913 - each is a part of a device
+def device(
     name: str = "box",
     *,
     files: Mapping[str, str] | None = None,
@@ -114,9 +114,7 @@ def _perform(node: LinuxNode, items: Sequence[Action | Note]) -> None:
     for item in items:
         if isinstance(item, Transmit) and (node, item.port) in bench.leads:
             far, port = bench.leads[node, item.port]
-            heapq.heappush(
-                bench.travelling, (bench.now + LEAD_DELAY_NS, next(bench.serial), far, port, item.frame)
-            )
+            heapq.heappush(bench.travelling, (bench.now + LEAD_DELAY_NS, next(bench.serial), far, port, item.frame))
         elif isinstance(item, SetLink):
             _refresh(bench, node, item.port)
         elif isinstance(item, PowerDown):
@@ -167,7 +165,7 @@ def run(node: LinuxNode, line: str, *, patience_ns: int = PATIENCE_NS) -> Answer
     return Answer(terminal.take(), 130 if process.status is None else process.status)
 
 
-def _wait_for(  # noqa: PLR0913, PLR0917
+def _wait_for(
     bench: _Bench, node: LinuxNode, session: Session, process: Process, terminal: Terminal, patience_ns: int
 ) -> None:
     started = bench.now

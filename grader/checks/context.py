@@ -1,11 +1,11 @@
-"""What a judge has before it: the engine with the replayed site, the variant, and probes that remember their answers."""
+"""What a judge has before it: the engine with the replayed site, the variant, and probes that are remembered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from labs.engines.base import Engine, Observation, Probe
-from labs.model.addresses import IPv4, InterfaceAddress
+from labs.model.addresses import InterfaceAddress, IPv4
 from labs.model.services import Service
 from labs.model.site import Kind, Site
 from labs.scenario.intents import Reach

@@ -41,7 +41,9 @@ def judge_reach(context: Context, body: Reach) -> Finding:
             if not _works(context, flow, observation):
                 return _unreached(context, flow, observation, number, rounds)
     first = flows[0]
-    return Finding(Verdict.PASS, _reached(flows, rounds), evidence=path_of(context.observe([first])[first] or _nothing()))
+    return Finding(
+        Verdict.PASS, _reached(flows, rounds), evidence=path_of(context.observe([first])[first] or _nothing())
+    )
 
 
 def _nothing() -> Observation:  # pragma: no cover - a pass always has an observation
@@ -52,22 +54,41 @@ def _reached(flows: list[Flow], rounds: int) -> Message:
     listed = ", ".join(f"{t}:{s}" for _, t, s in flows[:3]) + (" …" if len(flows) > 3 else "")
     sources = ", ".join(dict.fromkeys(source for source, _, _ in flows))
     if rounds > 1:
-        return message("{sources} reaches {targets}, {rounds} times out of {rounds}", sources=sources, targets=listed, rounds=rounds)
+        return message(
+            "{sources} reaches {targets}, {rounds} times out of {rounds}",
+            sources=sources,
+            targets=listed,
+            rounds=rounds,
+        )
     return message("{sources} reaches {targets}", sources=sources, targets=listed)
 
 
 def _unreached(context: Context, flow: Flow, observation: Observation | None, number: int, rounds: int) -> Finding:
     source, target, service = flow
     if observation is None:
-        return Finding(Verdict.FAIL, message("{target} has no address, so {source} cannot reach it", target=target, source=source))
+        return Finding(
+            Verdict.FAIL, message("{target} has no address, so {source} cannot reach it", target=target, source=source)
+        )
     if observation.delivered:
-        impostor = next((hop.device for hop in observation.hops if hop.device != source and observation.arrived_at(hop.device)), "?")
-        cause: Message = message("{impostor} answers in its place at {address}", impostor=impostor, address=observation.address)
+        impostor = next(
+            (hop.device for hop in observation.hops if hop.device != source and observation.arrived_at(hop.device)), "?"
+        )
+        cause: Message = message(
+            "{impostor} answers in its place at {address}", impostor=impostor, address=observation.address
+        )
     else:
         cause = death_of(observation)
-    text = message("{source} does not reach {target} ({service}): {cause}", source=source, target=target, service=str(service), cause=cause)
+    text = message(
+        "{source} does not reach {target} ({service}): {cause}",
+        source=source,
+        target=target,
+        service=str(service),
+        cause=cause,
+    )
     if rounds > 1 and number:
-        text = message("{text} (try {number} of {rounds}: it comes and goes)", text=text, number=number + 1, rounds=rounds)
+        text = message(
+            "{text} (try {number} of {rounds}: it comes and goes)", text=text, number=number + 1, rounds=rounds
+        )
     return Finding(Verdict.FAIL, text, evidence=path_of(observation))
 
 
@@ -98,7 +119,11 @@ def too_open(flow: Flow, observation: Observation) -> Finding:
     return Finding(
         Verdict.FAIL,
         message("{source} gets through to {target} ({service})", source=source, target=target, service=str(service)),
-        help=message("a packet from {source} to {address} should have been stopped on its way", source=source, address=observation.address),
+        help=message(
+            "a packet from {source} to {address} should have been stopped on its way",
+            source=source,
+            address=observation.address,
+        ),
         evidence=path_of(observation),
     )
 
@@ -106,13 +131,15 @@ def too_open(flow: Flow, observation: Observation) -> Finding:
 def witness_against(context: Context, flow: Flow, observation: Observation | None) -> Message | None:
     """What is missing for a refusal to count, or None where it is proved.
 
-    The sender sent; a device in between dropped it by policy; the sender can speak to somebody and the target answers somebody.
+    The sender sent; a device in between dropped it by policy; the sender reaches somebody; the target answers somebody.
     """
     source, target, _ = flow
     if observation is None:
         return message("{target} has no address, so nothing was tested", target=target)
     if not any(hop.device == source and isinstance(hop.note, Accepted) for hop in observation.hops):
-        return message("{source} could not even send, so nothing was tested: {cause}", source=source, cause=death_of(observation))
+        return message(
+            "{source} could not even send, so nothing was tested: {cause}", source=source, cause=death_of(observation)
+        )
     stopped = any(
         hop.device != source and isinstance(hop.note, Dropped) and hop.note.reason is DropReason.POLICY
         for hop in observation.hops
@@ -145,6 +172,14 @@ def judge_resolve(context: Context, body: Resolve) -> Finding:
     if found not in owned:
         return Finding(
             Verdict.FAIL,
-            message('"{name}" leads {source} to {found}, which is not an address of {target}', name=body.name, source=body.source, found=found, target=body.target),
+            message(
+                '"{name}" leads {source} to {found}, which is not an address of {target}',
+                name=body.name,
+                source=body.source,
+                found=found,
+                target=body.target,
+            ),
         )
-    return Finding(Verdict.PASS, message('"{name}" leads {source} to {found}', name=body.name, source=body.source, found=found))
+    return Finding(
+        Verdict.PASS, message('"{name}" leads {source} to {found}', name=body.name, source=body.source, found=found)
+    )

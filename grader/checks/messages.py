@@ -31,12 +31,16 @@ def judge_fresh(context: Context, body: Fresh) -> Finding:
     """Two messages within the time each: one might be luck."""
     seconds = max(1, body.within // SECOND)
     topic = shlex.quote(body.topic)
-    for number in (1, 2):
+    for _ in (1, 2):
         output = _subscribe(context, body, f"-v -R -C 1 -W {seconds} -t {topic}")
         if output.status == TIMED_OUT:
             return Finding(
                 Verdict.FAIL,
-                message("nothing is published on {topic} within {within}", topic=body.topic, within=format_duration(body.within)),
+                message(
+                    "nothing is published on {topic} within {within}",
+                    topic=body.topic,
+                    within=format_duration(body.within),
+                ),
                 evidence=tuple(output.text.splitlines()[:3]),
             )
         if output.status != 0:
@@ -122,7 +126,9 @@ def _look(context: Context, body: Shows) -> Finding:
         return Finding(Verdict.BLOCKED, message("{display} has no power", display=body.display))
     text = str(screen.get("text", "")) if screen else ""
     if screen is None or not isinstance(screen.get("value"), (int, float)):
-        return Finding(Verdict.FAIL, message("{display} shows no value", display=body.display), evidence=(text,) if text else ())
+        return Finding(
+            Verdict.FAIL, message("{display} shows no value", display=body.display), evidence=(text,) if text else ()
+        )
     now = context.engine.now
     age = _age(context, screen.get("payload_at"))
     if age is None or age * SECOND > body.within:
@@ -135,7 +141,9 @@ def _look(context: Context, body: Shows) -> Finding:
     if screen.get("unit") != body.unit:
         return Finding(
             Verdict.FAIL,
-            message("{display} shows {text}; the unit should be {unit}", display=body.display, text=text, unit=body.unit),
+            message(
+                "{display} shows {text}; the unit should be {unit}", display=body.display, text=text, unit=body.unit
+            ),
         )
     if abs(float(screen["value"]) - truth) > body.tolerance:
         return Finding(
@@ -152,5 +160,10 @@ def _look(context: Context, body: Shows) -> Finding:
         )
     return Finding(
         Verdict.PASS,
-        message("{display} shows {text}; the thermometer says {truth}", display=body.display, text=text, truth=f"{truth:.1f} {body.unit}"),
+        message(
+            "{display} shows {text}; the thermometer says {truth}",
+            display=body.display,
+            text=text,
+            truth=f"{truth:.1f} {body.unit}",
+        ),
     )

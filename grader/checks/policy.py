@@ -1,7 +1,7 @@
 """Judge of `policy: exact`: what can flow between zones, tried packet by packet, against what may flow.
 
-Every pair of devices in different zones is tried for every service that anybody offers or the policy names, for the usual
-management ports, and for one port that nobody uses: a firewall that lets a SYN to a closed port through is open.
+Every pair of devices in different zones is tried for every service that anybody offers or the policy names, for the
+usual management ports, and for one port that nobody uses: a firewall that lets a SYN to a closed port through is open.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from labs.scenario.scenario import Policy
 
 __all__ = ["judge_policy"]
 
-USUAL = (Service("icmp"), Service("tcp", 22), Service("tcp", 23), Service("tcp", 80), Service("tcp", 443), Service("tcp", 8080))
+USUAL = (
+    Service("icmp"),
+    Service("tcp", 22),
+    Service("tcp", 23),
+    Service("tcp", 80),
+    Service("tcp", 443),
+    Service("tcp", 8080),
+)
 UNUSED = (Service("tcp", 47_808), Service("udp", 47_808))
 SHOWN = 4
 
@@ -45,12 +52,22 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
         cause = death_of(observation) if observation is not None else message("{device} has no address", device=flow[1])
         return Finding(
             Verdict.FAIL,
-            message("{count} of {all} allowed flows are broken; {flow}: {cause}", count=len(too_little), all=len(wanted), flow=describe(flow), cause=cause),
+            message(
+                "{count} of {all} allowed flows are broken; {flow}: {cause}",
+                count=len(too_little),
+                all=len(wanted),
+                flow=describe(flow),
+                cause=cause,
+            ),
             evidence=path_of(observation) if observation is not None else (),
         )
     return Finding(
         Verdict.PASS,
-        message("{wanted} allowed flows work and {forbidden} others do not get through", wanted=len(wanted), forbidden=len(forbidden)),
+        message(
+            "{wanted} allowed flows work and {forbidden} others do not get through",
+            wanted=len(wanted),
+            forbidden=len(forbidden),
+        ),
     )
 
 
@@ -61,7 +78,9 @@ def _opened(too_much: list[Flow], answers: dict[Flow, Observation | None], tried
     listed = ", ".join(describe(f) for f in too_much[:SHOWN]) + (" …" if len(too_much) > SHOWN else "")
     return Finding(
         Verdict.FAIL,
-        message("{count} of {tried} forbidden flows get through: {flows}", count=len(too_much), tried=tried, flows=listed),
+        message(
+            "{count} of {tried} forbidden flows get through: {flows}", count=len(too_much), tried=tried, flows=listed
+        ),
         help=message("follow one of them: the last device that passed it on is where it should have been stopped"),
         evidence=(describe(flow), *path_of(observation)),
     )
@@ -80,7 +99,9 @@ def _forbidden(context: Context, policy: Policy, members: list[str]) -> list[Flo
             if source == target or policy.zone_of(source) == policy.zone_of(target):
                 continue
             services = {*named, *USUAL, *UNUSED, *context.offered(target)}
-            flows += [(source, target, service) for service in sorted(services) if not policy.allows(source, target, service)]
+            flows += [
+                (source, target, service) for service in sorted(services) if not policy.allows(source, target, service)
+            ]
     return flows
 
 

@@ -27,12 +27,20 @@ def judge_unique(context: Context, body: Unique) -> Finding:
         if len(names) > 1:
             return Finding(
                 Verdict.FAIL,
-                message("{address} has {count} owners: {names}", address=str(address), count=len(names), names=", ".join(names)),
+                message(
+                    "{address} has {count} owners: {names}",
+                    address=str(address),
+                    count=len(names),
+                    names=", ".join(names),
+                ),
                 evidence=tuple(f"{name}  {address}" for name in names),
             )
     for clash in _clashes(context, network, owners):
         return Finding(Verdict.FAIL, clash)
-    return Finding(Verdict.PASS, message("{count} addresses of {network}, each with one owner", count=len(owners), network=str(network)))
+    return Finding(
+        Verdict.PASS,
+        message("{count} addresses of {network}, each with one owner", count=len(owners), network=str(network)),
+    )
 
 
 def _homeless(context: Context, subnet: str, network: Network) -> Message | None:
@@ -63,7 +71,11 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
         if state is None or state.units.get("dnsmasq") != "active" or CONFIG not in server.files:
             continue
         if "dnsmasq" in state.stale_units:
-            yield message("{device}: {file} was changed, but dnsmasq still runs with what it read before", device=server.name, file=CONFIG)
+            yield message(
+                "{device}: {file} was changed, but dnsmasq still runs with what it read before",
+                device=server.name,
+                file=CONFIG,
+            )
         try:
             conf = parse_dnsmasq(server.files[CONFIG])
         except DnsmasqError as error:
@@ -71,11 +83,13 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
             continue
         reserved = {host.address for host in conf.hosts}
         for pool in conf.ranges:
+            if pool.end is None:  # `static`: nothing but reservations
+                continue
             for address, names in sorted(owners.items()):
                 fixed = [name for name in names if name != server.name and not _dynamic(context, name, address)]
                 if fixed and pool.start <= address <= pool.end and address not in reserved:
                     yield message(
-                        "{server} may hand out {address}, which is the fixed address of {owner} (pool {start} to {end})",
+                        "{server} may hand out {address}, the fixed address of {owner} (pool {start} to {end})",
                         server=server.name,
                         address=str(address),
                         owner=fixed[0],

@@ -34,7 +34,9 @@ def _case(suite: Element, result: Result, scenario: str, file: str, language: st
     for name, value in (("points", result.points), ("max_points", result.max_points)):
         SubElement(properties, "property", name=name, value=str(value))
     rationale = _clean(result.rationale.in_language(language))
-    details = _clean("\n".join([rationale, *([result.help.in_language(language)] if result.help else []), *result.evidence]))
+    details = _clean(
+        "\n".join([rationale, *([result.help.in_language(language)] if result.help else []), *result.evidence])
+    )
     if result.verdict is Verdict.FAIL:
         SubElement(case, "failure", type="check", message=rationale).text = details
     elif result.verdict is Verdict.BLOCKED:
@@ -54,12 +56,21 @@ def as_junit(grades: Sequence[tuple[str, Grade]], language: str = "en") -> str:
             "errors": sum(r.verdict is Verdict.ERROR for r in grade.results) + (grade.ungradable is not None),
             "skipped": sum(r.verdict is Verdict.BLOCKED for r in grade.results),
         }
-        suite = SubElement(root, "testsuite", name=_clean(grade.trainee or file), time="0", **{k: str(v) for k, v in counts.items()})
+        suite = SubElement(root, "testsuite", name=_clean(grade.trainee or file), time="0")
+        for key, count in counts.items():
+            suite.set(key, str(count))
         for key, count in counts.items():
             totals[key] += count
         if grade.ungradable is not None:
             text = _clean(grade.ungradable.in_language(language))
-            case = SubElement(suite, "testcase", classname=grade.scenario or "submission", name="gradable", file=_clean(file), time="0")
+            case = SubElement(
+                suite,
+                "testcase",
+                classname=grade.scenario or "submission",
+                name="gradable",
+                file=_clean(file),
+                time="0",
+            )
             SubElement(case, "error", type="ungradable", message=text).text = text
         for result in grade.results:
             _case(suite, result, grade.scenario, file, language)

@@ -29,7 +29,8 @@ def _points(result: Result) -> str:
 def _result_lines(result: Result, width: int, language: str) -> list[str]:
     title = result.title.in_language(language)
     gate = f" [{translate('gate', language)}]" if result.gate else ""
-    lines = [f"  {MARKS[result.verdict]} {title:<{width}}  {_points(result):>5}  {result.rationale.in_language(language)}{gate}"]
+    rationale = result.rationale.in_language(language)
+    lines = [f"  {MARKS[result.verdict]} {title:<{width}}  {_points(result):>5}  {rationale}{gate}"]
     margin = " " * (width + 13)
     if result.verdict is not Verdict.PASS:
         lines += [f"{margin}{line}" for line in result.evidence]

@@ -6,7 +6,5 @@ from labs.faults.fault import Fault, FaultError
 __all__ = ["CATALOGUE", "Fault", "FaultError"]
 
 CATALOGUE: dict[str, Fault] = {
-    fault.name: fault
-    for page in (cabling, addressing, services, firewall, messaging)
-    for fault in page.FAULTS
+    fault.name: fault for page in (cabling, addressing, services, firewall, messaging) for fault in page.FAULTS
 }

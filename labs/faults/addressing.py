@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labs.faults.edit import change_address, change_lines, change_stanza, fixed_address, static_stanza
 from labs.faults.fault import FaultError, fault
-from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.site import Site
 
 __all__ = ["FAULTS"]

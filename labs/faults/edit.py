@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from labs.faults.fault import FaultError, device_of
-from labs.model.addresses import IPv4, InterfaceAddress
+from labs.model.addresses import InterfaceAddress, IPv4
 from labs.model.site import Site
 from labs.net.ifupdown import InterfacesFile, Stanza, parse_interfaces, render_interfaces
 from labs.things.toml_edit import set_toml_key
@@ -71,7 +71,7 @@ def change_lines(site: Site, device: str, path: str, what: str, change: Callable
     return site.with_device(device_of(site, device).with_file(path, "\n".join(after) + "\n"))
 
 
-def set_key(site: Site, device: str, path: str, what: str, key: str, value: object) -> Site:
+def set_key(site: Site, device: str, path: str, what: str, key: str, value: str | float) -> Site:
     """Set a key of a TOML file. Raises FaultError where the value stands there already."""
     before = read_file(site, device, path, what)
     after = set_toml_key(before, key, value)

@@ -1,7 +1,7 @@
 """What a fault is: a pure function from a site to a site, with a name, parameters, a symptom and a fix.
 
-A fault changes what a device boots from, or which lead sits where; never running state. A function that finds nothing to
-break raises `FaultError` in words for the author of the scenario.
+A fault changes what a device boots from, or which lead sits where; never running state. A function that finds nothing
+to break raises `FaultError` in words for the author of the scenario.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Fault:
     def apply(self, site: Site, parameters: Mapping[str, Any]) -> Site:
         """The site with the fault in it. Raises FaultError."""
         known = {parameter.name for parameter in self.parameters}
-        arguments = {("on" if key == "on" else key.replace("-", "_")): value for key, value in parameters.items() if key in known}
+        arguments = {
+            ("on" if key == "on" else key.replace("-", "_")): value for key, value in parameters.items() if key in known
+        }
         return self.change(site, **arguments)
 
 
@@ -84,7 +86,9 @@ def fault(family: str, *, symptom: str, shown_by: str, fix: str) -> Callable[[Ca
             kind = str(parameter.annotation).removesuffix(" | None")
             parse, expects = PARSERS[kind]
             required = parameter.default is inspect.Parameter.empty
-            parameters.append(Parameter(name.replace("_", "-"), required, parse, "a device" if name == "on" else expects))
+            parameters.append(
+                Parameter(name.replace("_", "-"), required, parse, "a device" if name == "on" else expects)
+            )
         name = function.__name__.replace("_", "-")
         return Fault(name, family, symptom, shown_by, fix, tuple(parameters), function)
 

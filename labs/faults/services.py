@@ -55,7 +55,9 @@ def dhcp_pool_exhausted(site: Site, on: str) -> Site:
 
     def shrink(lines: list[str]) -> list[str]:
         return [
-            "dhcp-range=" + ",".join([str(own), str(own), *_range(line)[2:]]) if line.startswith("dhcp-range=") else line
+            "dhcp-range=" + ",".join([str(own), str(own), *_range(line)[2:]])
+            if line.startswith("dhcp-range=")
+            else line
             for line in lines
         ]
 
@@ -113,7 +115,9 @@ def dns_wrong_record(site: Site, on: str, name: str, address: IPv4) -> Site:
             on,
             PATH,
             WHAT,
-            lambda lines: [f"host-record={name},{address}" if line.startswith(f"host-record={name},") else line for line in lines],
+            lambda lines: [
+                f"host-record={name},{address}" if line.startswith(f"host-record={name},") else line for line in lines
+            ],
         )
     return change_lines(
         site,

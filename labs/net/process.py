@@ -95,16 +95,30 @@ class Pipe(Writer):
     """A pipe between two programs, or a text as standard input."""
 
     def __init__(self, text: str = "", *, closed: bool = False) -> None:
-        self._text = text
+        self._lines: deque[str] = deque()
+        self._tail: list[str] = []
+        self._size = 0
         self.closed = closed
         self.broken = False
         self.changed = Signal()
+        self._put(text)
+
+    def _put(self, text: str) -> None:
+        """Keep whole lines apart from the one that is still being written: many small writes stay cheap."""
+        self._size += len(text)
+        *lines, rest = text.split("\n")
+        if lines:
+            lines[0] = "".join(self._tail) + lines[0]
+            self._tail.clear()
+            self._lines.extend(line + "\n" for line in lines)
+        if rest:
+            self._tail.append(rest)
 
     def write(self, text: str) -> None:
         """Append. Raises Interrupt(SIGPIPE) when the reader has gone or never drains the pipe."""
-        if self.broken or len(self._text) + len(text) > PIPE_LIMIT:
+        if self.broken or self._size + len(text) > PIPE_LIMIT:
             raise Interrupt(SIGPIPE)
-        self._text += text
+        self._put(text)
         self.changed.fire()
 
     def close(self) -> None:
@@ -119,22 +133,28 @@ class Pipe(Writer):
 
     def read_line(self) -> Generator[Wait, None, str]:
         """Wait for one line, newline included; empty at the end."""
-        while "\n" not in self._text and not self.closed:
+        while not self._lines and not self.closed:
             yield Wait((self.changed,))
-        line, newline, rest = self._text.partition("\n")
-        self._text = rest
-        return line + newline
+        if not self._lines:
+            return self.poll()
+        line = self._lines.popleft()
+        self._size -= len(line)
+        return line
 
     def read_all(self) -> Generator[Wait, None, str]:
         """Wait for the end and return everything."""
+        parts = [self.poll()]
         while not self.closed:
             yield Wait((self.changed,))
-        text, self._text = self._text, ""
-        return text
+            parts.append(self.poll())
+        return "".join(parts)
 
     def poll(self) -> str:
         """What waits right now, without waiting."""
-        text, self._text = self._text, ""
+        text = "".join((*self._lines, *self._tail))
+        self._lines.clear()
+        self._tail.clear()
+        self._size = 0
         return text
 
 

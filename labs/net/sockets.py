@@ -135,7 +135,7 @@ def connect(
     node = process.node
     deadline = None if timeout_ns is None else node.now + timeout_ns
     connection = node.tcp_connect(address, port, program=process.name, tag=tag)
-    process.cleanup.append(lambda: connection.abort(node.now))
+    process.cleanup.append(lambda: connection.release(node.now))
     while connection.state is TcpState.SYN_SENT:
         if deadline is not None and node.now >= deadline:
             connection.abort(node.now)

@@ -182,6 +182,13 @@ class TcpConnection:
             self._emit(self, self._segment(self._send_next, RST | ACK, b""))
         self._end(None)
 
+    def release(self, now: int) -> None:
+        """What happens when the program has gone: a reset where it left data unread (RFC 2525 §2.17), else a close."""
+        if self.inbox:
+            self.abort(now)
+        else:
+            self.close(now)
+
     @property
     def unsent_bytes(self) -> int:
         """Send-Q of `ss`."""

@@ -7,25 +7,22 @@ missing on. The result is plain `Site` values; no short form survives.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from labs.model.addresses import IPv4, InterfaceAddress, Mac, Network
-from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
+from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
+from labs.model.site import Device, Kind, Port, Site
 from labs.model.world import Room, World
 from labs.net.ifupdown import Allow, InterfacesFile, Stanza, render_interfaces
 from labs.net.linux.units import enabled_path
 from labs.scenario import files
-from labs.scenario.scenario import DeviceSpec, HostNumber, Place, PoolSpec, SiteSpec
+from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import Report, suggest
+from labs.scenario.wiring import Draft, Wiring
 
 __all__ = ["build_site", "draw_subnets"]
 
-LINK_DELAY_NS = 90_000  # what makes a ping on a quiet LAN take about 0.4 ms, as on real 100 Mb/s equipment
-LINK_JITTER_NS = 30_000
 SPEED_BPS = 100_000_000
-MIN_SWITCH_PORTS = 5
 MAX_DRAWN_NETWORKS = 4096
 
 
@@ -62,51 +59,38 @@ def build_site(spec: SiteSpec, seed: str, report: Report) -> Site | None:
     return site if len(report.problems) == before else None
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A device while it is being put together."""
-
-    name: str
-    spec: DeviceSpec
-    addresses: dict[str, IPv4 | None] = field(default_factory=dict)  # None: by DHCP
-    ports: dict[str, list[str]] = field(default_factory=dict)  # subnet -> ports ("" for a switch)
-    free: list[str] = field(default_factory=list)
-
-    @property
-    def all_ports(self) -> list[str]:
-        return [port for group in self.ports.values() for port in group]
-
-
 class _Builder:
     def __init__(self, spec: SiteSpec, subnets: Mapping[str, Network], seed: str, report: Report) -> None:
         self._spec = spec
         self._subnets = subnets
         self._seed = seed
         self._report = report
-        self._drafts: dict[str, _Draft] = {}
-        self._links: list[Link] = []
+        self._drafts: dict[str, Draft] = {}
 
     def _wrong(self, name: str, message: str, *parts: str) -> None:
         path = ".".join(["site.devices", name, *parts])
         self._report.add(self._spec.devices[name].line, path, message)
 
-    def build(self) -> Site:
+    def build(self) -> Site | None:
         for name, spec in self._spec.devices.items():
-            self._drafts[name] = _Draft(name, spec)
+            self._drafts[name] = Draft(name, spec)
             self._place(self._drafts[name])
         self._check_unique_addresses()
-        self._name_ports()
-        self._connect()
+        links = Wiring(self._spec, self._drafts, self._subnets, self._report).links()
+        if links is None:
+            return None
         devices = {draft.name: self._device(index, draft) for index, draft in enumerate(self._drafts.values())}
         rooms = {name: Room(name, quantities) for name, quantities in self._spec.rooms.items()}
         for draft in self._drafts.values():
             room = draft.spec.room
             if room and room not in rooms:
                 if self._spec.rooms:
-                    self._wrong(draft.name, f'"{room}" is not a room; rooms: {", ".join(rooms)}{suggest(room, rooms)}', "room")
+                    self._wrong(
+                        draft.name, f'"{room}" is not a room; rooms: {", ".join(rooms)}{suggest(room, rooms)}', "room"
+                    )
                 rooms[room] = Room(room)
         world = World(rooms) if self._spec.start_s is None else World(rooms, self._spec.start_s)
-        return Site(devices, tuple(self._links), dict(self._subnets), world, self._seed)
+        return Site(devices, tuple(links), dict(self._subnets), world, self._seed)
 
     # Addresses
 
@@ -116,7 +100,9 @@ class _Builder:
         if network is None:
             known = self._spec.subnets
             if subnet not in known:
-                self._wrong(name, f'"{subnet}" is not a subnet; subnets: {", ".join(known)}{suggest(subnet, known)}', *parts)
+                self._wrong(
+                    name, f'"{subnet}" is not a subnet; subnets: {", ".join(known)}{suggest(subnet, known)}', *parts
+                )
             return None
         if isinstance(place, IPv4):
             address = place
@@ -136,13 +122,13 @@ class _Builder:
             self._wrong(name, f"{address} is the network or broadcast address of {network}", *parts)
         return address
 
-    def _place(self, draft: _Draft) -> None:
+    def _place(self, draft: Draft) -> None:
         for subnet, place in draft.spec.at.items():
             address = self._resolve(draft.name, subnet, place, "at", subnet)
             if subnet in self._subnets and (address is not None or place == "dhcp"):
                 draft.addresses[subnet] = address
         if not draft.spec.at and draft.spec.kind != Kind.SWITCH:
-            self._wrong(draft.name, "the key \"at\" is missing (subnet -> address); only a switch may go without", "at")
+            self._wrong(draft.name, 'the key "at" is missing (subnet -> address); only a switch may go without', "at")
 
     def _check_unique_addresses(self) -> None:
         owners: dict[IPv4, str] = {}
@@ -151,138 +137,16 @@ class _Builder:
                 if address is None:
                     continue
                 if address in owners:
-                    self._wrong(draft.name, f"{address} is already the address of {owners[address]}; a healthy site has one owner", "at")
+                    self._wrong(
+                        draft.name,
+                        f"{address} is already the address of {owners[address]}; a healthy site has one owner",
+                        "at",
+                    )
                 owners[address] = draft.name
-
-    # Ports and leads
-
-    def _links_of(self, name: str) -> list[int]:
-        return [i for i, link in enumerate(self._spec.links) for end in link.ends if end.partition(":")[0] == name]
-
-    def _name_ports(self) -> None:
-        for draft in self._drafts.values():
-            wish = draft.spec.ports
-            named = [
-                end.partition(":")[2] for link in self._spec.links for end in link.ends
-                if end.partition(":")[0] == draft.name and ":" in end
-            ]
-            if draft.spec.kind == Kind.SWITCH:
-                used = len(self._links_of(draft.name))
-                count = wish if isinstance(wish, int) else max(MIN_SWITCH_PORTS, used, *[_number(p) for p in named], 0)
-                if isinstance(wish, dict):
-                    self._wrong(draft.name, "the ports of a switch are a number", "ports")
-                draft.ports[""] = [f"p{i}" for i in range(1, count + 1)]
-                if used > count:
-                    self._wrong(draft.name, f"{used} leads, but only {count} ports", "ports")
-            else:
-                self._name_host_ports(draft, wish, named)
-            draft.free = draft.all_ports
-            for port in named:
-                if port not in draft.free:
-                    known = ", ".join(draft.all_ports)
-                    self._wrong(draft.name, f'there is no port "{port}"; ports: {known}{suggest(port, draft.all_ports)}', "ports")
-                elif named.count(port) > 1:
-                    self._wrong(draft.name, f"two leads in the port {port}", "ports")
-
-    def _name_host_ports(self, draft: _Draft, wish: Any, named: list[str]) -> None:
-        wish = wish if isinstance(wish, dict) else {}
-        for subnet in wish:
-            if subnet not in draft.addresses and subnet in self._subnets:
-                self._wrong(draft.name, f'the device is not in the subnet "{subnet}"', "ports", subnet)
-        taken = {port for ports in wish.values() for port in ports}
-        names = (f"eth{i}" for i in range(64) if f"eth{i}" not in taken)
-        for subnet in draft.addresses:
-            draft.ports[subnet] = list(wish.get(subnet, ())) or [next(names)]
-        for subnet, ports in draft.ports.items():
-            if subnet not in wish:
-                extra = self._leads_into(draft.name, subnet) - 1
-                ports.extend(next(names) for _ in range(extra))
-
-    def _leads_into(self, name: str, subnet: str) -> int:
-        """How many leads of a device certainly belong to one of its subnets (a router with a switch built in)."""
-        count = 0
-        for link in self._spec.links:
-            ends = [end.partition(":") for end in link.ends]
-            for mine, far in (ends, reversed(ends)):
-                if mine[0] == name and not mine[2]:
-                    other = self._drafts.get(far[0])
-                    common = [s for s in self._drafts[name].addresses if other is not None and s in other.addresses]
-                    count += common == [subnet]
-        return count
-
-    def _connect(self) -> None:
-        chosen: dict[tuple[int, int], str] = {}
-        for first_pass in (True, False):
-            for index, link in enumerate(self._spec.links):
-                for side, end in enumerate(link.ends):
-                    if (":" in end) == first_pass:
-                        chosen[index, side] = self._choose_port(index, end, link.ends[1 - side])
-        for index, link in enumerate(self._spec.links):
-            ends = [
-                Endpoint(end.partition(":")[0], chosen[index, side]) for side, end in enumerate(link.ends)
-            ]
-            if all(end.port for end in ends):
-                self._links.append(Link(ends[0], ends[1], LINK_DELAY_NS, LINK_JITTER_NS))
-
-    def _choose_port(self, index: int, end: str, far_end: str) -> str:
-        name, _, port = end.partition(":")
-        line = self._spec.links[index].line
-        path = f"site.links[{index}]"
-        draft = self._drafts.get(name)
-        if draft is None:
-            self._report.add(line, path, f'there is no device "{name}"; devices: {", ".join(self._drafts)}{suggest(name, self._drafts)}')
-            return ""
-        if port:
-            if port in draft.free:
-                draft.free.remove(port)
-            return port
-        candidates = self._candidates(draft, far_end.partition(":")[0])
-        if len(candidates) != 1 and draft.spec.kind != Kind.SWITCH and len({self._subnet_of(draft, p) for p in candidates}) != 1:
-            listed = ", ".join(f"{name}:{p} ({self._subnet_of(draft, p)})" for p in draft.free)
-            message = f"say which port of {name}: {listed}" if listed else f"{name} has no free port"
-            self._report.add(line, path, message)
-            return ""
-        if not candidates:
-            self._report.add(line, path, f"{name} has no free port")
-            return ""
-        chosen = candidates[0]
-        draft.free.remove(chosen)
-        return chosen
-
-    @staticmethod
-    def _subnet_of(draft: _Draft, port: str) -> str:
-        return next(subnet for subnet, ports in draft.ports.items() if port in ports)
-
-    def _candidates(self, draft: _Draft, far: str) -> list[str]:
-        """The free ports that a lead to `far` may sit in."""
-        if draft.spec.kind == Kind.SWITCH:
-            return draft.free
-        reachable = self._subnets_behind(far, {draft.name})
-        fitting = [port for port in draft.free if self._subnet_of(draft, port) in reachable]
-        return fitting or ([] if reachable else draft.free)
-
-    def _subnets_behind(self, name: str, seen: set[str]) -> set[str]:
-        """Subnets of a device, or of whatever hangs on a switch."""
-        draft = self._drafts.get(name)
-        if draft is None or name in seen:
-            return set()
-        if draft.spec.kind != Kind.SWITCH:
-            return set(draft.addresses)
-        found: set[str] = set(draft.addresses)
-        if found:
-            return found
-        groups = []
-        for index in self._links_of(name):
-            for end in self._spec.links[index].ends:
-                other = end.partition(":")[0]
-                behind = self._subnets_behind(other, {*seen, name}) if other != name else set()
-                if behind:
-                    groups.append(behind)
-        return set.intersection(*groups) if groups and set.intersection(*groups) else set().union(*groups)
 
     # Devices
 
-    def _device(self, index: int, draft: _Draft) -> Device:
+    def _device(self, index: int, draft: Draft) -> Device:
         salt = Random(f"{self._seed}/mac").randrange(256)  # noqa: S311 - not a secret
         ports = tuple(
             # 02 marks a locally administered address (IEEE 802c), 4e is N for Netwerf.
@@ -299,7 +163,7 @@ class _Builder:
             purpose=str(draft.spec.purpose),
         )
 
-    def _interface(self, draft: _Draft, subnet: str) -> str:
+    def _interface(self, draft: Draft, subnet: str) -> str:
         """The interface that carries a subnet: the port, or a bridge over several ports."""
         ports = draft.ports[subnet]
         if len(ports) == 1:
@@ -307,7 +171,7 @@ class _Builder:
         bridged = [s for s, group in draft.ports.items() if len(group) > 1]
         return f"br{bridged.index(subnet)}"
 
-    def _files(self, draft: _Draft) -> dict[str, str]:
+    def _files(self, draft: Draft) -> dict[str, str]:
         spec = draft.spec
         made = {
             "/etc/hostname": f"{draft.name}\n",
@@ -330,11 +194,11 @@ class _Builder:
             made[enabled_path(unit)] = f"[Unit]\nDescription={unit}\n"
         return made
 
-    def _interfaces(self, draft: _Draft) -> InterfacesFile:
+    def _interfaces(self, draft: Draft) -> InterfacesFile:
         stanzas = [Stanza("lo", method="loopback")]
         if draft.spec.kind == Kind.SWITCH:
-            ports = ("bridge_ports", " ".join(draft.ports[""]))
-            stanzas += self._static(draft, "br0", next(iter(draft.addresses), None), (ports,))
+            bridged = ("bridge_ports", " ".join(draft.ports[""]))
+            stanzas += self._static(draft, "br0", next(iter(draft.addresses), None), (bridged,))
         for subnet, ports in draft.ports.items():
             if not subnet:
                 continue
@@ -343,23 +207,27 @@ class _Builder:
             stanzas += self._static(draft, interface, subnet, options)
         return InterfacesFile(tuple(Allow("auto", stanza.name) for stanza in stanzas), tuple(stanzas))
 
-    def _static(self, draft: _Draft, interface: str, subnet: str | None, options: tuple[tuple[str, str], ...]) -> list[Stanza]:
+    def _static(
+        self, draft: Draft, interface: str, subnet: str | None, options: tuple[tuple[str, str], ...]
+    ) -> list[Stanza]:
         if subnet is None:
             return [Stanza(interface, method="manual", options=options)]
         address = draft.addresses[subnet]
         if address is None:
             return [Stanza(interface, method="dhcp", options=options)]
         text = str(InterfaceAddress(address, self._subnets[subnet].length))
-        found = [("address", text)]
+        found: list[tuple[str, str]] = [("address", text)]
         gateway = self._gateway(draft)
         if gateway is not None and gateway in self._subnets[subnet]:
             found.append(("gateway", str(gateway)))
         found += [
-            ("up", f"ip route add {network} via {via}") for network, via in self._routes(draft) if via in self._subnets[subnet]
+            ("up", f"ip route add {network} via {via}")
+            for network, via in self._routes(draft)
+            if via in self._subnets[subnet]
         ]
         return [Stanza(interface, options=(*found, *options))]
 
-    def _routes(self, draft: _Draft) -> list[tuple[Network, IPv4]]:
+    def _routes(self, draft: Draft) -> list[tuple[Network, IPv4]]:
         found = []
         for network, via in draft.spec.routes:
             address = self._address_near(draft, via, "routes")
@@ -367,7 +235,7 @@ class _Builder:
                 found.append((network, address))
         return found
 
-    def _address_near(self, draft: _Draft, text: str, *parts: str) -> IPv4 | None:
+    def _address_near(self, draft: Draft, text: str, *parts: str) -> IPv4 | None:
         """A device or address as a next hop: an address in a subnet that both are in."""
         other = self._drafts.get(text)
         if other is not None:
@@ -387,7 +255,7 @@ class _Builder:
             return None
         return address
 
-    def _gateway(self, draft: _Draft) -> IPv4 | None:
+    def _gateway(self, draft: Draft) -> IPv4 | None:
         spec = draft.spec
         if spec.gateway is not None:
             return None if spec.gateway == "none" else self._address_near(draft, spec.gateway, "gateway")
@@ -402,20 +270,24 @@ class _Builder:
                 if other is not draft and other.spec.kind == kind and other.addresses.get(subnet) is not None
             ]
             if len(found) > 1:
-                self._wrong(draft.name, f"several ways out ({', '.join(map(str, found))}); say which: gateway: …, or none", "gateway")
+                self._wrong(
+                    draft.name,
+                    f"several ways out ({', '.join(map(str, found))}); say which: gateway: …, or none",
+                    "gateway",
+                )
             if found:
                 return found[0]
         return None
 
     # Names
 
-    def _name_server(self) -> _Draft | None:
+    def _name_server(self) -> Draft | None:
         """The device inside that answers names, if there is one."""
         return next(
             (d for d in self._drafts.values() if "dns" in d.spec.services and d.spec.kind != Kind.INTERNET), None
         )
 
-    def _resolver(self, draft: _Draft) -> IPv4 | None:
+    def _resolver(self, draft: Draft) -> IPv4 | None:
         if draft.spec.kind == Kind.INTERNET:
             return IPv4.parse("127.0.0.1") if "dns" in draft.spec.services else None
         server = self._name_server()
@@ -442,16 +314,14 @@ class _Builder:
         for draft in self._drafts.values():
             fixed = [a for a in draft.addresses.values() if a is not None]
             if fixed and draft.spec.kind != Kind.INTERNET:
-                inside = [
-                    a for s, a in draft.addresses.items() if a is not None and not self._is_outside(s)
-                ]
+                inside = [a for s, a in draft.addresses.items() if a is not None and not self._is_outside(s)]
                 names[draft.name] = (inside or fixed)[0]
         return names
 
     def _is_outside(self, subnet: str) -> bool:
         return any(d.spec.kind == Kind.INTERNET and subnet in d.addresses for d in self._drafts.values())
 
-    def _hosts(self, draft: _Draft) -> str:
+    def _hosts(self, draft: Draft) -> str:
         lines = ["127.0.0.1\tlocalhost", f"127.0.1.1\t{draft.name}"]
         if self._name_server() is None and draft.spec.kind != Kind.INTERNET:
             lines += [f"{address}\t{name}" for name, address in self._site_names().items() if name != draft.name]
@@ -459,7 +329,7 @@ class _Builder:
 
     # Services
 
-    def _nat_rules(self, draft: _Draft) -> str:
+    def _nat_rules(self, draft: Draft) -> str:
         if draft.spec.nat is None:
             return ""
         inside, outside = draft.spec.nat["inside"], draft.spec.nat["out"]
@@ -471,14 +341,14 @@ class _Builder:
             [(self._interface(draft, s), self._subnets[s]) for s in inside], self._interface(draft, outside)
         )
 
-    def _target(self, draft: _Draft, text: str, *parts: str) -> str:
+    def _target(self, draft: Draft, text: str, *parts: str) -> str:
         """A device name stands for its address where no name service knows it; other names stay names."""
         other = self._drafts.get(text)
         if other is not None and not any(a is not None for a in other.addresses.values()):
             self._wrong(draft.name, f"{text} has no fixed address", *parts)
         return text
 
-    def _service_files(self, draft: _Draft, made: dict[str, str], enabled: list[str]) -> None:
+    def _service_files(self, draft: Draft, made: dict[str, str], enabled: list[str]) -> None:
         services = draft.spec.services
         if "dhcp" in services or "dns" in services:
             made["/etc/dnsmasq.conf"] = self._dnsmasq(draft)
@@ -505,7 +375,7 @@ class _Builder:
             made["/etc/display.toml"] = files.display(draft.name, services["display"])
             enabled.append("display")
 
-    def _dnsmasq(self, draft: _Draft) -> str:
+    def _dnsmasq(self, draft: Draft) -> str:
         services = draft.spec.services
         lines: list[str] = []
         dhcp, dns = services.get("dhcp"), services.get("dns")
@@ -518,14 +388,18 @@ class _Builder:
             lines += self._dhcp_lines(draft, dhcp)
         return "\n".join(lines) + "\n"
 
-    def _dns_lines(self, draft: _Draft, dns: dict[str, Any]) -> list[str]:
+    def _dns_lines(self, draft: Draft, dns: dict[str, Any]) -> list[str]:
         lines = []
         if dns["forward"]:
             upstream = self._drafts.get(dns["forward"])
             address = next((a for a in upstream.addresses.values() if a is not None), None) if upstream else None
             if address is None:
                 known = self._drafts
-                self._wrong(draft.name, f'"{dns["forward"]}" is not a device with a fixed address{suggest(dns["forward"], known)}', "services.dns.forward")
+                self._wrong(
+                    draft.name,
+                    f'"{dns["forward"]}" is not a device with a fixed address{suggest(dns["forward"], known)}',
+                    "services.dns.forward",
+                )
             else:
                 lines += ["no-resolv", f"server={address}"]
         else:
@@ -539,7 +413,7 @@ class _Builder:
                 lines.append(f"host-record={name},{address}")
         return lines
 
-    def _dhcp_lines(self, draft: _Draft, dhcp: dict[str, Any]) -> list[str]:
+    def _dhcp_lines(self, draft: Draft, dhcp: dict[str, Any]) -> list[str]:
         subnet = dhcp["on"]
         own = draft.addresses.get(subnet)
         if own is None:
@@ -566,23 +440,23 @@ class _Builder:
             client = self._drafts.get(name)
             address = self._resolve(draft.name, subnet, place, "services.dhcp.reserve", name)
             if client is None or subnet not in client.addresses:
-                self._wrong(draft.name, f'"{name}" is not a device in {subnet}{suggest(name, self._drafts)}', "services.dhcp.reserve")
+                self._wrong(
+                    draft.name,
+                    f'"{name}" is not a device in {subnet}{suggest(name, self._drafts)}',
+                    "services.dhcp.reserve",
+                )
             elif address is not None:
                 lines.append(f"dhcp-host={self._mac(client, subnet)},{address},{name}")
         return lines
 
-    def _resolver_for_clients(self, draft: _Draft, subnet: str) -> IPv4 | None:
+    def _resolver_for_clients(self, draft: Draft, subnet: str) -> IPv4 | None:
         server = self._name_server()
         if server is draft:
             return draft.addresses[subnet]
         return self._resolver(draft)
 
-    def _mac(self, draft: _Draft, subnet: str) -> Mac:
+    def _mac(self, draft: Draft, subnet: str) -> Mac:
         index = list(self._drafts).index(draft.name)
         salt = Random(f"{self._seed}/mac").randrange(256)  # noqa: S311 - not a secret
         number = draft.all_ports.index(draft.ports[subnet][0])
         return Mac.parse(f"02:4e:{salt:02x}:00:{index + 1:02x}:{number:02x}")
-
-
-def _number(port: str) -> int:
-    return int(port[1:]) if port[1:].isdecimal() else 0

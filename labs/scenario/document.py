@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 from typing import Any
 
 from labs.faults import CATALOGUE
-from labs.model.addresses import IPv4, Network
-from labs.model.services import Service
-from labs.model.site import Kind
 from labs.model.text import Text
-from labs.model.world import DayCycle
 from labs.scenario.intents import INTENTS
 from labs.scenario.scenario import (
     Check,
     Conduit,
-    DeviceSpec,
     FaultChoice,
     FaultUse,
-    HostNumber,
-    LinkSpec,
-    Place,
     Policy,
-    PoolSpec,
     Scenario,
-    SiteSpec,
     Step,
 )
 from labs.scenario.schema import (
     MISSING,
     Boolean,
     Choice,
-    Duration,
-    Either,
     Field,
     ListOf,
     MapOf,
@@ -50,266 +36,7 @@ from labs.scenario.schema import (
 from labs.scenario.yaml_tree import Node
 
 __all__ = ["SCENARIO", "json_schema"]
-
-NAME = r"[a-z][a-z0-9-]{0,30}"
-UNIX_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-TEXT = Either(
-    String(doc="one text for every language"),
-    Record(
-        {"en": Field(String(), "English", default=""), "nl": Field(String(), "Dutch", default="")},
-        build=lambda en, nl: Text(en.strip(), nl.strip()),
-    ),
-)
-
-
-class _Localised(Spec):
-    """A text, or one per language."""
-
-    expects = "a text, or {en: …, nl: …}"
-
-    def read(self, node: Node, path: str, report: Report) -> Any:
-        """Always a Text."""
-        value = TEXT.read(node, path, report)
-        return Text(en=value.strip()) if isinstance(value, str) else value
-
-    def json_schema(self) -> dict[str, Any]:
-        """String or object."""
-        return TEXT.json_schema()
-
-
-def parse_place(text: str) -> Place:
-    """`.40`, `192.168.1.40` or `dhcp`. Raises ValueError."""
-    if text == "dhcp":
-        return text
-    if text.startswith(".") and text[1:].isdecimal():
-        return HostNumber(int(text[1:]))
-    try:
-        return IPv4.parse(text)
-    except ValueError:
-        message = f'"{text}" is not a place in a subnet; allowed: a host number such as .20, an address, or dhcp'
-        raise ValueError(message) from None
-
-
-def _parse_start(text: str) -> int:
-    try:
-        moment = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
-    except ValueError:
-        message = f'"{text}" is not a moment; write it as 2026-04-14 06:00'
-        raise ValueError(message) from None
-    return int((moment - UNIX_EPOCH).total_seconds())
-
-
-TEXT_FIELD = _Localised()
-HOST_NUMBER = Parsed(parse_place, "a host number such as .20, an address, or dhcp")
-NETWORK = Parsed(Network.parse, "a network such as 192.168.1.0/24")
-SERVICE = Parsed(Service.parse, "a service such as https or tcp/8080")
-NAMES = ListOf(String("a name", NAME), single=True)
-SERVICES = ListOf(SERVICE, single=True)
-
-QUANTITY = Record(
-    {
-        "mean": Field(Number(), "the average over a day"),
-        "swing": Field(Number(0), "how far it goes up and down in a day", default=0.0),
-        "peak": Field(Number(0, 24), "the hour of the day with the highest value", default=15.0, attribute="peak_hour"),
-        "wander": Field(Number(0), "largest slow irregular deviation", default=0.0),
-    },
-    build=DayCycle,
-)
-
-SERVICE_SPECS = Record(
-    {
-        "dhcp": Field(
-            Record(
-                {
-                    "on": Field(String("a subnet", NAME), "the subnet that is served"),
-                    "pool": Field(ListOf(HOST_NUMBER, at_least=2), "first and last address, such as [.100, .199]"),
-                    "reserve": Field(MapOf(HOST_NUMBER), "device -> address it always gets", default={}),
-                    "lease": Field(String("a lease time as dnsmasq writes it, such as 12h", r"\d+[smhd]?"), "lease time", default="12h"),
-                }
-            ),
-            "hands out addresses (dnsmasq)",
-            default=None,
-        ),
-        "dns": Field(
-            Record(
-                {
-                    "forward": Field(String("a device", NAME), "device that answers for the rest of the world", default=""),
-                    "names": Field(MapOf(HOST_NUMBER, r"[a-z0-9][a-z0-9.-]*", "a host name"), "name -> address", default={}),
-                },
-                nothing=True,
-            ),
-            "answers names (dnsmasq)",
-            default=None,
-        ),
-        "listen": Field(
-            MapOf(String(), r"[a-z]+|\d{1,5}", "a service or a port number"),
-            "port -> shell command that serves each connection (inetd)",
-            default=None,
-        ),
-        "heartbeat": Field(
-            Record(
-                {
-                    "to": Field(String(), "device, name or address"),
-                    "service": Field(SERVICE, "what it connects to"),
-                    "every": Field(Duration(), "how often", default=30_000_000_000),
-                }
-            ),
-            "connects to something again and again, and logs how that went",
-            default=None,
-        ),
-        "broker": Field(
-            Record(
-                {
-                    "users": Field(MapOf(String(), r"[A-Za-z0-9_-]+", "a user name"), "user -> password", default={}),
-                    "anonymous": Field(Boolean(), "whether clients without a password are let in", default=False),
-                    "acl": Field(String(), "text of the acl_file", default=""),
-                    "listen": Field(String("an address to listen on, or all", r"all|localhost"), "where it listens", default="all"),
-                },
-                nothing=True,
-            ),
-            "an MQTT broker (mosquitto)",
-            default=None,
-        ),
-        "sensor": Field(
-            Record(
-                {
-                    "quantity": Field(String("a quantity such as temperature", NAME), "what it measures in its room"),
-                    "unit": Field(String(), "unit of what it reports", default="C"),
-                    "every": Field(Duration(), "how often it reports", default=30_000_000_000),
-                    "broker": Field(String(), "device, name or address"),
-                    "topic": Field(String(), "topic it publishes to"),
-                    "user": Field(String(), "user name", default=""),
-                    "password": Field(String(), "password", default=""),
-                    "retain": Field(Boolean(), "whether the broker keeps the last message", default=False),
-                }
-            ),
-            "a sensor that publishes over MQTT",
-            default=None,
-        ),
-        "display": Field(
-            Record(
-                {
-                    "title": Field(String(), "what stands above the number", default=""),
-                    "unit": Field(String(), "what stands behind the number", default="°C"),
-                    "broker": Field(String(), "device, name or address"),
-                    "topic": Field(String(), "topic it listens to"),
-                    "user": Field(String(), "user name", default=""),
-                    "password": Field(String(), "password", default=""),
-                }
-            ),
-            "a screen that shows what is published",
-            default=None,
-        ),
-    },
-    build=lambda **services: {name: value for name, value in services.items() if value is not None},
-)
-
-PORTS = Either(
-    Number(1, 48, whole=True, doc="how many ports a switch has"),
-    MapOf(ListOf(String("a port name", r"[a-z][a-z0-9.-]{0,14}"), single=True), doc="subnet -> port or ports"),
-)
-
-DEVICE = Record(
-    {
-        "kind": Field(Choice(tuple(kind.value for kind in Kind), "a kind of device"), "what it is"),
-        "at": Field(MapOf(HOST_NUMBER), "subnet -> address", default={}),
-        "room": Field(String("a room", NAME), "where it stands", default=""),
-        "purpose": Field(TEXT_FIELD, "what it is for", default=Text()),
-        "gateway": Field(String(), "device or address of the way out (found by itself where there is one router)", default=None),
-        "ports": Field(PORTS, "number of ports of a switch, or port names by subnet", default=None),
-        "routes": Field(
-            ListOf(
-                Record(
-                    {"to": Field(NETWORK, "destination"), "via": Field(String(), "device or address")},
-                    build=lambda to, via: (to, via),
-                )
-            ),
-            "static routes",
-            default=(),
-        ),
-        "nat": Field(
-            Record({"from": Field(NAMES, "inside subnets", attribute="inside"), "out": Field(String("a subnet", NAME), "outside subnet")}),
-            "source translation; without `firewall` also a filter that lets nothing in from outside",
-            default=None,
-        ),
-        "firewall": Field(String(max_length=50_000), "text of /etc/nftables.conf", default=""),
-        "services": Field(SERVICE_SPECS, "services that run on it", default={}),
-        "files": Field(
-            MapOf(String(), r"/[A-Za-z0-9._/-]+", "an absolute path"), "files by path, written as they are", default={}
-        ),
-        "power": Field(Boolean(), "whether it is switched on", default=True),
-    },
-    build=DeviceSpec,
-    line=True,
-)
-
-
-class _LinkSpec(Spec):
-    """`[a, b]` or `[a:port, b:port]`."""
-
-    expects = "two ends such as [router, switch] or [router:eth1, switch:p3]"
-
-    def read(self, node: Node, path: str, report: Report) -> Any:
-        """A LinkSpec."""
-        ends = node.value
-        if not isinstance(ends, list) or len(ends) != 2:
-            return self._wrong(node, path, report)
-        for end in ends:
-            if isinstance(end.value, (dict, list)) or not re.fullmatch(rf"{NAME}(:[a-z][a-z0-9.-]*)?", end.text):
-                return self._wrong(end, path, report)
-        return LinkSpec((ends[0].text, ends[1].text), node.line)
-
-    def json_schema(self) -> dict[str, Any]:
-        """Array of two."""
-        return {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
-
-
-class _Rooms(Spec):
-    """A list of rooms, or rooms with what can be measured in them."""
-
-    _quantities = MapOf(QUANTITY)
-    _full = MapOf(_quantities)
-    expects = "a list of rooms, or a mapping of rooms to quantities"
-
-    def read(self, node: Node, path: str, report: Report) -> Any:
-        """Room -> quantities."""
-        if isinstance(node.value, list):
-            names = ListOf(String("a room name", NAME)).read(node, path, report)
-            return {name: {} for name in names}
-        if not isinstance(node.value, dict):
-            return self._wrong(node, path, report)
-        filled = {
-            key: Node({}, child.line, {}) if child.value is None else child for key, child in node.value.items()
-        }
-        return self._full.read(Node(filled, node.line, node.keys), path, report)
-
-    def json_schema(self) -> dict[str, Any]:
-        """Array or object."""
-        return {"anyOf": [{"type": "array", "items": {"type": "string"}}, self._full.json_schema()]}
-
-
-SITE = Record(
-    {
-        "start": Field(Parsed(_parse_start, "a moment such as 2026-04-14 06:00"), "time of day when the trainee arrives (UTC)", default=None, attribute="start_s"),
-        "rooms": Field(_Rooms(), "rooms", default={}),
-        "subnets": Field(
-            MapOf(
-                Either(
-                    NETWORK,
-                    Record(
-                        {"pool": Field(NETWORK, "where the network is drawn from"), "size": Field(Number(8, 30, whole=True), "its prefix length")},
-                        build=PoolSpec,
-                    ),
-                )
-            ),
-            "IP networks by name",
-        ),
-        "devices": Field(MapOf(DEVICE, r"[a-z][a-z0-9-]{0,14}", "a device name of small letters, digits and hyphens (at most 15)"), "devices by name"),
-        "links": Field(ListOf(_LinkSpec()), "leads"),
-    },
-    build=lambda links, **rest: SiteSpec(links=tuple(links), **rest),
-)
+from labs.scenario.site_document import NAME, NAMES, SERVICES, SITE, TEXT_FIELD
 
 POLICY = Record(
     {
@@ -371,7 +98,9 @@ class _FaultSpec(Spec):
     def _use(self, name: str, body: Node, line: int, path: str, report: Report) -> Any:
         fault = CATALOGUE.get(name)
         if fault is None:
-            report.add(line, path, f'"{name}" is not a fault of the catalogue{suggest(name, CATALOGUE)} (see: netwerf faults)')
+            report.add(
+                line, path, f'"{name}" is not a fault of the catalogue{suggest(name, CATALOGUE)} (see: netwerf faults)'
+            )
             return MISSING
         fields = {
             parameter.name: Field(
@@ -392,14 +121,27 @@ class _FaultSpec(Spec):
             name: {
                 "type": ["object", "null"],
                 "description": fault.symptom,
-                "properties": {p.name: {"type": ["string", "number"], "description": p.expects} for p in fault.parameters},
+                "properties": {
+                    p.name: {"type": ["string", "number"], "description": p.expects} for p in fault.parameters
+                },
                 "required": [p.name for p in fault.parameters if p.required],
                 "additionalProperties": False,
             }
             for name, fault in CATALOGUE.items()
         }
-        one = {"type": "object", "properties": faults, "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
-        many = {"type": "object", "properties": {"one_of": {"type": "array", "items": one}}, "required": ["one_of"], "additionalProperties": False}
+        one = {
+            "type": "object",
+            "properties": faults,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
+        many = {
+            "type": "object",
+            "properties": {"one_of": {"type": "array", "items": one}},
+            "required": ["one_of"],
+            "additionalProperties": False,
+        }
         return {"anyOf": [one, many]}
 
 
@@ -425,12 +167,20 @@ STEPS = ListOf(_StepSpec())
 
 SCENARIO = Record(
     {
-        "scenario": Field(String("a scenario name of small letters, digits and hyphens", r"[a-z][a-z0-9-]{2,60}"), "its name", attribute="id"),
+        "scenario": Field(
+            String("a scenario name of small letters, digits and hyphens", r"[a-z][a-z0-9-]{2,60}"),
+            "its name",
+            attribute="id",
+        ),
         "title": Field(TEXT_FIELD, "what it is called"),
         "module": Field(String("a module such as m1-home", r"[a-z0-9][a-z0-9-]*"), "module of the syllabus"),
         "level": Field(Number(1, 5, whole=True), "1 beginner to 5 expert"),
         "minutes": Field(Number(5, 600, whole=True), "how long it takes"),
-        "activities": Field(ListOf(String("an activity such as C11.4", r"C\d{1,2}\.\d{1,2}")), "activities of the qualification that it practises", default=()),
+        "activities": Field(
+            ListOf(String("an activity such as C11.4", r"C\d{1,2}\.\d{1,2}")),
+            "activities of the qualification that it practises",
+            default=(),
+        ),
         "customer": Field(TEXT_FIELD, "who ordered the work (fictitious)", default=Text()),
         "order": Field(String(), "number of the work order", default=""),
         "story": Field(TEXT_FIELD, "what the trainee is told"),
@@ -440,8 +190,12 @@ SCENARIO = Record(
         "checks": Field(ListOf(CHECK, at_least=1), "what must hold"),
         "faults": Field(ListOf(_FaultSpec(), at_least=1), "what is broken"),
         "solution": Field(STEPS, "one reference repair"),
-        "other_solutions": Field(MapOf(STEPS, r"[^\n]{1,80}", "a short description"), "other repairs that must earn full marks", default={}),
-        "hints": Field(MapOf(ListOf(TEXT_FIELD, single=True)), "check -> hints, from a nudge to nearly the answer", default={}),
+        "other_solutions": Field(
+            MapOf(STEPS, r"[^\n]{1,80}", "a short description"), "other repairs that must earn full marks", default={}
+        ),
+        "hints": Field(
+            MapOf(ListOf(TEXT_FIELD, single=True)), "check -> hints, from a nudge to nearly the answer", default={}
+        ),
         "debrief": Field(TEXT_FIELD, "what is told after a passed submission", default=Text()),
     },
     build=lambda checks, faults, solution, other_solutions, hints, activities, **rest: Scenario(

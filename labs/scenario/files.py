@@ -105,7 +105,14 @@ interval_s = {service["every"] // 1_000_000_000}
 
 def factory_sensor(name: str, service: Mapping[str, Any]) -> str:
     """What `sensorctl reset` goes back to: nothing is set up."""
-    blank = {**service, "broker": "broker.example", "topic": "factory/default", "user": "", "password": "", "every": 60 * 10**9}
+    blank = {
+        **service,
+        "broker": "broker.example",
+        "topic": "factory/default",
+        "user": "",
+        "password": "",
+        "every": 60 * 10**9,
+    }
     return sensor(name, blank)
 
 

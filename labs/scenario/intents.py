@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from labs.model.services import Service
-from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Spec, String
+from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Report, Spec, String
+from labs.scenario.yaml_tree import Node
 
 __all__ = ["INTENTS", "Fresh", "Kept", "PolicyHolds", "Reach", "Refuse", "Resolve", "Shows", "Unique"]
 
@@ -17,7 +19,7 @@ MINUTE = 60_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Each of `sources` gets an answer from each of `targets` for each service, every time over `during` nanoseconds."""
+    """Each of `sources` gets an answer from each of `targets` for each service, every time over `during` (ns)."""
 
     sources: tuple[str, ...]
     targets: tuple[str, ...]
@@ -97,12 +99,12 @@ class _PolicyMode(Spec):
     doc = "what can flow is exactly what the policy allows"
     _choice = Choice(("exact",), "a way to compare with the policy")
 
-    def read(self, node, path, report):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def read(self, node: Node, path: str, report: Report) -> Any:
         """PolicyHolds."""
         value = self._choice.read(node, path, report)
         return PolicyHolds(value) if isinstance(value, str) else value
 
-    def json_schema(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def json_schema(self) -> dict[str, Any]:
         """Enum."""
         return self._choice.json_schema()
 
@@ -120,7 +122,11 @@ INTENTS: dict[str, Spec] = {
     "reach": Record(
         {
             "from": Field(DEVICES, "who begins", attribute="sources"),
-            "to": Field(ListOf(String("a device or host name", r"[a-z0-9][a-z0-9.-]*"), single=True, at_least=1), "who must answer", attribute="targets"),
+            "to": Field(
+                ListOf(String("a device or host name", r"[a-z0-9][a-z0-9.-]*"), single=True, at_least=1),
+                "who must answer",
+                attribute="targets",
+            ),
             "service": Field(SERVICES, "what for", attribute="services"),
             "during": Field(Duration(), "how long it must work without a gap", default=0),
             "every": Field(Duration(), "how often that is tried", default=MINUTE),

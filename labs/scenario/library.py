@@ -1,9 +1,9 @@
-"""Finding and reading scenarios, and the checks that need the whole of one: names that must exist, placeholders, variants."""
+"""Finding and reading scenarios, and what needs the whole of one: names that must exist, placeholders, variants."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from labs.data import scenario_root
@@ -104,7 +104,7 @@ class _Names:
                 if step.place != HANDS:
                     self._known(step.place, self._devices, "a device (or hands)", step.line, where)
 
-    def _known(self, name: str, names, what: str, line: int, path: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def _known(self, name: str, names: Collection[str], what: str, line: int, path: str) -> None:
         if name not in names:
             self._report.add(line, path, f'"{name}" is not {what}; known: {", ".join(names)}{suggest(name, names)}')
 
@@ -163,8 +163,8 @@ def _texts(scenario: Scenario) -> Iterator[tuple[int, str, str]]:
     localised: list[tuple[int, str, Text]] = [(1, "story", scenario.story), (1, "debrief", scenario.debrief)]
     localised += [(1, f"hints.{name}", text) for name, texts in scenario.hints.items() for text in texts]
     localised += [(c.line, f"checks.{c.id}.title", c.title) for c in scenario.checks if c.title is not None]
-    for line, path, text in localised:
-        yield line, path, text.en + text.nl
+    for line, path, both in localised:
+        yield line, path, both.en + both.nl
     for name, device in scenario.site.devices.items():
         yield device.line, f"site.devices.{name}.firewall", device.firewall
         for path, text in device.files.items():
@@ -193,5 +193,8 @@ def _check_variants(scenario: Scenario, report: Report) -> None:
     for line, path, text in _texts(scenario):
         for problem in variant.placeholders.unknown(text):
             report.add(line, path, problem)
-    if not any(device.kind == Kind.INTERNET or device.at or device.kind == Kind.SWITCH for device in scenario.site.devices.values()):
+    if not any(
+        device.kind == Kind.INTERNET or device.at or device.kind == Kind.SWITCH
+        for device in scenario.site.devices.values()
+    ):
         report.add(1, "site.devices", "there are no devices")

@@ -158,7 +158,11 @@ class Number(Spec):
     def read(self, node: Node, path: str, report: Report) -> Any:
         """The number."""
         value = node.value
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (self.whole and not isinstance(value, int)):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or (self.whole and not isinstance(value, int))
+        ):
             return self._wrong(node, path, report)
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             return self._wrong(node, path, report)
@@ -316,7 +320,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record(Spec):
-    """A mapping with known keys. `build` makes the value from keyword arguments; with `line=True` it also gets `line`."""
+    """A mapping with known keys. `build` makes the value from keyword arguments; with `line` it also gets its line."""
 
     fields: Mapping[str, Field]
     build: Callable[..., Any] = dict
@@ -368,7 +372,8 @@ class Record(Spec):
 class Tagged(Spec):
     """A mapping in which exactly one of several words says what it is; the other keys are shared.
 
-    `{id: tv-online, reach: {…}, points: 2}`: `reach` is the tag. `build` gets `kind`, `body`, `line` and the shared fields.
+    `{id: tv-online, reach: {…}, points: 2}`: `reach` is the tag. `build` gets `kind`, `body`, `line` and the shared
+    fields.
     """
 
     tags: Mapping[str, Spec]
@@ -392,9 +397,7 @@ class Tagged(Spec):
             named = f"found {' and '.join(found)}" if found else "found none"
             report.add(node.line, path, f"{self.what} has exactly one of {', '.join(self.tags)}; {named}")
         record = Record(self.shared)
-        rest = Node(
-            {key: child for key, child in node.value.items() if key in self.shared}, node.line, node.keys
-        )
+        rest = Node({key: child for key, child in node.value.items() if key in self.shared}, node.line, node.keys)
         values = record.read(rest, path, report)
         body = MISSING
         if len(found) == 1:

@@ -61,14 +61,13 @@ def fill_files(site: Site, placeholders: Placeholders) -> Site:
     return site
 
 
-def break_site(
-    scenario: Scenario, healthy: Site, faults: tuple[FaultUse, ...], placeholders: Placeholders
-) -> Site:
+def break_site(scenario: Scenario, healthy: Site, faults: tuple[FaultUse, ...], placeholders: Placeholders) -> Site:
     """The site with faults in it, in the order they are written. Raises ScenarioError."""
     site = healthy
     for use in faults:
         parameters = {
-            name: placeholders.fill(value) if isinstance(value, str) else value for name, value in use.parameters.items()
+            name: placeholders.fill(value) if isinstance(value, str) else value
+            for name, value in use.parameters.items()
         }
         try:
             site = CATALOGUE[use.fault].apply(site, parameters)

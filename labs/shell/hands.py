@@ -18,7 +18,7 @@ MAX_WAIT_NS = 7 * 24 * 3600 * 1_000_000_000
 
 
 class HandsError(Exception):
-    """Something hands cannot do, in one line. `status` 2 means the words were wrong, 1 that the thing was not possible."""
+    """Something hands cannot do, in one line. `status` 2: the words were wrong; 1: the thing was not possible."""
 
     def __init__(self, message: str, status: int = 2) -> None:
         super().__init__(message)
@@ -161,7 +161,8 @@ def _look(bench: Workbench, words: list[str]) -> str:
     if len(words) == 1 and any(device.room == words[0] for device in site.devices.values()):
         return _look_room(bench, words[0])
     rooms = sorted({device.room for device in site.devices.values()} - {""})
-    message = f'hands: there is no room or device "{" ".join(words)}"; rooms: {", ".join(rooms)}; devices: {", ".join(site.devices)}'
+    devices = ", ".join(site.devices)
+    message = f'hands: there is no room or device "{" ".join(words)}"; rooms: {", ".join(rooms)}; devices: {devices}'
     raise HandsError(message)
 
 
@@ -179,7 +180,11 @@ def _look_room(bench: Workbench, room: str) -> str:
         for quantity in place.quantities:
             value = sense.sense(quantity, bench.now)
             unit = UNITS.get(quantity, "")
-            lines.append(f"  the thermometer on the wall reads {value:.1f} {unit}" if quantity == "temperature" else f"  {quantity}: {value:.0f} {unit}")
+            lines.append(
+                f"  the thermometer on the wall reads {value:.1f} {unit}"
+                if quantity == "temperature"
+                else f"  {quantity}: {value:.0f} {unit}"
+            )
     return "\n".join(lines) + "\n"
 
 

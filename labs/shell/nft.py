@@ -277,4 +277,5 @@ def _listed_json(command: Command, ruleset: Ruleset, state: EvaluationState) -> 
 
 def _chain(table: Table, chain: Chain, state: EvaluationState) -> list[dict[str, object]]:
     head: dict[str, object] = {"chain": chain_json(table, chain)}
-    return [head, *({"rule": rule_json(table, chain, rule, state)} for rule in chain.rules)]
+    rules: list[dict[str, object]] = [{"rule": rule_json(table, chain, rule, state)} for rule in chain.rules]
+    return [head, *rules]

@@ -24,7 +24,18 @@ CLASSES = {
     "graph": "!-~",
     "cntrl": r"\x00-\x1f\x7f",
 }
-GNU = {"w": r"\w", "W": r"\W", "s": r"\s", "S": r"\S", "b": r"\b", "B": r"\B", "<": r"\b(?=\w)", ">": r"\b(?<=\w)", "`": r"\A", "'": r"\Z"}
+GNU = {
+    "w": r"\w",
+    "W": r"\W",
+    "s": r"\s",
+    "S": r"\S",
+    "b": r"\b",
+    "B": r"\B",
+    "<": r"\b(?=\w)",
+    ">": r"\b(?<=\w)",
+    "`": r"\A",
+    "'": r"\Z",
+}
 MAX_PATTERN = 1000
 MAX_REPETITIONS = 6
 INTERVAL = re.compile(r"(\d{0,5})(,?)(\d{0,5})\Z")

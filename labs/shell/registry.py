@@ -12,10 +12,15 @@ __all__ = ["command", "command_names"]
 
 MODULES = (
     "arping",
+    "awk",
     "bridge",
+    "date",
     "dhclient",
+    "diff",
     "dig",
+    "digests",
     "files",
+    "grep",
     "ifupdown",
     "ip",
     "journalctl",
@@ -24,6 +29,7 @@ MODULES = (
     "nft",
     "ping",
     "processes",
+    "sed",
     "sensorctl",
     "ss",
     "sysctl",
@@ -32,6 +38,7 @@ MODULES = (
     "tcpdump",
     "text",
     "traceroute",
+    "wrappers",
 )
 
 

@@ -44,12 +44,12 @@ class Resolver(NamedTuple):
     ndots: int = 1
 
 
-def resolver_settings(files: FileSystem) -> Resolver:
-    """Read /etc/resolv.conf; without a usable server the C library asks this machine."""
+def resolver_settings(files: FileSystem, path: str = "/etc/resolv.conf") -> Resolver:
+    """Read /etc/resolv.conf or its like; without a usable server the C library asks this machine."""
     servers: list[IPv4] = []
     search: tuple[str, ...] = ()
     timeout_ns, attempts, ndots = TIMEOUT_NS, ATTEMPTS, 1
-    for line in files.get("/etc/resolv.conf").splitlines():
+    for line in files.get(path).splitlines():
         if line[:1] in "#;":
             continue
         key, *values = line.split() or [""]

@@ -8,6 +8,10 @@ from labs.net.linux.units import Unit
 from labs.net.process import Process, Routine
 from labs.shell.bash import run_script
 from labs.shell.commands.ifupdown import NETWORKING
+from labs.shell.daemons.display import display
+from labs.shell.daemons.dnsmasq import DNSMASQ
+from labs.shell.daemons.mosquitto import mosquitto
+from labs.shell.daemons.sensor import sensor
 
 __all__ = ["UNITS"]
 
@@ -29,4 +33,15 @@ NFTABLES = Unit(
     oneshot=True,
     stop=_flush_ruleset,
 )
-UNITS: Mapping[str, Unit] = {unit.name: unit for unit in (NETWORKING, NFTABLES)}
+MOSQUITTO = Unit(
+    "mosquitto",
+    "Mosquitto MQTT Broker",
+    mosquitto,
+    "/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf",
+    config="/etc/mosquitto/mosquitto.conf",
+)
+SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/sensord", config="/etc/sensor.toml")
+DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
+UNITS: Mapping[str, Unit] = {
+    unit.name: unit for unit in (NETWORKING, NFTABLES, DNSMASQ, MOSQUITTO, SENSOR, DISPLAY)
+}

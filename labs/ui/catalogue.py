@@ -114,17 +114,17 @@ def _parameter(screen: Screen, fault: Fault, name: str) -> str:
 
 
 def show_map(screen: Screen, *, scenario: str, seed: str, svg: Path | None) -> int:
-    """`netwerf map`: the site as the trainee finds it."""
+    """`netwerf map`: the site as the trainee finds it, without the addresses: finding those out is the work."""
     site = draw(find_scenario(scenario), seed).broken
     if svg is None:
         from labs.ui.map import text_map
 
-        screen.show(text_map(site).rstrip("\n"))
+        screen.show(text_map(site, addresses=False, language=screen.language, width=screen.width).rstrip("\n"))
         return 0
     from labs.ui.map import svg_map
 
     try:
-        write_whole(svg, svg_map(site, language=screen.language))
+        write_whole(svg, svg_map(site, addresses=False, language=screen.language))
     except OSError as error:
         raise Refusal("{file} cannot be written ({error})", file=svg, error=error.strerror or error) from None
     screen.say("{file} is written.", file=svg)

@@ -215,7 +215,7 @@ class Group(_Translated, click.Group):
 
 def _language_in(words: Sequence[str]) -> str:
     """The language for an error that click finds before it has read `--lang`."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         value = following if word == "--lang" else word.removeprefix("--lang=") if word.startswith("--lang=") else ""
         if value in LANGUAGES:
             return value

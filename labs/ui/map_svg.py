@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from labs.messages import translate
-from labs.model.site import Device, Endpoint, Site
+from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, facts_of
 from labs.ui.map_icons import ICONS
 from labs.ui.map_layout import Box, Layout, Lead, Room, Size, layout
@@ -29,10 +29,11 @@ VERDICTS = {  # mark, word, ink, fill
     "fail": ("cross", "fails", "#9f1d12", "#fde8e4"),
     "blocked": ("ring", "not judged", "#57606a", "#eceff2"),
     "error": ("ring", "not judged", "#57606a", "#eceff2"),
-    "pass": ("tick", "holds", "#0b6b3a", "#e3f4e9"),
+    "pass": ("tick", "in order", "#0b6b3a", "#e3f4e9"),
 }
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 NAME, LINE, TINY = 13.0, 11.0, 9.5
+IN_BETWEEN = (Kind.INTERNET, Kind.ROUTER, Kind.SWITCH)  # these stand outside the room boxes and say their room themselves
 MARGIN = 22.0
 ICON_SPACE = 40.0
 LINE_HEIGHT = 16.0
@@ -98,6 +99,8 @@ class _Drawing:
 
     def _card(self, device: Device, verdict: str) -> _Card:
         card = _Card(device)
+        if device.kind in IN_BETWEEN and device.room:
+            card.lines.append(("", device.room))
         if self._addresses:
             for owned in self._facts.addresses[device.name]:
                 letter = self._facts.letters.get(owned.subnet, "?")
@@ -110,7 +113,7 @@ class _Drawing:
             card.lines += [(self._facts.letters[name], name) for name in self._facts.subnets_of(device)]
         plugged = {end.port for link in self._site.links for end in link.ends if end.device == device.name}
         free = [port.name for port in device.ports if port.name not in plugged]
-        if device.kind != "switch" and plugged and free:
+        if device.kind is not Kind.SWITCH and plugged and free:
             card.lines.append(("", self._say("empty: {ports}").format(ports=", ".join(free))))
         if not device.powered:
             card.pills.append(("lamp", self._say("off"), SOFT, "#e4e2de"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labs.messages import translate
-from labs.model.site import Device, Endpoint, Site
+from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, Owned, facts_of
 from labs.ui.map_tree import Trees, grow_trees
 
@@ -13,7 +13,7 @@ __all__ = ["draw_text", "tell_site"]
 
 BOX = {"join": " ─── ", "first": " ─┬─ ", "next": " ├─ ", "last": " └─ ", "pass": " │  "}
 ASCII = {"join": " --- ", "first": " -+- ", "next": " |- ", "last": " `- ", "pass": " |  "}
-VERDICTS = {"pass": "holds", "fail": "fails", "blocked": "not judged", "error": "not judged"}
+VERDICTS = {"pass": "in order", "fail": "fails", "blocked": "not judged", "error": "not judged"}
 Row = tuple[str, str]  # the drawing so far, and the device that the line ends with
 
 
@@ -44,26 +44,20 @@ class _Drawing:
     def text(self, width: int) -> str:
         """Drawn sideways, as on the picture; downwards where that would be wider than `width`."""
         rows = [row for root in self._trees.roots for row in self._sideways(root)]
-        if not self._addresses:
-            told = [(drawing, self._site.devices[name].room, "") for drawing, name in rows]
-        else:
-            told = [(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows]
-        lines = _columns(told)
-        between: list[tuple[str, str, str]] = []
-        if max((len(line) for line in lines), default=0) > width:
-            rows = [row for root in self._trees.roots for row in self._downwards(root, "", "")]
-            lines = _columns([(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows])
-        else:
-            ends = {name for _, name in rows}
-            inner = [name for name in self._trees.depth if name not in ends]
-            between = [(self._name(name, alone=True), self._site.devices[name].room, self._owned_text(name)) for name in inner]
-            between = [row for row in between if row[1] or row[2]]
-        parts = [lines, _columns(between), self._extra(), self._loose(), self._subnets()]
+        between = [name for name in self._trees.depth if name not in {device for _, device in rows}]
+        if max((len(line) for line in self._told(rows)), default=0) > width:
+            rows, between = [row for root in self._trees.roots for row in self._downwards(root, "", "")], []
+        lines = self._told(rows)
+        aside = self._told([(self._name(name), name) for name in between])
+        parts = [lines, aside, self._extra(), self._loose(), self._subnets()]
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
-    def _name(self, name: str, *, alone: bool = False) -> str:
-        off = "" if self._site.devices[name].powered else f" ({self._say('off')})"
-        return name + (off if alone or off else "")
+    def _told(self, rows: list[Row]) -> list[str]:
+        """Room and addresses beside each drawing."""
+        return _columns([(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows])
+
+    def _name(self, name: str) -> str:
+        return name if self._site.devices[name].powered else f"{name} ({self._say('off')})"
 
     def _sideways(self, name: str) -> list[Row]:
         """`gw ─── sw ─┬─ till`, and the rest of the branch below it."""
@@ -103,11 +97,12 @@ class _Drawing:
     def _loose(self) -> list[str]:
         if not self._trees.loose:
             return []
-        rows = [(f"  {self._name(n)}", self._site.devices[n].room, self._owned_text(n)) for n in self._trees.loose]
-        return [self._say("not plugged in:"), *_columns(rows)]
+        rows = [(f"  {self._name(name)}", name) for name in self._trees.loose]
+        return [self._say("not plugged in:"), *self._told(rows)]
 
     def _subnets(self) -> list[str]:
-        return [f"{name}  {network}" for name, network in self._site.subnets.items()]
+        rows = [(self._say("subnet {name}", name=name), str(network), "") for name, network in self._site.subnets.items()]
+        return _columns(rows)
 
     def _owned_text(self, name: str) -> str:
         if not self._addresses:
@@ -149,7 +144,7 @@ class _Drawing:
         plugged = [p.name for p in device.ports if Endpoint(device.name, p.name) in self._facts.subnet_at]
         if not plugged:
             parts.append(self._say("no lead"))
-        elif device.kind != "switch" and len(plugged) < len(device.ports):
+        elif device.kind is not Kind.SWITCH and len(plugged) < len(device.ports):
             empty = ", ".join(port.name for port in device.ports if port.name not in plugged)
             parts.append(self._say("empty: {ports}", ports=empty))
         if verdict in VERDICTS:

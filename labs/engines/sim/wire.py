@@ -29,7 +29,7 @@ class Wire:
         self.link = link
         self.rate_bps = rate_bps
         self.up = False
-        self.storm_until_ns = -1
+        self.storm_until_ns = -(1 << 62)
         self._free: dict[Endpoint, int] = {link.a: -(1 << 62), link.b: -(1 << 62)}
         self._last: dict[Endpoint, int] = dict(self._free)
         self._random = Random(f"{seed}/{link}") if link.jitter_ns or link.loss else None  # noqa: S311 - not a secret

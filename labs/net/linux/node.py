@@ -14,7 +14,7 @@ from typing import Protocol
 from labs.model.addresses import IPv4, InterfaceAddress, Mac, Network
 from labs.model.site import Port
 from labs.model.state import DeviceState, Listener, Route
-from labs.net.actions import Action, Dropped, DropReason, Note, SetLink
+from labs.net.actions import Action, Dropped, DropReason, Note, SetLink, Transmit
 from labs.net.ethernet import Frame
 from labs.net.filesystem import FileSystem
 from labs.net.interface import LOOPBACK_MTU, Interface
@@ -77,6 +77,7 @@ class LinuxNode:
         self.powered = False
         self.tracing = False
         self.clock_offset_ns = 0
+        self.booted_ns = 0
         self.files = FileSystem(files)
         self.modified_ns: dict[str, int] = {}
         self.files.watchers.append(self._file_written)
@@ -159,6 +160,7 @@ class LinuxNode:
         self.now = now
         if not self.powered:
             self.powered = True
+            self.booted_ns = now
             for name, up in self._cable.items():
                 self.interfaces[name].carrier = up
             self.spawn(["init"], self._boot, directory="/")
@@ -174,7 +176,7 @@ class LinuxNode:
                 process.kill(SIGKILL)
             self.processes.queue.clear()
             self._timers.clear()
-            self._out = [note for note in self._out if not isinstance(note, SetLink)]
+            self._out = [item for item in self._out if not isinstance(item, (SetLink, Transmit))]  # too late to say goodbye
             self.units.forget()
             self.files.forget_volatile()
             self._reset_parts()

@@ -156,7 +156,7 @@ def _bytes(ctx: Context) -> int:
 
 
 def _spend(limit: tree.Limit, bucket: list[int], ctx: Context) -> bool:
-    """Take the price of this packet from the bucket; False when it does not hold as much. nft_limit.c, nft_limit_eval."""
+    """Take the price of this packet from the bucket; False when it holds less (nft_limit.c, nft_limit_eval)."""
     cost, size = bucket_size_ns(limit)
     if limit.rate_unit is not None:
         cost = cost * _bytes(ctx) // (limit.rate * SIZES[limit.rate_unit])

@@ -201,6 +201,8 @@ for _entry in _ALL:
     for _name, _number in _entry.symbols.items():
         _table.setdefault(_number, _name)
 _NAMES["inet_proto"][58] = "ipv6-icmp"
+for _port in (1883, 8883):  # read, but not printed: Debian's /etc/services does not have them
+    del _NAMES["inet_service"][_port]
 _NAMES["mark"] = _NAMES["uid"] = _NAMES["gid"] = {}
 
 _INTEGERS: dict[int, Datatype] = {}

@@ -77,12 +77,13 @@ def _udp(read: Callable[[UdpDatagram], int]) -> Getter:
     return get
 
 
-def _th(read: Callable[[TcpSegment | UdpDatagram], int]) -> Getter:
+def _th(read: Callable[[TcpSegment | UdpDatagram], int], read_icmp: Callable[[IcmpMessage], int]) -> Getter:
     def get(ctx: Context) -> int | None:
         packet = ctx.packet
-        if type(packet) is Ipv4Packet and isinstance(packet.payload, TcpSegment | UdpDatagram):
-            return read(packet.payload)
-        return None
+        if type(packet) is not Ipv4Packet:
+            return None
+        payload = packet.payload
+        return read_icmp(payload) if isinstance(payload, IcmpMessage) else read(payload)
 
     return get
 
@@ -157,8 +158,9 @@ _FIELDS: Mapping[tuple[str, str], Getter] = {
     ("udp", "sport"): _udp(lambda datagram: datagram.sport),
     ("udp", "dport"): _udp(lambda datagram: datagram.dport),
     ("udp", "length"): _udp(lambda datagram: datagram.length),
-    ("th", "sport"): _th(lambda payload: payload.sport),
-    ("th", "dport"): _th(lambda payload: payload.dport),
+    # The kernel reads these bytes of any protocol: in ICMP type and code, and a checksum, which equals no port here.
+    ("th", "sport"): _th(lambda payload: payload.sport, lambda message: message.type << 8 | message.code),
+    ("th", "dport"): _th(lambda payload: payload.dport, lambda message: -1),
     ("icmp", "type"): _icmp(lambda message: message.type),
     ("icmp", "code"): _icmp(lambda message: message.code),
     ("icmp", "id"): _icmp(lambda message: message.identifier),

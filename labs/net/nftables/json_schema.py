@@ -421,8 +421,9 @@ def _read_statement(item: Mapping[str, Any]) -> Statement:
             )
         case "log":
             body = body or {}
-            keys = ("prefix", "group", "snaplen", "queue-threshold", "level")
-            return Log(*(body.get(key) for key in keys), _names(body.get("flags", ())))
+            get = body.get
+            threshold, flags = get("queue-threshold"), _names(get("flags", ()))
+            return Log(get("prefix"), get("group"), get("snaplen"), threshold, get("level"), flags)
         case "reject":
             return Reject(body["type"], body.get("expr"))
         case "snat" | "dnat" | "masquerade" | "redirect":

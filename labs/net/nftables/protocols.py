@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from labs.net.nftables.errors import NO_SPAN, NftError, Span
 from labs.net.nftables.fields import LAYER
-from labs.net.nftables.tree import Element, Match, Meta, Payload, Reject, SetLiteral, Statement
+from labs.net.nftables.tree import Element, Match, Meta, Payload, Reject, SetLiteral, Statement, Value
 
 __all__ = ["ProtocolContext"]
 
@@ -24,6 +24,7 @@ class ProtocolContext:
         self.network_span = NO_SPAN
         self.transport: str | None = None
         self.transport_span = NO_SPAN
+        self._transports: list[str] = []  # all that the rule has named
         self.has_ports = False
         self._explicit: dict[int, Match] = {}  # layer -> the test that a later field makes superfluous
         self._drop: list[Match] = []
@@ -45,12 +46,14 @@ class ProtocolContext:
             if protocol == "th":
                 self.has_ports = True
                 return
-            if self.transport is not None and self.transport != protocol:
-                raise NftError.at(f"conflicting protocols specified: {self.transport} vs. {protocol}", span)
+            for known in self._transports:
+                if known != protocol:
+                    raise NftError.at(f"conflicting protocols specified: {known} vs. {protocol}", span)
             self._superfluous(4)
             if protocol in {"icmp", "icmpv6"} and self.network is None:
                 self.network, self.network_span = ("ip" if protocol == "icmp" else "ip6"), span
             self.transport, self.transport_span = protocol, span
+            self._transports.append(protocol)
             self.has_ports |= protocol in {"tcp", "udp"}
         elif protocol == "vlan":
             self._superfluous(2)
@@ -68,10 +71,12 @@ class ProtocolContext:
         if match.op != "==":
             return
         if isinstance(right, SetLiteral):
+            if left in _TRANSPORT_KEYS:
+                self._transports += [_transport_name(element.key) for element in right.elements]
             return
         if left in _TRANSPORT_KEYS:
-            name = "icmpv6" if right == "ipv6-icmp" else str(right)
-            self.transport = name
+            self.transport = _transport_name(right)
+            self._transports.append(self.transport)
             if left == Meta("l4proto") or self.family in {"ip", "ip6"}:
                 self._explicit[4] = match
         elif left == Meta("nfproto"):
@@ -82,7 +87,7 @@ class ProtocolContext:
             if self.family in {"ip", "ip6"} and right == self.family:
                 self._drop.append(match)
             else:
-                self.network = _NETWORK_OF_TYPE.get(str(right))
+                self.network = self.network or _NETWORK_OF_TYPE.get(str(right))
                 if self.family == "bridge":
                     self._explicit[3] = match
         elif left == Payload("ether", "type"):
@@ -118,6 +123,10 @@ class ProtocolContext:
 
 
 _TRANSPORT_KEYS = frozenset({Meta("l4proto"), Payload("ip", "protocol"), Payload("ip6", "nexthdr")})
+
+
+def _transport_name(value: Value) -> str:
+    return "icmpv6" if value == "ipv6-icmp" else str(value)
 
 
 def _imply(match: Match, result: list[Statement], context: ProtocolContext) -> None:

@@ -139,7 +139,8 @@ class RawMap:
 
 
 RawExpr = (
-    RawWord | RawKey | RawPrefix | RawRange | RawList | RawMask | RawBinary | RawConcat | RawVerdict | RawSet | RawRef | RawMap
+    RawWord | RawKey | RawPrefix | RawRange | RawList | RawMask | RawBinary | RawConcat | RawVerdict | RawSet | RawRef
+    | RawMap
 )  # fmt: skip
 Expression = RawKey | RawBinary | RawConcat
 

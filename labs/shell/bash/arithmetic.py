@@ -45,8 +45,8 @@ def evaluate(text: str, variables: MutableMapping[str, str], depth: int = 0) -> 
 class _Expression:
     def __init__(self, text: str, variables: MutableMapping[str, str], depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise ArithmeticFault(f"{text}: expression recursion level exceeded (error token is \"{text}\")")
-        self.text = text.strip()
+            raise ArithmeticFault(f'{text}: expression recursion level exceeded (error token is "{text}")')
+        self.text = text.lstrip()
         self.variables = variables
         self.depth = depth
         self.tokens: list[tuple[str, int]] = []
@@ -64,7 +64,8 @@ class _Expression:
 
     def _fault(self, message: str, position: int | None = None) -> ArithmeticFault:
         if position is None:
-            position = self.tokens[self.index][1] if self.index < len(self.tokens) else len(self.text)
+            index = min(self.index, len(self.tokens) - 1)
+            position = self.tokens[index][1] if index >= 0 else 0
         return ArithmeticFault(f'{self.text}: {message} (error token is "{self.text[position:].lstrip()}")')
 
     def _peek(self) -> str:

@@ -54,12 +54,12 @@ def _printf(shell: Interpreter, words: list[str], streams: Streams) -> int:
     if not arguments:
         return _usage(shell, streams, "printf: usage: printf [-v var] format [arguments]")
     text, complaints, status = printing.printf(arguments[0], arguments[1:])
+    for complaint in complaints:
+        shell.error(f"printf: {complaint}", streams)
     if target is not None:
         shell.state.variables[target] = text
     else:
         streams.stdout.write(text)
-    for complaint in complaints:
-        shell.error(f"printf: {complaint}", streams)
     return status
 
 
@@ -328,7 +328,7 @@ def _number_argument(shell: Interpreter, words: list[str], streams: Streams, def
 def _exit(shell: Interpreter, words: list[str], streams: Streams) -> int:
     status = _number_argument(shell, words, streams, shell.state.status)
     if shell.interactive:
-        streams.stderr.write("logout\n" if words[0] == "logout" else "exit\n")
+        streams.stderr.write("logout\n")  # a login shell
     raise ShellExit(status)
 
 
@@ -358,7 +358,9 @@ def _source(shell: Interpreter, words: list[str], streams: Streams) -> Step:
         text = shell.node.files.read(shell.node.files.resolve(words[1], shell.state.directory))
     except FileError as error:
         message = "is a directory" if str(error) == "Is a directory" else str(error)
-        shell.error(f"{words[0]}: {words[1]}: {message}" if message.startswith("is") else f"{words[1]}: {message}", streams)
+        shell.error(
+            f"{words[0]}: {words[1]}: {message}" if message.startswith("is") else f"{words[1]}: {message}", streams
+        )
         return 1
     saved = list(shell.state.arguments)
     if len(words) > 2:

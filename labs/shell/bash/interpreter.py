@@ -41,7 +41,6 @@ from labs.shell.bash.syntax import (
     Subshell,
     Word,
 )
-
 from labs.shell.regex import RegexError, compile_regex
 
 if TYPE_CHECKING:
@@ -140,7 +139,9 @@ class Interpreter:
         except ShellSyntaxError as error:
             message = str(error)
             self.line = text.count("\n") + 1
-            self._streams.stderr.write(f"{message}\n" if message.startswith("netwerf:") else f"{self.prefix()}{message}\n")
+            self._streams.stderr.write(
+                f"{message}\n" if message.startswith("netwerf:") else f"{self.prefix()}{message}\n"
+            )
             self.state.status = 2
             return 2
         for warning in warnings:
@@ -230,7 +231,7 @@ class Interpreter:
         def run(process: Process) -> Step:
             shell = Interpreter(process, state, dialect=self.dialect, depth=self.depth + 1)
             shell.line = self.line
-            shell._forgiving = self._forgiving  # noqa: SLF001 - the same class
+            shell._forgiving = self._forgiving
             return (yield from shell.run_as_process(command))
 
         if self.depth > 25:
@@ -417,7 +418,9 @@ class Interpreter:
         return not jump.again
 
     def _for(self, command: For, streams: Streams) -> Step:
-        values = list(self.state.arguments) if command.words is None else (yield from self.expander.fields(command.words))
+        values = (
+            list(self.state.arguments) if command.words is None else (yield from self.expander.fields(command.words))
+        )
         status = 0
         self.loops += 1
         try:
@@ -556,7 +559,9 @@ class Interpreter:
                 table[descriptor] = Pipe(closed=True) if descriptor == 0 else Writer()
                 return True
             if target.isdecimal() or operator == "<&":
-                self.error(f"{target}: Bad file descriptor" if target.isdecimal() else f"{target}: ambiguous redirect", streams)
+                self.error(
+                    f"{target}: Bad file descriptor" if target.isdecimal() else f"{target}: ambiguous redirect", streams
+                )
                 return False
             operator = "&>"
         try:
@@ -564,7 +569,10 @@ class Interpreter:
         except FileError as error:
             if self.dialect == "dash":
                 verb = "open" if operator == "<" else "create"
-                self.error(f"cannot {verb} {target}: {'No such file' if 'No such' in str(error) and verb == 'open' else error}", streams)
+                self.error(
+                    f"cannot {verb} {target}: {'No such file' if 'No such' in str(error) and verb == 'open' else error}",
+                    streams,
+                )
             else:
                 self.error(f"{target}: {error}", streams)
             return False

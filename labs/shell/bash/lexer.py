@@ -85,6 +85,10 @@ class Lexer:
             self.position += 1
             self._read_documents()
             return Token("newline", "newline", start, start + 1)
+        if text.startswith(("<(", ">("), start):
+            raise ShellSyntaxError(
+                "netwerf: process substitution, <(...) and >(...), is not simulated here; use a pipe"
+            )
         for operator in OPERATORS:
             if text.startswith(operator, start):
                 self.position += len(operator)
@@ -146,7 +150,7 @@ class Lexer:
         """A text in which only `$`, backquote and backslash are special, as in a here-document."""
         inner = Lexer(text, 0, self.depth + 1, self._parse_list)
         parts: list[Part] = []
-        inner._quoted(parts, "", "$`\\\n")  # noqa: SLF001 - the same class
+        inner._quoted(parts, "", "$`\\\n")
         return Word(tuple(parts), text)
 
     # Words

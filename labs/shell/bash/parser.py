@@ -31,7 +31,20 @@ from labs.shell.bash.syntax import (
 
 __all__ = ["parse"]
 
-REDIRECTIONS = {"<": 0, ">": 1, ">>": 1, ">|": 1, "<>": 0, "<&": 0, ">&": 1, "&>": 1, "&>>": 1, "<<": 0, "<<-": 0, "<<<": 0}
+REDIRECTIONS = {
+    "<": 0,
+    ">": 1,
+    ">>": 1,
+    ">|": 1,
+    "<>": 0,
+    "<&": 0,
+    ">&": 1,
+    "&>": 1,
+    "&>>": 1,
+    "<<": 0,
+    "<<-": 0,
+    "<<<": 0,
+}
 CLOSING = {"then", "else", "elif", "fi", "do", "done", "esac", "}"}
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)", re.DOTALL)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -353,6 +366,7 @@ class _Parser:
         words: list[Word] = []
         redirections: list[Redirection] = []
         first = self.peek()
+        start = first.start
         while True:
             token = self.peek()
             if token.kind == "io" or (token.kind == "op" and token.text in REDIRECTIONS):
@@ -369,7 +383,7 @@ class _Parser:
                 return self._named_function(words[0])
             else:
                 break
-        if self.peek() is first:
+        if self.peek().start == start:
             self.unexpected(first)
         return Simple(tuple(assignments), tuple(words), tuple(redirections), self.lexer.line(first.start))
 
@@ -399,7 +413,7 @@ class _Parser:
             descriptor = REDIRECTIONS[operator]
         token = self.take()
         if token.kind not in ("word", "io"):
-            self.unexpected(token)
+            raise ShellSyntaxError(f"syntax error near unexpected token `{token.text}'")
         target = self._as_word(token)
         if operator in ("<<", "<<-"):
             quoted = any(not isinstance(part, Literal) or part.quoted for part in target.parts)

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 __all__ = ["echo", "printf"]
 
 MAX_WIDTH = 10_000
-ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+ESCAPES = {
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "E": "\x1b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+}
 ESCAPE = re.compile(r"\\(?:(c)|([abeEfnrtv\\])|0([0-7]{0,3})|([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(\")|(.|\Z))", re.DOTALL)
 DIRECTIVE = re.compile(r"%([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d*))?([a-zA-Z%])?")
 
@@ -90,7 +101,9 @@ def _once(form: str, values: list[str], complaints: list[str]) -> tuple[str, boo
             wrong = f"`{letter}': invalid format character" if letter else f"`{match[0]}': missing format character"
             complaints.append(wrong)
             return "".join(out), True
-        numbers = [_number(_next(values), complaints) if w == "*" else int(w) if w else None for w in (width, precision)]
+        numbers = [
+            _number(_next(values), complaints) if w == "*" else int(w) if w else None for w in (width, precision)
+        ]
         if precision == "":
             numbers[1] = 0
         piece, stop = _convert(letter, flags, numbers, values, complaints)
@@ -163,4 +176,3 @@ def _convert(
 def _c_style(text: str, letter: str) -> str:
     """Python writes 0o17 where C writes 017."""
     return text.replace("0o", "0") if letter == "o" else text
-

@@ -148,7 +148,9 @@ def _script(path: str) -> Program:
         shell = "bash"
         if first.startswith("#!"):
             words = first[2:].split()
-            shell = posixpath.basename(words[1] if words and words[0].endswith("/env") and len(words) > 1 else words[0] if words else "")
+            shell = posixpath.basename(
+                words[1] if words and words[0].endswith("/env") and len(words) > 1 else words[0] if words else ""
+            )
         if shell not in SHELLS:
             process.error(f'netwerf: {path}: scripts for "{shell}" are not simulated here')
             return 126
@@ -171,7 +173,7 @@ def guarded(program: Program) -> Program:
     return run
 
 
-def launch(  # noqa: PLR0913 - as many as execve(2) and its descriptors need
+def launch(
     parent: Process,
     program: Program,
     argv: list[str],

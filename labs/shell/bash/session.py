@@ -35,8 +35,8 @@ class Session:
 
     @property
     def directory(self) -> str:
-        """Where the next line runs."""
-        return self.state.directory
+        """Where the next line runs. Asking changes nothing: a shell that nobody has used yet stays unmade."""
+        return "/root" if self._state is None else self._state.directory
 
     @property
     def history(self) -> list[str]:
@@ -134,4 +134,3 @@ def _deliver(process: Process, signal: int) -> None:
     process.interrupted = True
     for child in children:
         _deliver(child, signal)
-

@@ -66,7 +66,7 @@ class BorrowedInput(Pipe):
         pass
 
     @property  # type: ignore[override]
-    def changed(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def changed(self):  # type: ignore[no-untyped-def]
         """Fires when text arrives."""
         return self._source.changed
 

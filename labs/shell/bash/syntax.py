@@ -203,19 +203,7 @@ class Function:
     body: Command
 
 
-Command = (
-    Simple
-    | Redirected
-    | Group
-    | Subshell
-    | If
-    | Loop
-    | For
-    | Case
-    | Condition
-    | ArithmeticCommand
-    | Function
-)
+Command = Simple | Redirected | Group | Subshell | If | Loop | For | Case | Condition | ArithmeticCommand | Function
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,13 @@ USAGE = """awk [-F SEPARATOR] '[CONDITION] {print ITEM, ...}' [FILE]...
   CONDITION  /regex/, !/regex/, $2 ~ /regex/, $1 == "text", $3 > 10, NR == 1, joined by && and ||
   ITEM       $0 $1 ... $NF NR NF "text"; a blank between two joins them"""
 REFUSAL = "only '[condition] {print fields}' is simulated here; loops, variables and functions are not"
-TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|/(?:[^/\\]|\\.)+/|\$NF|\$\d{1,3}|NR|NF|\d+(?:\.\d+)?|==|!=|<=|>=|&&|\|\||!~|[~<>!(),])')
-PROGRAM = re.compile(r"\s*(?P<condition>(?:[^{\"/]|\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\]|\\.)+/)*?)\s*(?:\{\s*(?:print\b(?P<print>[^}]*?(?:\"[^\"]*\"[^}\"]*?)*))\s*;?\s*\})?\s*\Z", re.DOTALL)
+TOKEN = re.compile(
+    r'\s*("(?:[^"\\]|\\.)*"|/(?:[^/\\]|\\.)+/|\$NF|\$\d{1,3}|NR|NF|\d+(?:\.\d+)?|==|!=|<=|>=|&&|\|\||!~|[~<>!(),])'
+)
+PROGRAM = re.compile(
+    r"\s*(?P<condition>(?:[^{\"/]|\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\]|\\.)+/)*?)\s*(?:\{\s*(?:print\b(?P<print>[^}]*?(?:\"[^\"]*\"[^}\"]*?)*))\s*;?\s*\})?\s*\Z",
+    re.DOTALL,
+)
 
 
 class _Refused(Exception):

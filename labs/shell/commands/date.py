@@ -72,13 +72,22 @@ def _parse(text: str, now: float) -> float | None:
         return now
     if re.fullmatch(r"@-?\d{1,12}(\.\d+)?", text):
         return float(text[1:])
-    match = re.fullmatch(r"(?:(\d{4})-(\d\d?)-(\d\d?))?[T ]?(?:(\d\d?):(\d\d)(?::(\d\d)(\.\d+)?)?)?\s*(?:Z|UTC|\+00:?00)?", text)
+    match = re.fullmatch(
+        r"(?:(\d{4})-(\d\d?)-(\d\d?))?[T ]?(?:(\d\d?):(\d\d)(?::(\d\d)(\.\d+)?)?)?\s*(?:Z|UTC|\+00:?00)?", text
+    )
     if match is None or not (match[1] or match[4]):
         return None
     today = time.gmtime(now)
     year, month, day = (int(match[i] or today[i - 1]) for i in (1, 2, 3))
     hour, minute, second = (int(match[i] or 0) for i in (4, 5, 6))
-    if not (1970 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= _days(year, month) and hour < 24 and minute < 60 and second < 61):
+    if not (
+        1970 <= year <= 2100
+        and 1 <= month <= 12
+        and 1 <= day <= _days(year, month)
+        and hour < 24
+        and minute < 60
+        and second < 61
+    ):
         return None
     return _seconds(year, month, day) + hour * 3600 + minute * 60 + second + float(match[7] or 0)
 
@@ -97,7 +106,9 @@ def _seconds(year: int, month: int, day: int) -> int:
 
 def date(process: Process) -> int:
     """Show or set the clock."""
-    parsed = begin(process, "uRI::d:s:", ["utc", "date=", "set=", "iso-8601=", "rfc-email", "rfc-3339="], usage=USAGE)
+    iso = re.compile(r"-I(.*)|--iso-8601=?(.*)")  # its value is optional, which getopt does not know
+    process.argv = [f"--iso-8601={m[1] or m[2] or ''}" if (m := iso.fullmatch(w)) else w for w in process.argv]
+    parsed = begin(process, "uRd:s:", ["utc", "date=", "set=", "iso-8601=", "rfc-email", "rfc-3339="], usage=USAGE)
     if isinstance(parsed, int):
         return parsed
     options, operands = parsed
@@ -116,7 +127,9 @@ def date(process: Process) -> int:
     if "-R" in values:
         form = "%a, %d %b %Y %H:%M:%S %z"
     if "-I" in values:
-        form = {"": "%F", "date": "%F", "seconds": "%FT%T+00:00", "s": "%FT%T+00:00", "minutes": "%FT%H:%M+00:00"}.get(values["-I"], "%F")
+        form = {"": "%F", "date": "%F", "seconds": "%FT%T+00:00", "s": "%FT%T+00:00", "minutes": "%FT%H:%M+00:00"}.get(
+            values["-I"], "%F"
+        )
     if "--rfc-3339" in values:
         form = "%F" if values["--rfc-3339"] == "date" else "%F %T+00:00"
     if operands:

@@ -39,12 +39,19 @@ def _texts(process: Process, names: list[str]):  # type: ignore[no-untyped-def] 
 
 def diff(process: Process) -> Routine:
     """Compare line by line."""
-    parsed = begin(process, "uqiwbU:Nr", ["unified", "brief", "ignore-case", "ignore-all-space", "color="], usage=DIFF, status=2)
+    parsed = begin(
+        process, "uqiwbU:Nr", ["unified", "brief", "ignore-case", "ignore-all-space", "color="], usage=DIFF, status=2
+    )
     if isinstance(parsed, int):
         return parsed
     options, names = parsed
     if len(names) != 2:
-        fail(process, f"missing operand after '{names[0] if names else 'diff'}'" if len(names) < 2 else f"extra operand '{names[2]}'")
+        fail(
+            process,
+            f"missing operand after '{names[0] if names else 'diff'}'"
+            if len(names) < 2
+            else f"extra operand '{names[2]}'",
+        )
         process.error("diff: Try 'diff --help' for more information.")
         return 2
     flags = {option for option, _ in options}
@@ -153,7 +160,9 @@ def cmp(process: Process) -> Routine:
         if at is None:
             short = names[0] if len(left) < len(right) else names[1]
             shorter = min(left, right, key=len)
-            line = f"line {shorter.count(chr(10))}" if shorter.endswith("\n") else f"in line {shorter.count(chr(10)) + 1}"
+            line = (
+                f"line {shorter.count(chr(10))}" if shorter.endswith("\n") else f"in line {shorter.count(chr(10)) + 1}"
+            )
             if shorter:
                 process.error(f"cmp: EOF on {short} after byte {len(shorter)}, {line}")
             else:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 
 from labs.net.filesystem import FileError, FileSystem
-from labs.net.process import Process, Program, Routine
+from labs.net.process import Process, Program
 from labs.shell.bash import patterns
 from labs.shell.bash.streams import is_terminal
 from labs.shell.commandline import begin, fail
@@ -45,7 +46,13 @@ def _is_directory(files: FileSystem, path: str) -> bool:
 
 def ls(process: Process) -> int:
     """List a directory."""
-    parsed = begin(process, "laAh1RdFrtSCgonGsi", ["all", "almost-all", "recursive", "directory", "color=", "reverse"], usage=LS, status=2)
+    parsed = begin(
+        process,
+        "laAh1RdFrtSCgonGsi",
+        ["all", "almost-all", "recursive", "directory", "color=", "reverse"],
+        usage=LS,
+        status=2,
+    )
     if isinstance(parsed, int):
         return parsed
     options, names = parsed
@@ -98,7 +105,11 @@ class _Listing:
                 self.process.print(f"total {sum(self._blocks(p) for _, p in entries)}")
             self.names(entries)
             if "R" in self.flags:
-                below = [f"{shown.rstrip('/')}/{n}" for n, p in entries if n not in (".", "..") and _is_directory(self.files, p)]
+                below = [
+                    f"{shown.rstrip('/')}/{n}"
+                    for n, p in entries
+                    if n not in (".", "..") and _is_directory(self.files, p)
+                ]
                 pending = below + pending
         return first
 
@@ -130,8 +141,16 @@ class _Listing:
         links = [2 if _is_directory(self.files, path) else 1 for _, path in entries]
         width, link_width = max(map(len, sizes)), max(len(str(n)) for n in links)
         for (name, path), size, link in zip(entries, sizes, links, strict=True):
-            kind = "drwxr-xr-x" if _is_directory(self.files, path) else "crw-rw-rw-" if path.startswith("/dev/") else "-rw-r--r--"
-            self.process.print(f"{kind} {link:{link_width}d} root root {size:>{width}} {self.stamp} {self._decorated(name, path)}")
+            kind = (
+                "drwxr-xr-x"
+                if _is_directory(self.files, path)
+                else "crw-rw-rw-"
+                if path.startswith("/dev/")
+                else "-rw-r--r--"
+            )
+            self.process.print(
+                f"{kind} {link:{link_width}d} root root {size:>{width}} {self.stamp} {self._decorated(name, path)}"
+            )
 
 
 def _human(size: int) -> str:
@@ -153,7 +172,9 @@ def _columns(names: list[str]) -> list[str]:
         if sum(widths) - 2 < WIDTH or rows == len(names):
             lines = []
             for row in range(rows):
-                cells = [(column[row], width) for column, width in zip(columns, widths, strict=True) if row < len(column)]
+                cells = [
+                    (column[row], width) for column, width in zip(columns, widths, strict=True) if row < len(column)
+                ]
                 lines.append("".join(cell.ljust(width) for cell, width in cells[:-1]) + cells[-1][0])
             return lines
     return []
@@ -182,7 +203,12 @@ def _destination(process: Process, names: list[str]) -> tuple[list[str], str, bo
         *sources, target = names
         inside = _is_directory(process.node.files, _resolve(process, target))
         if len(sources) > 1 and not inside:
-            return fail(process, f"target '{target}' is not a directory" if process.node.files.exists(_resolve(process, target)) else f"target '{target}': No such file or directory")
+            return fail(
+                process,
+                f"target '{target}' is not a directory"
+                if process.node.files.exists(_resolve(process, target))
+                else f"target '{target}': No such file or directory",
+            )
         return sources, target, inside
     process.error(f"Try '{tool} --help' for more information.")
     return 1
@@ -498,12 +524,37 @@ class _Tests:
                 self.delete = True
             elif word in ("-name", "-iname", "-path", "-type", "-empty"):
                 if word == "-type" and value not in ("f", "d"):
-                    raise _FindError(f"-type {value} is not simulated here" if value in tuple("lbcps") else f"Unknown argument to -type: {value}")
+                    raise _FindError(
+                        f"-type {value} is not simulated here"
+                        if value in tuple("lbcps")
+                        else f"Unknown argument to -type: {value}"
+                    )
                 self.tests.append((negated, word, value))
                 negated = False
             elif word not in ("-print", "-a", "-and"):
-                known = ("-o", "-or", "-exec", "-size", "-mtime", "-newer", "-user", "-perm", "-ls", "-regex", "(", "-print0", "-execdir", "-ok")
-                raise _FindError(f"{word} is not simulated here" if word in known else f"unknown predicate `{word}'" if word.startswith("-") else f"paths must precede expression: `{word}'")
+                known = (
+                    "-o",
+                    "-or",
+                    "-exec",
+                    "-size",
+                    "-mtime",
+                    "-newer",
+                    "-user",
+                    "-perm",
+                    "-ls",
+                    "-regex",
+                    "(",
+                    "-print0",
+                    "-execdir",
+                    "-ok",
+                )
+                raise _FindError(
+                    f"{word} is not simulated here"
+                    if word in known
+                    else f"unknown predicate `{word}'"
+                    if word.startswith("-")
+                    else f"paths must precede expression: `{word}'"
+                )
 
     def hold(self, files: FileSystem, shown: str, path: str, depth: int) -> bool:
         """True where every test holds."""
@@ -586,7 +637,12 @@ def realpath(process: Process) -> int:
 
 def stat(process: Process) -> int:
     """What is known of a file."""
-    parsed = begin(process, "c:", ["format="], usage="stat [-c FORMAT] FILE...\n  FORMAT knows %n name, %s size, %F kind, %a %A mode, %U owner")
+    parsed = begin(
+        process,
+        "c:",
+        ["format="],
+        usage="stat [-c FORMAT] FILE...\n  FORMAT knows %n name, %s size, %F kind, %a %A mode, %U owner",
+    )
     if isinstance(parsed, int):
         return parsed
     options, names = parsed
@@ -607,9 +663,17 @@ def stat(process: Process) -> int:
         kind = "directory" if directory else "regular file" if size else "regular empty file"
         mode = ("0755", "drwxr-xr-x") if directory else ("0644", "-rw-r--r--")
         if form is not None:
-            for letter, value in (("n", name), ("s", str(size)), ("F", kind), ("a", mode[0][1:]), ("A", mode[1]), ("U", "root"), ("G", "root")):
-                form_out = form = form.replace(f"%{letter}", value) if letter == "n" else form.replace(f"%{letter}", value)
-            process.print(form_out)
+            values = {
+                "n": name,
+                "s": str(size),
+                "F": kind,
+                "a": mode[0][1:],
+                "A": mode[1],
+                "U": "root",
+                "G": "root",
+                "%": "%",
+            }
+            process.print(re.sub(r"%([nsFaAUG%])", lambda match: values[match[1]], form))  # noqa: B023 - used at once
         else:
             blocks = -(-size // BLOCK) * 8
             process.print(
@@ -633,10 +697,16 @@ def du(process: Process) -> int:
         if not files.exists(path):
             status = fail(process, f"cannot access '{name}': No such file or directory")
             continue
-        places = [path] if "s" in flags or not _is_directory(files, path) else [*reversed([p for p in _below(files, path) if _is_directory(files, p)]), path]
+        places = (
+            [path]
+            if "s" in flags or not _is_directory(files, path)
+            else [*reversed([p for p in _below(files, path) if _is_directory(files, p)]), path]
+        )
         for place in places:
             inside = [place, *_below(files, place)] if _is_directory(files, place) else [place]
-            size = sum(BLOCK if _is_directory(files, p) else -(-len(files.read(p).encode()) // BLOCK) * BLOCK for p in inside)
+            size = sum(
+                BLOCK if _is_directory(files, p) else -(-len(files.read(p).encode()) // BLOCK) * BLOCK for p in inside
+            )
             shown = name.rstrip("/") + place[len(path) :] if place != path else name
             process.print(f"{_human(size) if 'h' in flags else size // 1024}\t{shown}")
     return status
@@ -665,7 +735,13 @@ def file(process: Process) -> int:
                 kind = f"{'Bourne-Again shell' if 'bash' in script else 'POSIX shell' if script.endswith('sh') else 'a ' + script} script, ASCII text executable"
             else:
                 kind = "ASCII text" if text.isascii() else "Unicode text, UTF-8 text"
-                kind += ", with no line terminators" if "\n" not in text else ", with CRLF line terminators" if "\r\n" in text else ""
+                kind += (
+                    ", with no line terminators"
+                    if "\n" not in text
+                    else ", with CRLF line terminators"
+                    if "\r\n" in text
+                    else ""
+                )
         process.print(kind if options else f"{name + ':':<{width}} {kind}")
     return 0
 

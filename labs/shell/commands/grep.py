@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 from labs.net.process import Process, Program, Routine, Wait
 from labs.shell.bash import patterns
-from labs.shell.commandline import Lines, begin, fail
+from labs.shell.commandline import Lines, fail
 from labs.shell.options import UsageError, parse_options
 from labs.shell.regex import RegexError, compile_regex
 
@@ -171,7 +171,11 @@ class _Search:
         process = self.process
         lines = Lines(process, names)
         if quiet:
-            lines = Lines(process, [n for n in names if process.node.files.is_file(process.node.files.resolve(n, process.directory))] or (["/dev/null"] if names else []))
+            lines = Lines(
+                process,
+                [n for n in names if process.node.files.is_file(process.node.files.resolve(n, process.directory))]
+                or (["/dev/null"] if names else []),
+            )
         while lines.open():
             yield from self._file(lines)
             if self.found_any and "q" in self.on:

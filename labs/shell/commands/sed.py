@@ -229,8 +229,12 @@ class _Parser:
 
     def _transliterate(self, command: _Command) -> None:
         delimiter = self.take()
-        source = self._until(delimiter, "unterminated `y' command", keep=False).replace("\\n", "\n").replace("\\\\", "\\")
-        target = self._until(delimiter, "unterminated `y' command", keep=False).replace("\\n", "\n").replace("\\\\", "\\")
+        source = (
+            self._until(delimiter, "unterminated `y' command", keep=False).replace("\\n", "\n").replace("\\\\", "\\")
+        )
+        target = (
+            self._until(delimiter, "unterminated `y' command", keep=False).replace("\\n", "\n").replace("\\\\", "\\")
+        )
         if len(source) != len(target):
             raise self.fault("strings for `y' command are different lengths")
         command.table = {ord(a): b for a, b in zip(source, target, strict=True)}
@@ -310,7 +314,9 @@ def _in_place(process: Process, editor: _Editor, names: list[str], suffix: str) 
         except FileError as error:
             status = 4
             is_directory = str(error) == "Is a directory"
-            fail(process, f"couldn't edit {name}: not a regular file" if is_directory else f"can't read {name}: {error}")
+            fail(
+                process, f"couldn't edit {name}: not a regular file" if is_directory else f"can't read {name}: {error}"
+            )
             status = 4 if is_directory else 2
             continue
         out: list[str] = []

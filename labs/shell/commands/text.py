@@ -218,7 +218,9 @@ def tail(process: Process) -> Routine:
         process.stdout.write(_end("".join((yield from lines.rest())), *amount))
     if not follow:
         return int(lines.failed)
-    return (yield from _follow(process, [name for name in names if name != "-"], headers=headers, patient="-F" in flags))
+    return (
+        yield from _follow(process, [name for name in names if name != "-"], headers=headers, patient="-F" in flags)
+    )
 
 
 def _end(text: str, unit: str, sign: str, number: int) -> str:
@@ -313,12 +315,26 @@ def _version(text: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((1, int(part)) if part.isdecimal() else (0, part) for part in re.findall(r"\d{1,300}|\D+", text))
 
 
-KEYS: dict[str, Callable[[str], object]] = {"n": _leading_number, "h": _human_number, "V": _version, "g": _leading_number}
+KEYS: dict[str, Callable[[str], object]] = {
+    "n": _leading_number,
+    "h": _human_number,
+    "V": _version,
+    "g": _leading_number,
+}
 
 
 def sort(process: Process) -> Routine:
     """Sort lines."""
-    long = ["numeric-sort", "reverse", "unique", "ignore-case", "key=", "field-separator=", "human-numeric-sort", "version-sort"]
+    long = [
+        "numeric-sort",
+        "reverse",
+        "unique",
+        "ignore-case",
+        "key=",
+        "field-separator=",
+        "human-numeric-sort",
+        "version-sort",
+    ]
     parsed = begin(process, "bfghnrucVsk:t:o:", long, usage=SORT, status=2)
     if isinstance(parsed, int):
         return parsed
@@ -331,8 +347,19 @@ def sort(process: Process) -> Routine:
             return 2
     if lines.failed:
         return 2
-    abbreviations = {"--numeric-sort": "n", "--reverse": "r", "--unique": "u", "--ignore-case": "f", "--human-numeric-sort": "h", "--version-sort": "V"}
-    flags = "".join(abbreviations.get(option, option[1:]) for option, _ in options if option not in ("-k", "-t", "-o", "--key", "--field-separator"))
+    abbreviations = {
+        "--numeric-sort": "n",
+        "--reverse": "r",
+        "--unique": "u",
+        "--ignore-case": "f",
+        "--human-numeric-sort": "h",
+        "--version-sort": "V",
+    }
+    flags = "".join(
+        abbreviations.get(option, option[1:])
+        for option, _ in options
+        if option not in ("-k", "-t", "-o", "--key", "--field-separator")
+    )
     separator = next((value for option, value in options if option in ("-t", "--field-separator")), None)
     keys = [value for option, value in options if option in ("-k", "--key")]
     fields: list[tuple[int, int | None, str]] = []
@@ -373,7 +400,7 @@ def _sorted(text: list[str], flags: str, separator: str | None, fields: list[tup
         ordered = sorted(ordered, reverse="r" in flags)
     for first, last, letters in reversed(fields):
         used = letters or flags
-        ordered = sorted(ordered, key=lambda line: prepared(part_of(line, first, last), used), reverse="r" in used)  # type: ignore[arg-type,return-value]  # noqa: B023
+        ordered = sorted(ordered, key=lambda line: prepared(part_of(line, first, last), used), reverse="r" in used)  # type: ignore[arg-type,return-value]
     if not fields:
         ordered = sorted(ordered, key=lambda line: prepared(line, flags), reverse="r" in flags)  # type: ignore[arg-type,return-value]
     if "u" not in flags:
@@ -381,7 +408,9 @@ def _sorted(text: list[str], flags: str, separator: str | None, fields: list[tup
     out: list[str] = []
     seen: set[object] = set()
     for line in ordered:
-        key = tuple(prepared(part_of(line, a, b), c or flags) for a, b, c in fields) if fields else prepared(line, flags)
+        key = (
+            tuple(prepared(part_of(line, a, b), c or flags) for a, b, c in fields) if fields else prepared(line, flags)
+        )
         if key not in seen:
             seen.add(key)
             out.append(line)
@@ -430,7 +459,12 @@ def _ranges(text: str) -> list[tuple[int, int]] | None:
 
 def cut(process: Process) -> Routine:
     """Columns of each line."""
-    parsed = begin(process, "f:c:b:d:sn", ["fields=", "characters=", "bytes=", "delimiter=", "only-delimited", "output-delimiter=", "complement"], usage=CUT)
+    parsed = begin(
+        process,
+        "f:c:b:d:sn",
+        ["fields=", "characters=", "bytes=", "delimiter=", "only-delimited", "output-delimiter=", "complement"],
+        usage=CUT,
+    )
     if isinstance(parsed, int):
         return parsed
     options, names = parsed
@@ -438,9 +472,12 @@ def cut(process: Process) -> Routine:
     lists = [(chosen[option], value) for option, value in options if option in chosen]
     values = dict(options)
     delimiter = values.get("-d", values.get("--delimiter", "\t"))
-    tip = f"Try 'cut --help' for more information."
+    tip = "Try 'cut --help' for more information."
     if len(lists) != 1:
-        fail(process, "only one list may be specified" if lists else "you must specify a list of bytes, characters, or fields")
+        fail(
+            process,
+            "only one list may be specified" if lists else "you must specify a list of bytes, characters, or fields",
+        )
         process.error(tip)
         return 1
     if len(delimiter) != 1:
@@ -452,7 +489,14 @@ def cut(process: Process) -> Routine:
     if ranges is None:
         what = "field" if mode == "f" else "byte/character position"
         zero = re.search(r"(^|,)0|-0", text)
-        fail(process, f"{'fields' if mode == 'f' else 'byte/character positions'} are numbered from 1" if zero else f"invalid {what} value ‘{text}’" if mode == "f" else f"invalid {what} ‘{text}’")
+        fail(
+            process,
+            f"{'fields' if mode == 'f' else 'byte/character positions'} are numbered from 1"
+            if zero
+            else f"invalid {what} value ‘{text}’"
+            if mode == "f"
+            else f"invalid {what} ‘{text}’",
+        )
         process.error(tip)
         return 1
     joiner = values.get("--output-delimiter", delimiter if mode == "f" else "")
@@ -492,7 +536,11 @@ def _set(text: str) -> str:
         if named and named[1] in NAMED_SETS:
             out.append(NAMED_SETS[named[1]])
             position += named.end()
-        elif text[position + 1 : position + 2] == "-" and position + 2 < len(text) and text[position + 2] >= text[position]:
+        elif (
+            text[position + 1 : position + 2] == "-"
+            and position + 2 < len(text)
+            and text[position + 2] >= text[position]
+        ):
             out.append("".join(map(chr, range(ord(text[position]), ord(text[position + 2]) + 1))))
             position += 3
         else:
@@ -507,7 +555,10 @@ def tr(process: Process) -> Routine:
     if isinstance(parsed, int):
         return parsed
     options, operands = parsed
-    flags = {{"--complement": "c", "--delete": "d", "--squeeze-repeats": "s"}.get(option, option[1:].lower()) for option, _ in options}
+    flags = {
+        {"--complement": "c", "--delete": "d", "--squeeze-repeats": "s"}.get(option, option[1:].lower())
+        for option, _ in options
+    }
     wanted = 1 if "d" in flags and "s" not in flags else 2
     if not operands or (len(operands) < 2 and not flags & {"d", "s"}):
         fail(process, "missing operand" if not operands else f"missing operand after ‘{operands[0]}’")

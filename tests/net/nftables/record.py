@@ -16,7 +16,7 @@ SESSION = HERE / "golden" / "session.txt"
 
 def run_in_namespace(script: str) -> str:
     """What a shell script prints in a network namespace of its own, errors included."""
-    done = subprocess.run(["unshare", "-n", "sh"], input=script, capture_output=True, text=True, check=False)  # noqa: S607
+    done = subprocess.run(["unshare", "-n", "sh"], input=script, capture_output=True, text=True, check=False)
     return done.stdout
 
 
@@ -27,10 +27,13 @@ def recorded_rules(text: str) -> str:
         head = block.split("\n", 1)[0]
         family, chain, rule = head.split(" | ", 2)
         base = f"table {family} t {{\nchain o {{ }}\nchain c {{ {chain} }}\n}}\n"
-        script = f"nft -f - <<'EOF'\n{base}EOF\nnft {shlex.quote(f'add rule {family} t c {rule}')} 2>&1 && nft list chain {family} t c"
+        command = shlex.quote(f"add rule {family} t c {rule}")
+        script = f"nft -f - <<'EOF'\n{base}EOF\nnft {command} 2>&1 && nft list chain {family} t c"
         shown = run_in_namespace(script)
         if shown.startswith("table "):
-            shown = "\n".join(line.strip() for line in shown.splitlines() if line.startswith("\t\t") and "hook" not in line)
+            shown = "\n".join(
+                line.strip() for line in shown.splitlines() if line.startswith("\t\t") and "hook" not in line
+            )
         blocks.append(f"{head}\n{shown.rstrip()}")
     return "\n\n".join(blocks) + "\n"
 

@@ -1,0 +1,120 @@
+"""How mosquitto_sub prints a message: plainly, or after a format (-F)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from labs.things.mqtt.codec import Publish
+
+__all__ = ["FormatError", "check_format", "formatted"]
+
+ESCAPES = {"0": "\0", "a": "\a", "e": "\033", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+FIELDS = "tplqrmIUjJxX%"
+TIME_FIELDS = "aAbBcCdDeFgGhHIjklmMnNpPrRsStTuUVwWxXyYzZ%"
+
+
+class FormatError(ValueError):
+    """A format that mosquitto_sub does not take, in its words."""
+
+
+def check_format(text: str) -> None:
+    """Raises FormatError."""
+    at = 0
+    while at < len(text):
+        character = text[at]
+        if character in "%@\\":
+            if at + 1 == len(text):
+                what = "escape" if character == "\\" else "format"
+                raise FormatError(f"Error: Incomplete {what} specifier.")
+            wanted = text[at + 1]
+            if character == "%" and wanted not in FIELDS:
+                raise FormatError(f"Error: Invalid format specifier '{wanted}'.")
+            if character == "@" and wanted not in TIME_FIELDS + "@":
+                raise FormatError(f"Error: Invalid time format specifier '{wanted}'.")
+            if character == "\\" and wanted not in ESCAPES:
+                raise FormatError(f"Error: Invalid escape specifier '{wanted}'.")
+            at += 1
+        at += 1
+
+
+def formatted(text: str, message: Publish, unix_ns: int) -> str:
+    """A message after a format that `check_format` accepts. `unix_ns` is the clock of the device."""
+    out = []
+    characters = iter(text)
+    for character in characters:
+        if character == "%":
+            out.append(_field(next(characters), message, unix_ns))
+        elif character == "@":
+            out.append(_time_field(next(characters), unix_ns))
+        elif character == "\\":
+            out.append(ESCAPES[next(characters)])
+        else:
+            out.append(character)
+    return "".join(out)
+
+
+def payload_text(message: Publish) -> str:
+    """The payload as a terminal shows it."""
+    return message.payload.decode(errors="replace")
+
+
+def _moment(unix_ns: int) -> datetime:
+    return datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC)
+
+
+def _field(name: str, message: Publish, unix_ns: int) -> str:
+    match name:
+        case "t":
+            return message.topic
+        case "p":
+            return payload_text(message)
+        case "l":
+            return str(len(message.payload))
+        case "q":
+            return str(message.qos)
+        case "r":
+            return str(int(message.retain))
+        case "m":
+            return str(message.packet_id)
+        case "I":
+            return _moment(unix_ns).strftime("%Y-%m-%dT%H:%M:%S+0000")
+        case "U":
+            return f"{unix_ns // 1_000_000_000}.{unix_ns % 1_000_000_000:09d}"
+        case "x":
+            return message.payload.hex()
+        case "X":
+            return message.payload.hex().upper()
+        case "j" | "J":
+            return _as_json(message, unix_ns, parse=name == "J")
+        case _:
+            return "%"
+
+
+def _time_field(name: str, unix_ns: int) -> str:
+    if name == "@":
+        return "@"
+    if name == "N":
+        return f"{unix_ns % 1_000_000_000:09d}"
+    return _moment(unix_ns).strftime("%" + name)
+
+
+def _as_json(message: Publish, unix_ns: int, *, parse: bool) -> str:
+    micro = unix_ns // 1000 % 1_000_000
+    fields: dict[str, object] = {
+        "tst": _moment(unix_ns).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micro:06d}Z+0000",
+        "topic": message.topic,
+        "qos": message.qos,
+        "retain": int(message.retain),
+        "payloadlen": len(message.payload),
+    }
+    if message.qos:
+        fields["mid"] = message.packet_id
+    payload: object = payload_text(message)
+    if parse:
+        try:
+            payload = json.loads(message.payload)
+        except ValueError:
+            payload = None
+    fields["payload"] = payload
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)

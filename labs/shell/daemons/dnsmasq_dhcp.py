@@ -1,0 +1,586 @@
+"""The DHCP half of dnsmasq: which client gets which address, and what it is told.
+
+Before changing this file read RFC 2131 §4.3 and compare with dnsmasq 2.90 (rfc2131.c), whose decisions, order of checks
+and log lines these are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from labs.model.addresses import IPv4, Mac, Network
+from labs.net import dhcp
+from labs.net.dhcp import DhcpMessage, MessageType, Option
+from labs.net.dnsmasq_conf import ADDRESS_OPTIONS, DEFAULT_LEASE_S, NUMBER_OPTIONS, DhcpHost, DhcpRange, DnsmasqConf
+from labs.net.ethernet import BROADCAST
+from labs.net.filesystem import FileError
+from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_UDP, Ipv4Packet
+from labs.net.leases import LeaseTable, ServerLease, parse_leases, render_leases
+from labs.net.neighbour import NeighbourState
+from labs.net.udp import UdpDatagram
+from labs.shell.daemons.dhcp_client import ensure_directory
+
+if TYPE_CHECKING:
+    from labs.net.interface import Interface
+    from labs.net.linux.node import LinuxNode
+    from labs.net.sockets import Datagram, EchoSocket
+
+__all__ = ["DhcpServer", "lease_time_text"]
+
+SECOND = 1_000_000_000
+PING_WAIT_NS = 3 * SECOND  # PING_WAIT, config.h
+PING_CACHE_NS = 30 * SECOND  # PING_CACHE_TIME
+DECLINE_NS = 600 * SECOND  # DECLINE_BACKOFF
+MAX_LEASES = 1000  # MAXLEASES
+MAX_PENDING = 64
+_LEGAL_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*")
+
+
+class _Context(NamedTuple):
+    """A range as it applies on an interface: our address there and the network."""
+
+    pool: DhcpRange
+    local: IPv4
+    network: Network
+
+    @property
+    def broadcast(self) -> IPv4:
+        """What clients are told."""
+        given = self.pool.broadcast or self.network.broadcast
+        assert isinstance(given, IPv4)
+        return given
+
+
+@dataclass(slots=True)
+class _Offer:
+    """A client that waits while we ping the address it may get."""
+
+    message: DhcpMessage
+    datagram: Datagram
+    contexts: list[_Context]
+    candidates: Iterator[IPv4]
+    address: IPv4
+    socket: EchoSocket
+    deadline_ns: int
+
+
+def lease_time_text(seconds: int) -> str:
+    """A lease time as dnsmasq logs it (prettyprint_time)."""
+    if seconds == dhcp.FOREVER:
+        return "infinite"
+    text = ""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            text += f"{seconds // size}{unit}"
+            seconds %= size
+    return text + (f"{seconds}s" if seconds or not text else "")
+
+
+class DhcpServer:
+    """Answers DHCP messages of the interfaces that the configuration allows."""
+
+    def __init__(
+        self, node: LinuxNode, conf: DnsmasqConf, log: Callable[[str], None], named: Callable[[str], IPv4 | None]
+    ) -> None:
+        self._node = node
+        self._conf = conf
+        self._log = log
+        self._named = named
+        self._declined: dict[IPv4, int] = {}
+        self._pinged: dict[IPv4, int] = {}
+        self._offers: list[_Offer] = []
+        self._epoch: dict[DhcpRange, int] = {}
+        self.table = LeaseTable(parse_leases(node.files.get(conf.lease_file)))
+        if self.table.expire(node.wall_clock()):
+            self._save()
+
+    def allows(self, interface: str) -> bool:
+        """True where DHCP is served on an interface."""
+        conf = self._conf
+        wanted = not conf.interfaces or interface in conf.interfaces
+        return wanted and interface != "lo" and interface not in (*conf.except_interfaces, *conf.no_dhcp_interfaces)
+
+    def greet(self) -> None:
+        """The lines of the start."""
+        for pool in self._conf.ranges:
+            span = f"{pool.start} -- {pool.end}" if pool.end is not None else str(pool.start)
+            time = lease_time_text(DEFAULT_LEASE_S if pool.lease_s is None else pool.lease_s)
+            if pool.end is None:
+                self._log(f"DHCP, static leases only on {span}, lease time {time}")
+            else:
+                self._log(f"DHCP, IP range {span}, lease time {time}")
+
+    # The loop's side
+
+    def signals(self) -> list[EchoSocket]:
+        """Sockets of pings in progress."""
+        return [offer.socket for offer in self._offers]
+
+    def next_wake(self) -> int | None:
+        """When an offer is due."""
+        return min((offer.deadline_ns for offer in self._offers), default=None)
+
+    def wake(self) -> None:
+        """Send the offers nobody objected to; look for another address where somebody answered the ping."""
+        now = self._node.now
+        for offer in list(self._offers):
+            if offer.socket.replies:
+                self._offers.remove(offer)
+                self._node.transport.echo_close(offer.socket)
+                self._in_use(offer)
+            elif offer.deadline_ns <= now:
+                self._offers.remove(offer)
+                self._node.transport.echo_close(offer.socket)
+                self._pinged[offer.address] = now
+                self._send_offer(offer.message, offer.datagram, offer.contexts, offer.address)
+
+    def close(self) -> None:
+        """Stop pinging."""
+        for offer in self._offers:
+            self._node.transport.echo_close(offer.socket)
+        self._offers.clear()
+
+    def receive(self, datagram: Datagram) -> None:
+        """Take one message from port 67."""
+        if not self.allows(datagram.interface):
+            return
+        try:
+            message = dhcp.decode(datagram.data)
+        except ValueError:
+            return
+        if message.operation != dhcp.BOOTREQUEST or message.type is None:
+            return
+        if self.table.expire(self._node.wall_clock()):
+            self._save()
+        interface = self._node.interfaces.get(datagram.interface)
+        if interface is None:
+            return
+        if not any(isinstance(a.address, IPv4) for a in interface.addresses):
+            self._log(f"DHCP packet received on {interface.name} which has no address")
+            return
+        contexts = self._contexts(interface)
+        if not contexts:
+            self._log(f"no address range available for DHCP request via {interface.name}")
+            return
+        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        if host is not None and host.ignore:
+            self._packet(message, datagram, "", "ignored")
+            return
+        handler = {
+            MessageType.DISCOVER: self._discover,
+            MessageType.REQUEST: self._request,
+            MessageType.RELEASE: self._release,
+            MessageType.DECLINE: self._decline,
+            MessageType.INFORM: self._inform,
+        }.get(message.type)
+        if handler is not None:
+            handler(message, datagram, contexts)
+
+    def _contexts(self, interface: Interface) -> list[_Context]:
+        """Ranges in the networks of the interface (complete_context)."""
+        found = []
+        for address in interface.addresses:
+            local = address.address
+            if not isinstance(local, IPv4):
+                continue
+            for pool in self._conf.ranges:
+                mask = pool.netmask if pool.netmask is not None else address.network.netmask
+                network = Network.of(local, bin(int(mask)).count("1"))
+                if pool.start in network and (pool.end is None or pool.end in network):
+                    found.append(_Context(pool, local, network))
+        return found
+
+    # Choosing
+
+    def _reserved(self, address: IPv4) -> bool:
+        return self._conf.host_at(address) is not None
+
+    def _usable(self, contexts: list[_Context], address: IPv4) -> bool:
+        """In a range and no address of ours (address_available)."""
+        inside = any(address in context.pool or (context.pool.end is None and self._reserved(address)) for context in contexts)
+        return inside and not self._node.ip.is_local(address)
+
+    def _free(self, address: IPv4) -> bool:
+        blocked = self._declined.get(address, -1) > self._node.now
+        return (
+            not blocked
+            and not self._node.ip.is_local(address)
+            and self.table.at(address) is None
+            and not self._reserved(address)
+            and all(offer.address != address for offer in self._offers)
+        )
+
+    def _candidates(self, message: DhcpMessage, contexts: list[_Context]) -> Iterator[IPv4]:
+        wish = message.address(Option.REQUESTED_ADDRESS)
+        if wish is not None and self._usable(contexts, wish) and self._free(wish):
+            yield wish
+        for context in contexts:
+            pool = context.pool
+            if pool.end is None or pool.tags:
+                continue
+            after = None
+            if self._conf.sequential_ip:
+                highest = max((x.address for x in self.table.leases if x.address in pool), default=None)
+                after = pool.start if highest is None else IPv4(highest + 1)
+            epoch = self._epoch.get(pool, 0)
+            yield from dhcp.candidates(message.chaddr, pool.start, pool.end, self._free, epoch=epoch, after=after)
+
+    # Messages
+
+    def _packet(self, message: DhcpMessage, datagram: Datagram, address: object, error: str = "", kind: str = "") -> None:
+        name = kind or f"DHCP{message.type.name if message.type is not None else ''}"
+        where = f"{address} " if address else ""
+        self._log(f"{name}({datagram.interface}) {where}{message.chaddr} {error}")
+
+    def _discover(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+        wish = message.address(Option.REQUESTED_ADDRESS)
+        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        lease = self.table.of(message.chaddr)
+        fixed = self._fixed(host, message.chaddr, contexts)
+        if fixed is not None:
+            self._send_offer(message, datagram, contexts, fixed)
+            return
+        if lease is not None and self._usable(contexts, lease.address) and not self._reserved(lease.address):
+            self._send_offer(message, datagram, contexts, lease.address)
+            return
+        if any(offer.message.chaddr == message.chaddr for offer in self._offers):
+            return
+        self._try_next(message, datagram, contexts, self._candidates(message, contexts), wish)
+
+    def _fixed(self, host: DhcpHost | None, mac: Mac, contexts: list[_Context]) -> IPv4 | None:
+        """The reserved address of a client, unless there is a reason against it."""
+        if host is None or host.address is None or not any(host.address in context.network for context in contexts):
+            return None
+        address, holder = host.address, self.table.at(host.address)
+        if holder is not None and holder.mac != mac and holder.mac not in host.macs:
+            self._log(f"not using configured address {address} because it is leased to {holder.mac}")
+        elif self._node.ip.is_local(address):
+            self._log(f"not using configured address {address} because it is in use by the server or relay")
+        elif self._declined.get(address, -1) > self._node.now:
+            self._log(f"not using configured address {address} because it was previously declined")
+        else:
+            return address
+        return None
+
+    def _try_next(
+        self,
+        message: DhcpMessage,
+        datagram: Datagram,
+        contexts: list[_Context],
+        candidates: Iterator[IPv4],
+        wish: IPv4 | None,
+    ) -> None:
+        """Offer the next candidate, after a ping that nobody answers."""
+        node = self._node
+        address = next(candidates, None)
+        if address is None:
+            self._packet(message, datagram, wish or "", "no address available")
+            return
+        recent = node.now - self._pinged.get(address, -PING_CACHE_NS) < PING_CACHE_NS
+        if self._conf.no_ping or recent or len(self._offers) >= MAX_PENDING:
+            self._send_offer(message, datagram, contexts, address)
+            return
+        socket = node.transport.echo_open()
+        node.transport.echo_send(socket, address, 0, size=20)
+        self._offers.append(_Offer(message, datagram, contexts, candidates, address, socket, node.now + PING_WAIT_NS))
+
+    def _in_use(self, offer: _Offer) -> None:
+        """The address answered a ping: start elsewhere next time."""
+        for context in offer.contexts:
+            if offer.address in context.pool:
+                self._epoch[context.pool] = self._epoch.get(context.pool, 0) + 1
+        wish = offer.message.address(Option.REQUESTED_ADDRESS)
+        self._try_next(offer.message, offer.datagram, offer.contexts, offer.candidates, wish)
+
+    def _send_offer(
+        self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context], address: IPv4
+    ) -> None:
+        self._packet(message, datagram, message.address(Option.REQUESTED_ADDRESS) or "")
+        self._packet(message, datagram, address, kind="DHCPOFFER")
+        self._reply(message, datagram, self._context_of(contexts, address), address, MessageType.OFFER)
+
+    def _context_of(self, contexts: list[_Context], address: IPv4) -> _Context:
+        inside = (context for context in contexts if address in context.pool)
+        return next(inside, next((c for c in contexts if address in c.network), contexts[0]))
+
+    def _request(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+        server = message.address(Option.SERVER_IDENTIFIER)
+        wish = message.address(Option.REQUESTED_ADDRESS)
+        lease = self.table.of(message.chaddr)
+        authoritative = self._conf.authoritative
+        complaint = ""
+        if wish is not None:
+            address = wish
+            if server is not None:
+                if not self._node.ip.is_local(server):
+                    if not authoritative:
+                        return
+                    complaint = "wrong server-ID"
+                if lease is not None and lease.address != address:
+                    self._drop(lease)
+                    lease = None
+            elif lease is None and not authoritative and any(address in context.network for context in contexts):
+                return
+            elif lease is not None and lease.address != address:
+                complaint = "wrong address"
+        else:
+            address = message.ciaddr
+            if address == ANY:
+                return
+            if (lease is not None and lease.address != address) or (lease is None and not authoritative):
+                if datagram.destination == LIMITED_BROADCAST:
+                    return
+                complaint = "lease not found"
+        self._packet(message, datagram, address)
+        complaint = complaint or self._objection(message, contexts, address, lease, selecting=server is not None)
+        if complaint:
+            self._packet(message, datagram, address, complaint, kind="DHCPNAK")
+            self._refuse(message, datagram, contexts[0], complaint)
+            return
+        self._grant(message, datagram, self._context_of(contexts, address), address)
+
+    def _objection(
+        self,
+        message: DhcpMessage,
+        contexts: list[_Context],
+        address: IPv4,
+        lease: ServerLease | None,
+        *,
+        selecting: bool,
+    ) -> str:
+        """Why a client may not have an address, in dnsmasq's words; empty where it may."""
+        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        reserved = host.address if host is not None else None
+        holder = self.table.at(address)
+        owner = self._conf.host_at(address)
+        if not any(address in context.network for context in contexts):
+            return "wrong network"
+        if not self._usable(contexts, address) and reserved != address:
+            return "address not available"
+        if (
+            not selecting
+            and reserved is not None
+            and reserved != address
+            and not self._node.ip.is_local(reserved)
+            and self.table.at(reserved) in (None, lease)
+        ):
+            return "static lease available"
+        if owner is not None and owner is not host:
+            return "address reserved"
+        if lease is None and holder is not None:
+            return "address in use"
+        if lease is None and len(self.table.leases) >= MAX_LEASES:
+            return "no leases left"
+        return ""
+
+    def _drop(self, lease: ServerLease) -> None:
+        self.table.remove(lease)
+        self._save()
+
+    def _save(self) -> None:
+        path = self._conf.lease_file
+        ensure_directory(self._node.files, path.rpartition("/")[0])
+        try:
+            self._node.files.write(path, render_leases(self.table.leases))
+        except FileError as error:
+            self._log(f"failed to write {path}: {error} (retry in 60s)")
+
+    def _lease_time(self, message: DhcpMessage, context: _Context) -> int:
+        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        allowed = host.lease_s if host is not None and host.lease_s is not None else context.pool.lease_s
+        allowed = DEFAULT_LEASE_S if allowed is None else allowed
+        wanted = message.number(Option.LEASE_TIME, dhcp.FOREVER)
+        return allowed if wanted >= allowed else max(wanted, 120)
+
+    def _name_for(self, message: DhcpMessage, address: IPv4) -> str:
+        """The name a client gets: the configured one, else the one it gives, if it is free and legal."""
+        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        name = host.name if host is not None and host.name else message.text(Option.HOSTNAME)
+        if host is None or not host.name:
+            domain = f".{self._conf.domain}"
+            name = name[: -len(domain)] if self._conf.domain and name.lower().endswith(domain) else name
+            name = name if _LEGAL_NAME.fullmatch(name) and "." not in name and len(name) <= 63 else ""
+        return name.lower() if name else ""
+
+    def _grant(self, message: DhcpMessage, datagram: Datagram, context: _Context, address: IPv4) -> None:
+        seconds = self._lease_time(message, context)
+        expires = 0 if seconds == dhcp.FOREVER else int(self._node.wall_clock()) + seconds
+        name = self._name_for(message, address)
+        if name:
+            other = self.table.named(name)
+            if other is not None and other.mac != message.chaddr:
+                self.table.put(other._replace(name=""))
+        client = message.get(Option.CLIENT_IDENTIFIER)
+        client_id = ":".join(f"{byte:02x}" for byte in client) if client else "*"
+        self.table.put(ServerLease(expires, message.chaddr, address, name, client_id))
+        self._save()
+        self._packet(message, datagram, address, name, kind="DHCPACK")
+        in_hosts = self._named(name) if name else None
+        if in_hosts is not None and in_hosts != address:
+            self._log(
+                f"not giving name {name} to the DHCP lease of {address} because the name exists in /etc/hosts "
+                f"with address {in_hosts}"
+            )
+        self._reply(message, datagram, context, address, MessageType.ACK)
+
+    def _release(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+        lease = self.table.of(message.chaddr)
+        known = lease is not None and lease.address == message.ciaddr
+        self._packet(message, datagram, message.ciaddr, "" if known else "unknown lease")
+        if known and lease is not None:
+            self._drop(lease)
+
+    def _decline(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+        wish = message.address(Option.REQUESTED_ADDRESS)
+        if wish is None:
+            return
+        self._packet(message, datagram, wish)
+        lease = self.table.of(message.chaddr)
+        if lease is not None and lease.address == wish:
+            self._drop(lease)
+        if self._conf.host_at(wish) is not None:
+            self._log(f"disabling DHCP static address {wish} for 10m")
+        self._declined[wish] = self._node.now + DECLINE_NS
+
+    def _inform(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+        self._packet(message, datagram, message.ciaddr)
+        self._packet(message, datagram, message.ciaddr, kind="DHCPACK")
+        context = self._context_of(contexts, message.ciaddr)
+        self._reply(message, datagram, context, message.ciaddr, MessageType.ACK, lease=False)
+
+    # Answers
+
+    def _reply(
+        self,
+        message: DhcpMessage,
+        datagram: Datagram,
+        context: _Context,
+        address: IPv4,
+        kind: MessageType,
+        *,
+        lease: bool = True,
+    ) -> None:
+        options: list[tuple[int, bytes]] = [
+            (Option.MESSAGE_TYPE, bytes([kind])),
+            (Option.SERVER_IDENTIFIER, dhcp.pack_addresses(context.local)),
+        ]
+        if lease:
+            seconds = self._lease_time(message, context)
+            options.append((Option.LEASE_TIME, dhcp.pack_number(seconds)))
+            if seconds != dhcp.FOREVER:
+                options.append((Option.RENEWAL_TIME, dhcp.pack_number(seconds // 2)))
+                options.append((Option.REBINDING_TIME, dhcp.pack_number(seconds * 7 // 8)))
+        wanted = message.get(Option.PARAMETER_LIST)
+        told = self._told(message, context, address)
+        options += [(code, value) for code, value in told.items() if wanted is None or code in wanted]
+        if self._conf.log_dhcp:
+            self._log_options(message, options)
+        answer = DhcpMessage(
+            dhcp.BOOTREPLY,
+            message.xid,
+            message.chaddr,
+            tuple((int(code), value) for code, value in options),
+            message.ciaddr,
+            address if lease else ANY,
+            context.local,
+            message.giaddr,
+            broadcast=message.broadcast,
+        )
+        self._send(answer, datagram, context.local)
+
+    def _told(self, message: DhcpMessage, context: _Context, address: IPv4) -> dict[int, bytes]:
+        """Every option a client may ask for: what dnsmasq knows by itself, changed by the configuration."""
+        conf = self._conf
+        netmask = context.network.netmask
+        assert isinstance(netmask, IPv4)
+        told: dict[int, bytes] = {
+            Option.NETMASK: dhcp.pack_addresses(netmask),
+            Option.BROADCAST: dhcp.pack_addresses(context.broadcast),
+            Option.ROUTER: dhcp.pack_addresses(context.local),
+        }
+        if conf.port:
+            told[Option.DNS_SERVER] = dhcp.pack_addresses(context.local)
+        if conf.domain:
+            told[Option.DOMAIN_NAME] = conf.domain.encode()
+        name = self._name_for(message, address)
+        if name:
+            host = conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+            if host is not None and host.name:
+                told[Option.HOSTNAME] = name.encode()
+        tags = self._tags(message, context)
+        for option in sorted(conf.options, key=lambda item: bool(item.tags)):
+            if all(_matches(tag, tags) for tag in option.tags):
+                value = _option_bytes(option.number, option.values, context.local)
+                if value:
+                    told[option.number] = value
+                else:
+                    told.pop(option.number, None)
+        return told
+
+    def _tags(self, message: DhcpMessage, context: _Context) -> set[str]:
+        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        tags = {context.pool.set_tag} | (set(host.set_tags) | {"known"} if host is not None else set())
+        return tags - {""}
+
+    def _log_options(self, message: DhcpMessage, options: list[tuple[int, bytes]]) -> None:
+        for code, value in options:
+            text = ".".join(str(byte) for byte in value) if code in ADDRESS_OPTIONS else value.hex(":")
+            self._log(f"{message.xid} sent size:{len(value):3d} option:{int(code):3d} {text}")
+
+    def _refuse(self, message: DhcpMessage, datagram: Datagram, context: _Context, complaint: str) -> None:
+        options = (
+            (int(Option.MESSAGE_TYPE), bytes([MessageType.NAK])),
+            (int(Option.SERVER_IDENTIFIER), dhcp.pack_addresses(context.local)),
+            (int(Option.MESSAGE), complaint.encode()),
+        )
+        answer = DhcpMessage(dhcp.BOOTREPLY, message.xid, message.chaddr, options, giaddr=message.giaddr, broadcast=True)
+        self._send(answer, datagram, context.local)
+
+    def _send(self, answer: DhcpMessage, datagram: Datagram, local: IPv4) -> None:
+        """To the relay, to the address the client has, to everybody, or to its MAC address (RFC 2131 §4.1)."""
+        node = self._node
+        interface = node.interfaces.get(datagram.interface)
+        if interface is None:
+            return
+        port, target = dhcp.CLIENT_PORT, answer.yiaddr
+        way: Interface | None = interface
+        if answer.giaddr != ANY:
+            port, target, way = dhcp.SERVER_PORT, answer.giaddr, None
+        elif answer.ciaddr != ANY and not answer.broadcast:
+            target, way = answer.ciaddr, None
+        elif answer.broadcast or answer.yiaddr == ANY:
+            target = LIMITED_BROADCAST
+        else:
+            self._introduce(interface, answer.yiaddr, answer.chaddr)
+        packet = Ipv4Packet(local, target, PROTO_UDP, UdpDatagram(dhcp.SERVER_PORT, port, dhcp.encode(answer)), tos=0xC0)
+        error = node.ip.output(packet, interface=way)
+        if error is not None:
+            self._log(f"Error sending DHCP packet to {target}: {error}")
+
+    def _introduce(self, interface: Interface, address: IPv4, mac: Mac) -> None:
+        """Tell the kernel where a client without an address is, as SIOCSARP does."""
+        table = self._node.link.neighbours
+        entry = table.get(interface, address)
+        if entry is None:
+            entry = table.create(interface, address, NeighbourState.STALE)
+        if entry is not None and mac != BROADCAST:
+            entry.mac = mac
+            entry.state = NeighbourState.STALE
+            entry.serial += 1
+
+
+def _matches(tag: str, tags: set[str]) -> bool:
+    return tag[1:] not in tags if tag.startswith("!") else tag in tags
+
+
+def _option_bytes(number: int, values: tuple[str, ...], local: IPv4) -> bytes:
+    """The value of a `dhcp-option` line; 0.0.0.0 stands for the server itself."""
+    if number in ADDRESS_OPTIONS:
+        addresses = [IPv4.parse(value) for value in values if value]
+        return dhcp.pack_addresses(*(local if address == ANY else address for address in addresses))
+    if number in NUMBER_OPTIONS and len(values) == 1 and values[0].isdecimal():
+        return dhcp.pack_number(int(values[0]) & (1 << 8 * NUMBER_OPTIONS[number]) - 1, NUMBER_OPTIONS[number])
+    return ",".join(values).encode()

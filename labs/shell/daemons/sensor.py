@@ -1,0 +1,113 @@
+"""The program of a sensor: measure, publish, and come back whenever the broker is away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from labs.net.process import Interrupt, Process, Routine, Wait
+from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.things.mqtt.client import Published
+from labs.things.sensor import SensorConfig, measure, parse_sensor_config, sensor_payload
+from labs.things.thing_config import ThingConfigError
+
+if TYPE_CHECKING:
+    from labs.net.linux.node import LinuxNode
+    from labs.things.mqtt.client import Event
+
+__all__ = ["CONFIG", "STATUS", "load_sensor", "read_sensor", "sensor"]
+
+CONFIG = "/etc/sensor.toml"
+STATUS = "/run/sensor.json"
+SECOND = 1_000_000_000
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+
+def load_sensor(node: LinuxNode) -> SensorConfig:
+    """The configuration as the file says now. Raises ThingConfigError."""
+    if not node.files.is_file(CONFIG):
+        raise ThingConfigError("No such file or directory")
+    return parse_sensor_config(node.files.read(CONFIG))
+
+
+def read_sensor(node: LinuxNode, config: SensorConfig) -> float:
+    """Measure now. Raises ValueError where there is nothing to measure."""
+    try:
+        truth = node.world.sense(config.quantity, node.now)
+    except KeyError:
+        message = f"there is no {config.quantity} to measure here"
+        raise ValueError(message) from None
+    return measure(config, truth, node.name)
+
+
+class _Sensor:
+    def __init__(self, process: Process, config: SensorConfig) -> None:
+        self.process = process
+        self.config = config
+        self.visit = BrokerVisit(process, config.mqtt)
+        self.due_ns = process.node.now
+        self.last: dict[str, object] = {}
+        self.published = 0
+        self.unacknowledged = 0
+
+    def write_status(self) -> None:
+        status = {**self.visit.status(), **self.last, "published": self.published, "waiting": self.unacknowledged}
+        self.process.node.files.write(STATUS, json.dumps(status) + "\n")
+
+    def run(self) -> Generator[Wait, None, None]:
+        """For ever."""
+        while True:
+            connected = yield from self.visit.connect(self.write_status)
+            if not connected:
+                continue
+            self.due_ns = max(self.due_ns, self.process.node.now)
+            self.unacknowledged = 0
+            while self.visit.connected:
+                if self.process.node.now >= self.due_ns:
+                    self.publish()
+                for event in (yield from self.visit.events(self.due_ns)):
+                    self.take(event)
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Published):
+            self.unacknowledged = max(0, self.unacknowledged - 1)
+            self.write_status()
+
+    def publish(self) -> None:
+        """Measure and send; the next time is a whole interval later, whatever the connection did in between."""
+        node, config = self.process.node, self.config
+        self.due_ns += config.interval_s * SECOND
+        if self.due_ns <= node.now:
+            self.due_ns = node.now + config.interval_s * SECOND
+        try:
+            value = read_sensor(node, config)
+        except ValueError as error:
+            self.visit.problem(f"no reading: {error}")
+            self.write_status()
+            return
+        payload = sensor_payload(value, config.unit, node.wall_clock())
+        self.visit.link.client.publish(config.mqtt.topic, payload, node.now, qos=config.mqtt.qos, retain=config.retain)
+        self.published += 1
+        self.unacknowledged += config.mqtt.qos > 0
+        self.last = {"value": value, "unit": config.unit, "published_ns": node.now}
+        self.write_status()
+
+
+def sensor(process: Process) -> Routine:
+    """The unit `sensor`."""
+    try:
+        config = load_sensor(process.node)
+    except ThingConfigError as error:
+        process.error(f"{CONFIG}: {error}")
+        return EXIT_CONFIG
+    thing = _Sensor(process, config)
+    process.endless = True
+    process.print(f"{config.name}: {config.quantity} in {config.unit}, every {config.interval_s} s")
+    try:
+        yield from thing.run()
+    except Interrupt:
+        thing.visit.leave()
+        if process.node.files.is_file(STATUS):
+            process.node.files.remove(STATUS)
+    return 0

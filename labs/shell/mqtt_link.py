@@ -1,0 +1,109 @@
+"""An MQTT client of a program: the client machine of `labs.things.mqtt` on a TCP connection of the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from labs.net.process import Process, Wait
+from labs.net.sockets import connect
+from labs.net.tcp import TcpConnection, TcpState
+from labs.shell.resolver import resolve
+from labs.things.mqtt.client import Client, Event, Lost
+
+if TYPE_CHECKING:
+    from labs.things.mqtt.codec import Connect
+
+__all__ = ["MqttLink"]
+
+
+class MqttLink:
+    """One conversation with a broker. Everything that is queued on `client` is sent at the next `step` or `flush`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._connection: TcpConnection | None = None
+        self._client: Client | None = None
+        self._last_id = 0
+        self._timer: int | None = None
+
+    @property
+    def client(self) -> Client:
+        """The conversation. Raises RuntimeError before `open`."""
+        if self._client is None:
+            message = "the link is not open"
+            raise RuntimeError(message)
+        return self._client
+
+    def open(
+        self,
+        host: str,
+        port: int,
+        hello: Connect,
+        *,
+        timeout_ns: int | None = None,
+        trace: Callable[[str], None] | None = None,
+    ) -> Generator[Wait, None, None]:
+        """Find the host, connect, and say CONNECT. Raises ResolveError and SocketError."""
+        self.close()
+        process = self._process
+        kept = len(process.cleanup)
+        try:
+            address = yield from resolve(process, host)
+            self._connection = yield from connect(process, address, port, timeout_ns=timeout_ns)
+        except BaseException:
+            for action in reversed(process.cleanup[kept:]):
+                action()
+            raise
+        finally:
+            del process.cleanup[kept:]  # a daemon that connects again and again must not collect them
+        process.cleanup.append(self.close)
+        self._client = Client(hello, process.node.now, trace, self._last_id)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the client has to say."""
+        data = self.client.outgoing()
+        if data and self._connection is not None:
+            self._connection.send(data, self._process.node.now)
+
+    def step(self, until: int | None = None) -> Generator[Wait, None, list[Event]]:
+        """Wait for events, at the latest until a time; then the list is empty."""
+        node, client, connection = self._process.node, self.client, self._connection
+        if connection is None:
+            return [Lost("not connected")]
+        while True:
+            self.flush()
+            data = connection.receive()
+            events = client.receive(data, node.now) if data else []
+            if not events and (connection.peer_done or connection.state is TcpState.CLOSED):
+                events = [Lost(connection.error or "the broker closed the connection")]
+            if not events:
+                events = client.wake(node.now)
+            if events:
+                self.flush()
+                return events
+            self.flush()
+            if until is not None and until <= node.now:
+                return []
+            times = [when for when in (until, client.next_wake()) if when is not None]
+            yield self._wait(connection, min(times, default=None))
+
+    def _wait(self, connection: TcpConnection, when: int | None) -> Wait:
+        """Wait with at most one timer under way: every acknowledgement wakes the program, and would leave one behind."""
+        node, signal = self._process.node, connection.signal
+        if when is not None and (self._timer is None or self._timer <= node.now or when < self._timer):
+            self._timer = when
+            node.call_at(when, signal.fire)
+        return Wait((signal,))
+
+    def close(self) -> None:
+        """Close the connection; what is queued is still delivered."""
+        if self._client is not None:
+            self._last_id = self._client.last_id
+        if self._connection is not None:
+            self._connection.release(self._process.node.now)
+            if self.close in self._process.cleanup:
+                self._process.cleanup.remove(self.close)
+        self._connection = self._client = None
+        self._timer = None

@@ -1,0 +1,54 @@
+"""Which devices a check speaks of, and so what the checks together say of each device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from grader.verdict import Grade, Verdict
+from labs.model.site import Kind, Site
+from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique
+from labs.scenario.scenario import Check, Scenario
+from labs.ui.map_facts import facts_of
+
+__all__ = ["devices_of", "verdicts_of"]
+
+WORST_FIRST = (Verdict.FAIL, Verdict.BLOCKED, Verdict.ERROR, Verdict.PASS)
+
+
+def devices_of(check: Check, site: Site) -> tuple[str, ...]:
+    """The devices that a check is about, in the order of the site.
+
+    The internet is nobody's to repair, so it is never among them; a policy is kept or broken by the routers.
+    """
+    named = set(_named(check, site))
+    return tuple(name for name, device in site.devices.items() if name in named and device.kind is not Kind.INTERNET)
+
+
+def _named(check: Check, site: Site) -> Iterable[str]:
+    body = check.body
+    if isinstance(body, (Reach, Refuse)):
+        return (*body.sources, *body.targets)
+    if isinstance(body, Resolve):
+        return (body.source, body.target)
+    if isinstance(body, Unique):
+        facts = facts_of(site)
+        return (name for name, owned in facts.addresses.items() if any(one.subnet == body.subnet for one in owned))
+    if isinstance(body, (Fresh, Kept)):
+        return (body.broker,)
+    if isinstance(body, Shows):
+        return (body.display, *(d.name for d in site.devices.values() if d.kind is Kind.SENSOR and d.room == body.room))
+    if isinstance(body, PolicyHolds):
+        return (name for name, device in site.devices.items() if device.kind is Kind.ROUTER)
+    return ()
+
+
+def verdicts_of(scenario: Scenario, grade: Grade, site: Site) -> dict[str, str]:
+    """Device -> the worst verdict among the checks that are about it. Hidden checks do not tell on anybody."""
+    checks = {check.id: check for check in scenario.checks}
+    worst: dict[str, Verdict] = {}
+    for result in grade.results:
+        if result.hidden or result.id not in checks:
+            continue
+        for name in devices_of(checks[result.id], site):
+            worst[name] = min(worst.get(name, result.verdict), result.verdict, key=WORST_FIRST.index)
+    return {name: str(verdict) for name, verdict in worst.items()}

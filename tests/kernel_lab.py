@@ -1,0 +1,337 @@
+"""A hand-built site in real network namespaces: the judge of the simulator.
+
+Every device becomes a namespace, every lead a veth pair; addresses, routes, rules and settings come from the same files
+that the simulated device boots from. Sockets of all namespaces live in this one process (setns(2)).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import itertools
+import json
+import os
+import selectors
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from labs.model.site import Device, Site
+from labs.net.ifupdown import Stanza, parse_interfaces
+from tests.traffic import PORT, Flow
+
+CLONE_NEWNET = 0x40000000  # sched.h
+IP_RECVERR = 11  # linux/in.h
+SOL_RAW = 255  # linux/socket.h
+ICMP_FILTER = 1  # linux/icmp.h
+RETRANS_MS = 60  # ARP gives up after three times this, so that nobody waits three seconds
+LONGEST_S = 0.9  # less than the first retransmission of a SYN
+QUIET_S = 0.45  # twice as long as ARP takes to give up
+QUIET_SETTINGS = {
+    "net/ipv6/conf/all/disable_ipv6": "1",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv4/icmp_msgs_per_sec": "1000000",
+    "net/ipv4/icmp_msgs_burst": "100000",
+}
+DEFAULT_SETTINGS = ("rp_filter", "send_redirects", "proxy_arp", "arp_ignore", "arp_announce", "accept_local")
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count()
+
+
+def missing() -> str:
+    """Why the kernel cannot judge here, or nothing."""
+    if os.name != "posix" or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return "needs root"
+    tools = [tool for tool in ("ip", "nft") if shutil.which(tool) is None]
+    if tools:
+        return f"needs {' and '.join(tools)}"
+    name = f"nw{os.getpid()}probe"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        return "needs network namespaces"
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    return ""
+
+
+def judged() -> pytest.MarkDecorator:
+    """The reason to skip, asked once."""
+    reason = missing()
+    return pytest.mark.skipif(bool(reason), reason=reason or "the kernel can judge")
+
+
+class KernelLab:
+    """A site in operation. Leave nothing behind: use it as a context manager."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._prefix = f"nw{os.getpid()}x{next(_numbers)}"
+        self._here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self._spaces: dict[str, int] = {}
+        self._servers: list[socket.socket] = []
+
+    def __enter__(self) -> KernelLab:
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def space(self, device: str) -> str:
+        """The name of a device's namespace."""
+        return f"{self._prefix}{device}"
+
+    def ip(self, device: str, *lines: str) -> None:
+        """Several `ip` commands in one process; one that fails does not stop the others."""
+        command = ["ip", "-n", self.space(device), "-force", "-batch", "-"]
+        subprocess.run(command, input="\n".join(lines) + "\n", text=True, capture_output=True, check=False)
+
+    def _build(self) -> None:
+        for device in self.site.devices:
+            subprocess.run(["ip", "netns", "add", self.space(device)], check=True)
+            self._spaces[device] = os.open(f"/run/netns/{self.space(device)}", os.O_RDONLY)
+        for number, link in enumerate(self.site.links):
+            names = [f"{self._prefix}{side}{number}" for side in "ab"]
+            batch = [f"link add {names[0]} type veth peer name {names[1]}"]
+            for name, where in zip(names, link.ends, strict=True):
+                port = self.site.devices[where.device].port(where.port)
+                space = self.space(where.device)
+                batch.append(f"link set {name} netns {space} name {port.name} address {port.mac}")
+            subprocess.run(["ip", "-batch", "-"], input="\n".join(batch), text=True, check=True, capture_output=True)
+        for device in self.site.devices.values():
+            self.configure(device)
+        for device in self.site.devices:
+            self._serve(device)
+
+    def configure(self, device: Device) -> None:
+        """What the device does at boot: settings, interfaces, rules."""
+        with self.inside(device.name):
+            for name, value in QUIET_SETTINGS.items():
+                Path("/proc/sys", name).write_text(value, encoding="ascii")
+            for where in Path("/proc/sys/net/ipv4/conf").iterdir():
+                for leaf in DEFAULT_SETTINGS:
+                    (where / leaf).write_text("0", encoding="ascii")
+            for where in Path("/proc/sys/net/ipv4/neigh").iterdir():
+                (where / "retrans_time_ms").write_text(str(RETRANS_MS), encoding="ascii")
+        self._settings(device)
+        lines = ["link set lo up"]
+        for stanza in parse_interfaces(device.files["/etc/network/interfaces"]).stanzas:
+            lines += _lines(stanza)
+        self.ip(device.name, *lines)
+        self._settings(device)
+        rules = device.files.get("/etc/nftables.conf")
+        if rules:
+            command = ["ip", "netns", "exec", self.space(device.name), "nft", "-f", "-"]
+            subprocess.run(command, input=rules, text=True, check=True, capture_output=True)
+
+    def _settings(self, device: Device) -> None:
+        with self.inside(device.name):
+            for line in device.files.get("/etc/sysctl.conf", "").splitlines():
+                name, _, value = line.partition("=")
+                path = Path("/proc/sys", name.strip().replace(".", "/"))
+                if path.exists():
+                    path.write_text(value.strip(), encoding="ascii")
+
+    @contextmanager
+    def inside(self, device: str) -> Iterator[None]:
+        """Be in the namespace of a device: sockets made here belong to it."""
+        self._enter(self._spaces[device])
+        try:
+            yield
+        finally:
+            self._enter(self._here)
+
+    @staticmethod
+    def _enter(descriptor: int) -> None:
+        if _libc.setns(descriptor, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def close(self) -> None:
+        """Remove everything."""
+        for server in self._servers:
+            server.close()
+        for device, descriptor in self._spaces.items():
+            os.close(descriptor)
+            subprocess.run(["ip", "netns", "del", self.space(device)], capture_output=True, check=False)
+        self._spaces.clear()
+        os.close(self._here)
+
+    def neighbours(self, device: str) -> list[dict[str, object]]:
+        """`ip -j neigh`."""
+        command = ["ip", "-n", self.space(device), "-j", "neigh"]
+        return list(json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout or "[]"))
+
+    # Traffic
+
+    def _serve(self, device: str) -> None:
+        with self.inside(device):
+            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            tcp.bind(("0.0.0.0", PORT))
+            tcp.listen(64)
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind(("0.0.0.0", PORT))
+        for server in (tcp, udp):
+            server.setblocking(False)
+            self._servers.append(server)
+
+    def send(self, flows: list[Flow]) -> dict[Flow, str]:
+        """What each sender is told, all flows at once."""
+        told: dict[Flow, str] = {}
+        with selectors.DefaultSelector() as selector:
+            for server in self._servers:
+                selector.register(server, selectors.EVENT_READ, _answer)
+            made: list[socket.socket] = []
+            for number, flow in enumerate(flows, start=1):
+                with self.inside(flow.source):
+                    begin = {"ping": _ping, "tcp": _tcp, "udp": _udp}[flow.protocol]
+                    made.append(begin(flow, number, told, selector))
+            until = time.monotonic() + LONGEST_S
+            quiet_until = time.monotonic() + QUIET_S
+            while len(told) < len(flows) and time.monotonic() < min(until, quiet_until):
+                for key, _ in selector.select(0.02):
+                    key.data(key.fileobj)
+                    quiet_until = time.monotonic() + QUIET_S
+            for opened in made:
+                opened.close()
+        return {flow: told.get(flow, "nothing") for flow in flows}
+
+
+def _lines(stanza: Stanza) -> list[str]:
+    """What ifupdown runs for a paragraph (inet.defn, bridge-utils)."""
+    name = stanza.name
+    lines = []
+    ports = stanza.get("bridge_ports")
+    if ports is not None:
+        lines += [f"link add {name} type bridge", *(f"link set {port} master {name} up" for port in ports.split())]
+    if stanza.method == "static":
+        address = stanza.get("address")
+        lines += [f"address add {address} broadcast + dev {name}", f"link set {name} up"]
+        if stanza.get("gateway"):
+            lines.append(f"route add default via {stanza.get('gateway')} dev {name} onlink")
+    return lines + [line.replace("$IFACE", name).removeprefix("ip ") for line in stanza.values("up")]
+
+
+def _answer(server: socket.socket) -> None:
+    with suppress(OSError):  # nothing there after all, or no way back to the asker
+        if server.type == socket.SOCK_STREAM:
+            connection, peer = server.accept()
+            with connection:
+                connection.send(peer[0].encode())
+        else:
+            _, peer = server.recvfrom(100)
+            server.sendto(peer[0].encode(), peer)
+
+
+def _errors(handle: socket.socket) -> Iterator[str]:
+    """The error queue (ip(7), IP_RECVERR)."""
+    while True:
+        try:
+            data, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+        except OSError:
+            return
+        for level, kind, value in controls:
+            if level == socket.IPPROTO_IP and kind == IP_RECVERR:
+                number, origin, icmp_type, code, _, _, _ = struct.unpack_from("IBBBBII", value)
+                offender = socket.inet_ntoa(value[20:24])
+                yield f"error {icmp_type}/{code} from {offender}" if origin == 2 else os.strerror(number)
+
+
+Reader = Callable[[socket.socket], None]
+
+
+def _open(flow: Flow, kind: int, protocol: int = 0) -> socket.socket:
+    handle = socket.socket(socket.AF_INET, kind, protocol)
+    handle.setblocking(False)
+    handle.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, flow.ttl)
+    return handle
+
+
+def _datagrams(
+    flow: Flow, handle: socket.socket, request: bytes, told: dict[Flow, str], understand: Callable[[bytes], str | None]
+) -> Reader | None:
+    """Send one datagram; the reader takes its answer or its error."""
+    handle.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    try:
+        handle.connect((flow.target, flow.port))
+        handle.send(request)
+    except OSError as error:
+        told[flow] = next(_errors(handle), None) or error.strerror
+        return None
+
+    def read(_: socket.socket) -> None:
+        for text in _errors(handle):
+            told.setdefault(flow, text)
+        while True:
+            try:
+                text = understand(handle.recv(2048))
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            if text is not None:
+                told.setdefault(flow, text)
+
+    return read
+
+
+def _ping(flow: Flow, number: int, told: dict[Flow, str], selector: selectors.BaseSelector) -> socket.socket:
+    handle = _open(flow, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    handle.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("I", 0xFFFFFFFF ^ 1))
+    body = bytes(56)
+    head = struct.pack("!BBHHH", 8, 0, 0, number, 1)
+    total = sum(struct.unpack(f"!{len(head + body) // 2}H", head + body))
+    total = (total >> 16) + (total & 0xFFFF)
+    head = struct.pack("!BBHHH", 8, 0, ~(total + (total >> 16)) & 0xFFFF, number, 1)
+
+    def understand(packet: bytes) -> str | None:
+        mine = packet[20] == 0 and struct.unpack_from("!H", packet, 24)[0] == number
+        return f"reply ttl={packet[8]}" if mine else None
+
+    read = _datagrams(flow, handle, head + body, told, understand)
+    if read is not None:
+        selector.register(handle, selectors.EVENT_READ, read)
+    return handle
+
+
+def _udp(flow: Flow, _: int, told: dict[Flow, str], selector: selectors.BaseSelector) -> socket.socket:
+    handle = _open(flow, socket.SOCK_DGRAM)
+    read = _datagrams(flow, handle, b"?", told, lambda data: f"seen as {data.decode()}")
+    if read is not None:
+        selector.register(handle, selectors.EVENT_READ, read)
+    return handle
+
+
+def _tcp(flow: Flow, _: int, told: dict[Flow, str], selector: selectors.BaseSelector) -> socket.socket:
+    handle = _open(flow, socket.SOCK_STREAM)
+    number = handle.connect_ex((flow.target, flow.port))
+    if number not in (0, errno.EINPROGRESS):
+        told[flow] = os.strerror(number)
+        return handle
+
+    def connected(_: socket.socket) -> None:
+        failed = handle.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failed:
+            told[flow] = os.strerror(failed)
+            selector.unregister(handle)
+            return
+        selector.modify(handle, selectors.EVENT_READ, read)
+
+    def read(_: socket.socket) -> None:
+        try:
+            told[flow] = f"seen as {handle.recv(100).decode()}"
+        except OSError as error:
+            told[flow] = error.strerror
+        selector.unregister(handle)
+
+    selector.register(handle, selectors.EVENT_WRITE, connected)
+    return handle

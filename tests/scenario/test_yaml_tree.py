@@ -1,0 +1,77 @@
+"""YAML 1.2 with lines: what PyYAML alone reads wrong is read right here."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labs.scenario.yaml_tree import YamlError, parse_yaml
+
+
+def value(text: str) -> object:
+    return parse_yaml(f"x: {text}").value["x"].value
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("10:20:30:40:50:01", "10:20:30:40:50:01"),
+        ("20:22", "20:22"),
+        ("no", "no"),
+        ("on", "on"),
+        ("010", "010"),
+        ("0x1f", "0x1f"),
+        ("2026-04-14", "2026-04-14"),
+        (".40", ".40"),
+        ("1e3", "1e3"),
+        ("true", True),
+        ("8", 8),
+        ("-3", -3),
+        ("0.75", 0.75),
+        ("'8'", "8"),
+        ("~", None),
+        ("", None),
+    ],
+)
+def test_scalar_is_read_as_yaml_1_2_and_people_mean_it(text: str, meant: object) -> None:
+    read = value(text)
+    assert read == meant
+    assert type(read) is type(meant)
+
+
+def test_same_key_twice_is_refused_with_both_lines() -> None:
+    with pytest.raises(YamlError, match=r'"a" stands twice .*line 1') as caught:
+        parse_yaml("a: 1\nb: 2\na: 3\n")
+    assert caught.value.line == 3
+
+
+def test_node_knows_the_line_of_its_key_and_value() -> None:
+    tree = parse_yaml("a:\n  b: 1\n  c:\n    - 2\n")
+    assert tree.value["a"].keys == {"b": 2, "c": 3}
+    assert tree.value["a"].value["c"].value[0].line == 4
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "# nothing\n"])
+def test_empty_file_says_so(text: str) -> None:
+    with pytest.raises(YamlError, match="empty"):
+        parse_yaml(text)
+
+
+def test_aliases_that_multiply_end_in_a_message() -> None:
+    levels = "\n".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]" for i in range(1, 9))
+    with pytest.raises(YamlError, match="repeats itself"):
+        parse_yaml(f"l0: &l0 [1, 2, 3]\n{levels}\n")
+
+
+def test_nesting_without_end_ends_in_a_message() -> None:
+    with pytest.raises(YamlError):
+        parse_yaml("[" * 5000)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    with contextlib.suppress(YamlError):
+        parse_yaml(text)
