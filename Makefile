@@ -62,13 +62,11 @@ golden: .venv/dev ## write the golden files anew; read the difference before you
 
 .PHONY: messages
 messages: .venv/dev ## collect the texts of the interface for translation, and compile the translations
-	@$(python) -m babel.messages.frontend extract --quiet --no-location --sort-output --no-wrap --project=netwerf \
-		--omit-header --mapping=labs/locale/babel.cfg --no-default-keywords \
-		--keyword=message --keyword=translate --keyword=say --keyword=warn --keyword=phrase --keyword=marked --keyword=Refusal \
-		--output-file=labs/locale/netwerf.pot labs grader
-	@$(python) -m babel.messages.frontend update --quiet --no-fuzzy-matching --ignore-obsolete --no-wrap --domain=netwerf \
-		--input-file=labs/locale/netwerf.pot --output-dir=labs/locale
-	@$(python) -m babel.messages.frontend compile --quiet --domain=netwerf --directory=labs/locale
+	@$(python) .ci/messages.py
+
+.PHONY: images
+images: .venv/dev ## draw the pictures of the README anew (needs chromium)
+	@$(python) docs/images/make.py
 
 .PHONY: dist
 dist: .venv/dev ## build the wheel and the source archive into dist/

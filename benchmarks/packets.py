@@ -23,6 +23,7 @@ from labs.model.addresses import IPv4, Mac
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
 from labs.net.actions import DropReason
 from labs.net.ethernet import HEADER_BYTES, MIN_FRAME_BYTES
+from labs.net.linux.units import enabled_path
 from labs.net.process import Process, Routine, Wait
 
 PACKETS = 5_000
@@ -160,6 +161,7 @@ def chain_site() -> Site:
         files = {
             "/etc/network/interfaces": "\n\n".join(blocks) + "\n",
             "/etc/sysctl.conf": f"net.ipv4.ip_forward = {int(inner)}\n",
+            enabled_path("networking"): "",
         }
         name = f"n{number}"
         devices[name] = Device(name, Kind.ROUTER if inner else Kind.HOST, tuple(ports), files)

@@ -10,23 +10,36 @@ __all__ = ["death_of", "path_of"]
 
 
 def path_of(observation: Observation) -> tuple[str, ...]:
-    """The way out, one line a hop: device, interface and the route or rule that decided."""
-    lines = []
+    """The way out, one line a hop: device, interface and the route or rule that decided.
+
+    A segment that is sent again goes the same way again; that is told once.
+    """
+    lines: list[str] = []
     for hop in observation.hops:
-        note = hop.note
-        if isinstance(note, Accepted):
-            lines.append(f"{hop.device} sends out of {note.interface}" + (f"   [route: {note.by}]" if note.by else ""))
-        elif isinstance(note, Forwarded):
-            lines.append(
-                f"{hop.device} passes on {note.incoming} -> {note.outgoing} to {note.next_hop}   [route: {note.by}]"
-            )
-        elif isinstance(note, Delivered):
-            lines.append(f"{hop.device} takes it in at {note.interface}")
-            break
-        elif isinstance(note, Dropped):
-            lines.append(f"{hop.device} drops it: {note.reason}" + (f"   [{note.by}]" if note.by else ""))
+        line = _step(hop)
+        if line and line not in lines:
+            lines.append(line)
+        if isinstance(hop.note, (Delivered, Dropped)):
             break
     return tuple(lines)
+
+
+def _step(hop: Hop) -> str:
+    note = hop.note
+    if isinstance(note, Accepted):
+        return f"{hop.device} sends out of {note.interface}" + _because(note.by and f"route: {note.by}")
+    if isinstance(note, Forwarded):
+        way = f"{hop.device} passes on {note.incoming} -> {note.outgoing} to {note.next_hop}"
+        return way + _because(f"route: {note.by}")
+    if isinstance(note, Delivered):
+        return f"{hop.device} takes it in at {note.interface}"
+    if isinstance(note, Dropped):
+        return f"{hop.device} drops it: {note.reason}" + _because(note.by)
+    return ""
+
+
+def _because(what: str) -> str:
+    return f"   [{what}]" if what else ""
 
 
 def death_of(observation: Observation) -> Message:

@@ -26,6 +26,7 @@ __all__ = ["check", "grade", "judge"]
 SECOND = 1_000_000_000
 OUTAGE_NS = 10 * SECOND
 BOOT_NS = 120 * SECOND  # how long a site may take to come back after a power cut
+SETTLE_NS = 60 * SECOND  # how long caches may still point at what was repaired (ARP: gc_stale_time)
 MAX_LAB_NS = 60 * 24 * 3600 * SECOND
 
 
@@ -158,6 +159,7 @@ def _trial(
     if divergence is not None:
         return {}, used_ns, divergence
     checks = variant.scenario.checks
+    engine.wait(SETTLE_NS)
     findings = _judge_all(checks, Context(engine, variant))
     engine.stop()
     lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from labs.engines.base import Output
 
@@ -23,7 +23,7 @@ MAX_FILE_BYTES = 8 << 20
 MAX_ENTRIES = 5_000
 MAX_LINE_CHARACTERS = 16_384
 HEADER_KEYS = {"format", "scenario", "scenario_digest", "seed", "engine", "netwerf", "trainee"}
-ENTRY_KEYS = {"n", "at_ns", "place", "line", "status", "answer_digest"}
+ENTRY_KEYS = {"n", "at_ns", "place", "line", "status", "answer_digest", "chain"}
 
 
 class JournalError(Exception):
@@ -50,7 +50,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: its number from 1, when it was typed (ns of simulated time), place, text, status, answer digest."""
+    """One line: its number from 1, when it was typed (ns of simulated time), place, text, status, answer digest.
+
+    `chain` is a digest over the entry and the chain before it, beginning with the header: whoever changes a line without
+    knowing how breaks it. It holds no secret and proves nothing against somebody who does.
+    """
 
     n: int
     at_ns: int
@@ -58,6 +62,14 @@ class Entry:
     line: str
     status: int
     answer_digest: str
+    chain: str
+
+
+def _link(before: str, values: dict[str, Any]) -> str:
+    """The chain after an entry (or the header, with nothing before it)."""
+    plain = {key: value for key, value in values.items() if key != "chain"}
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(f"{before}{text}".encode()).hexdigest()[:16]
 
 
 class Journal:
@@ -68,7 +80,6 @@ class Journal:
         self.notice = ""
         self._entries = list(entries)
         self._path = path
-        self._file: TextIO | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,6 +100,10 @@ class Journal:
         """The file behind it, if any."""
         return self._path
 
+    @property
+    def _chain(self) -> str:
+        return self._entries[-1].chain if self._entries else _link("", asdict(self.header))
+
     def effective(self) -> list[Entry]:
         """The entries that count: without those that were undone, and without the undo entries."""
         kept: list[Entry] = []
@@ -107,32 +122,32 @@ class Journal:
         if len(self._entries) >= MAX_ENTRIES:
             message = f"the journal is full ({MAX_ENTRIES} lines)"
             raise JournalError(message)
-        entry = Entry(len(self._entries) + 1, at_ns, place, line, output.status, answer_digest(output))
+        entry = Entry(len(self._entries) + 1, at_ns, place, line, output.status, answer_digest(output), "")
+        entry = replace(entry, chain=_link(self._chain, asdict(entry)))
         if self._path is not None:
             self._write(entry)
         self._entries.append(entry)
         return entry
+
+    def _add(self, entry: Entry) -> None:
+        """Take an entry from a file. Raises JournalError where it does not fit what comes before."""
+        if entry.chain != _link(self._chain, asdict(entry)):
+            message = f"entry {entry.n} or something before it was changed after it was written"
+            raise JournalError(message)
+        self._entries.append(entry)
 
     def attach(self, path: Path) -> None:
         """Append further entries to a file."""
         self._path = path
 
     def _write(self, entry: Entry) -> None:
+        """Opened anew for every line: what was answered is the system's, whatever becomes of this process."""
         assert self._path is not None
-        if self._file is None:
-            new = not self._path.exists() or self._path.stat().st_size == 0
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a", encoding="utf-8", newline="\n")
-            if new:
-                self._file.write(_dump(asdict(self.header)))
-        self._file.write(_dump(asdict(entry)))
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file behind it."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8", newline="\n") as file:
+            if file.tell() == 0:
+                file.write(_dump(asdict(self.header)))
+            file.write(_dump(asdict(entry)))
 
     def dumps(self) -> str:
         """The journal as text."""
@@ -177,13 +192,13 @@ class Journal:
             raise JournalError(message)
         journal = cls(_header(lines.pop(0) if lines else torn))
         for number, line in enumerate(lines, start=1):
-            journal._entries.append(_entry(line, number))
+            journal._add(_entry(line, number))
         if len(journal) > MAX_ENTRIES:
             message = f"the journal has more than {MAX_ENTRIES} lines"
             raise JournalError(message)
         if torn.strip() and lines:
             try:
-                journal._entries.append(_entry(torn, len(lines) + 1))
+                journal._add(_entry(torn, len(lines) + 1))
             except JournalError:
                 journal.notice = f"the last line was torn and has been dropped; {len(lines)} lines are kept"
         return journal
@@ -226,7 +241,7 @@ def _header(line: str) -> Header:
 
 def _entry(line: str, number: int) -> Entry:
     value = _object(line, f"line {number + 1}")
-    kinds = {"n": int, "at_ns": int, "place": str, "line": str, "status": int, "answer_digest": str}
+    kinds = {"n": int, "at_ns": int, "place": str, "line": str, "status": int, "answer_digest": str, "chain": str}
     if set(value) != ENTRY_KEYS or any(type(value[key]) is not kind for key, kind in kinds.items()):
         message = f"line {number + 1} must have exactly the fields {', '.join(sorted(ENTRY_KEYS))}"
         raise JournalError(message)

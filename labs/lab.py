@@ -150,9 +150,8 @@ class Lab:
         return target
 
     def close(self) -> None:
-        """Stop the engine and close the journal."""
+        """Stop the engine. The journal is on disk already."""
         self._engine.stop()
-        self.journal.close()
 
 
 def open_lab(

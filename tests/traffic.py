@@ -78,7 +78,7 @@ def _tcp(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
 def _udp(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
     transport = process.node.transport
     socket = transport.udp_open(program="flow")
-    error = transport.udp_send(socket, IPv4.parse(flow.target), flow.port, b"?")
+    error = transport.udp_send(socket, IPv4.parse(flow.target), flow.port, b"?", ttl=flow.ttl)
     until = process.node.now + PATIENCE_NS
     while error is None and process.node.now < until and flow not in told:
         yield Wait((socket.signal,), until)

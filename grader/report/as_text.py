@@ -11,6 +11,7 @@ from labs.model.durations import format_duration
 __all__ = ["MARKS", "as_text", "grade_lines"]
 
 # A mark and a word: the difference must not hang on a colour or a glyph alone.
+SECOND = 1_000_000_000
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.BLOCKED: "◌", Verdict.ERROR: "!"}
 WORDS = {
     Verdict.PASS: "holds",
@@ -46,7 +47,9 @@ def grade_lines(grade: Grade, language: str = "en") -> list[str]:
     width = max((len(result.title.in_language(language)) for result in grade.results), default=0)
     lines = [line for result in grade.results for line in _result_lines(result, width, language)]
     summary = translate("{points} of {max} points", language).format(points=grade.points, max=grade.max_points)
-    used = translate("{time} of simulated time", language).format(time=format_duration(grade.used_ns) or "0 s")
+    used = translate("{time} of simulated time", language).format(
+        time=format_duration(grade.used_ns // SECOND * SECOND)
+    )
     outcome = {
         Outcome.PASSED: translate("passed", language),
         Outcome.BELOW: translate("not yet: {needed} points are needed", language).format(needed=needed_points(grade)),

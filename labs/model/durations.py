@@ -59,6 +59,8 @@ def parse_duration(text: str) -> int:
 
 def format_duration(duration_ns: int) -> str:
     """The shortest exact text down to seconds: `1 h 30 min`."""
+    if not duration_ns:
+        return "0 s"
     if abs(duration_ns) < UNIT_NS["s"]:
         return f"{duration_ns / 1e6:g} ms"
     parts, rest = [], duration_ns // UNIT_NS["s"]

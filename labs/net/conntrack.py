@@ -101,11 +101,25 @@ class Connection:
             bits.add("assured")
         if self.confirmed:
             bits.add("confirmed")
-        if self.reply.daddr != self.original.saddr or self.reply.dport != self.original.sport:
+        if self.source_translated:
             bits.add("snat")
-        if self.reply.saddr != self.original.daddr:
+        if self.destination_translated:
             bits.add("dnat")
         return frozenset(bits)
+
+    @property
+    def source_translated(self) -> bool:
+        """Answers go to another address, port or identifier than the one that asked (IPS_SRC_NAT)."""
+        asker, answered = self.original, self.reply
+        if asker.proto == PROTO_ICMP:
+            return answered.daddr != asker.saddr or answered.sport != asker.sport
+        return answered.daddr != asker.saddr or answered.dport != asker.sport
+
+    @property
+    def destination_translated(self) -> bool:
+        """Answers come from another address or port than the one that was asked (IPS_DST_NAT)."""
+        asker, answered = self.original, self.reply
+        return answered.saddr != asker.daddr or (asker.proto != PROTO_ICMP and answered.sport != asker.dport)
 
 
 class Tracked(NamedTuple):
@@ -124,6 +138,13 @@ class Tracked(NamedTuple):
     def mark(self) -> int:
         """The connection mark."""
         return self.connection.mark if self.connection else 0
+
+    @property
+    def answer(self) -> Tracked | None:
+        """What it says of an error or a reset that this device itself sends about the packet (nf_conntrack_attach)."""
+        if self.connection is None:
+            return None
+        return Tracked(self.connection, "related", "reply" if self.direction == "original" else "original")
 
     @property
     def original(self) -> Flow | None:
@@ -181,10 +202,8 @@ class Conntrack:
         payload = packet.payload
         if isinstance(payload, IcmpMessage) and payload.original is not None:
             inner = flow_of(payload.original)
-            found = self.find(inner, now) if inner is not None else None
-            if found is None:
-                return INVALID
-            return Tracked(found[0], "related", "reply" if found[1] == "original" else "original")
+            found = self.find(inner.reversed, now) if inner is not None else None
+            return INVALID if found is None else Tracked(found[0], "related", found[1])
         flow = flow_of(packet)
         if flow is None:
             return INVALID
@@ -257,31 +276,37 @@ class Conntrack:
 
     @staticmethod
     def _translate_error(packet: Ipv4Packet, message: IcmpMessage, tracked: Tracked, *, source: bool) -> Ipv4Packet:
-        """An ICMP error carries a packet of the other direction: its addresses are turned back (RFC 5508 §4)."""
+        """An ICMP error carries a packet of the other direction: that one is turned back too, by the opposite half
+        (nf_nat_icmp_reply_translation, RFC 5508 §4)."""
         connection = tracked.connection
         assert connection is not None
         assert message.original is not None
         flow = flow_of(message.original)
-        if flow is None:
+        reply = tracked.direction == "reply"
+        if flow is None or not (connection.source_translated if source != reply else connection.destination_translated):
             return packet
-        known = (connection.original if tracked.direction == "reply" else connection.reply)
+        known = connection.original if reply else connection.reply
         if source:
-            inner = flow._replace(daddr=known.daddr, dport=flow.dport if flow.proto == PROTO_ICMP else known.dport)
-            outer_src = packet.src if packet.src != flow.daddr else known.daddr
-            return packet._replace(src=outer_src, payload=message._replace(original=rewrite(message.original, inner)))
-        inner = flow._replace(saddr=known.saddr, sport=known.sport)
-        return packet._replace(dst=known.saddr, payload=message._replace(original=rewrite(message.original, inner)))
+            inner = flow._replace(daddr=known.daddr, dport=known.dport)
+            packet = packet._replace(src=known.daddr)
+        else:
+            inner = flow._replace(saddr=known.saddr, sport=known.sport)
+            packet = packet._replace(dst=known.saddr)
+        if flow.proto == PROTO_ICMP:
+            inner = inner._replace(sport=known.sport, dport=flow.dport)
+        return packet._replace(payload=message._replace(original=rewrite(message.original, inner)))
 
     def free(self, reply: Flow, low: int, high: int) -> Flow:
         """The wished reply tuple, or the next one that nobody uses: another port, for ICMP another identifier."""
         if reply not in self._by_flow:
             return reply
-        field = "sport" if reply.proto == PROTO_ICMP else "dport"
-        wished = getattr(reply, field)
+        icmp_identifier = reply.proto == PROTO_ICMP
+        wished = reply.sport if icmp_identifier else reply.dport
         start = wished - low if low <= wished <= high else 0
         span = high - low + 1
         for step in range(1, min(span, MAX_CONNECTIONS)):
-            candidate = reply._replace(**{field: low + (start + step) % span})
+            number = low + (start + step) % span
+            candidate = reply._replace(sport=number) if icmp_identifier else reply._replace(dport=number)
             if candidate not in self._by_flow:
                 return candidate
         return reply

@@ -30,7 +30,7 @@ class InterfacesError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """One name of an `auto` or `allow-CLASS` line. `group` is `auto`, `hotplug` …"""
+    """One name of an `auto` or `allow-CLASS` line; `group` is `auto`, `hotplug` or another class."""
 
     group: str
     name: str
@@ -55,7 +55,7 @@ class Stanza:
         return [value for name, value in self.options if canonical(name) == wanted]
 
     def with_option(self, option: str, value: str | None) -> Stanza:
-        """The same paragraph with one option changed in its place, added at the end, or removed where `value` is None."""
+        """The same paragraph with one option changed in place, added at the end, or removed where `value` is None."""
         wanted = canonical(option)
         kept: list[tuple[str, str]] = []
         placed = value is None
@@ -132,7 +132,7 @@ class InterfacesFile:
         return replace(self, allowed=tuple(entry for entry in self.allowed if entry.name != name))
 
     def merged(self, other: InterfacesFile) -> InterfacesFile:
-        """This file followed by another, as `source` does it."""
+        """Both files, one after the other, as `source` does it."""
         allowed = self.allowed + tuple(entry for entry in other.allowed if entry not in self.allowed)
         return InterfacesFile(allowed, self.stanzas + other.stanzas, self.other)
 

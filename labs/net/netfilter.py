@@ -6,10 +6,11 @@ Before changing this file read nft(8), sections ADDRESS FAMILIES and CHAINS, and
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from labs.model.addresses import IPv4
-from labs.net.conntrack import UNTRACKED, Connection, Conntrack, Tracked
+from labs.net.conntrack import UNTRACKED, Connection, Conntrack, Flow, Tracked
 from labs.net.ipv4 import PROTO_ICMP, Ipv4Packet
 from labs.net.nftables import (
     Chain,
@@ -32,10 +33,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Filtered", "Netfilter"]
 
-CONNTRACK_PRIORITY = -200  # NF_IP_PRI_CONNTRACK, include/uapi/linux/netfilter_ipv4.h
-EPHEMERAL = (1024, 65535)  # the range nf_nat falls back to for ports above 1023
+# include/uapi/linux/netfilter_ipv4.h: what sits in a hook besides the chains, and where
+CONNTRACK_PRIORITY = -200  # NF_IP_PRI_CONNTRACK, in the hooks where a packet enters the path
+DESTINATION_PRIORITY = -100  # NF_IP_PRI_NAT_DST, in the same hooks: every nat chain together, in their order
+SOURCE_PRIORITY = 100  # NF_IP_PRI_NAT_SRC, in the hooks where a packet leaves the path
+ENTERING = frozenset({"prerouting", "output"})
+LEAVING = frozenset({"input", "postrouting"})
 LOG_LIMIT = 500
 DROPPING = frozenset({VerdictCode.DROP, VerdictCode.REJECT})
+
+
+class Core(Enum):
+    """The parts of a hook that no ruleset lists."""
+
+    CONNTRACK = "conntrack"
+    NAT = "nat"
 
 
 class Filtered(NamedTuple):
@@ -52,6 +64,7 @@ class Netfilter:
 
     def __init__(self) -> None:
         self._ruleset = Ruleset()
+        self._paths: dict[str, tuple[Chain | Core, ...]] = {}
         self.active = False
         self.state = EvaluationState()
         self.conntrack = Conntrack()
@@ -65,9 +78,24 @@ class Netfilter:
     def replace(self, ruleset: Ruleset) -> None:
         """Put another ruleset in force; counters of rules that stay go on."""
         self._ruleset = ruleset
+        self._paths.clear()
         # Without a base chain packets pass untouched and untracked, as on a bare kernel.
         self.active = any(chain.hook for table in ruleset.tables for chain in table.chains)
         self.state.keep(ruleset)
+
+    def _path(self, hook: str) -> tuple[Chain | Core, ...]:
+        """Everything that sits in a hook, by priority."""
+        path = self._paths.get(hook)
+        if path is None:
+            chains = base_chains(self._ruleset, "ip", hook)
+            places: list[tuple[int, Chain | Core]] = [(c.prio or 0, c) for c in chains if c.type != "nat"]
+            if hook in ENTERING:
+                places.append((CONNTRACK_PRIORITY, Core.CONNTRACK))
+            if hook != "forward" and any(c.type == "nat" for table in self._ruleset.tables for c in table.chains):
+                places.append((DESTINATION_PRIORITY if hook in ENTERING else SOURCE_PRIORITY, Core.NAT))
+            places.sort(key=lambda place: place[0])
+            path = self._paths[hook] = tuple(part for _, part in places)
+        return path
 
     def hook(
         self,
@@ -92,60 +120,58 @@ class Netfilter:
             ct=tracked,  # type: ignore[arg-type]
             now_ns=now,
         )
-        for chain in base_chains(self._ruleset, "ip", name):
-            if tracked is None and (chain.prio or 0) > CONNTRACK_PRIORITY:
-                tracked = self._track(context, now)
-            if chain.type == "nat":
-                if tracked is not None:
-                    self._nat(chain, context, tracked, addresses)
+        for part in self._path(name):
+            if part is Core.CONNTRACK:
+                if tracked is None:
+                    tracked = UNTRACKED if context.notrack else self.conntrack.track(packet, now)
+                    context.ct = tracked  # type: ignore[assignment]
+            elif part is Core.NAT:
+                if tracked is not None and tracked.connection is not None:
+                    self._nat(context, tracked, addresses)
+            else:
+                outcome = run_chain(self._ruleset, part, context, self.state)
+                self.log.extend(outcome.log)
+                if outcome.verdict in DROPPING:
+                    return Filtered(None, tracked or UNTRACKED, self._decided_by(outcome), outcome.reject)
+        return self._leave_hook(name, context, tracked or UNTRACKED)
+
+    def _leave_hook(self, name: str, context: Context, tracked: Tracked) -> Filtered:
+        """On the way out, or in to a program, the connection of a first packet that survived is entered for good."""
+        packet = context.packet
+        assert isinstance(packet, Ipv4Packet)
+        connection = tracked.connection
+        first = connection is not None and name in LEAVING and tracked.direction == "original"
+        if first and connection is not None and not self.conntrack.confirm(connection):
+            return Filtered(None, tracked, "conntrack: the connection table is full, or two connections clash")
+        return Filtered(packet, tracked)
+
+    def _nat(self, context: Context, tracked: Tracked, addresses: tuple[IPv4, ...]) -> None:
+        """Each half of a translation is decided at the first packet of a connection, and made at every packet."""
+        connection = tracked.connection
+        assert connection is not None
+        source = context.hook in LEAVING
+        decided = connection.source_done if source else connection.destination_done
+        if tracked.state == "new" and not decided and not connection.confirmed:
+            self._decide(context, connection, addresses)
+            if source:
+                connection.source_done = True
+            else:
+                connection.destination_done = True
+        assert isinstance(context.packet, Ipv4Packet)
+        context.packet = self.conntrack.translate(context.packet, tracked, source=source)
+
+    def _decide(self, context: Context, connection: Connection, addresses: tuple[IPv4, ...]) -> None:
+        """The first nat chain that says something decides; without one a clash of two sources is still avoided."""
+        for chain in base_chains(self._ruleset, "ip", context.hook):
+            if chain.type != "nat":
                 continue
             outcome = run_chain(self._ruleset, chain, context, self.state)
             self.log.extend(outcome.log)
-            if outcome.verdict in DROPPING:
-                return Filtered(None, tracked or UNTRACKED, self._decided_by(outcome), outcome.reject)
-        if tracked is None:
-            tracked = self._track(context, now)
-        return self._leave_hook(name, context, tracked)
-
-    def _track(self, context: Context, now: int) -> Tracked:
-        """Connection tracking sits in the first hook a packet meets, between the raw chains and the others."""
-        packet = context.packet
-        assert isinstance(packet, Ipv4Packet)
-        tracked = UNTRACKED if context.notrack else self.conntrack.track(packet, now)
-        if tracked.state != "new":
-            context.packet = self.conntrack.translate(packet, tracked, source=False)
-        context.ct = tracked  # type: ignore[assignment]
-        return tracked
-
-    def _leave_hook(self, name: str, context: Context, tracked: Tracked) -> Filtered:
-        """Source translation happens on the way out (or in to a program); only then is a new connection entered."""
-        packet = context.packet
-        assert isinstance(packet, Ipv4Packet)
-        if tracked.connection is not None and name in ("input", "postrouting"):
-            packet = self.conntrack.translate(packet, tracked, source=True)
-            if not self.conntrack.confirm(tracked.connection):
-                return Filtered(None, tracked, "conntrack: the connection table is full, or two connections clash")
-        return Filtered(packet, tracked)
-
-    def _nat(self, chain: Chain, context: Context, tracked: Tracked, addresses: tuple[IPv4, ...]) -> None:
-        """Nat chains see the first packet of a connection only, and each half is decided once."""
-        connection = tracked.connection
-        if connection is None or tracked.state != "new" or connection.confirmed:
-            return
-        destination = context.hook in ("prerouting", "output")
-        if connection.destination_done if destination else connection.source_done:
-            return
-        outcome = run_chain(self._ruleset, chain, context, self.state)
-        self.log.extend(outcome.log)
-        if outcome.nat is None:
-            return
-        self._bind(connection, outcome.nat, addresses)
-        if destination:
-            connection.destination_done = True
-            assert isinstance(context.packet, Ipv4Packet)
-            context.packet = self.conntrack.translate(context.packet, tracked, source=False)
-        else:
-            connection.source_done = True
+            if outcome.nat is not None:
+                self._bind(connection, outcome.nat, addresses)
+                return
+        if context.hook in LEAVING:
+            connection.reply = self.conntrack.free(connection.reply, *port_range(connection.original))
 
     def _bind(self, connection: Connection, nat: Nat, addresses: tuple[IPv4, ...]) -> None:
         """Change the tuple in which the answers are expected."""
@@ -155,7 +181,7 @@ class Netfilter:
         if nat.kind in ("snat", "masquerade"):
             if address is not None:
                 reply = reply._replace(daddr=address)
-            low, high = ports or EPHEMERAL
+            low, high = ports or port_range(connection.original)
             if ports and reply.proto != PROTO_ICMP and not low <= reply.dport <= high:
                 reply = reply._replace(dport=low)
             reply = self.conntrack.free(reply, low, high)
@@ -179,3 +205,12 @@ class Netfilter:
                     if rule.handle == outcome.rule_handle:
                         return f"{where}: {render_rule(table, rule)}"
         return f"{outcome.table} {outcome.chain}"
+
+
+def port_range(flow: Flow) -> tuple[int, int]:
+    """Where a free port or identifier is looked for (nf_nat_l4proto_unique_tuple)."""
+    if flow.proto == PROTO_ICMP:
+        return 0, 65535
+    if flow.sport < 512:
+        return 1, 511
+    return (600, 1023) if flow.sport < 1024 else (1024, 65535)

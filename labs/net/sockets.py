@@ -49,14 +49,13 @@ class IcmpError(NamedTuple):
     code: int
     ttl: int
     destination: IPv4
-    dport: int
-    local: bool = False
+    dport: int = 0
     mtu: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class UdpSocket:
-    """A bound UDP socket. `interface` restricts it to one interface (SO_BINDTODEVICE)."""
+    """A bound UDP socket. `interface` restricts it to one interface (SO_BINDTODEVICE), `broadcast` is SO_BROADCAST."""
 
     port: int
     address: IPv4 = ANY
@@ -87,10 +86,11 @@ class EchoReply(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class EchoSocket:
-    """What ping opens: answers and errors for one identifier."""
+    """What ping opens: answers and errors for one identifier. `broadcast` allows it to ask everybody (SO_BROADCAST)."""
 
     identifier: int
     tag: int = 0
+    broadcast: bool = False
     replies: deque[EchoReply] = field(default_factory=deque)
     errors: deque[tuple[IcmpError, IcmpMessage]] = field(default_factory=deque)
     signal: Signal = field(default_factory=Signal)

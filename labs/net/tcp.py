@@ -106,7 +106,7 @@ class TcpConnection:
         remote: tuple[IPv4, int],
         *,
         sequence: int,
-        emit: Callable[[TcpConnection, TcpSegment], str | None],
+        emit: Callable[[TcpConnection, TcpSegment], None],
         call_at: Callable[[int, Callable[[], None]], None],
         ended: Callable[[TcpConnection], None],
     ) -> None:
@@ -302,9 +302,7 @@ class TcpConnection:
         self._send_next = self._send_next + len(data) + _length(flags) & 0xFFFFFFFF
         if len(self._flight) == 1:
             self._arm()
-        error = self._emit(self, self._segment(sequence, flags, data))
-        if error is not None and self.state is TcpState.SYN_SENT:
-            self._end(error)
+        self._emit(self, self._segment(sequence, flags, data))  # an error here is a loss: the timer tries again
 
     def _push(self) -> None:
         while self._unsent and (self._send_next - self._send_unacked & 0xFFFFFFFF) < WINDOW:

@@ -60,7 +60,8 @@ class Problem:
     def render(self, file: str) -> str:
         """`file:line: path: message`, as editors and CI systems read it."""
         where = f"{self.path}: " if self.path else ""
-        return f"{file}:{self.line}: {where}{self.message}"
+        place = f"{file}:{self.line}" if self.line else file
+        return f"{place}: {where}{self.message}"
 
 
 @dataclass(slots=True)

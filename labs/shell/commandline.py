@@ -41,7 +41,7 @@ def begin(
 class Lines:
     """The lines of files one after the other; of standard input where no file is named or its name is `-`.
 
-    `missing` and `directory` are what the tool says of a file that it cannot read; `{name}` and `{error}` are filled in.
+    `missing` and `directory` are what the tool says of a file that it cannot read, with `{name}` and `{error}`.
     """
 
     def __init__(

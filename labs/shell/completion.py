@@ -110,7 +110,7 @@ _SOURCES: tuple[tuple[Callable[[str, str, list[str]], bool], Callable[[LinuxNode
     (lambda name, last, rest: last in ("dev", "-i", "-I", "iif", "oif", "master"), _interfaces),
     (lambda name, last, rest: name in INTERFACE_COMMANDS, _interfaces),
     (lambda name, last, rest: name == "ip" and rest[:1] == ["link"] and last in ("set", "show"), _interfaces),
-    (lambda name, last, rest: name == "systemctl" and rest[:1] and rest[0] in UNIT_VERBS, _units),  # type: ignore[return-value, arg-type]
+    (lambda name, last, rest: name == "systemctl" and rest[:1] != [] and rest[0] in UNIT_VERBS, _units),
     (lambda name, last, rest: name == "journalctl" and last == "-u", _units),
     (lambda name, last, rest: name in HOST_COMMANDS, _hosts),
     (lambda name, last, rest: name == "sysctl", _settings),

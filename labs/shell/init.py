@@ -62,8 +62,8 @@ def enabled_units(node: LinuxNode) -> list[str]:
 
 
 def setting_files(node: LinuxNode) -> list[str]:
-    """The files systemd-sysctl reads, in its order: by file name, /etc/sysctl.conf under its Debian name 99-sysctl.conf."""
-    found = {}
+    """The files systemd-sysctl reads, in the order of their names; /etc/sysctl.conf counts as 99-sysctl.conf."""
+    found: dict[str, str] = {}
     for folder in ("/usr/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"):
         if node.files.is_directory(folder):
             found |= {name: f"{folder}/{name}" for name in node.files.list(folder) if name.endswith(".conf")}

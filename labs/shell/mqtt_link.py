@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MqttLink"]
 
+LINGER_NS = 200_000_000
+
 
 class MqttLink:
     """One conversation with a broker. Everything that is queued on `client` is sent at the next `step` or `flush`."""
@@ -90,12 +92,22 @@ class MqttLink:
             yield self._wait(connection, min(times, default=None))
 
     def _wait(self, connection: TcpConnection, when: int | None) -> Wait:
-        """Wait with at most one timer under way: every acknowledgement wakes the program, and would leave one behind."""
+        """Wait with at most one timer under way: every acknowledgement wakes the program and would leave one."""
         node, signal = self._process.node, connection.signal
         if when is not None and (self._timer is None or self._timer <= node.now or when < self._timer):
             self._timer = when
             node.call_at(when, signal.fire)
         return Wait((signal,))
+
+    def finish(self) -> Generator[Wait, None, None]:
+        """Say goodbye, give the last bytes a moment to arrive, and close: the next command finds them there."""
+        node, connection = self._process.node, self._connection
+        self.client.disconnect(node.now)
+        self.flush()
+        until = node.now + LINGER_NS
+        while connection is not None and connection.unsent_bytes and node.now < until:
+            yield Wait((connection.signal,), until)
+        self.close()
 
     def close(self) -> None:
         """Close the connection; what is queued is still delivered."""

@@ -10,6 +10,8 @@ from labs.shell.bash import run_script
 from labs.shell.commands.ifupdown import NETWORKING
 from labs.shell.daemons.display import display
 from labs.shell.daemons.dnsmasq import DNSMASQ
+from labs.shell.daemons.heartbeat import HEARTBEAT
+from labs.shell.daemons.inetd import INETD
 from labs.shell.daemons.mosquitto import mosquitto
 from labs.shell.daemons.sensor import sensor
 
@@ -32,6 +34,7 @@ NFTABLES = Unit(
     config="/etc/nftables.conf",
     oneshot=True,
     stop=_flush_ruleset,
+    reload=_load_ruleset,
 )
 MOSQUITTO = Unit(
     "mosquitto",
@@ -39,9 +42,10 @@ MOSQUITTO = Unit(
     mosquitto,
     "/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf",
     config="/etc/mosquitto/mosquitto.conf",
+    hangup_reloads=True,
 )
 SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/sensord", config="/etc/sensor.toml")
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
 UNITS: Mapping[str, Unit] = {
-    unit.name: unit for unit in (NETWORKING, NFTABLES, DNSMASQ, MOSQUITTO, SENSOR, DISPLAY)
+    unit.name: unit for unit in (NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, MOSQUITTO, SENSOR, DISPLAY)
 }

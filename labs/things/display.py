@@ -12,7 +12,16 @@ from labs.things.mqtt.codec import Publish
 from labs.things.thing_config import MQTT_KEYS, Key, MqttConfig, mqtt_config, read_keys
 from labs.things.units import symbol
 
-__all__ = ["DISPLAY_KEYS", "EMPTY", "DisplayConfig", "Screen", "parse_display_config", "read_payload", "stale_at", "shown"]
+__all__ = [
+    "DISPLAY_KEYS",
+    "EMPTY",
+    "DisplayConfig",
+    "Screen",
+    "parse_display_config",
+    "read_payload",
+    "shown",
+    "stale_at",
+]
 
 EMPTY = "--"
 DISPLAY_KEYS = (

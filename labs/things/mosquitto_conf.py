@@ -1,7 +1,7 @@
 """mosquitto.conf as mosquitto 2.0 reads it, in its words for mistakes, and the file in which retained messages survive.
 
-Before changing this file read mosquitto.conf(5). Options that change nothing here are accepted; TLS, bridges, plugins and
-WebSockets are refused by name. The database is ours: one JSON object per line (mosquitto's own is binary).
+Before changing this file read mosquitto.conf(5). Options that change nothing here are accepted; TLS, bridges, plugins
+and WebSockets are refused by name. The database is ours: one JSON object per line (mosquitto's own is binary).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ WITHOUT_EFFECT = frozenset(
 )
 NOT_SIMULATED = {
     **dict.fromkeys(
-        "cafile capath certfile ciphers ciphers_tls1.3 crlfile dhparamfile keyfile psk_file psk_hint require_certificate "
-        "tls_engine tls_engine_kpass_sha1 tls_keyform tls_version use_identity_as_username "
+        "cafile capath certfile ciphers ciphers_tls1.3 crlfile dhparamfile keyfile psk_file psk_hint "
+        "require_certificate tls_engine tls_engine_kpass_sha1 tls_keyform tls_version use_identity_as_username "
         "use_subject_as_username".split(),
         "TLS",
     ),
@@ -83,7 +83,7 @@ class ListenerConfig(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BrokerConfig:
-    """What mosquitto.conf says. Without a listener the broker accepts clients of its own machine alone (mosquitto 2)."""
+    """What mosquitto.conf says. Without a listener the broker accepts clients of its own machine alone."""
 
     listeners: tuple[ListenerConfig, ...] = ()
     allow_anonymous: bool | None = None
@@ -156,12 +156,14 @@ class _Draft:
         return self.config
 
 
-def parse_mosquitto_conf(text: str, path: str = CONFIG_PATH, include: Include = lambda _directory: None) -> BrokerConfig:
+def parse_mosquitto_conf(
+    text: str, path: str = CONFIG_PATH, include: Include = lambda _directory: None
+) -> BrokerConfig:
     """Read a configuration. Raises ConfigError with mosquitto's own lines.
 
     Examples
     --------
-    >>> parse_mosquitto_conf("listener 1883\\nallow_anonymous true\\n").listeners
+    >>> parse_mosquitto_conf("listener 1883").listeners
     (ListenerConfig(port=1883, address=None),)
     """
     draft = _Draft(include)
@@ -199,7 +201,7 @@ def _line(draft: _Draft, option: str, value: str) -> None:
 
 
 def _boolean(draft: _Draft, option: str, value: str) -> None:
-    word = value.split()[0]
+    word = value.split(maxsplit=1)[0]
     if word not in ("true", "false", "1", "0"):
         message = f"Error: Invalid {option} value ({word})."
         raise ConfigError(message)
@@ -252,11 +254,11 @@ def _bind_address(draft: _Draft, _option: str, value: str) -> None:
         "The 'bind_address' option is now deprecated and will be removed in a future version. "
         "The behaviour will default to true."
     )
-    draft.bind_address = value.split()[0]
+    draft.bind_address = value.split(maxsplit=1)[0]
 
 
 def _log_type(draft: _Draft, option: str, value: str) -> None:
-    word = value.split()[0]
+    word = value.split(maxsplit=1)[0]
     if word not in LOG_TYPES:
         message = f"Error: Invalid {option} value ({word})."
         raise ConfigError(message)
@@ -283,7 +285,7 @@ def _only(*allowed: str, refused: Iterable[str]) -> Callable[[_Draft, str, str],
     others = frozenset(refused)
 
     def read(_draft: _Draft, option: str, value: str) -> None:
-        word = value.split()[0]
+        word = value.split(maxsplit=1)[0]
         if word in others:
             message = f'Error: "{option} {word}" is not simulated here.'
             raise ConfigError(message)
@@ -307,7 +309,8 @@ def _include_dir(draft: _Draft, _option: str, value: str) -> None:
 
 _OPTIONS: dict[str, Callable[[_Draft, str, str], None]] = {
     **dict.fromkeys(
-        ("allow_anonymous", "allow_zero_length_clientid", "connection_messages", "log_timestamp", "persistence"), _boolean
+        ("allow_anonymous", "allow_zero_length_clientid", "connection_messages", "log_timestamp", "persistence"),
+        _boolean,
     ),
     **dict.fromkeys(("max_inflight_messages", "max_queued_messages", "max_keepalive", "sys_interval"), _number),
     **dict.fromkeys(
@@ -362,7 +365,7 @@ def retained_file(topic: str, payload: str) -> tuple[str, str]:
 def parse_retained(text: str) -> list[Retained]:
     """Read a database; of two lines about one topic the last counts. Lines that make no sense are left out."""
     found: dict[str, Retained] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         try:
             fields = json.loads(line)
             hexadecimal = fields.get("payload_hex")

@@ -28,7 +28,7 @@ SENSOR_KEYS = (
     Key("sensor.scale", float, 1.0, -1e6, 1e6),
     Key("sensor.offset", float, 0.0, -1e6, 1e6),
     *MQTT_KEYS,
-    Key("mqtt.retain", bool, False),
+    Key("mqtt.retain", bool, default=False),
 )
 # Largest error of a healthy instrument: (absolute, per unit of the value), in the base unit of the quantity.
 # Temperature is IEC 60751 class A; the others are typical of data sheets.

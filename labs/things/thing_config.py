@@ -61,6 +61,8 @@ class MqttConfig:
     qos: int
 
 
+TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
+FALSE_WORDS = frozenset({"false", "no", "off", "0"})
 _TYPE_NAMES = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -122,10 +124,10 @@ def typed_value(key: Key, text: str) -> TomlValue:
     if key.type is str:
         return text
     if key.type is bool:
-        words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-        if text.lower() not in words:
+        word = text.lower()
+        if word not in TRUE_WORDS | FALSE_WORDS:
             raise ThingConfigError(f'"{key.name}" must be {_TYPE_NAMES[bool]}')
-        return words[text.lower()]
+        return word in TRUE_WORDS
     try:
         number = parse_number(text)
     except ValueError as error:

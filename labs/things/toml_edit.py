@@ -49,8 +49,8 @@ def set_toml_key(text: str, key: str, value: TomlValue) -> str:
 
     Examples
     --------
-    >>> set_toml_key('[mqtt]\\nhost = "broker" # in the attic\\n', "mqtt.host", "10.0.0.9")
-    '[mqtt]\\nhost = "10.0.0.9" # in the attic\\n'
+    >>> set_toml_key('host = "broker" # in the attic', "host", "10.0.0.9")
+    'host = "10.0.0.9" # in the attic'
     """
     path = tuple(key.split("."))
     wanted = _with_key(tomllib.loads(text), path, value)
@@ -62,10 +62,17 @@ def set_toml_key(text: str, key: str, value: TomlValue) -> str:
         if type(present) is type(value) and present == value:
             return text
         edited = _replaced(text, path, value)
-    if edited is None or not _same(tomllib.loads(edited), wanted):
+    if edited is None or not _says(edited, wanted):
         message = f"{key} cannot be set: it stands inside an inline table or an array of tables"
         raise ValueError(message)
     return edited
+
+
+def _says(text: str, wanted: object) -> bool:
+    try:
+        return _same(tomllib.loads(text), wanted)
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _with_key(document: dict[str, object], path: tuple[str, ...], value: TomlValue) -> dict[str, object]:
@@ -125,8 +132,14 @@ def _render(value: TomlValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + "".join(_ESCAPES.get(c) or (c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}") for c in value) + '"'
+        return '"' + "".join(map(_escaped, value)) + '"'
     return repr(value)
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    return character if character >= " " and character != "\x7f" else f"\\u{ord(character):04x}"
 
 
 # Reading: where things stand. The text is legal TOML, tomllib has said so.

@@ -78,8 +78,8 @@ def to_unit(value: float, unit: str, wanted: str) -> float:
 
     Examples
     --------
-    >>> to_unit(100, "C", "F"), to_unit(72, "F", "°C")
-    (212.0, 22.22222222222222)
+    >>> round(to_unit(100, "C", "F"), 6), round(to_unit(72, "F", "°C"), 1)
+    (212.0, 22.2)
     """
     if unit == wanted:
         return float(value)

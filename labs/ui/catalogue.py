@@ -10,12 +10,29 @@ from typing import Any
 from labs.faults import CATALOGUE, Fault
 from labs.scenario.library import find_scenario, load_scenario, scenario_files
 from labs.scenario.scenario import Scenario, ScenarioError
-from labs.scenario.schema import suggest
 from labs.scenario.variant import draw
 from labs.ui.storage import write_whole
-from labs.ui.style import Refusal, Screen, columns
+from labs.ui.style import Refusal, Screen, columns, near
 
-__all__ = ["list_faults", "list_scenarios", "show_map"]
+__all__ = ["list_faults", "list_scenarios", "scenario_named", "show_map"]
+
+
+def scenario_named(name: str) -> Scenario:
+    """A shipped scenario, or that of a file. Raises Refusal for a name that leads nowhere, else ScenarioError."""
+    known = {path.stem: path for path in scenario_files()}
+    if (
+        name in known
+        or Path(name).suffix in (".yaml", ".yml")
+        or Path(name).is_file()
+        or Path(f"{name}.yaml").is_file()
+    ):
+        return find_scenario(name)
+    raise Refusal(
+        'there is no scenario "{name}"; there are: {names}{near} (a scenario of your own is a file: {name}.yaml)',
+        name=name,
+        names=", ".join(known),
+        near=near(name, known),
+    )
 
 
 def list_scenarios(screen: Screen, *, module: str | None, level: int | None, as_json: bool) -> int:
@@ -34,7 +51,7 @@ def list_scenarios(screen: Screen, *, module: str | None, level: int | None, as_
             'there is no module "{module}"; there are: {modules}{near}',
             module=module,
             modules=", ".join(modules),
-            near=suggest(module, modules),
+            near=near(module, modules),
         )
     chosen = [s for s in known if module in (None, s.module) and level in (None, s.level)]
     chosen.sort(key=lambda s: (s.module, s.level, s.id))
@@ -44,9 +61,16 @@ def list_scenarios(screen: Screen, *, module: str | None, level: int | None, as_
     if not chosen:
         screen.say("There is no lab of that module and level.")
         return status
-    head = [screen.phrase(word) for word in ("lab", "title", "level", "min", "activities")]
+    head = [
+        screen.phrase("lab"),
+        screen.phrase("title"),
+        screen.phrase("level"),
+        screen.phrase("min"),
+        screen.phrase("activities"),
+    ]
     rows = [
-        [s.id, s.title.in_language(screen.language), str(s.level), str(s.minutes), " ".join(s.activities)] for s in chosen
+        [s.id, s.title.in_language(screen.language), str(s.level), str(s.minutes), " ".join(s.activities)]
+        for s in chosen
     ]
     for line in columns([head, *rows]):
         screen.show(line)
@@ -73,7 +97,11 @@ def list_faults(screen: Screen, *, name: str | None) -> int:
     """`netwerf faults`, or everything about one."""
     if name is not None:
         if name not in CATALOGUE:
-            raise Refusal('"{name}" is not a fault of the catalogue{near} (see: netwerf faults)', name=name, near=suggest(name, CATALOGUE))
+            raise Refusal(
+                '"{name}" is not a fault of the catalogue{near} (see: netwerf faults)',
+                name=name,
+                near=near(name, CATALOGUE),
+            )
         _show_fault(screen, CATALOGUE[name])
         return 0
     families = dict.fromkeys(fault.family for fault in CATALOGUE.values())
@@ -115,7 +143,7 @@ def _parameter(screen: Screen, fault: Fault, name: str) -> str:
 
 def show_map(screen: Screen, *, scenario: str, seed: str, svg: Path | None) -> int:
     """`netwerf map`: the site as the trainee finds it, without the addresses: finding those out is the work."""
-    site = draw(find_scenario(scenario), seed).broken
+    site = draw(scenario_named(scenario), seed).broken
     if svg is None:
         from labs.ui.map import text_map
 

@@ -39,7 +39,10 @@ def main(context: click.Context, version: bool) -> None:  # noqa: FBT001 - click
 @main.command(
     "tour",
     short_help=marked("a first walk: a small broken site, from work order to grade"),
-    help=marked("Plays one lab by itself, line by line: work order, search, repair, check, submission, grade. Nothing is staged."),
+    help=marked(
+        "Plays one lab by itself, line by line: work order, search, repair, check, submission, grade. "
+        "Nothing is staged."
+    ),
     example="netwerf tour",
 )
 @click.pass_context
@@ -52,14 +55,16 @@ def _tour(context: click.Context) -> int:
 @main.command(
     "list",
     short_help=marked("the labs there are"),
-    help=marked("Lists the labs: name, title, level from 1 (beginner) to 5 (expert), minutes, activities of the qualification."),
+    help=marked(
+        "Lists the labs: name, title, level from 1 (beginner) to 5 (expert), minutes, activities of the qualification."
+    ),
     example="netwerf list --level 1",
 )
 @click.option("--module", metavar="M", help=marked("labs of this module only"))
 @click.option("--level", type=Whole(1, 5), metavar="N", help=marked("labs of this level only"))
 @click.option("--json", "as_json", is_flag=True, help=marked("as JSON, for programs"))
 @click.pass_context
-def _list(context: click.Context, **options: Any) -> int:
+def _list(context: click.Context, /, **options: Any) -> int:
     from labs.ui.catalogue import list_scenarios
 
     return list_scenarios(screen_of(context), **options)
@@ -79,7 +84,7 @@ def _list(context: click.Context, **options: Any) -> int:
 @click.option("--new", is_flag=True, help=marked("begin again; what was done before is put aside, not deleted"))
 @click.option("--trainee", default="", metavar="NAME", help=marked("a pseudonym for the submission"))
 @click.pass_context
-def _play(context: click.Context, **options: Any) -> int:
+def _play(context: click.Context, /, **options: Any) -> int:
     from labs.ui.play import play
 
     return play(screen_of(context), **options)
@@ -95,7 +100,7 @@ def _play(context: click.Context, **options: Any) -> int:
 @click.option("--seed", type=Seed(), default="0", metavar="N", help=marked("which variant of the lab (0)"))
 @click.option("--svg", metavar="FILE", type=click.Path(path_type=Path), help=marked("write a picture instead"))
 @click.pass_context
-def _map(context: click.Context, **options: Any) -> int:
+def _map(context: click.Context, /, **options: Any) -> int:
     from labs.ui.catalogue import show_map
 
     return show_map(screen_of(context), **options)
@@ -105,17 +110,21 @@ def _map(context: click.Context, **options: Any) -> int:
     "grade",
     short_help=marked("judge submissions"),
     help=marked(
-        "Replays each submission on a clean site and judges what the site has become. Exit status: 0 all passed, 1 one is below, "
-        "4 one cannot be graded, 2 a file cannot be read."
+        "Replays each submission on a clean site and judges what the site has become. "
+        "Exit status: 0 all passed, 1 one is below, 4 one cannot be graded, 2 a file cannot be read."
     ),
     example="netwerf grade *.netwerf --format junit -o grades.xml",
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "form", type=OneOf(("text", "json", "junit")), default="text", help=marked("form of the report (text)"))
-@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help=marked("write the report to a file"))
+@click.option(
+    "--format", "form", type=OneOf(("text", "json", "junit")), default="text", help=marked("form of the report (text)")
+)
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help=marked("write the report to a file")
+)
 @click.option("--scenario", metavar="FILE", help=marked("the scenario, where it is not one of those that are shipped"))
 @click.pass_context
-def _grade(context: click.Context, **options: Any) -> int:
+def _grade(context: click.Context, /, **options: Any) -> int:
     from labs.ui.judging import grade_files
 
     return grade_files(screen_of(context), **options)
@@ -124,13 +133,17 @@ def _grade(context: click.Context, **options: Any) -> int:
 @main.command(
     "new",
     short_help=marked("begin a scenario of your own"),
-    help=marked("Writes NAME.yaml: a small scenario with comments that proves itself as it stands, to change step by step."),
+    help=marked(
+        "Writes NAME.yaml: a small scenario with comments that proves itself as it stands, to change step by step."
+    ),
     example="netwerf new garage-camera",
 )
 @click.argument("name", metavar="NAME")
-@click.option("--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path), default=Path(), help=marked("where (here)"))
+@click.option(
+    "--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path), default=Path(), help=marked("where (here)")
+)
 @click.pass_context
-def _new(context: click.Context, **options: Any) -> int:
+def _new(context: click.Context, /, **options: Any) -> int:
     from labs.ui.newlab import new_scenario
 
     return new_scenario(screen_of(context), **options)
@@ -144,7 +157,7 @@ def _new(context: click.Context, **options: Any) -> int:
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.pass_context
-def _validate(context: click.Context, **options: Any) -> int:
+def _validate(context: click.Context, /, **options: Any) -> int:
     from labs.ui.judging import validate_files
 
     return validate_files(screen_of(context), **options)
@@ -154,8 +167,8 @@ def _validate(context: click.Context, **options: Any) -> int:
     "prove",
     short_help=marked("let scenarios prove themselves"),
     help=marked(
-        "Tries a scenario out: the healthy site must pass, every fault must be noticed, the repairs must earn full marks, and "
-        "what a lazy person might try must not. Exit status: 0 proved, 1 not proved, 2 a scenario is wrong."
+        "Tries a scenario out: the healthy site must pass, every fault must be noticed, "
+        "the repairs must earn full marks, and what a lazy person might try must not. Exit status: 0 proved, 1 not proved, 2 a scenario is wrong."
     ),
     example="netwerf prove garage-camera.yaml --seeds 5",
 )
@@ -164,7 +177,7 @@ def _validate(context: click.Context, **options: Any) -> int:
 @click.option("--seeds", type=Whole(1, 1000), default=3, metavar="N", help=marked("how many variants are tried (3)"))
 @click.option("-q", "--quiet", is_flag=True, help=marked("only what is not as it must be"))
 @click.pass_context
-def _prove(context: click.Context, **options: Any) -> int:
+def _prove(context: click.Context, /, **options: Any) -> int:
     from labs.ui.proving import prove_scenarios
 
     return prove_scenarios(screen_of(context), **options)
@@ -178,7 +191,7 @@ def _prove(context: click.Context, **options: Any) -> int:
 )
 @click.argument("name", metavar="[NAME]", required=False)
 @click.pass_context
-def _faults(context: click.Context, **options: Any) -> int:
+def _faults(context: click.Context, /, **options: Any) -> int:
     from labs.ui.catalogue import list_faults
 
     return list_faults(screen_of(context), **options)
@@ -192,7 +205,7 @@ def _faults(context: click.Context, **options: Any) -> int:
 )
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help=marked("write it to a file"))
 @click.pass_context
-def _schema(context: click.Context, **options: Any) -> int:
+def _schema(context: click.Context, /, **options: Any) -> int:
     from labs.ui.judging import write_schema
 
     return write_schema(screen_of(context), **options)
@@ -201,12 +214,14 @@ def _schema(context: click.Context, **options: Any) -> int:
 @main.command(
     "notebook",
     short_help=marked("the notebooks, in JupyterLab"),
-    help=marked("Starts JupyterLab on a copy of the notebooks in your own folder. What you changed there is never overwritten."),
+    help=marked(
+        "Starts JupyterLab on a copy of the notebooks in your own folder. What you changed there is never overwritten."
+    ),
     example="netwerf notebook",
 )
 @click.option("--no-browser", is_flag=True, help=marked("print the address instead of opening a browser"))
 @click.pass_context
-def _notebook(context: click.Context, **options: Any) -> int:
+def _notebook(context: click.Context, /, **options: Any) -> int:
     from labs.ui.jupyter import open_notebooks
 
     return open_notebooks(screen_of(context), **options)
@@ -215,7 +230,10 @@ def _notebook(context: click.Context, **options: Any) -> int:
 @main.command(
     "doctor",
     short_help=marked("look whether everything works on this machine"),
-    help=marked("Looks at what Netwerf needs on this machine; where something lacks, says what that excludes and how to mend it."),
+    help=marked(
+        "Looks at what Netwerf needs on this machine; where something lacks, "
+        "says what that excludes and how to mend it."
+    ),
     example="netwerf doctor",
 )
 @click.pass_context

@@ -20,9 +20,8 @@ from labs.journal import JournalError
 from labs.messages import language, translate
 from labs.model.text import LANGUAGES
 from labs.scenario.scenario import ScenarioError
-from labs.scenario.schema import suggest
 from labs.ui.storage import LabInUse
-from labs.ui.style import Refusal, Screen, marked
+from labs.ui.style import Refusal, Screen, marked, near
 
 __all__ = ["OUR_FAULT", "Command", "Group", "OneOf", "Seed", "Whole", "fault_line", "language_option", "screen_of"]
 
@@ -75,7 +74,7 @@ class OneOf(click.ParamType):
                 value=value,
                 option=param.opts[0] if param else "",
                 words=", ".join(self.words),
-                near=suggest(value, self.words),
+                near=near(value, self.words),
             )
         return str(value)
 
@@ -113,7 +112,8 @@ class Seed(click.ParamType):
         """The seed. Raises Refusal."""
         if not SEED.fullmatch(str(value)):
             raise Refusal(
-                '"{value}" is not a seed; allowed: a number or a word of small letters, digits, - and _ (at most 40)', value=value
+                '"{value}" is not a seed; allowed: a number or a word of small letters, digits, - and _ (at most 40)',
+                value=value,
             )
         return str(value)
 
@@ -187,14 +187,16 @@ class Group(_Translated, click.Group):
             formatter.write_dl(rows)
         super().format_options(ctx, formatter)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command, or a Refusal that names what there is."""
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise Refusal(
                 'there is no command "{name}"; there are: {names}{near}',
                 name=args[0],
                 names=", ".join(self.commands),
-                near=suggest(args[0], self.commands),
+                near=near(args[0], self.commands),
             )
         return super().resolve_command(ctx, args)
 
@@ -241,8 +243,10 @@ def _tell(screen: Screen, error: Exception) -> int:
         return USAGE
     if isinstance(error, ScenarioError):
         for problem in error.problems:
-            bare = not problem.line and not problem.path and problem.message.startswith("there is no scenario")
-            screen.show(f"netwerf: {problem.message}" if bare else problem.render(error.file), err=True)
+            about_file = not problem.line and not problem.path  # it is not there, or cannot be read
+            screen.show(
+                f"netwerf: {error.file}: {problem.message}" if about_file else problem.render(error.file), err=True
+            )
         return USAGE
     if isinstance(error, (JournalError, CommandRejected, LabInUse)):
         screen.warn("{error}", error=error)
@@ -273,13 +277,15 @@ def fault_line(screen: Screen, error: BaseException) -> str:
 def _usage(screen: Screen, error: click.UsageError) -> str:
     context = error.ctx
     where = context.command_path.removeprefix("netwerf").strip() if context is not None else ""
-    names = [name for each in (context.command.params if context else ()) for name in each.opts if name.startswith("--")]
+    names = [
+        name for each in (context.command.params if context else ()) for name in each.opts if name.startswith("--")
+    ]
     if isinstance(error, click.NoSuchOption):
         said = screen.phrase(
             "there is no option {option}; there are: {options}{near}",
             option=error.option_name,
             options=", ".join([*names, "--help"]),
-            near=suggest(error.option_name, names),
+            near=near(error.option_name, names),
         )
     elif isinstance(error, click.MissingParameter):
         parameter = error.param.make_metavar(context) if error.param is not None and context is not None else "?"

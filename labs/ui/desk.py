@@ -11,9 +11,8 @@ from labs.journal import DESK
 from labs.lab import Lab
 from labs.model.site import Kind
 from labs.model.text import Text
-from labs.scenario.schema import suggest
 from labs.ui.storage import SUFFIX, keep_copy, write_whole
-from labs.ui.style import Refusal, Screen, marked
+from labs.ui.style import Refusal, Screen, marked, near
 
 if TYPE_CHECKING:
     from grader.verdict import Grade
@@ -32,18 +31,24 @@ class Hint:
     new: bool
 
     def render(self, screen: Screen) -> str:
-        """`(1 of 3, costs nothing) …`"""
+        """As `(1 of 3, costs nothing) …`."""
         template = marked("({number} of {total}, costs nothing) {text}")
         if not self.new:
             template = marked("({number} of {total}, you know it already) {text}")
-        return screen.phrase(template, number=self.number, total=self.total, text=self.text.in_language(screen.language))
+        return screen.phrase(
+            template, number=self.number, total=self.total, text=self.text.in_language(screen.language)
+        )
 
 
 def work_order(lab: Lab, screen: Screen) -> list[str]:
     """Number, customer, level and minutes in one line, the story below it."""
     scenario = lab.scenario
     say = screen.language
-    left = screen.phrase("Work order {number}", number=scenario.order) if scenario.order else scenario.title.in_language(say)
+    left = (
+        screen.phrase("Work order {number}", number=scenario.order)
+        if scenario.order
+        else scenario.title.in_language(say)
+    )
     about = [
         scenario.customer.in_language(say),
         screen.phrase("level {level}", level=scenario.level),
@@ -91,7 +96,7 @@ def hints_taken(lab: Lab) -> dict[str, int]:
 def next_hint(lab: Lab, grade: Grade, check: str | None = None) -> list[Hint]:
     """The next hint of a check, or of the first check that does not hold; it is noted in the journal.
 
-    Where every hint was taken, all of them again. Raises Refusal for an unknown check, or where there is nothing to hint at.
+    Where every hint was taken, all of them again. Raises Refusal for an unknown check, or where nothing needs a hint.
     """
     hints = lab.scenario.hints
     if check is not None:
@@ -101,7 +106,7 @@ def next_hint(lab: Lab, grade: Grade, check: str | None = None) -> list[Hint]:
                 'there is no check "{check}"; there are: {checks}{near}',
                 check=check,
                 checks=", ".join(known),
-                near=suggest(check, known),
+                near=near(check, known),
             )
         if not hints.get(check):
             raise Refusal('there are no hints for "{check}"', check=check)
@@ -134,7 +139,7 @@ def _hint(lab: Lab, check: str, index: int, *, new: bool) -> Hint:
 
 
 def submission_path(lab: Lab, path: str | None) -> Path:
-    """Where a submission goes: SCENARIO-SEED.netwerf here, in the folder that was named, or in the file that was named."""
+    """Where a submission goes: SCENARIO-SEED.netwerf here or in the folder that was named, or the file that was named."""
     name = f"{lab.scenario.id}-{lab.seed}{SUFFIX}"
     if not path:
         return Path(name)
@@ -152,6 +157,8 @@ def hand_in(lab: Lab, target: Path) -> Path | None:
         write_whole(target, text)
     except OSError as error:
         raise Refusal(
-            "{file} cannot be written ({error}); name another file or folder: submit FILE", file=target, error=error.strerror or error
+            "{file} cannot be written ({error}); name another file or folder: submit FILE",
+            file=target,
+            error=error.strerror or error,
         ) from None
     return aside

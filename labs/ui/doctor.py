@@ -1,4 +1,4 @@
-"""`netwerf doctor`: does everything work on this machine, and if not, what does that exclude and how is it mended?"""
+"""`netwerf doctor`: what works on this machine; what does not, what that excludes and how it is mended."""
 
 from __future__ import annotations
 
@@ -67,9 +67,6 @@ def _findings() -> Iterator[Finding]:
 
 def _python() -> Finding:
     found = f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):  # pragma: no cover - pip refuses to install there
-        mend = message("Netwerf needs Python 3.11 or newer: python.org has it")
-        return Finding(LACKING, message("Python"), message("{text}", text=found), mend, vital=True)
     return Finding(GOOD, message("Python"), message("{text}", text=found))
 
 
@@ -82,7 +79,9 @@ def _packages() -> Finding:
             missing.append(name)
     if missing:
         mend = message("mend it with: pip install {names}", names=" ".join(missing))
-        return Finding(LACKING, message("packages"), message("missing: {names}", names=", ".join(missing)), mend, vital=True)
+        return Finding(
+            LACKING, message("packages"), message("missing: {names}", names=", ".join(missing)), mend, vital=True
+        )
     return Finding(GOOD, message("packages"), message("{text}", text=", ".join(found)))
 
 
@@ -147,6 +146,8 @@ def _simulator() -> Finding:
         return Finding(LACKING, message("engine sim"), found, mend, vital=True)
     if output.status:
         mend = message("no lab can be trusted here; report this line")
-        return Finding(LACKING, message("engine sim"), message("ping failed: {text}", text=output.text[:200]), mend, vital=True)
+        return Finding(
+            LACKING, message("engine sim"), message("ping failed: {text}", text=output.text[:200]), mend, vital=True
+        )
     found = message("{lab} opens in {ms} ms, and ping answers", lab=scenario.id, ms=round(opened * 1000))
     return Finding(GOOD, message("engine sim"), found)

@@ -1,6 +1,6 @@
 """What the notebook shows: fragments of HTML that read well on light and dark pages, each with the same in plain text.
 
-Everything that is not ours is escaped. Colours of text come from the page; what has a colour of its own brings its own ground.
+Everything that is not ours is escaped. Colours of text come from the page; what has a colour of its own brings its ground.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ __all__ = ["Shown", "Typed", "grade", "journal", "pairs", "site_map", "story", "
 LINE = "rgba(128,128,128,.35)"
 TINT = "rgba(128,128,128,.10)"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif;font-size:14px;line-height:1.45"
-MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:13px;line-height:1.4"
+MONO = (
+    "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:13px;line-height:1.4"
+)
 QUIET = "opacity:.75"
 PROMPT = "color:#2f7fd1;font-weight:600"
 CELL = f"text-align:left;vertical-align:top;padding:7px 12px 7px 0;border:0;border-top:1px solid {LINE};background:none"
+TABLE = "border-collapse:collapse;table-layout:auto;margin:.4em 0;font-size:inherit"
+PLAIN = ' style="background:none"'  # a page may stripe its tables
 PILLS = {  # mark, word, ink, ground
     Verdict.PASS: ("✔", "holds", "#0b6b3a", "#e3f4e9"),
     Verdict.FAIL: ("✖", "does not hold", "#9f1d12", "#fde8e4"),
@@ -77,7 +81,9 @@ def words(text: str, *, loud: bool = False) -> Shown:
 
 def pairs(rows: Sequence[tuple[str, str]]) -> Shown:
     """A small list of names with what they stand for."""
-    cells = "".join(f'<dt style="{QUIET}">{escape(name)}</dt><dd style="margin:0">{escape(text)}</dd>' for name, text in rows)
+    cells = "".join(
+        f'<dt style="{QUIET}">{escape(name)}</dt><dd style="margin:0">{escape(text)}</dd>' for name, text in rows
+    )
     grid = "display:grid;grid-template-columns:max-content auto;gap:2px 14px;margin:.5em 0;font-size:.93em"
     width = max(len(name) for name, _ in rows)
     return Shown(f'<dl style="{grid}">{cells}</dl>', "".join(f"{name:<{width}}  {text}\n" for name, text in rows))
@@ -87,11 +93,15 @@ def terminal(typed: Sequence[Typed]) -> Shown:
     """Lines and answers as a terminal shows them."""
     html, text = [], []
     for each in typed:
-        html.append(f'<span style="{PROMPT}">{escape(each.prompt)}</span> <b>{escape(each.line)}</b>\n{escape(each.answer)}')
+        html.append(
+            f'<span style="{PROMPT}">{escape(each.prompt)}</span> <b>{escape(each.line)}</b>\n{escape(each.answer)}'
+        )
         text.append(f"{each.prompt} {each.line}\n{each.answer}")
         for drawn in (html, text):
             drawn[-1] += "" if drawn[-1].endswith("\n") else "\n"
-    style = f"{MONO};margin:.3em 0;padding:9px 12px;border-radius:8px;background:{TINT};color:inherit;white-space:pre-wrap"
+    style = (
+        f"{MONO};margin:.3em 0;padding:9px 12px;border-radius:8px;background:{TINT};color:inherit;white-space:pre-wrap"
+    )
     return Shown(f'<pre style="{style};overflow-wrap:anywhere">{"".join(html)}</pre>', "".join(text))
 
 
@@ -107,7 +117,8 @@ def story(lab: Lab, screen: Screen) -> Shown:
     ]
     told = lab.variant.text(scenario.story).in_language(language).strip().split("\n\n")
     html = f'<p style="margin:.2em 0;{QUIET}">{escape(" · ".join(part for part in about if part))}</p>'
-    html += f'<p style="margin:.1em 0 .4em;font-size:1.35em;font-weight:600">{escape(scenario.title.in_language(language))}</p>'
+    title = escape(scenario.title.in_language(language))
+    html += f'<p style="margin:.1em 0 .4em;font-size:1.35em;font-weight:600">{title}</p>'
     html += "".join(f'<p style="margin:.4em 0;max-width:46em">{escape(" ".join(part.split()))}</p>' for part in told)
     return Shown(html, "\n".join(work_order(lab, screen)) + "\n")
 
@@ -142,11 +153,13 @@ def grade(judged: Grade, screen: Screen) -> Shown:
     if judged.ungradable is not None:
         return Shown(words(judged.ungradable.in_language(language), loud=True).html, text)
     heads = ["verdict", "check", "points", "why"]
-    head = "".join(f'<th scope="col" style="{CELL};border-top:0;{QUIET}">{escape(screen.phrase(word))}</th>' for word in heads)
+    head = "".join(
+        f'<th scope="col" style="{CELL};border-top:0;{QUIET}">{escape(screen.phrase(word))}</th>' for word in heads
+    )
     rows = "".join(_row(result, screen) for result in judged.results)
     summary = _summary(judged, screen)
     table = (
-        f'<table style="border-collapse:collapse;margin:.4em 0;width:100%;max-width:66em;font-size:inherit">'
+        f'<table style="{TABLE};width:100%;max-width:66em">'
         f'<caption style="text-align:left;caption-side:bottom;padding:9px 0;border-top:1px solid {LINE};color:inherit">'
         f"{summary}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
@@ -164,23 +177,30 @@ def _row(result: Result, screen: Screen) -> str:
         why += f'<br><span style="{QUIET}">{escape(result.help.in_language(language))}</span>'
     if result.evidence:
         lines = escape("\n".join(result.evidence))
-        pre = f'<pre style="{MONO};margin:.3em 0;padding:0;background:none;color:inherit;white-space:pre-wrap">{lines}</pre>'
+        style = f"{MONO};margin:.3em 0;padding:0;background:none;color:inherit;white-space:pre-wrap"
+        pre = f'<pre style="{style}">{lines}</pre>'
         why += _folded(screen.phrase("evidence"), pre)
     cells = [_pill(result.verdict, language), f"<b>{escape(result.title.in_language(language))}</b>{gate}", points, why]
     nowrap = ("white-space:nowrap", "", "white-space:nowrap", "")
-    return "<tr>" + "".join(f'<td style="{CELL};{extra}">{cell}</td>' for cell, extra in zip(cells, nowrap, strict=True)) + "</tr>"
+    return (
+        f"<tr{PLAIN}>"
+        + "".join(f'<td style="{CELL};{extra}">{cell}</td>' for cell, extra in zip(cells, nowrap, strict=True))
+        + "</tr>"
+    )
 
 
 def _pill(verdict: Verdict, language: str) -> str:
     mark, word, ink, ground = PILLS[verdict]
-    style = f"background:{ground};color:{ink};border-radius:10px;padding:2px 9px;font-weight:600;white-space:nowrap;font-size:.9em"
+    style = f"background:{ground};color:{ink};border-radius:10px;padding:2px 9px;font-weight:600;font-size:.9em"
     return f'<span style="{style}">{mark} {escape(translate(word, language))}</span>'
 
 
 def _summary(judged: Grade, screen: Screen) -> str:
     """The last line of the report in text, with the outcome as a pill before it."""
     last = next(line for line in reversed(grade_lines(judged, screen.language)) if "·" in line)
-    verdict = {Outcome.PASSED: Verdict.PASS, Outcome.BELOW: Verdict.BLOCKED, Outcome.UNGRADABLE: Verdict.ERROR}[judged.outcome]
+    verdict = {Outcome.PASSED: Verdict.PASS, Outcome.BELOW: Verdict.BLOCKED, Outcome.UNGRADABLE: Verdict.ERROR}[
+        judged.outcome
+    ]
     _, _, ink, ground = PILLS[verdict]
     points, *rest = last.strip().split(" · ")
     pill = f'<b style="background:{ground};color:{ink};border-radius:10px;padding:2px 9px">{escape(points)}</b>'
@@ -201,14 +221,11 @@ def journal(kept: Journal, screen: Screen) -> Shown:
         line = f"<del>{escape(entry.line)}</del> ({escape(screen.phrase('undone'))})" if undone else escape(entry.line)
         code = f'<code style="{MONO};background:none;color:inherit;white-space:pre-wrap">{line}</code>'
         cells = [str(entry.n), escape(after), escape(entry.place), code, str(entry.status)]
-        rows.append("<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>")
+        rows.append(f"<tr{PLAIN}>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>")
         mark = f"  ({screen.phrase('undone')})" if undone else ""
         lines.append(f"{entry.n:>4}  {after:>10}  {entry.place:<12}  {entry.line}{mark}")
     head = "".join(f'<th scope="col" style="{CELL};border-top:0;{QUIET}">{escape(word)}</th>' for word in heads)
-    table = (
-        '<table style="border-collapse:collapse;margin:.4em 0;font-size:inherit">'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
+    table = f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     if not rows:
         return words(screen.phrase("nothing has been typed yet"))
     return Shown(table, "\n".join(lines) + "\n")

@@ -6,8 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from labs.scenario.library import find_scenario, load_scenario
+from labs.scenario.library import load_scenario
 from labs.scenario.scenario import ScenarioError
+from labs.ui.catalogue import scenario_named
 from labs.ui.storage import write_whole
 from labs.ui.style import Refusal, Screen
 
@@ -17,14 +18,16 @@ WORST_FIRST = (4, 1, 0)
 UNREADABLE = 2
 
 
-def grade_files(screen: Screen, *, files: tuple[Path, ...], form: str, output: Path | None, scenario: str | None) -> int:
+def grade_files(
+    screen: Screen, *, files: tuple[Path, ...], form: str, output: Path | None, scenario: str | None
+) -> int:
     """`netwerf grade`: the report of every submission, and the worst exit status of them all."""
     from grader import grade
     from grader.report import FORMATS
 
     if _unreadable(screen, files):
         return UNREADABLE
-    known = find_scenario(scenario) if scenario is not None else None
+    known = scenario_named(scenario) if scenario is not None else None
     grades = [(str(path), grade(path, scenario=known)) for path in files]
     report = FORMATS[form](grades, language=screen.language)
     if output is None and form == "text":
@@ -43,7 +46,9 @@ def _unreadable(screen: Screen, files: tuple[Path, ...]) -> bool:
         try:
             if path.is_dir():
                 found = True
-                screen.warn("{file} is a folder; name the files in it, such as {example}", file=path, example=path / "*.netwerf")
+                screen.warn(
+                    "{file} is a folder; name the files in it, such as {example}", file=path, example=path / "*.netwerf"
+                )
                 continue
             with path.open("rb"):
                 pass
@@ -78,6 +83,9 @@ def validate_files(screen: Screen, *, files: tuple[Path, ...]) -> int:
             scenario = load_scenario(path)
         except ScenarioError as error:
             status = 2
+            if all(not problem.line for problem in error.problems):
+                screen.warn("{file} cannot be read ({error})", file=path, error=error.problems[0].message)
+                continue
             for problem in error.problems:
                 screen.show(problem.render(error.file), err=True)
             screen.warn("{file}: {count} to mend", file=path, count=len(error.problems))

@@ -22,7 +22,8 @@ def open_notebooks(screen: Screen, *, no_browser: bool) -> int:
     """Start JupyterLab and stay until it ends. Raises Refusal where it is not installed."""
     if find_spec("jupyterlab") is None or find_spec("ipykernel") is None:
         raise Refusal(
-            'JupyterLab is not installed; mend it with: pip install "netwerf[notebook]"  (the labs work in the terminal too: netwerf list)'
+            'JupyterLab is not installed; mend it with: pip install "netwerf[notebook]"  '
+            "(the labs work in the terminal too: netwerf list)"
         )
     folder = home() / "notebooks"
     if not is_writable(folder):

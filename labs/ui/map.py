@@ -37,7 +37,7 @@ def text_map(
 ) -> str:
     """The map for a terminal: a drawing with the room and addresses of each device beside it.
 
-    A drawing that would be wider than `width` characters is drawn downwards. `ascii_only` uses `-`, `|`, `+` and a backquote.
+    A drawing that would be wider than `width` characters is drawn downwards. `ascii_only` draws with `-`, `|` and `+`.
     """
     return draw_text(site, ascii_only=ascii_only, addresses=addresses, language=language, width=width)
 

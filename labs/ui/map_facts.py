@@ -20,7 +20,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """An address of a device; `address` is None where DHCP still has to give one. `port` is the interface that has it."""
+    """An address of a device; `address` is None where DHCP still has to give one. `port` is its interface."""
 
     port: str
     address: InterfaceAddress | None

@@ -1,7 +1,7 @@
 """Where everything on the map stands: internet at the left, what hangs on it to the right, one column for each step.
 
-Boxes never overlap: every device with what hangs on it gets a strip of its own, and a lead never skips a column, because
-columns are distances in the graph. Lengths are SVG user units. Same site, same picture.
+Boxes never overlap: every device with what hangs on it gets a strip of its own, and a lead never skips a column,
+because columns are distances in the graph. Lengths are SVG user units. Same site, same picture.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The map as a picture: one SVG without scripts, fonts or styles from elsewhere, on a background of its own.
 
-No difference hangs on a colour alone: subnets have letters, a lead without link is dashed, a verdict has a mark and a word.
+No difference hangs on a colour alone: subnets have letters, a lead without link is dashed, a verdict has mark and word.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ VERDICTS = {  # mark, word, ink, fill
 }
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 NAME, LINE, TINY = 13.0, 11.0, 9.5
-IN_BETWEEN = (Kind.INTERNET, Kind.ROUTER, Kind.SWITCH)  # these stand outside the room boxes and say their room themselves
+IN_BETWEEN = (
+    Kind.INTERNET,
+    Kind.ROUTER,
+    Kind.SWITCH,
+)  # these stand outside the room boxes and say their room themselves
 MARGIN = 22.0
 ICON_SPACE = 40.0
 LINE_HEIGHT = 16.0
@@ -49,7 +53,7 @@ class _Card:
     lines: list[tuple[str, str]] = field(default_factory=list)
     pills: list[tuple[str, str, str, str]] = field(default_factory=list)
     field_width: float = 0.0
-    """The width of the one line that stands beside the name on a low card; 0 for a card with its lines below the name."""
+    """The width of the one line that stands beside the name on a low card; 0 where lines stand below the name."""
 
     @property
     def size(self) -> Size:
@@ -59,7 +63,9 @@ class _Card:
         if self.field_width:
             return Size(ICON_SPACE + name + 14 + self.field_width + 10, 28.0)
         widths = [name, *(_line_width(*line) for line in self.lines)]
-        return Size(ICON_SPACE + max(widths) + 12, max(36.0, 25 + LINE_HEIGHT * len(self.lines) + (3 if self.lines else 0)))
+        return Size(
+            ICON_SPACE + max(widths) + 12, max(36.0, 25 + LINE_HEIGHT * len(self.lines) + (3 if self.lines else 0))
+        )
 
 
 def _line_width(letter: str, text: str) -> float:
@@ -71,7 +77,12 @@ def _pill_width(word: str) -> float:
 
 
 def draw_map(
-    site: Site, *, verdicts: Mapping[str, str] | None = None, language: str = "en", addresses: bool = True, twin: str = ""
+    site: Site,
+    *,
+    verdicts: Mapping[str, str] | None = None,
+    language: str = "en",
+    addresses: bool = True,
+    twin: str = "",
 ) -> str:
     """The SVG. `twin` is the same in words, for who cannot see it."""
     return _Drawing(site, verdicts or {}, language, addresses=addresses).draw(twin)
@@ -126,7 +137,7 @@ class _Drawing:
 
     def _make_low(self) -> None:
         """On a busy map what a device has to say stands beside its name."""
-        low = [card for card in self._cards.values() if len(card.lines) == 1]
+        low = [card for card in self._cards.values() if len(card.lines) == 1 and card.device.kind not in IN_BETWEEN]
         width = max((_line_width(*card.lines[0]) for card in low), default=0.0)
         for card in low:
             card.field_width = width
@@ -164,7 +175,8 @@ class _Drawing:
             f'font-family="{FONT}" font-size="{_n(LINE)}">\n'
             f'<title id="map-{mark}-title">{escape(counts)}</title>\n'
             f'<desc id="map-{mark}-desc">{escape(twin)}</desc>\n'
-            f'<rect x="0.5" y="0.5" width="{_n(width - 1)}" height="{_n(height - 1)}" rx="12" fill="{PAPER}" stroke="{FRAME}"/>\n'
+            f'<rect x="0.5" y="0.5" width="{_n(width - 1)}" height="{_n(height - 1)}" rx="12" '
+            f'fill="{PAPER}" stroke="{FRAME}"/>\n'
             f"{inside}\n</svg>\n"
         )
 
@@ -193,15 +205,22 @@ class _Drawing:
             path = f"M{_n(ax)} {_n(ay)}H{_n(start)}{curve}H{_n(bx)}"
         live = lead.link in self._facts.live
         colour = self._colour(self._facts.subnet_at.get(lead.link.a, ""))
-        style = f'stroke="{colour}" stroke-width="2"' if live else f'stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"'
+        style = (
+            f'stroke="{colour}" stroke-width="2"'
+            if live
+            else f'stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"'
+        )
         return f'<path d="{path}" fill="none" {style}><title>{escape(str(lead.link))}</title></path>'
 
     def _port_label(self, end: Endpoint, x: float, y: float, side: int) -> str:
         link = self._site.link_at(end)
         live = link is not None and link in self._facts.live
         colour = self._colour(self._facts.subnet_at.get(end, "")) if live else FAINT
-        lamp = f'<circle cx="{_n(x)}" cy="{_n(y)}" r="3.2" fill="{colour if live else PAPER}" stroke="{colour}" stroke-width="1.4"/>'
-        return lamp + _text(x + 7 * side, y - 4.5, end.port, TINY, SOFT, anchor="start" if side > 0 else "end", halo=True)
+        paint = f'fill="{colour if live else PAPER}" stroke="{colour}" stroke-width="1.4"'
+        lamp = f'<circle cx="{_n(x)}" cy="{_n(y)}" r="3.2" {paint}/>'
+        return lamp + _text(
+            x + 7 * side, y - 4.5, end.port, TINY, SOFT, anchor="start" if side > 0 else "end", halo=True
+        )
 
     def _device(self, box: Box) -> str:
         device, card = self._site.devices[box.device], self._cards[box.device]
@@ -211,13 +230,15 @@ class _Drawing:
         hint = ", ".join(filter(None, (device.purpose or str(device.kind), device.room)))
         content = card.size.height
         top = box.y + (box.height - content) / 2
-        parts = [
-            f"<g><title>{escape(f'{device.name}: {hint}')}</title>",
+        frame = (
             f'<rect x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="7" '
-            f'fill="{CARD if on else OFF_FILL}" stroke="{CARD_LINE}"{dash}/>',
+            f'fill="{CARD if on else OFF_FILL}" stroke="{CARD_LINE}"{dash}/>'
+        )
+        icon = (
             f'<g transform="translate({_n(box.x + 9)} {_n(box.middle - 12)})" fill="none" stroke="{ink}" '
-            f'stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">{ICONS[device.kind]}</g>',
-        ]
+            f'stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">{ICONS[device.kind]}</g>'
+        )
+        parts = [f"<g><title>{escape(f'{device.name}: {hint}')}</title>", frame, icon]
         x = box.x + ICON_SPACE
         y = top + (17.5 if card.lines and not card.field_width else content / 2 + 4.5)
         parts.append(_text(x, y, device.name, NAME, INK if on else SOFT, bold=True))
@@ -243,7 +264,12 @@ class _Drawing:
         entries: list[tuple[str, float]] = []
         for name, network in self._site.subnets.items():
             text = f"{name} {network}"
-            entries.append((self._chip(0, -9.5, self._facts.letters[name]) + _text(19, 0, text, LINE, SOFT), 19 + text_width(text, LINE)))
+            entries.append(
+                (
+                    self._chip(0, -9.5, self._facts.letters[name]) + _text(19, 0, text, LINE, SOFT),
+                    19 + text_width(text, LINE),
+                )
+            )
         if any(link not in self._facts.live for link in self._site.links):
             text = self._say("no link")
             line = f'<path d="M0 -4H24" stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"/>'
@@ -276,12 +302,21 @@ def _pill(x: float, y: float, mark: str, word: str, colours: tuple[str, str]) ->
     return (
         f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(_pill_width(word))}" height="15" rx="7.5" fill="{fill}"/>'
         f'<g transform="translate({_n(x + 5)} {_n(y + 2.5)})" fill="none" stroke="{ink}" stroke-width="1.7" '
-        f'stroke-linecap="round" stroke-linejoin="round">{MARKS[mark]}</g>' + _text(x + 18, y + 11, word, TINY, ink, bold=True)
+        f'stroke-linecap="round" stroke-linejoin="round">{MARKS[mark]}</g>'
+        + _text(x + 18, y + 11, word, TINY, ink, bold=True)
     )
 
 
-def _text(  # noqa: PLR0913, PLR0917 - what a line of text on a picture needs
-    x: float, y: float, text: str, size: float, ink: str, *, bold: bool = False, anchor: str = "start", halo: bool = False
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    ink: str,
+    *,
+    bold: bool = False,
+    anchor: str = "start",
+    halo: bool = False,
 ) -> str:
     style = f' text-anchor="{anchor}"' if anchor != "start" else ""
     style += ' font-weight="600"' if bold else ""

@@ -17,12 +17,16 @@ VERDICTS = {"pass": "in order", "fail": "fails", "blocked": "not judged", "error
 Row = tuple[str, str]  # the drawing so far, and the device that the line ends with
 
 
-def draw_text(site: Site, *, ascii_only: bool = False, addresses: bool = True, language: str = "en", width: int = 100) -> str:
+def draw_text(
+    site: Site, *, ascii_only: bool = False, addresses: bool = True, language: str = "en", width: int = 100
+) -> str:
     """The drawing: end devices with room and addresses to the right of it, what stands in between below it."""
     return _Drawing(site, ASCII if ascii_only else BOX, language, addresses=addresses).text(width)
 
 
-def tell_site(site: Site, *, verdicts: Mapping[str, str] | None = None, addresses: bool = True, language: str = "en") -> str:
+def tell_site(
+    site: Site, *, verdicts: Mapping[str, str] | None = None, addresses: bool = True, language: str = "en"
+) -> str:
     """The same as a list, a line for each device and each lead."""
     return _Drawing(site, BOX, language, addresses=addresses).sentences(verdicts or {})
 
@@ -101,7 +105,9 @@ class _Drawing:
         return [self._say("not plugged in:"), *self._told(rows)]
 
     def _subnets(self) -> list[str]:
-        rows = [(self._say("subnet {name}", name=name), str(network), "") for name, network in self._site.subnets.items()]
+        rows = [
+            (self._say("subnet {name}", name=name), str(network), "") for name, network in self._site.subnets.items()
+        ]
         return _columns(rows)
 
     def _owned_text(self, name: str) -> str:

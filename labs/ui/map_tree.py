@@ -38,14 +38,14 @@ class Trees:
 
 def grow_trees(site: Site) -> Trees:
     """Breadth first from every internet, or from the router or switch with the most leads where there is none."""
-    import networkx
+    import networkx as nx
 
     trees = Trees(leads=[link for link in site.links if all(end.device in site.devices for end in link.ends)])
-    graph = networkx.MultiGraph()
+    graph = nx.MultiGraph()
     graph.add_nodes_from(site.devices)
     graph.add_edges_from((link.a.device, link.b.device) for link in trees.leads)
     parts = []
-    for members in networkx.connected_components(graph):
+    for members in nx.connected_components(graph):
         if len(members) == 1 and not graph.degree(next(iter(members))):
             trees.loose += members
         else:

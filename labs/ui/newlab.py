@@ -22,7 +22,9 @@ def new_scenario(screen: Screen, *, name: str, folder: Path) -> int:
     """Write NAME.yaml and say what comes next. Raises Refusal; an existing file is never touched."""
     if not NAME.fullmatch(name):
         raise Refusal(
-            '"{name}" is not a name for a scenario; allowed: small letters, digits and hyphens, a letter first (3 to 61)', name=name
+            '"{name}" is not a name for a scenario; '
+            "allowed: small letters, digits and hyphens, a letter first (3 to 61)",
+            name=name,
         )
     path = folder / f"{name}.yaml"
     try:

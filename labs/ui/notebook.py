@@ -57,7 +57,7 @@ def unload_ipython_extension(ipython: InteractiveShell) -> None:
 
 @contextmanager
 def _in_one_line(screen: Screen) -> Iterator[None]:
-    """Mistakes of the person at the keyboard become one line, and the cell fails; everything else is ours and says so."""
+    """Mistakes of the person at the keyboard become one line, and the cell fails; the rest is ours and says so."""
     try:
         yield
     except Refusal as refusal:
@@ -104,7 +104,9 @@ class LabMagics(Magics):
             self._shown = None
             return
         typed = sum(entry.place != DESK for entry in lab.journal.effective())
-        about = self.screen.phrase("lab {name}, seed {seed}: {count} lines typed", name=lab.scenario.id, seed=lab.seed, count=typed)
+        about = self.screen.phrase(
+            "lab {name}, seed {seed}: {count} lines typed", name=lab.scenario.id, seed=lab.seed, count=typed
+        )
         display(html.words(about))
 
     @property
@@ -137,7 +139,8 @@ class LabMagics(Magics):
             if self.opened.replayed:
                 notices.append(
                     self.screen.phrase(
-                        "you go on where you stopped: {count} lines were typed again for you; %lab {name} --seed {seed} --new begins anew",
+                        "you go on where you stopped: {count} lines were typed again for you; "
+                        "%lab {name} --seed {seed} --new begins anew",
                         count=self.opened.replayed,
                         name=name,
                         seed=seed,
@@ -145,7 +148,7 @@ class LabMagics(Magics):
                 )
         lab = self._lab
         self._show_order(lab, notices)
-        self._shown = lab
+        self._shown = lab  # the cell may end with it
         return lab
 
     def _is_open(self, name: str, seed: str) -> bool:
@@ -155,7 +158,7 @@ class LabMagics(Magics):
         language = self.screen.language
         told = [notice.in_language(language) if isinstance(notice, Message) else notice for notice in notices]
         parts = [html.story(lab, self.screen), *(html.words(text, loud=True) for text in told)]
-        # As a visitor sees it: boxes and leads. Addresses are for who asks: %map.
+        # As a visitor sees it: boxes and leads. Addresses are what the trainee has to ask for.
         parts.append(html.site_map(lab.observe(), self.screen, addresses=False))
         rows = [(self.screen.phrase("places"), ", ".join(lab.places)), (self.screen.phrase("magics"), MAGIC_WORDS)]
         display(html.together([*parts, html.pairs(rows)]))
@@ -179,7 +182,9 @@ class LabMagics(Magics):
         if len(names) != 1:
             raise Refusal("{usage}", usage=USAGE)
         if values["--lang"] not in LANGUAGES:
-            raise Refusal('"{value}" is not a language; allowed: {words}', value=values["--lang"], words=", ".join(LANGUAGES))
+            raise Refusal(
+                '"{value}" is not a language; allowed: {words}', value=values["--lang"], words=", ".join(LANGUAGES)
+            )
         if not SEED.fullmatch(values["--seed"]):
             raise Refusal(
                 '"{value}" is not a seed; allowed: a number or a word of small letters, digits, - and _ (at most 40)',
@@ -247,8 +252,8 @@ class LabMagics(Magics):
 
     def _cell(self, place: str, lines: list[str]) -> str:
         """What tells one cell from another: the id that the front end gave it, else its text."""
-        parent = self.shell.get_parent() if hasattr(self.shell, "get_parent") else {}
-        name = (parent or {}).get("metadata", {}).get("cellId", "")
+        ask = getattr(self.shell, "get_parent", dict)  # a shell without a front end has no such thing
+        name = (ask() or {}).get("metadata", {}).get("cellId", "")
         return "\n".join([str(name), place, *lines])
 
     def _ran_before(self, place: str, lines: list[str]) -> list[Shown]:
@@ -278,9 +283,11 @@ class LabMagics(Magics):
     @line_magic
     @_careful
     def map(self, line: str) -> None:
-        """The site as it now is, with the addresses that devices have."""
-        _nothing_behind("map", line)
-        display(html.site_map(self._lab.observe(), self.screen))
+        """The site as it now is; `%map --addresses` tells what a technician would have asked each device for."""
+        words = _words(line)
+        if words not in ([], ["--addresses"]):
+            raise Refusal("usage: %map [--addresses]")
+        display(html.site_map(self._lab.observe(), self.screen, addresses=bool(words)))
 
     @line_magic
     @_careful
@@ -310,7 +317,11 @@ class LabMagics(Magics):
         judged = grader.check(lab)
         site = lab.observe()
         verdicts = verdicts_of(lab.scenario, judged, site)
-        display(html.together([html.grade(judged, self.screen), html.site_map(site, self.screen, verdicts=verdicts, addresses=False)]))
+        display(
+            html.together(
+                [html.grade(judged, self.screen), html.site_map(site, self.screen, verdicts=verdicts, addresses=False)]
+            )
+        )
 
     @line_magic
     @_careful
@@ -362,7 +373,9 @@ class LabMagics(Magics):
         judged = grader.check(lab)
         parts = [html.words(self.screen.phrase("{file} is written; hand it in.", file=target))]
         if aside is not None:
-            parts.append(html.words(self.screen.phrase("another file of that name is now {file}", file=aside), loud=True))
+            parts.append(
+                html.words(self.screen.phrase("another file of that name is now {file}", file=aside), loud=True)
+            )
         parts.append(html.grade(judged, self.screen))
         if judged.outcome is Outcome.PASSED and lab.scenario.debrief.in_language(self.screen.language):
             parts.append(html.words(debrief(lab, self.screen)))

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labs.journal import DESK
+from labs.engines.base import CommandRejected
+from labs.journal import DESK, JournalError
 from labs.lab import Lab, open_lab, resume
 from labs.messages import Message, message
 from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Scenario
 from labs.ui.storage import FileLock, autosave_path, is_writable, set_aside
+from labs.ui.style import Refusal
 
 __all__ = ["Opened", "open_or_resume"]
 
 
 @dataclass(slots=True)
 class Opened:
-    """A lab that is held by this process. `replayed` counts the lines that were typed again to come where it was left."""
+    """A lab that is held by this process. `replayed` counts the lines that were typed again to get there."""
 
     lab: Lab
     lock: FileLock | None = None
@@ -34,12 +36,15 @@ class Opened:
 def open_or_resume(name: str, seed: str = "0", *, new: bool = False, trainee: str = "") -> Opened:
     """Go on with the lab of that scenario and seed, or begin it; with `new` begin again and put the old file aside.
 
-    Raises ScenarioError, JournalError, and LabInUse where another window has it.
+    Raises ScenarioError, Refusal, and LabInUse where another window has it.
     """
     scenario = find_scenario(name)
     path = autosave_path(scenario.id, seed)
     if not is_writable(path.parent):
-        notice = message("nothing is kept when you leave: {folder} cannot be written (NETWERF_HOME names another)", folder=path.parent)
+        notice = message(
+            "nothing is kept when you leave: {folder} cannot be written (NETWERF_HOME names another)",
+            folder=path.parent,
+        )
         return Opened(open_lab(scenario, seed=seed, trainee=trainee), notices=[notice])
     lock = FileLock(path)
     try:
@@ -49,20 +54,31 @@ def open_or_resume(name: str, seed: str = "0", *, new: bool = False, trainee: st
         raise
 
 
-def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: bool, trainee: str) -> Opened:  # noqa: PLR0913
+def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: bool, trainee: str) -> Opened:
     aside = set_aside(path) if new else None
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         opened = Opened(open_lab(scenario, seed=seed, trainee=trainee, autosave=path), lock)
         if aside is not None:
             opened.notices.append(message("begun again; what you did before is in {file}", file=aside))
         return opened
-    lab = resume(path, scenario=scenario)
+    try:
+        lab = resume(path, scenario=scenario)
+    except (JournalError, CommandRejected) as error:
+        raise Refusal("{file}: {error} (--new begins again and keeps the old file)", file=path, error=error) from None
+    if (lab.journal.header.scenario, lab.seed) != (scenario.id, seed):
+        lab.close()
+        raise Refusal(
+            "{file} holds another lab ({id}, seed {seed})", file=path, id=lab.journal.header.scenario, seed=lab.seed
+        )
     replayed = sum(entry.place != DESK for entry in lab.journal.effective())
     opened = Opened(lab, lock, replayed)
     if lab.journal.notice:
         opened.notices.append(message("{notice}", notice=lab.journal.notice))
     if lab.divergence is not None:
         opened.notices.append(
-            message("the replay {what}: this version answers otherwise; begin again to be sure of your points", what=str(lab.divergence))
+            message(
+                "the replay {what}: this version answers otherwise; begin again to be sure of your points",
+                what=str(lab.divergence),
+            )
         )
     return opened

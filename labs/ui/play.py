@@ -12,8 +12,8 @@ from labs.engines.base import CommandRejected
 from labs.journal import DESK, JournalError
 from labs.lab import HANDS, Lab, open_lab, resume
 from labs.model.durations import format_duration
-from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Scenario
+from labs.ui.catalogue import scenario_named
 from labs.ui.command import fault_line
 from labs.ui.desk import first_place, work_order
 from labs.ui.reading import Completion, Reader, interruptible, is_incomplete, read_whole, reader_for
@@ -32,7 +32,7 @@ def play(screen: Screen, *, scenario: str, seed: str, new: bool, trainee: str) -
     """Work in a lab until the end of the lines. Raises Refusal, ScenarioError, LabInUse."""
     if len(trainee) > MAX_TRAINEE:
         raise Refusal("the name of a trainee has at most {most} characters", most=MAX_TRAINEE)
-    known = find_scenario(scenario)
+    known = scenario_named(scenario)
     path = autosave_path(known.id, seed, _folder(screen))
     with contextlib.closing(_Held(path)):
         if new and (kept := set_aside(path)) is not None:
@@ -62,7 +62,11 @@ def _folder(screen: Screen) -> Path:
         return wanted
     here = Path.cwd()
     if not is_writable(here):
-        raise Refusal("neither {wanted} nor {here} can be written; set NETWERF_HOME to a folder of yours", wanted=wanted, here=here)
+        raise Refusal(
+            "neither {wanted} nor {here} can be written; set NETWERF_HOME to a folder of yours",
+            wanted=wanted,
+            here=here,
+        )
     screen.warn("{wanted} cannot be written; the lab is kept in {here}", wanted=wanted, here=here)
     return here
 
@@ -76,7 +80,9 @@ def _open(scenario: Scenario, seed: str, path: Path, trainee: str) -> tuple[Lab,
         raise Refusal("{file}: {error} (--new begins again and keeps the old file)", file=path, error=error) from None
     if (lab.journal.header.scenario, lab.seed) != (scenario.id, seed):
         lab.close()
-        raise Refusal("{file} holds another lab ({id}, seed {seed})", file=path, id=lab.journal.header.scenario, seed=lab.seed)
+        raise Refusal(
+            "{file} holds another lab ({id}, seed {seed})", file=path, id=lab.journal.header.scenario, seed=lab.seed
+        )
     return lab, True
 
 
@@ -208,7 +214,11 @@ class Terminal:
             self.screen.show(f"  {error}")
             self._as_before("")
         except OSError as error:
-            self._as_before(marked("{file} cannot be written ({error}); that line does not count."), file=self.lab.journal.path, error=error)
+            self._as_before(
+                marked("{file} cannot be written ({error}); that line does not count."),
+                file=self.lab.journal.path,
+                error=error,
+            )
         except Exception as error:  # noqa: BLE001 - a bug of ours must not take the lab with it
             self.screen.show(fault_line(self.screen, error), err=True)
             self._as_before(marked("That line does not count; the site is as it was before."))
@@ -265,6 +275,6 @@ def _of_device(lab: Lab, place: str, line: str) -> list[Completion]:
     from labs.shell.completion import complete
 
     engine: Any = lab.engine
-    typed = "" if not line or line[-1].isspace() else line.split()[-1]
+    typed = "" if not line or line[-1].isspace() else line.rsplit(maxsplit=1)[-1]
     offers = complete(engine.node(place), line, len(line), engine.session(place).directory)
     return [(offer, len(typed)) for offer in offers]

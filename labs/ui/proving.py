@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,12 +13,15 @@ from functools import partial
 from labs.messages import Message, message
 from labs.scenario.library import find_scenario, scenario_files
 from labs.scenario.scenario import ScenarioError
+from labs.ui.catalogue import scenario_named
 from labs.ui.style import Refusal, Screen
 
 __all__ = ["prove_scenarios"]
 
 WRONG = 2
 NOT_PROVED = 1
+WIDEST_NAME = 44
+SEED = re.compile(r" \(seed [^)]*\)$")
 
 
 @dataclass(slots=True)
@@ -62,6 +67,9 @@ def prove_scenarios(screen: Screen, *, scenarios: tuple[str, ...], every: bool, 
     names = [str(path) for path in scenario_files()] if every else list(scenarios)
     if not names:
         raise Refusal("which scenario? Give names or files, or --all (see: netwerf list)")
+    for name in names:
+        with contextlib.suppress(ScenarioError):  # told when its turn comes
+            scenario_named(name)
     begun = time.perf_counter()
     worst, proved = 0, 0
     for tried in _tried(names, seeds):
@@ -92,7 +100,11 @@ def _tried(names: list[str], seeds: int) -> Iterator[Tried]:
                 for tried in pool.map(attempt, names):
                     done += 1
                     yield tried
-        except (OSError, ImportError, RuntimeError):  # no semaphores, no processes (a browser, a sandbox): one by one then
+        except (
+            OSError,
+            ImportError,
+            RuntimeError,
+        ):  # no semaphores, no processes (a browser, a sandbox): one by one then
             pass
     yield from map(attempt, names[done:])
 
@@ -103,10 +115,11 @@ def _show(screen: Screen, tried: Tried, seeds: int, *, quiet: bool) -> None:
             screen.show(problem, err=True)
         screen.warn("{name}: the scenario is wrong, nothing was proved", name=tried.name)
         return
-    shown = [line for line in tried.lines if not (quiet and line[0])]
+    rows = _grouped(tried.lines)
+    shown = [row for row in rows if not (quiet and row[0])]
     if shown or not quiet:
         screen.show(tried.name, bold=True)
-    width = max((len(what) for _, what, _ in tried.lines), default=0)
+    width = min(max((len(what) for _, what, _ in rows), default=0), WIDEST_NAME)
     for good, what, said in shown:
         word = "" if good else screen.phrase("   <- must not be")
         screen.verdict(f"  {'✔' if good else '✖'} {what:<{width}}  {said.in_language(screen.language)}{word}")
@@ -120,3 +133,18 @@ def _show(screen: Screen, tried: Tried, seeds: int, *, quiet: bool) -> None:
     if not quiet or tried.status:
         screen.verdict(f"  {'✔' if tried.status == 0 else '✖'} {ending.in_language(screen.language)}")
         screen.show()
+
+
+def _grouped(lines: list[tuple[bool, str, Message]]) -> list[tuple[bool, str, Message]]:
+    """What went alike for every seed stands in one line; what differed keeps the seed in its name."""
+    alike: dict[str, list[tuple[bool, str, Message]]] = {}
+    for line in lines:
+        alike.setdefault(SEED.sub("", line[1]), []).append(line)
+    rows: list[tuple[bool, str, Message]] = []
+    for what, group in alike.items():
+        good, _, said = group[0]
+        if all((other[0], other[2]) == (good, said) for other in group):
+            rows.append((good, what, said))
+        else:
+            rows += group
+    return rows

@@ -14,7 +14,16 @@ from labs.journal import Journal
 from labs.shell.bash.lexer import ShellSyntaxError
 from labs.shell.bash.parser import parse
 
-__all__ = ["Completion", "PersonReader", "PlainReader", "Reader", "interruptible", "is_incomplete", "read_whole", "reader_for"]
+__all__ = [
+    "Completion",
+    "PersonReader",
+    "PlainReader",
+    "Reader",
+    "interruptible",
+    "is_incomplete",
+    "read_whole",
+    "reader_for",
+]
 
 CONTINUED = "> "
 MAX_CONTINUED = 2_000  # lines of one here-document
@@ -23,7 +32,7 @@ Completion = tuple[str, int]
 
 
 def is_incomplete(text: str) -> bool:
-    """True where a shell would ask for another line: an open quote, here-document or loop, `|`, `&&`, or a backslash."""
+    """True where a shell asks for another line: an open quote, here-document or loop, `|`, `&&`, or a backslash."""
     trailing = len(text) - len(text.rstrip("\\"))
     if trailing % 2:
         return True
@@ -66,7 +75,9 @@ class PersonReader:
 
     person = True
 
-    def __init__(self, history: Iterable[str], complete: Callable[[str, int], list[Completion]], *, colour: bool) -> None:
+    def __init__(
+        self, history: Iterable[str], complete: Callable[[str, int], list[Completion]], *, colour: bool
+    ) -> None:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.completion import Completer
         from prompt_toolkit.completion import Completion as Offer
@@ -125,7 +136,7 @@ def read_whole(reader: Reader, prompt: str, open_ended: Callable[[str], bool]) -
 
 @contextmanager
 def interruptible(*, at_all: bool = True) -> Iterator[None]:
-    """Inside, the first Ctrl-C raises KeyboardInterrupt, but never while the journal is being written; further ones are ignored.
+    """The first Ctrl-C inside raises KeyboardInterrupt, never while the journal is being written; others are ignored.
 
     With `at_all=False` none does. Where signals cannot be caught (another thread, a browser) nothing changes.
     """

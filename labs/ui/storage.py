@@ -12,7 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-__all__ = ["SUFFIX", "FileLock", "LabInUse", "autosave_path", "home", "is_writable", "keep_copy", "set_aside", "write_whole"]
+__all__ = [
+    "SUFFIX",
+    "FileLock",
+    "LabInUse",
+    "autosave_path",
+    "home",
+    "is_writable",
+    "keep_copy",
+    "set_aside",
+    "write_whole",
+]
 
 SUFFIX = ".netwerf"
 MAX_SEED_CHARACTERS = 40
@@ -35,7 +45,7 @@ def home() -> Path:
 
 
 def is_writable(folder: Path) -> bool:
-    """True where a file can be made; the folder is made if need be. Asked of the disk: permissions do not tell it all."""
+    """True where a file can be made; the folder is made if need be. The disk is asked: permissions do not tell all."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -51,7 +61,7 @@ def autosave_path(scenario_id: str, seed: int | str, folder: Path | None = None)
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename the file of a lab, so that a new one can begin; returns where the old one went, None where there was none."""
+    """Rename the file of a lab, so that a new one can begin; returns its new path, None where there was none."""
     if not path.exists():
         return None
     number = 1

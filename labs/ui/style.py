@@ -1,11 +1,12 @@
-"""How the command line speaks: in the language of the reader, with marks that the terminal can show, coloured for people only.
+"""How the command line speaks: in the language of the reader, with marks that the terminal has, coloured for people only.
 
-Every text is an English template that the catalogues in `labs/locale` translate. `make messages` finds templates as the first
-argument of `say`, `warn`, `phrase`, `Refusal`, `marked`, `message` and `translate`.
+Every text is an English template that the catalogues in `labs/locale` translate. `make messages` finds templates as the
+first argument of `say`, `warn`, `phrase`, `Refusal`, `marked`, `message` and `translate`.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import textwrap
@@ -17,14 +18,14 @@ import click
 
 from labs.messages import Message, language, message
 
-__all__ = ["Refusal", "Screen", "columns", "marked", "plain"]
+__all__ = ["Refusal", "Screen", "columns", "marked", "near", "plain"]
 
 # What a console without these signs shows instead.
 ASCII = str.maketrans(
     {
-        "✔": "+", "✖": "x", "◌": "o", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "×": "x", "≤": "<=",
-        "─": "-", "━": "-", "│": "|", "┃": "|", "├": "+", "└": "`", "┌": ",", "┐": ".", "┘": "'", "┬": "+", "┴": "+", "┤": "+",
-        "┼": "+", "╭": ",", "╮": ".", "╰": "`", "╯": "'", "╌": "-", "═": "=", "║": "|", "▏": "|",
+        "✔": "+", "✖": "x", "◌": "o", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "×": "x",
+        "─": "-", "━": "-", "│": "|", "┃": "|", "├": "+", "└": "`", "┌": ",", "┐": ".", "┘": "'", "┬": "+", "┴": "+",
+        "┤": "+", "┼": "+", "╭": ",", "╮": ".", "╰": "`", "╯": "'", "╌": "-", "═": "=", "║": "|", "▏": "|", "≤": "<=",
         "‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ",
     }
 )  # fmt: skip
@@ -46,6 +47,12 @@ def marked(template: str) -> str:
     return template
 
 
+def near(word: str, allowed: Iterable[str]) -> Message:
+    """`; did you mean "x"?` where one of the allowed words is close, else nothing."""
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return message('; did you mean "{word}"?', word=close[0]) if close else Message("{word}", {"word": ""})
+
+
 def plain(text: str, encoding: str | None) -> str:
     """The text as far as an encoding has it: signs become ASCII ones, letters it lacks become `?`."""
     try:
@@ -62,7 +69,8 @@ def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
     table = [list(row) for row in rows]
     widths = [max(map(len, cells)) for cells in zip(*(row[:-1] for row in table), strict=True)]
     return [
-        gap.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in table
+        gap.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in table
     ]
 
 
@@ -117,4 +125,8 @@ class Screen:
         """Running text, wrapped; a blank line stays one."""
         for part in text.strip().split("\n\n"):
             words = " ".join(part.split())
-            self.show(textwrap.fill(words, self.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False))
+            self.show(
+                textwrap.fill(
+                    words, self.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+                )
+            )

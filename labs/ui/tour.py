@@ -1,4 +1,4 @@
-"""`netwerf tour`: a first walk. One lab is played from work order to grade; every line is typed, every answer is real."""
+"""`netwerf tour`: one lab, played from work order to grade; every line is really typed and every answer is real."""
 
 from __future__ import annotations
 
@@ -24,9 +24,21 @@ PAUSE_S = 0.25  # between lines, where a person watches
 
 SEARCH = (
     ("laptop", marked("Does the terminal answer?"), ("ping -c 2 ${terminal.address}",)),
-    ("laptop", marked("Who says that this address is his? One owner, one hardware address."), ("arping -c 3 -I eth0 ${terminal.address}",)),
-    ("printer", marked("The second one is the printer. Where does it get that address from?"), ("cat /etc/network/interfaces",)),
-    ("till", marked("And the till: where does it send what is not in its own network?"), ("ip route", "ping -c 1 ${gw.office.address}")),
+    (
+        "laptop",
+        marked("Who says that this address is his? One owner, one hardware address."),
+        ("arping -c 3 -I eth0 ${terminal.address}",),
+    ),
+    (
+        "printer",
+        marked("The second one is the printer. Where does it get that address from?"),
+        ("cat /etc/network/interfaces",),
+    ),
+    (
+        "till",
+        marked("And the till: where does it send what is not in its own network?"),
+        ("ip route", "ping -c 1 ${gw.office.address}"),
+    ),
 )
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from labs.journal import DESK
 from labs.lab import HANDS, Lab
 from labs.model.durations import format_duration, parse_duration
-from labs.scenario.schema import suggest
 from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
-from labs.ui.style import Refusal, Screen, columns, marked
+from labs.ui.style import Refusal, Screen, columns, marked, near
 
 __all__ = ["BY_HAND", "WORDS", "Desk", "is_word"]
 
@@ -137,7 +136,7 @@ class Desk:
                 'there is no place "{place}"; places: {places}{near}',
                 place=rest[0],
                 places=", ".join(self.lab.places),
-                near=suggest(rest[0], self.lab.places),
+                near=near(rest[0], self.lab.places),
             )
         self.place = rest[0]
 
@@ -179,7 +178,9 @@ class Desk:
         from grader import check
 
         if len(rest) > 1:
-            raise Refusal("hint takes the name of one check, such as: hint {check}", check=self.lab.scenario.checks[0].id)
+            raise Refusal(
+                "hint takes the name of one check, such as: hint {check}", check=self.lab.scenario.checks[0].id
+            )
         chosen = rest[0] if rest else None
         titles = {each.id: each.title for each in self.lab.scenario.checks}
         for hint in next_hint(self.lab, check(self.lab), chosen):
@@ -204,7 +205,10 @@ class Desk:
         if graded.outcome is Outcome.PASSED:
             self.screen.show()
             self.screen.paragraph(debrief(self.lab, self.screen) or self.screen.phrase("Well done."))
-            self.screen.say("  Hand in that file. Another lab: netwerf list. The same with other faults: --seed {seed}", seed=_next_seed(self.lab))
+            self.screen.say(
+                "  Hand in that file. Another lab: netwerf list. The same with other faults: --seed {seed}",
+                seed=_next_seed(self.lab),
+            )
         elif graded.outcome is Outcome.BELOW:
             self.screen.say("  You can go on and submit again; `hint` helps.")
 
@@ -225,7 +229,8 @@ class Desk:
             raise Refusal("edit takes the name of one file, such as: edit /etc/network/interfaces")
         if not person or not _editor():
             raise Refusal(
-                "edit needs a terminal and the variable EDITOR; without them: cat > {file} <<'EOF', the new text, EOF", file=rest[0]
+                "edit needs a terminal and the variable EDITOR; without them: cat > {file} <<'EOF', the new text, EOF",
+                file=rest[0],
             )
         path, old = self._file(rest[0])
         new = click.edit(old, extension=Path(path).suffix or ".txt")
@@ -251,10 +256,10 @@ class Desk:
 
 
 def here_document(path: str, text: str) -> str:
-    """One line of the journal that writes a file.
+    r"""One line of the journal that writes a file.
 
     >>> here_document("/etc/motd", "hello")
-    "cat > /etc/motd <<'EOF'\\nhello\\nEOF"
+    "cat > /etc/motd <<'EOF'\nhello\nEOF"
     """
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     delimiter = "EOF"

@@ -26,8 +26,7 @@ def journal(*lines: str, path: Path | None = None) -> Journal:
 def test_entry_is_on_disk_before_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "a folder with é" / "x.netwerf"
     made = journal("one", "two", path=path)
-    assert [entry.line for entry in Journal.load(path)] == ["one", "two"]
-    made.close()
+    assert [entry.line for entry in Journal.load(path)] == [entry.line for entry in made] == ["one", "two"]
 
 
 def test_torn_last_line_is_dropped_with_a_notice(tmp_path: Path) -> None:
@@ -43,7 +42,6 @@ def test_resumed_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
     path.write_text(journal("one", "two").dumps()[:-9], encoding="utf-8")
     loaded = Journal.load(path, keep_file=True)
     loaded.append(5, "pc", "three", Output("", 0))
-    loaded.close()
     assert [entry.line for entry in Journal.load(path)] == ["one", "three"]
     assert Journal.load(path).notice == ""
 

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom on a machine that never saw it, and leaves the lab for the trainee to repair."""
+"""Every notebook runs from top to bottom on a machine that never saw it, and leaves the repair to the trainee."""
 
 from __future__ import annotations
 

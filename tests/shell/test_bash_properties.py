@@ -19,10 +19,9 @@ from labs.testing import device, run
 
 NODE = device()
 PIECES = st.sampled_from(
-    "a b $ $( ) ( ` ' \" \\ ${ } { ; & && || | |& ! < > >> << <<< 2>&1 &> \n # if then fi else elif while do done for "
-    "in case esac ;; [[ ]] (( )) $(( x= =~ -eq * ? [ ] ~ 1 3> function time f() echo {1..3} {a,b} ${x:-} ${x/a/b}".split(
-        " "
-    )
+    "a b $ $( ) ( ` ' \" \\ ${ } { ; & && || | |& ! < > >> << <<< 2>&1 &> \n # if then fi else elif while do done "
+    "for in case esac ;; [[ ]] (( )) $(( x= =~ -eq * ? [ ] ~ 1 3> function time "
+    "f() echo {1..3} {a,b} ${x:-} ${x/a/b}".split(" ")
 )
 TEXT = st.lists(PIECES, max_size=20).flatmap(
     lambda parts: st.sampled_from(["".join(parts), " ".join(parts)])

@@ -33,7 +33,7 @@ SECOND = 1_000_000_000
 BOOT_NS = 60 * SECOND  # the site has been running this long when the trainee arrives
 PATIENCE_NS = 10 * SECOND + SECOND // 2  # how long a person watches before pressing Ctrl-C, not at the tick of a ping
 RESTART_NS = 20 * SECOND  # from `reboot` to the kernel's first line
-WATCH_NS = SECOND  # how often a person looks whether a command has become endless
+WATCH_NS = SECOND // 2  # how often a person looks whether a command has become endless
 LINE_LIMIT_NS = 25 * 3600 * SECOND  # no line takes longer than this
 EVENTS_PER_LINE = 3_000_000
 MAX_LINE = 16_384
@@ -131,6 +131,7 @@ class SimEngine:
                 self._interrupt(node, session)
                 return Output(terminal.take(), 124)
             if not node.powered:
+                terminal.write(f"Connection to {place} closed by remote host.\n")
                 self._clock.advance(self.now + RESTART_NS, done=lambda: place not in self._restarting)
                 return Output(terminal.take(), 255)
             if not session.endless(process):

@@ -12,10 +12,10 @@ from labs.model.addresses import IPv4, InterfaceAddress, Network
 from labs.model.state import Route
 from labs.net import icmp, tcp
 from labs.net.actions import Accepted, Delivered, DropReason, Forwarded, PolicyVerdict
+from labs.net.conntrack import UNTRACKED, Tracked
 from labs.net.ethernet import BROADCAST, Frame
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_ICMP, PROTO_TCP, Ipv4Packet
-from labs.net.conntrack import UNTRACKED
 from labs.net.netfilter import Filtered
 from labs.net.nftables import icmp_code
 from labs.net.routing import AddressType, RoutingTable, route_text
@@ -32,7 +32,9 @@ NETWORK_UNREACHABLE = "Network is unreachable"  # strerror(ENETUNREACH)
 HOST_UNREACHABLE = "No route to host"  # strerror(EHOSTUNREACH)
 LOOPBACK_NS = 10_000  # what a packet to oneself takes on a small machine
 LOOPBACK_ADDRESS = InterfaceAddress(IPv4.parse("127.0.0.1"), 8)
-ICMP_BURST = 6  # XRLIM_BURST_FACTOR, net/ipv4/route.c
+ICMP_BURST = 6  # XRLIM_BURST_FACTOR, net/ipv4/icmp.c
+HZ = 250  # ticks a second of Debian's kernel: the unit of net.ipv4.route.error_*
+NEVER_NS = -60 * 1_000_000_000  # a peer that was never told anything has a full bucket (inet_getpeer)
 # What a sender is told for each type of route that refuses (fib_props, net/ipv4/fib_semantics.c)
 REFUSING = {
     "blackhole": (None, "Invalid argument"),
@@ -48,7 +50,7 @@ class IpLayer:
         self._node = node
         self.routes = RoutingTable()
         self._identification = 0
-        self._credit: dict[IPv4, tuple[int, int]] = {}
+        self._credit: dict[IPv4, tuple[int, int]] = {}  # of each peer: what it may cost, and since when (inet_peer)
 
     # Addresses and the routes that come and go with them
 
@@ -138,6 +140,7 @@ class IpLayer:
         if address == LIMITED_BROADCAST or any(
             address == a.network.broadcast and a.length < 31
             for interface in self._node.interfaces.values()
+            if interface.up
             for a in interface.addresses
         ):
             return AddressType.BROADCAST
@@ -147,7 +150,7 @@ class IpLayer:
 
     def receive(self, interface: Interface, packet: Ipv4Packet, frame: Frame) -> None:
         """A packet came in from a neighbour."""
-        if packet.src.is_loopback or packet.dst.is_loopback or self._spoofed(interface, packet):
+        if packet.src.is_loopback or packet.dst.is_loopback or self.spoofed(interface, packet.src):
             self._node.drop(DropReason.INVALID_SOURCE, interface.name, frame=frame, packet=packet)
             return
         filtered = self._hook("prerouting", packet, incoming=interface, frame=frame)
@@ -162,18 +165,18 @@ class IpLayer:
         else:
             self._forward(interface, packet, frame, filtered)
 
-    def _spoofed(self, interface: Interface, packet: Ipv4Packet) -> bool:
-        """A source that is our own address, or that rp_filter (RFC 3704) does not believe."""
-        if self.is_local(packet.src) and packet.src != ANY:
+    def spoofed(self, interface: Interface, source: IPv4) -> bool:
+        """A source that is our own address, or that rp_filter (RFC 3704) does not believe (fib_validate_source)."""
+        if self.is_local(source):
             return True
         mode = self._node.sysctl.interface_number(interface.name, "rp_filter")
-        if not mode or packet.src == ANY:
+        if not mode or source == ANY:
             return False
-        route = self.routes.lookup(packet.src)
+        route = self.routes.lookup(source)
         return route is None or (mode == 1 and route.device != interface.name)
 
     def _deliver(self, interface: Interface, packet: Ipv4Packet, frame: Frame | None, before: Filtered) -> None:
-        filtered = self._hook("input", packet, incoming=interface, frame=frame, before=before)
+        filtered = self._hook("input", packet, incoming=interface, frame=frame, tracked=before.tracked)
         if filtered.packet is None:
             self._refuse(filtered, packet, "input", interface)
             return
@@ -190,20 +193,20 @@ class IpLayer:
             kind = route.kind if route is not None else ""
             code = REFUSING[kind][0] if kind in REFUSING else icmp.NET_UNREACHABLE
             node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
-            if code is not None:
-                self.send_error(packet, icmp.DEST_UNREACHABLE, code, interface)
+            if code is not None and self._may_say_no_route(packet.src):
+                self.send_error(packet, icmp.DEST_UNREACHABLE, code, before.tracked)
             return
         if packet.ttl <= 1:
             node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
-            self.send_error(packet, icmp.TIME_EXCEEDED, 0, interface)
+            self.send_error(packet, icmp.TIME_EXCEEDED, 0, before.tracked)
             return
         outgoing = node.interfaces[route.device]
         if packet.length > outgoing.mtu and packet.dont_fragment:
             node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {outgoing.mtu}")
-            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, interface, mtu=outgoing.mtu)
+            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, before.tracked, mtu=outgoing.mtu)
             return
         packet = packet._replace(ttl=packet.ttl - 1)
-        filtered = self._hook("forward", packet, incoming=interface, outgoing=outgoing, frame=frame, before=before)
+        filtered = self._hook("forward", packet, incoming=interface, outgoing=outgoing, frame=frame, tracked=before.tracked)
         if filtered.packet is None:
             self._refuse(filtered, packet, "forward", interface)
             return
@@ -214,16 +217,19 @@ class IpLayer:
 
     # Sending
 
-    def output(self, packet: Ipv4Packet, *, interface: Interface | None = None) -> str | None:
+    def output(
+        self, packet: Ipv4Packet, *, interface: Interface | None = None, tracked: Tracked | None = None
+    ) -> str | None:
         """Send a packet of a program. Returns None, or the error of the system call.
 
-        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it.
+        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it. `tracked` says to which connection
+        an error of the device itself belongs.
         """
         node = self._node
         route = None if interface is not None else self.routes.lookup(packet.dst)
         local = self.is_local(packet.dst)
         if local and interface is None:
-            return self._loop_back(packet)
+            return self._loop_back(packet, tracked)
         if interface is None and not self._goes_out(packet, route):
             kind = route.kind if route is not None else ""
             node.drop(DropReason.NO_ROUTE, "", packet=packet, by=route_text(route) if route else "")
@@ -242,7 +248,7 @@ class IpLayer:
         self._identification = self._identification + 1 & 0xFFFF
         packet = packet._replace(identification=self._identification)
         before = packet
-        filtered = self._hook("output", packet, outgoing=interface)
+        filtered = self._hook("output", packet, outgoing=interface, tracked=tracked)
         if filtered.packet is None:
             self._refuse(filtered, packet, "output", None)
             return "Operation not permitted"
@@ -279,11 +285,21 @@ class IpLayer:
     def preferred_source(self, destination: IPv4) -> IPv4 | None:
         """The source address that a packet to `destination` would get, or None without a route."""
         if self.is_local(destination):
-            return destination
+            return self._own_source(destination)
         route = self.routes.lookup(destination)
         if route is None or route.device is None or route.kind != "unicast":
             return None
         return self._source(route, self._node.interfaces[route.device], destination)
+
+    def _own_source(self, destination: IPv4) -> IPv4:
+        """The source towards an address of the device itself: the primary address of its network (fib_add_ifaddr)."""
+        for interface in self._node.interfaces.values():
+            for address in interface.addresses:
+                if address.address == destination or (destination.is_loopback and destination in address.network):
+                    network = interface.prefix_of(address)
+                    first = next(a.address for a in interface.addresses if interface.prefix_of(a) == network)
+                    return first if isinstance(first, IPv4) else destination
+        return destination
 
     def _rerouted(self, packet: Ipv4Packet, filtered: Filtered) -> str | None:
         """The output hook changed the destination: find the way again (ip_route_me_harder)."""
@@ -299,23 +315,25 @@ class IpLayer:
         self._leave(filtered, self._node.interfaces[route.device], next_hop, incoming=None)
         return None
 
-    def _loop_back(self, packet: Ipv4Packet) -> str | None:
+    def _loop_back(self, packet: Ipv4Packet, tracked: Tracked | None) -> str | None:
         loopback = self._node.interfaces["lo"]
         if not loopback.up:
             return NETWORK_UNREACHABLE
         if packet.src == ANY:
-            packet = packet._replace(src=packet.dst)
-        filtered = self._hook("output", packet, outgoing=loopback)
+            packet = packet._replace(src=self._own_source(packet.dst))
+        filtered = self._hook("output", packet, outgoing=loopback, tracked=tracked)
         if filtered.packet is None:
             self._refuse(filtered, packet, "output", None)
             return "Operation not permitted"
+        if filtered.packet.dst != packet.dst:
+            return self._rerouted(filtered.packet, filtered)
         self._enter_loopback(filtered)
         return None
 
     def _enter_loopback(self, filtered: Filtered) -> None:
         loopback = self._node.interfaces["lo"]
         assert filtered.packet is not None
-        filtered = self._hook("postrouting", filtered.packet, outgoing=loopback, before=filtered)
+        filtered = self._hook("postrouting", filtered.packet, outgoing=loopback, tracked=filtered.tracked)
         if filtered.packet is None:
             return
         for counters in (loopback.tx, loopback.rx):
@@ -324,7 +342,7 @@ class IpLayer:
         packet = filtered.packet
 
         def arrive() -> None:
-            again = self._hook("prerouting", packet, incoming=loopback)
+            again = self._hook("prerouting", packet, incoming=loopback, tracked=filtered.tracked)
             if again.packet is not None:
                 self._deliver(loopback, again.packet, None, again)
 
@@ -333,7 +351,7 @@ class IpLayer:
     def _leave(self, before: Filtered, outgoing: Interface, next_hop: IPv4, *, incoming: Interface | None) -> None:
         """The postrouting hook and the way to the neighbour."""
         assert before.packet is not None
-        filtered = self._hook("postrouting", before.packet, incoming=incoming, outgoing=outgoing, before=before)
+        filtered = self._hook("postrouting", before.packet, incoming=incoming, outgoing=outgoing, tracked=before.tracked)
         if filtered.packet is None:
             self._refuse(filtered, before.packet, "postrouting", None)
             return
@@ -345,13 +363,9 @@ class IpLayer:
         else:
             self._node.link.send_ip(outgoing, packet, next_hop)
 
-    def neighbour_failed(self, interface: Interface, packet: Ipv4Packet) -> None:
-        """Nobody answered ARP: tell the sender, who may be a program of this device (arp_error_report)."""
-        if self.is_local(packet.src):
-            message = IcmpMessage(icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, original=packet)
-            self._node.transport.icmp_error(packet.src, message, ttl=64, local=True)
-        else:
-            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, interface)
+    def neighbour_failed(self, packet: Ipv4Packet) -> None:
+        """Nobody answered ARP: tell the sender, who may be this device itself, over the loopback (arp_error_report)."""
+        self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE)
 
     # Refusals
 
@@ -363,11 +377,11 @@ class IpLayer:
         incoming: Interface | None = None,
         outgoing: Interface | None = None,
         frame: Frame | None = None,
-        before: Filtered | None = None,
+        tracked: Tracked | None = None,
     ) -> Filtered:
         netfilter = self._node.netfilter
         if not netfilter.active:
-            return Filtered(packet, before.tracked if before is not None else UNTRACKED)
+            return Filtered(packet, tracked or UNTRACKED)
         side = outgoing if name == "postrouting" else incoming
         addresses = tuple(a.address for a in side.addresses if isinstance(a.address, IPv4)) if side else ()
         return netfilter.hook(
@@ -377,7 +391,7 @@ class IpLayer:
             incoming=incoming,
             outgoing=outgoing,
             frame=frame,
-            tracked=before.tracked if before is not None else None,
+            tracked=tracked,
             addresses=addresses,
         )
 
@@ -388,55 +402,66 @@ class IpLayer:
         node.note(PolicyVerdict(packet, hook, verdict, filtered.by))
         node.drop(DropReason.POLICY, interface.name if interface else "", packet=packet, by=filtered.by)
         if filtered.reject is not None:
-            self._reject(filtered.reject, packet, interface)
+            self._reject(filtered.reject, packet, filtered.tracked)
 
-    def _reject(self, reject: Reject, packet: Ipv4Packet, interface: Interface | None) -> None:
+    def _reject(self, reject: Reject, packet: Ipv4Packet, tracked: Tracked) -> None:
         if reject.type == "tcp reset":
-            self._send_reset(packet)
-            return
-        code = icmp_code(reject)
-        if interface is None:
-            message = IcmpMessage(icmp.DEST_UNREACHABLE, code, original=packet)
-            self._node.call_soon(lambda: self._node.transport.icmp_error(packet.src, message, ttl=64, local=True))
+            self._send_reset(packet, tracked)
         else:
-            self.send_error(packet, icmp.DEST_UNREACHABLE, code, interface)
+            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp_code(reject), tracked)
 
-    def _send_reset(self, packet: Ipv4Packet) -> None:
+    def _send_reset(self, packet: Ipv4Packet, tracked: Tracked) -> None:
         """`reject with tcp reset` (nf_send_reset): only an open attempt or a segment gets one, never a reset."""
         segment = packet.payload
         if packet.protocol != PROTO_TCP or not isinstance(segment, TcpSegment) or segment.flags & tcp.RST:
             return
-        self.output(Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), tag=packet.tag))
+        answer = Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), tag=packet.tag)
+        self.output(answer, tracked=tracked.answer)
 
     def send_error(
-        self, packet: Ipv4Packet, kind: int, code: int, interface: Interface | None, *, mtu: int = 0
+        self, packet: Ipv4Packet, kind: int, code: int, tracked: Tracked = UNTRACKED, *, mtu: int = 0
     ) -> None:
-        """Send an ICMP error about a packet, unless RFC 1122 §3.2.2 or the rate limit forbids it."""
+        """Send an ICMP error about a packet, unless RFC 1122 §3.2.2 or the rate limit forbids it.
+
+        `tracked` is what conntrack says of that packet: the error belongs to its connection (nf_ct_attach).
+        """
         payload = packet.payload
         if isinstance(payload, IcmpMessage) and payload.type in icmp.ERROR_TYPES:
             return
         if packet.src in (ANY, LIMITED_BROADCAST) or packet.src.is_multicast or packet.dst.is_multicast:
             return
-        if self.is_broadcast(packet.dst) or not self._within_rate(packet.src):
+        if self.is_broadcast(packet.dst) or not self._within_rate(packet.src, kind):
             return
         source = packet.dst if self.is_local(packet.dst) else self.preferred_source(packet.src)
         if source is None:
             return
         message = IcmpMessage(kind, code, sequence=mtu, original=packet)
-        self.output(Ipv4Packet(source, packet.src, PROTO_ICMP, message, tos=0xC0, tag=packet.tag))
+        error = Ipv4Packet(source, packet.src, PROTO_ICMP, message, tos=0xC0, tag=packet.tag)
+        self.output(error, tracked=tracked.answer)
 
-    def _within_rate(self, destination: IPv4) -> bool:
-        """One error a second and a burst of six to each destination (inet_peer_xrlim_allow, icmp_ratelimit)."""
-        if self.is_local(destination):
+    def _within_rate(self, peer: IPv4, kind: int) -> bool:
+        """One error a second and a burst of six to each peer (icmpv4_xrlim_allow)."""
+        if self.is_local(peer) or not self._node.sysctl.number("net.ipv4.icmp_ratemask") >> kind & 1:
             return True
-        step = self._node.sysctl.number("net.ipv4.icmp_ratelimit") * 1_000_000
+        cost = self._node.sysctl.number("net.ipv4.icmp_ratelimit") * 1_000_000
+        return self._pay(peer, cost, ICMP_BURST * cost)
+
+    def _may_say_no_route(self, peer: IPv4) -> bool:
+        """Errors about missing routes have a limit of their own on the same bucket (ip_error): a ping that goes on and on
+        sees four of them."""
+        cost, burst = (self._node.sysctl.number(f"net.ipv4.route.error_{word}") for word in ("cost", "burst"))
+        return self._pay(peer, cost * 1_000_000_000 // HZ, burst * 1_000_000_000 // HZ)
+
+    def _pay(self, peer: IPv4, cost: int, most: int) -> bool:
+        """Take `cost` nanoseconds out of the bucket of a peer, which fills as time passes (inet_peer_xrlim_allow)."""
         now = self._node.now
-        credit, last = self._credit.get(destination, (ICMP_BURST * step, now))
-        credit = min(credit + now - last, ICMP_BURST * step)
-        allowed = credit >= step
+        credit, since = self._credit.get(peer, (0, NEVER_NS + now))
+        if since != now:
+            credit = min(credit + now - since, most)
+        allowed = credit >= cost
         if len(self._credit) > 1024:
             self._credit.clear()
-        self._credit[destination] = (credit - step if allowed else credit, now)
+        self._credit[peer] = (credit - cost if allowed else credit, now)
         return allowed
 
 

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["LinkError", "add_bridge", "add_vlan", "enslave", "release", "remove_interface", "rename", "set_mac", "set_mtu", "set_up"]
+__all__ = [
+    "LinkError",
+    "add_bridge",
+    "add_vlan",
+    "enslave",
+    "release",
+    "remove_interface",
+    "rename",
+    "set_mac",
+    "set_mtu",
+    "set_up",
+]
 
 MAX_INTERFACES = 256
 MAX_VLAN_ID = 4094  # IEEE 802.1Q clause 9.6: 4095 is reserved
@@ -103,9 +114,6 @@ def enslave(node: LinuxNode, port: Interface, master: Interface) -> None:
     """`ip link set PORT master BRIDGE`. Raises LinkError."""
     if port.master is master:
         return
-    if port is master:
-        message = "Invalid argument" if master.bridge is None else "Too many levels of symbolic links"
-        raise LinkError(message)
     if master.bridge is None:
         message = "Operation not supported"
         raise LinkError(message)

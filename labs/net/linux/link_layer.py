@@ -162,25 +162,25 @@ class LinkLayer:
             if self._owns(interface, packet.target) and packet.operation == REQUEST:
                 self._arp_reply(interface, packet)  # address probe, RFC 5227 §2.1.1
             return
-        for_me = self._owns(interface, packet.target)
+        answer = (
+            packet.operation == REQUEST
+            and self._owns(interface, packet.target)
+            and not self._node.ip.spoofed(interface, packet.sender)
+        )
         entry = self.neighbours.get(interface, packet.sender)
         if entry is not None:
             self._heard(entry, packet.sender_mac, solicited=packet.operation == REPLY)
-        elif for_me and packet.operation == REQUEST and self._plausible(interface, packet.sender):
+        elif answer:
             created = self.neighbours.create(interface, packet.sender, NeighbourState.STALE)
             if created is not None:
                 created.mac = packet.sender_mac
                 created.updated_ns = self._node.now
-        if for_me and packet.operation == REQUEST and self._plausible(interface, packet.sender):
+        if answer:
             self._arp_reply(interface, packet)
 
     def _owns(self, interface: Interface, address: IPv4) -> bool:
         """Linux answers for any address of the machine on any interface (arp_ignore 0)."""
         return interface.up and address in self._node.local_addresses() and not address.is_loopback
-
-    def _plausible(self, interface: Interface, sender: IPv4) -> bool:
-        """A request is answered only where a route leads back to the asker (arp_process uses ip_route_input)."""
-        return self._node.ip.routes.lookup(sender) is not None or sender in self._node.local_addresses()
 
     def _arp_reply(self, interface: Interface, request: ArpPacket) -> None:
         reply = ArpPacket(REPLY, interface.mac, request.target, request.sender_mac, request.sender)
@@ -315,4 +315,4 @@ class LinkLayer:
         waiting, entry.waiting = entry.waiting, []
         for packet in waiting:
             self._node.drop(DropReason.NEIGHBOUR_FAILED, entry.interface.name, packet=packet, by=str(entry.address))
-            self._node.ip.neighbour_failed(entry.interface, packet)
+            self._node.ip.neighbour_failed(packet)

@@ -264,7 +264,7 @@ class LinuxNode:
         """
         if address in interface.addresses:
             return False
-        interface.labels[address] = details
+        interface.labels.setdefault(address, {}).update(details)
         network = interface.prefix_of(address)
         position = len(interface.addresses)
         if not any(interface.prefix_of(other) == network for other in interface.addresses):

@@ -16,8 +16,11 @@ DEFAULTS = {
     "net.ipv4.icmp_echo_ignore_all": "0",
     "net.ipv4.icmp_echo_ignore_broadcasts": "1",
     "net.ipv4.icmp_ratelimit": "1000",
+    "net.ipv4.icmp_ratemask": "6168",
     "net.ipv4.ip_default_ttl": "64",
     "net.ipv4.ip_forward": "0",
+    "net.ipv4.route.error_burst": "1250",
+    "net.ipv4.route.error_cost": "250",
 }
 PER_INTERFACE = {
     "arp_notify": "0",

@@ -103,14 +103,14 @@ class Transport:
                 socket.replies.append(EchoReply(packet.src, message.sequence, message.length, packet.ttl, node.now))
                 socket.signal.fire()
         elif message.original is not None:
-            self.icmp_error(packet.src, message, ttl=packet.ttl)
+            self._icmp_error(packet.src, message, packet.ttl)
 
-    def icmp_error(self, source: IPv4, message: IcmpMessage, *, ttl: int, local: bool = False) -> None:
+    def _icmp_error(self, source: IPv4, message: IcmpMessage, ttl: int) -> None:
         """Tell the socket that sent the packet inside the message."""
         original = message.original
         assert original is not None
         payload = original.payload
-        error = IcmpError(source, message.type, message.code, ttl, original.dst, 0, local, message.sequence)
+        error = IcmpError(source, message.type, message.code, ttl, original.dst, mtu=message.sequence)
         if isinstance(payload, IcmpMessage):
             echo = self._echo.get(payload.identifier)
             if echo is not None:
@@ -120,10 +120,11 @@ class Transport:
             for socket in self._udp.get(payload.sport, []):
                 socket.errors.append(error._replace(dport=payload.dport))
                 socket.signal.fire()
-        elif isinstance(payload, TcpSegment) and message.type == icmp.DEST_UNREACHABLE:
+        elif isinstance(payload, TcpSegment):
             connection = self._connections.get((original.src, payload.sport, original.dst, payload.dport))
-            if connection is not None and message.code in ERRORS:
-                connection.unreachable(ERRORS[message.code], self._node.now)
+            meaning = HOST_UNREACHABLE if message.type == icmp.TIME_EXCEEDED else ERRORS.get(message.code)
+            if connection is not None and meaning is not None:
+                connection.unreachable(meaning, self._node.now)
 
     def _datagram(self, packet: Ipv4Packet, datagram: UdpDatagram, interface: Interface) -> None:
         broadcast = self._node.ip.is_broadcast(packet.dst)
@@ -139,9 +140,11 @@ class Transport:
                 break
         if not taken and not broadcast:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"udp port {datagram.dport}")
-            self._node.ip.send_error(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, interface)
+            self._node.ip.send_error(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
 
     def _segment(self, packet: Ipv4Packet, segment: TcpSegment, interface: Interface) -> None:
+        if self._node.ip.is_broadcast(packet.dst):
+            return
         now = self._node.now
         key = (packet.dst, segment.dport, packet.src, segment.sport)
         connection = self._connections.get(key)
@@ -194,18 +197,20 @@ class Transport:
         self._connections[key] = connection
         return connection
 
-    def _emit(self, connection: TcpConnection, segment: TcpSegment) -> str | None:
+    def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
         packet = Ipv4Packet(
             connection.local[0], connection.remote[0], PROTO_TCP, segment, dont_fragment=True, tag=connection.tag
         )
-        return self._node.ip.output(packet)
+        self._node.ip.output(packet)
 
     def tcp_connect(self, address: IPv4, port: int, *, program: str = "", tag: int = 0) -> TcpConnection:
         """Begin a connection. Raises SocketError where the kernel refuses at once."""
+        if self._node.ip.is_broadcast(address):
+            raise SocketError(NETWORK_UNREACHABLE)
         source = self._node.ip.preferred_source(address)
         if source is None:
-            self._node.ip.output(Ipv4Packet(ANY, address, PROTO_TCP, TcpSegment(0, port, 0, 0, tcp.SYN), tag=tag))
-            raise SocketError(NETWORK_UNREACHABLE)
+            refused = Ipv4Packet(ANY, address, PROTO_TCP, TcpSegment(0, port, 0, 0, tcp.SYN), tag=tag)
+            raise SocketError(self._node.ip.output(refused) or NETWORK_UNREACHABLE)
         connection = self._connection((source, self.free_port("tcp"), address, port), program, tag)
         connection.open(self._node.now)
         return connection
@@ -280,6 +285,8 @@ class Transport:
         """Send a datagram; returns None or the error of the system call."""
         if interface is None and socket.interface is not None:
             interface = self._node.interfaces.get(socket.interface)
+        if not socket.broadcast and self._node.ip.is_broadcast(address):
+            return "Permission denied"
         packet = Ipv4Packet(
             socket.address, address, PROTO_UDP, UdpDatagram(socket.port, port, data), ttl=ttl, tag=socket.tag
         )
@@ -311,6 +318,8 @@ class Transport:
         interface: Interface | None = None,
     ) -> str | None:
         """Send one echo request with `size` bytes of data; returns None or the error of the system call."""
+        if not socket.broadcast and self._node.ip.is_broadcast(address):
+            return "Permission denied"
         message = IcmpMessage(icmp.ECHO_REQUEST, 0, socket.identifier, sequence, bytes(size))
         packet = Ipv4Packet(
             source, address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag

@@ -17,7 +17,14 @@ __all__ = ["JournalLine", "Unit", "UnitState", "Units", "enabled_path"]
 
 JOURNAL_LIMIT = 2000
 CLEAN_SIGNALS = frozenset({SIGHUP, SIGINT, SIGPIPE, SIGTERM})  # systemd.service(5), SuccessExitStatus
-EXIT_WORDS = {1: "FAILURE", 2: "INVALIDARGUMENT", 3: "NOTIMPLEMENTED", 4: "NOPERMISSION", 5: "NOTINSTALLED", 6: "NOTCONFIGURED"}
+EXIT_WORDS = {
+    1: "FAILURE",
+    2: "INVALIDARGUMENT",
+    3: "NOTIMPLEMENTED",
+    4: "NOPERMISSION",
+    5: "NOTINSTALLED",
+    6: "NOTCONFIGURED",
+}
 WANTS = "/etc/systemd/system/multi-user.target.wants/"
 
 
@@ -27,7 +34,7 @@ def enabled_path(unit: str) -> str:
 
 
 def exit_word(status: int) -> str:
-    """systemd's word for an exit status (systemd.exec(5), PROCESS EXIT CODES)."""
+    """The word of systemd for an exit status (systemd.exec(5), PROCESS EXIT CODES)."""
     return EXIT_WORDS.get(status, "n/a")
 
 
@@ -43,6 +50,10 @@ class Unit:
     oneshot: bool = False
     stop: Program | None = None
     """What a oneshot unit does when it is stopped."""
+    reload: Program | None = None
+    """What `systemctl reload` does, where the unit has a command for it."""
+    hangup_reloads: bool = False
+    """True for a daemon that reads its configuration again at SIGHUP (ExecReload=/bin/kill -HUP $MAINPID)."""
 
 
 class JournalLine(NamedTuple):
@@ -57,7 +68,7 @@ class JournalLine(NamedTuple):
 
 @dataclass(slots=True)
 class UnitState:
-    """How a unit is doing. `active` is systemd's word: active, inactive, failed, and activating for a oneshot unit."""
+    """How a unit is doing. `active` is the word of systemd: active, inactive, failed, activating (oneshot units)."""
 
     active: str = "inactive"
     process: Process | None = None
@@ -65,6 +76,7 @@ class UnitState:
     status: int = 0
     pid: int = 0
     ended_ns: int = 0
+    killed: bool = False
     changed: Signal = field(default_factory=Signal)
 
 
@@ -95,6 +107,8 @@ class Units:
         self._states: dict[str, UnitState] = {}
         self.journal: deque[JournalLine] = deque(maxlen=JOURNAL_LIMIT)
         self.written = Signal()
+        self.count = 0
+        """Lines written so far; the journal itself forgets the oldest."""
 
     def known(self, name: str) -> bool:
         """True where the unit is installed: its program exists and its configuration file is there."""
@@ -118,6 +132,7 @@ class Units:
     def log(self, unit: str, text: str, pid: int = 0, identifier: str = "") -> None:
         """Write one line to the journal. `identifier` is the program's name, where it is not the unit's."""
         self.journal.append(JournalLine(self._node.now, unit, pid, text, identifier or unit))
+        self.count += 1
         self.written.fire()
 
     def start(self, name: str) -> Process | None:
@@ -159,6 +174,7 @@ class Units:
         if state.process is not process:
             return
         state.status = killed or status
+        state.killed = bool(killed)
         service = f"{unit.name}.service"
         full = f"{service} - {unit.description}"
         if killed or status:
@@ -202,6 +218,30 @@ class Units:
             self.log("systemd", f"Stopped {full}.", 1)
         state.changed.fire()
         return undo
+
+    def can_reload(self, name: str) -> bool:
+        """True where `systemctl reload` applies."""
+        return self.catalogue[name].reload is not None or self.catalogue[name].hangup_reloads
+
+    def run_reload(self, name: str) -> Process | None:
+        """Make a running unit read its configuration again; returns the process to wait for, if there is one."""
+        unit = self.catalogue[name]
+        full = f"{name}.service - {unit.description}"
+        self.log("systemd", f"Reloading {full}...", 1)
+        if unit.reload is None:
+            main = self.state(name).process
+            if main is not None and unit.hangup_reloads:
+                main.kill(SIGHUP)
+            self.log("systemd", f"Reloaded {full}.", 1)
+            return None
+        process = Process(self._node, [name], stdout=_JournalWriter(self, name, name), directory="/")
+        self._node.processes.start(process, unit.reload)
+        self.log("systemd", f"Reloaded {full}.", 1)
+        return process
+
+    def keep(self, name: str) -> None:
+        """Remember a unit as installed when the file that proved it goes away."""
+        self.state(name)
 
     def forget(self) -> None:
         """What a reboot does: nothing runs any more. The journal of the boot before is kept."""

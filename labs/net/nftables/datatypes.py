@@ -53,7 +53,7 @@ class Datatype:
         if self.kind in {"ipv4", "ipv6", "ether"}:
             return self._address(text, is_number=is_number)
         if self.is_string:
-            if len(text) > 16:
+            if len(text) > 15:
                 raise ValueRejectedError("String exceeds maximum length of 16")
             return text
         if text in self.symbols:

@@ -9,6 +9,7 @@ from labs.net.nftables.errors import NftError, NotSimulatedError
 from labs.net.nftables.fields import (
     CT,
     CT_DIRECTED,
+    CT_ONLY_DIRECTED,
     META,
     META_KEYS,
     META_UNQUALIFIED,
@@ -145,13 +146,13 @@ class ExpressionReader(TokenReader):
             self.take()
         key = self.token
         name = key.text
-        if key.text in {"ip", "ip6"} and self.peek().text in {"saddr", "daddr"}:
+        if direction and key.text in {"ip", "ip6"} and self.peek().text in {"saddr", "daddr"}:
             self.take()
             name = f"{key.text} {self.token.text}"
         span = self.span_from(start).to(self.token.span)
         if name in REFUSED_CT and not direction:
             raise NotSimulatedError.of(f"ct {name}", span)
-        if name not in CT or (direction and name not in CT_DIRECTED):
+        if name not in CT or (direction and name not in CT_DIRECTED) or (not direction and name in CT_ONLY_DIRECTED):
             raise self.unexpected()
         self.take()
         return RawKey("ct", direction, name, span)
@@ -255,6 +256,8 @@ class ExpressionReader(TokenReader):
             if not self.at("}"):
                 self.expect(",", "comma or '}'")
                 self._blank()
+                while self.accept(","):  # nft lets an element be empty
+                    self._blank()
                 if self.token.kind == "word" and self.token.name != "string" and self.token.text not in VALUE_KEYWORDS:
                     raise self.unexpected("comma or '}'")
         if not items:

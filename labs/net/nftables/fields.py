@@ -13,6 +13,7 @@ from labs.net.nftables.tree import BinOp, Concat, Ct, Expr, MapExpr, Meta, Paylo
 __all__ = [
     "CT",
     "CT_DIRECTED",
+    "CT_ONLY_DIRECTED",
     "LAYER",
     "META",
     "META_KEYS",
@@ -121,6 +122,7 @@ CT_DIRECTED = frozenset({
     "l3proto", "protocol", "saddr", "daddr", "ip saddr", "ip daddr", "ip6 saddr", "ip6 daddr", "proto-src",
     "proto-dst",
 })  # fmt: skip
+CT_ONLY_DIRECTED = CT_DIRECTED - {"l3proto", "protocol"}
 REFUSED_CT = frozenset({
     "expiration", "helper", "label", "zone", "bytes", "packets", "avgpkt", "id", "secmark", "event", "count",
     "timeout",

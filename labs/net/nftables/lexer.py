@@ -25,7 +25,7 @@ class Token(NamedTuple):
         """What an error calls it: `unexpected <name>`."""
         if self.kind == "word":
             return self.text if self.text in KEYWORDS else "string"
-        return _NAMES.get(self.kind) or (f"'{self.kind}'" if self.kind in "{}()[]$=" else self.kind)
+        return _NAMES.get(self.kind) or (f"'{self.kind}'" if self.kind in "{}()[]$=|" else self.kind)
 
 
 _NAMES = {
@@ -35,14 +35,14 @@ _NAMES = {
 
 # Words that can never be a name: nft calls them by themselves in an error.
 KEYWORDS = frozenset(
-    """accept add ah and arp bridge bytes cgroup chain chains comment comp continue counter counters cpu create ct dccp
-    define delete describe dnat drop dst dup element eq esp ether export exthdr fib flow flowtable flowtables flush
-    frag fwd ge get goto gt handle hbh hook ibrname icmp icmpv6 igmp iif iifgroup iifname iiftype import include
-    index inet insert ip ip6 ipsec jhash jump le limit list log lt map maps mark masquerade meta meter meters mh
-    monitor ne netdev nftrace not notrack numgen objref obrname oif oifgroup oifname oiftype or original osf packets
-    pkttype policy position priority queue quota quotas redefine redirect reject rename replace reply reset return
-    rt rt0 rt2 rt4 rtclassid rule ruleset sctp secmark secmarks set sets skgid skuid snat socket srh symhash
-    synproxy table tables tcp th timeout to tproxy type typeof udp udplite undefine update vlan vmap xor xt""".split()
+    """accept add ah all arp auto-merge bridge cgroup chain comment comp constant continue counter cpu create ct day
+    dccp define delete describe device devices dnat drop dst dup dynamic ecn element elements esp ether exists
+    expires export exthdr fib flags flow flowtable flush frag fwd get gc-interval goto handle hbh hook hour ibrname
+    icmp icmpv6 igmp iif iifgroup iifname iiftype import include index inet insert interval ip ip6 ipsec jhash jump
+    limit list log map mark masquerade meta meter mh missing monitor netdev nftrace notrack numgen obrname oif
+    oifgroup oifname oiftype osf pkttype policy position priority queue quota random redefine redirect reject rename
+    replace reset return rt rt0 rt2 rtclassid rule ruleset sctp secmark set size skgid skuid snat socket srh symhash
+    synproxy table tcp th time timeout tproxy type typeof udp udplite undefine update vlan vmap xt""".split()
 )
 
 _TOKEN = re.compile(

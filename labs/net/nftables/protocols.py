@@ -119,7 +119,9 @@ class ProtocolContext:
 
     def finish(self, statements: list[Statement]) -> list[Statement]:
         """The rule without the tests that say nothing new."""
-        return [statement for statement in statements if not any(statement is gone for gone in self._drop)]
+        return [
+            statement for statement in statements if not any(statement is gone for gone in self._drop)
+        ] or statements
 
 
 _TRANSPORT_KEYS = frozenset({Meta("l4proto"), Payload("ip", "protocol"), Payload("ip6", "nexthdr")})

@@ -231,7 +231,7 @@ class _Printer:
     def _match(self, match: Match) -> str:
         left, right = match.left, match.right
         kinds = expression_type(left)
-        if isinstance(left, BinOp) and isinstance(left.right, Flags) and not isinstance(right, SetLiteral | SetRef):
+        if isinstance(left, BinOp) and left.op == "&" and _is_flag_test(left.right, right, kinds):
             op = "" if match.op == "==" else f"{match.op} "
             return (
                 f"{self.expression(left.left)} {op}{self.value(right, kinds[0])} / {self.value(left.right, kinds[0])}"
@@ -324,6 +324,13 @@ class _Printer:
         return f"{text} {','.join(nat.flags)}" if nat.flags else text
 
 
+def _is_flag_test(mask: Value, value: Value, kinds: _Kinds) -> bool:
+    """Whether `flags / mask` is printed; for one flag that is tested for itself it is not."""
+    if not kinds[0].is_bitmask or isinstance(value, SetLiteral | SetRef):
+        return False
+    return isinstance(mask, Flags) or value != mask
+
+
 def _bars(flags: Flags) -> Value:
     joined: Value = flags.names[0]
     for name in flags.names[1:]:
@@ -335,7 +342,8 @@ def _needs_operator(left: Value, right: Value, kinds: _Kinds) -> bool:
     """Whether == is printed: after a mask, and with flags, where nothing would mean something else."""
     if isinstance(left, BinOp):
         return True
-    return kinds[0].is_bitmask and len(kinds) == 1 and not isinstance(right, SetLiteral | SetRef)
+    # several flags of ct lose their == in nft's listing, which then reads as another test
+    return kinds[0].is_bitmask and len(kinds) == 1 and not isinstance(right, SetLiteral | SetRef | BinOp)
 
 
 def limit_text(limit: Limit) -> str:

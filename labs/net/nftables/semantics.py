@@ -197,6 +197,11 @@ def _match(raw: RawMatch, scope: Scope) -> Match:
     if isinstance(left, Ct) and left.key.startswith("proto-") and not scope.protocols.has_ports:
         raise untyped
     kinds = expression_type(left)
+    if op == "!":
+        if isinstance(left, BinOp):
+            raise NftError.at("cannot combine negation with binary expression", raw.left.span)
+        if not kinds[0].is_bitmask or isinstance(right, RawSet | RawRef):
+            raise NftError.at("negation can only be used with singleton bitmask values", raw.left.span)
     if isinstance(right, RawRef):
         return Match(op or "==", left, reference(right.name, right.span, kinds, scope, raw.left.span))
     if isinstance(right, RawSet):
@@ -240,7 +245,7 @@ def _plain_flags(found: Value, op: str, left: Expr) -> Value:
     if not isinstance(found, Flags):
         return found
     kind = expression_type(left)[0]
-    return flag_bits(found, kind) if op == "==" else with_bars(found)
+    return flag_bits(found, kind) if kind.name == "tcp_flag" else with_bars(found)
 
 
 def _masked_match(left: BinOp, op: str, found: Value, kind: Datatype) -> Match:

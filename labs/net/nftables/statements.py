@@ -204,7 +204,8 @@ class RuleReader(ExpressionReader):
         return RawNat(start.text, family, prefix=False, addr=addr, port=port, flags=flags, span=start.span)
 
     def _nat_address(self) -> RawExpr:
-        if self.accept("["):
+        if self.at("[") and ":" in self.peek().text:
+            self.take()
             value = self.concat_value()
             self.expect("]")
             return value

@@ -100,9 +100,9 @@ class TokenReader:
         return start.span.to(self.tokens[self.position - 1].span)
 
     def time(self) -> int:
-        """Take a time such as 1h30m; the result is in milliseconds. A bare number is seconds."""
+        """Take a time such as 1h30m; the result is in milliseconds."""
         token = self.token
-        value = int(token.text) * 1000 if token.kind == "number" else milliseconds(token.text)
+        value = milliseconds(token.text) if token.kind == "word" else None
         if value is None:
             raise self.unexpected("string")
         self.take()

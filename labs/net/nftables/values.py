@@ -80,6 +80,8 @@ def _folded(operator: str, left: RawExpr, right: RawExpr, kind: Datatype, scope:
 def _word(raw: RawWord, kind: Datatype, scope: Scope) -> Value:
     if raw.kind == "wild" and kind.name != "ifname":
         raise NftError.at("syntax error, unexpected string with a trailing asterisk", raw.span)
+    if kind.is_string and not raw.text:
+        raise NftError.at("Empty string is not allowed", raw.span)
     if kind.name == "ifname" and raw.text == "*":
         raise NftError.at("All-wildcard strings are not supported", raw.span)
     try:
@@ -162,6 +164,8 @@ def _element(
             raise NftError.at("Could not parse verdict", item.data.span)
         else:
             mapped = _concat_value(item.data, data, scope)
+            if isinstance(mapped, Concat) and any(isinstance(part, Range | Prefix) for part in mapped.parts):
+                raise NftError.at("Value must be a singleton", item.data.span)
     elif data is not None:
         raise NftError.at("Could not process rule: Invalid argument", item.key.span)
     return Element(key, mapped, item.timeout_ms, item.comment, item.counter)

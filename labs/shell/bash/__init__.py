@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labs.shell.bash.interpreter import run_script
 from labs.shell.bash.lines import is_complete, logical_lines
+from labs.shell.bash.script import run_script
 from labs.shell.bash.session import Session
 
 __all__ = ["Session", "is_complete", "logical_lines", "run_script"]

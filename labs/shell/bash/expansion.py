@@ -1,4 +1,4 @@
-"""Words to fields: tilde, parameters, command substitution, arithmetic, splitting, file names (POSIX.1-2017, XCU §2.6)."""
+"""Words to fields: tilde, parameters, substitution, arithmetic, splitting, file names (POSIX.1-2017, XCU §2.6)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
+from labs.net.filesystem import FileSystem
 from labs.net.process import Wait
 from labs.shell.bash import arithmetic, patterns
 from labs.shell.bash.state import State
@@ -34,7 +35,7 @@ class _Piece(NamedTuple):
 class Expander:
     """Expands words for one shell. `substitute` runs a list and returns what it printed."""
 
-    def __init__(self, state: State, files: patterns.FileSystem, substitute: Substitute) -> None:
+    def __init__(self, state: State, files: FileSystem, substitute: Substitute) -> None:
         self._state = state
         self._files = files
         self._substitute = substitute

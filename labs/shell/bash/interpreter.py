@@ -5,21 +5,25 @@ Before changing this file read POSIX.1-2017, XCU §2.7 (redirection), §2.8 (exi
 
 from __future__ import annotations
 
-import posixpath
 import shlex
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from labs.net.filesystem import FileError
-from labs.net.process import Interrupt, Pipe, Process, Program, Routine, Wait, Writer
-from labs.shell.bash import arithmetic, conditions, patterns
+from labs.net.process import Interrupt, Pipe, Process, Program, Wait, Writer
+from labs.shell.bash import arithmetic, conditions
+from labs.shell.bash.compound import IdleRounds, run_case, run_for, run_if, run_loop
+from labs.shell.bash.control import Aborted, LoopJump, Return, ShellExit
+from labs.shell.bash.double_brackets import evaluate_words
 from labs.shell.bash.expansion import Expander, ExpansionError
+from labs.shell.bash.foresight import only_input, substitutes
 from labs.shell.bash.lexer import ShellSyntaxError
 from labs.shell.bash.parser import parse
 from labs.shell.bash.programs import guarded, hint, launch, locate
+from labs.shell.bash.redirection import RedirectionError, Redirector
 from labs.shell.bash.state import ReadOnlyVariable, State
-from labs.shell.bash.streams import Borrowed, BorrowedInput, Capture, FileWriter, Streams
+from labs.shell.bash.streams import Borrowed, BorrowedInput, Capture, Streams
 from labs.shell.bash.syntax import (
     AndOr,
     ArithmeticCommand,
@@ -32,56 +36,21 @@ from labs.shell.bash.syntax import (
     Group,
     If,
     Item,
-    Literal,
     Loop,
     Pipeline,
     Redirected,
     Redirection,
     Simple,
     Subshell,
-    Word,
 )
-from labs.shell.regex import RegexError, compile_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Aborted", "Interpreter", "LoopJump", "Return", "ShellExit", "run_script"]
+__all__ = ["Interpreter"]
 
 Step = Generator[Wait, None, int]
-MAX_IDLE_ROUNDS = 10_000  # rounds of loops at one moment of simulated time
-MAX_SUBJECT = 4096  # characters that `=~` looks at
 MAX_FUNCTIONS_DEEP = 20
-PATIENT_LOOP_NS = 600 * 1_000_000_000  # a loop that waits for something gets this long before Ctrl-C comes near
-
-
-class ShellExit(Exception):
-    """`exit`, or an error that ends the shell."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class Aborted(ShellExit):
-    """Ctrl-C, or an error that ends an interactive line."""
-
-
-class Return(Exception):
-    """`return`."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class LoopJump(Exception):
-    """`break n` and `continue n`."""
-
-    def __init__(self, levels: int, *, again: bool) -> None:
-        super().__init__(levels)
-        self.levels = levels
-        self.again = again
 
 
 class Interpreter:
@@ -103,9 +72,11 @@ class Interpreter:
         self.depth = depth
         self.expander = Expander(state, process.node.files, self._substitute)
         self._streams = Streams(process.stdin, process.stdout, process.stderr)
+        self._redirector = Redirector(
+            self.expander, process.node.files, lambda: self.state.directory, dash=dialect == "dash"
+        )
         self._forgiving = 0
-        self._idle_at = -1
-        self._idle_rounds = 0
+        self.idle = IdleRounds()
 
     # Words to the user
 
@@ -164,14 +135,14 @@ class Interpreter:
         for index, (operator, pipeline) in enumerate(andor.parts):
             if operator and (self.state.status == 0) != (operator == "&&"):
                 continue
-            with self._tolerant(index < last or pipeline.negated):
+            with self.tolerant(index < last or pipeline.negated):
                 self.state.status = yield from self._pipeline(pipeline, streams)
             if index == last and not pipeline.negated:
                 self._check_errexit()
         return self.state.status
 
     @contextmanager
-    def _tolerant(self, on: bool) -> Iterator[None]:  # noqa: FBT001
+    def tolerant(self, on: bool) -> Iterator[None]:  # noqa: FBT001
         """Where `set -e` does not count."""
         self._forgiving += on
         try:
@@ -300,7 +271,7 @@ class Interpreter:
         if self.process.interrupted:
             raise Aborted(130)
         out = Capture()
-        only = _only_input(tree)
+        only = only_input(tree)
         if only is not None:
             return (yield from self._read_file(only))
         child = self._fork(tree, Streams(BorrowedInput(self._streams.stdin), out, Borrowed(self._streams.stderr)))
@@ -324,7 +295,7 @@ class Interpreter:
             if isinstance(command, Simple):
                 return (yield from self._simple(command, streams))
             if isinstance(command, Redirected):
-                opened = yield from self.redirect(command.redirections, streams)
+                opened = yield from self._redirected(command.redirections, streams)
                 return 1 if opened is None else (yield from self.run_command(command.command, opened))
             if isinstance(command, Group):
                 return (yield from self.run_list(command.body, streams))
@@ -348,13 +319,13 @@ class Interpreter:
 
     def _compound(self, command: Command, streams: Streams) -> Step:
         if isinstance(command, If):
-            return (yield from self._if(command, streams))
+            return (yield from run_if(self, command, streams))
         if isinstance(command, Loop):
-            return (yield from self._loop(command, streams))
+            return (yield from run_loop(self, command, streams))
         if isinstance(command, For):
-            return (yield from self._for(command, streams))
+            return (yield from run_for(self, command, streams))
         if isinstance(command, Case):
-            return (yield from self._case(command, streams))
+            return (yield from run_case(self, command, streams))
         if isinstance(command, ArithmeticCommand):
             text = yield from self.expander.text(command.expression, tilde=False)
             try:
@@ -363,245 +334,24 @@ class Interpreter:
                 self.error(f"((: {fault}", streams)
                 return 1
         assert isinstance(command, Condition)
-        return (yield from self._condition(command, streams))
-
-    def _if(self, command: If, streams: Streams) -> Step:
-        for condition, body in command.clauses:
-            with self._tolerant(on=True):
-                status = yield from self.run_list(condition, streams)
-            if status == 0:
-                return (yield from self.run_list(body, streams))
-        if command.otherwise is None:
-            return 0
-        return (yield from self.run_list(command.otherwise, streams))
-
-    def _round(self, streams: Streams) -> None:
-        """Count rounds that take no time, so that every loop ends."""
-        if self.process.interrupted:
-            raise Aborted(130)
-        if self._idle_at != self.node.now:
-            self._idle_at, self._idle_rounds = self.node.now, 0
-        self._idle_rounds += 1
-        if self._idle_rounds > MAX_IDLE_ROUNDS:
-            streams.stderr.write(f"netwerf: stopped: {MAX_IDLE_ROUNDS} rounds of a loop in which no time passed\n")
-            raise Aborted(130)
-
-    def _loop(self, command: Loop, streams: Streams) -> Step:
-        status, started = 0, self.node.now
-        forever, waits = _runs_for_ever(command), _waits_for_something(command)
-        endless_before = self.process.endless
-        self.process.endless = endless_before or forever
-        self.loops += 1
         try:
-            while True:
-                self._round(streams)
-                if waits and self.node.now - started > PATIENT_LOOP_NS:
-                    self.process.endless = True
-                with self._tolerant(on=True):
-                    holds = (yield from self.run_list(command.condition, streams)) == 0
-                if holds == command.until:
-                    return status
-                try:
-                    status = yield from self.run_list(command.body, streams)
-                except LoopJump as jump:
-                    status = 0
-                    if self._leaves(jump):
-                        return 0
-        finally:
-            self.loops -= 1
-            self.process.endless = endless_before
-
-    def _leaves(self, jump: LoopJump) -> bool:
-        """True where this loop ends; passes the jump on to outer loops."""
-        if jump.levels > 1 and self.loops > 1:
-            raise LoopJump(jump.levels - 1, again=jump.again)
-        return not jump.again
-
-    def _for(self, command: For, streams: Streams) -> Step:
-        values = (
-            list(self.state.arguments) if command.words is None else (yield from self.expander.fields(command.words))
-        )
-        status = 0
-        self.loops += 1
-        try:
-            for value in values:
-                self._round(streams)
-                self.state.variables[command.name] = value
-                try:
-                    status = yield from self.run_list(command.body, streams)
-                except LoopJump as jump:
-                    status = 0
-                    if self._leaves(jump):
-                        break
-        finally:
-            self.loops -= 1
-        return status
-
-    def _case(self, command: Case, streams: Streams) -> Step:
-        text = yield from self.expander.text(command.word)
-        for words, body in command.clauses:
-            for word in words:
-                pattern = yield from self.expander.pattern(word)
-                if patterns.matches(pattern, text):
-                    return (yield from self.run_list(body, streams))
-        return 0
-
-    # [[ … ]]
-
-    def _condition(self, command: Condition, streams: Streams) -> Step:
-        words = list(command.words)
-        try:
-            value = yield from self._any(words)
+            value = yield from evaluate_words(command.words, self.expander, self.state, self.node.files)
         except conditions.ConditionError as error:
             self.error(str(error), streams)
             return 2
-        if words:
-            self.error(f"syntax error in conditional expression near `{words[0].source}'", streams)
-            return 2
         return int(not value)
 
-    def _any(self, words: list[Word]) -> Generator[Wait, None, bool]:
-        value = yield from self._all(words)
-        while words and words[0].source == "||":
-            words.pop(0)
-            right = yield from self._all(words)
-            value = value or right
-        return value
-
-    def _all(self, words: list[Word]) -> Generator[Wait, None, bool]:
-        value = yield from self._term(words)
-        while words and words[0].source == "&&":
-            words.pop(0)
-            right = yield from self._term(words)
-            value = value and right
-        return value
-
-    def _term(self, words: list[Word]) -> Generator[Wait, None, bool]:
-        if not words:
-            raise conditions.ConditionError("unexpected end of conditional expression")
-        word = words.pop(0)
-        if word.source == "!":
-            return not (yield from self._term(words))
-        if word.source == "(":
-            value = yield from self._any(words)
-            if not words or words.pop(0).source != ")":
-                raise conditions.ConditionError("expected `)'")
-            return value
-        if word.plain in conditions.UNARY and words and words[0].source not in ("&&", "||", ")"):
-            operand = yield from self.expander.text(words.pop(0))
-            if word.plain == "-v":
-                return operand in self.state.variables
-            return conditions.unary(word.plain, operand, self.node.files, self.state.directory)
-        left = yield from self.expander.text(word)
-        operator = words[0].source if words else ""
-        if operator != "=~" and operator not in conditions.BINARY:
-            return bool(left)
-        words.pop(0)
-        if not words:
-            raise conditions.ConditionError(f"unexpected argument to conditional binary operator `{operator}'")
-        return (yield from self._compare(left, operator, words.pop(0)))
-
-    def _compare(self, left: str, operator: str, right: Word) -> Generator[Wait, None, bool]:
-        if operator in ("=", "==", "!="):
-            pattern = yield from self.expander.pattern(right)
-            return patterns.matches(pattern, left) == (operator != "!=")
-        if operator == "=~":
-            expression = yield from self.expander.regular_expression(right)
-            try:
-                return compile_regex(expression, extended=True).search(left[:MAX_SUBJECT]) is not None
-            except RegexError as error:
-                raise conditions.ConditionError(f"[[: {expression}: {error}") from None
-        text = yield from self.expander.text(right)
-        if operator in conditions.NUMERIC:
-            try:
-                numbers = [arithmetic.evaluate(side, self.state.variables) for side in (left, text)]
-            except arithmetic.ArithmeticFault as fault:
-                raise conditions.ConditionError(f"[[: {fault}") from None
-            return conditions.NUMERIC[operator](*numbers)
-        return conditions.binary(left, operator, text)
-
-    # Redirections
-
-    def redirect(self, redirections: Sequence[Redirection], streams: Streams) -> Generator[Wait, None, Streams | None]:
-        """The streams after the redirections; None after a failure, which is told."""
-        table: dict[int, Pipe | Writer] = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr}
-        for redirection in redirections:
-            if redirection.descriptor > 2:
-                self.error(f"{redirection.descriptor}: descriptors above 2 are not simulated here", streams)
-                return None
-            if not (yield from self._one_redirection(redirection, table, streams)):
-                return None
-        stdin, stdout, stderr = table[0], table[1], table[2]
-        assert isinstance(stdin, Pipe)
-        return Streams(stdin, stdout, stderr)  # type: ignore[arg-type]
-
-    def _one_redirection(
-        self, redirection: Redirection, table: dict[int, Pipe | Writer], streams: Streams
-    ) -> Generator[Wait, None, bool]:
-        operator, descriptor = redirection.operator, redirection.descriptor
-        if operator in ("<<", "<<<"):
-            if redirection.document is not None:
-                text = yield from self.expander.text(redirection.document.body, tilde=False)
-            else:
-                text = (yield from self.expander.text(redirection.target)) + "\n"
-            table[descriptor] = Pipe(text, closed=True)
-            return True
-        found = yield from self.expander.fields([redirection.target])
-        if len(found) != 1:
-            self.error(f"{redirection.target.source}: ambiguous redirect", streams)
-            return False
-        target = found[0]
-        if operator in (">&", "<&"):
-            if target.isdecimal() and int(target) in table:
-                table[descriptor] = table[int(target)]
-                return True
-            if target == "-":
-                table[descriptor] = Pipe(closed=True) if descriptor == 0 else Writer()
-                return True
-            if target.isdecimal() or operator == "<&":
-                self.error(
-                    f"{target}: Bad file descriptor" if target.isdecimal() else f"{target}: ambiguous redirect", streams
-                )
-                return False
-            operator = "&>"
-        try:
-            stream = self._open(target, operator, table)
-        except FileError as error:
-            if self.dialect == "dash":
-                verb = "open" if operator == "<" else "create"
-                self.error(
-                    f"cannot {verb} {target}: {'No such file' if 'No such' in str(error) and verb == 'open' else error}",
-                    streams,
-                )
-            else:
-                self.error(f"{target}: {error}", streams)
-            return False
-        if operator.startswith("&"):
-            table[1] = table[2] = stream
-        else:
-            table[descriptor] = stream
-        return True
-
-    def _open(self, target: str, operator: str, table: dict[int, Pipe | Writer]) -> Pipe | Writer:
-        if not target:
-            raise FileError("No such file or directory")
-        path = self.node.files.resolve(target, self.state.directory)
-        standard = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
-        if path in standard:
-            return table[standard[path]]
-        if path == "/dev/tty":
-            return Pipe(closed=True) if operator == "<" else self._streams.stderr
-        if path == "/dev/null":
-            return Pipe(closed=True) if operator in ("<", "<>") else Writer()
-        if operator in ("<", "<>"):
-            if operator == "<>" and not self.node.files.exists(path):
-                self.node.files.write(path, "")
-            if self.node.files.is_directory(path) and not self.node.files.is_file(path):
-                raise FileError("Is a directory")
-            return Pipe(self.node.files.read(path), closed=True)
-        return FileWriter(self.node.files, path, append=operator in (">>", "&>>"))
-
     # Simple commands
+
+    def _redirected(
+        self, redirections: Sequence[Redirection], streams: Streams
+    ) -> Generator[Wait, None, Streams | None]:
+        """The streams after the redirections; None after a failure, which is told."""
+        try:
+            return (yield from self._redirector.streams(redirections, streams))
+        except RedirectionError as error:
+            self.error(str(error), streams)
+            return None
 
     def _simple(self, command: Simple, streams: Streams, *, replace: bool = False) -> Step:
         if self.process.interrupted:
@@ -611,14 +361,14 @@ class Interpreter:
             if not command.words:
                 return (yield from self._only_assignments(command, streams))
             words = yield from self.expander.fields(command.words)
-            opened = yield from self.redirect(command.redirections, streams)
+            opened = yield from self._redirected(command.redirections, streams)
             if opened is None:
                 return 1
             assigned = yield from self._assigned(command)
             self._trace([f"{name}={value}" for name, value in assigned.items()] + words, streams)
             if not words:
                 self.state.variables.update(assigned)
-                return self.state.status if _substitutes(command) else 0
+                return self.state.status if substitutes(command) else 0
             return (yield from self._call(words, opened, assigned, replace=replace))
         except ExpansionError as error:
             self._fatal(str(error), streams)
@@ -640,7 +390,7 @@ class Interpreter:
     def _only_assignments(self, command: Simple, streams: Streams) -> Step:
         before = self.state.status
         self.state.status = 0
-        opened = yield from self.redirect(command.redirections, streams)
+        opened = yield from self._redirected(command.redirections, streams)
         for assignment in command.assignments:
             text = yield from self.expander.text(assignment.value)
             name = assignment.name
@@ -698,16 +448,8 @@ class Interpreter:
         finally:
             self.depth -= 1
             self.loops = loops
-            self._forget_locals(local_before)
+            self.state.leave_function(local_before)
             self.state.arguments = saved
-
-    def _forget_locals(self, outer: dict[str, str | None] | None) -> None:
-        for name, value in (self.state.locals or {}).items():
-            if value is not None:
-                self.state.variables[name] = value
-            elif name in self.state.variables:
-                del self.state.variables[name]
-        self.state.locals = outer
 
     def external(
         self, words: list[str], streams: Streams, assigned: dict[str, str] | None = None, *, replace: bool = False
@@ -756,92 +498,3 @@ class Interpreter:
             if advice:
                 streams.stderr.write(f"{advice}\n")
         return 126 if reason == "Is a directory" else 127
-
-
-def _substitutes(command: Simple) -> bool:
-    return any(not isinstance(part, Literal) for word in command.words for part in word.parts)
-
-
-def _only_input(tree: CompoundList) -> Redirection | None:
-    """The redirection of `$(< file)`."""
-    if len(tree.items) == 1 and len(tree.items[0].andor.parts) == 1:
-        command = tree.items[0].andor.parts[0][1].commands[0]
-        if isinstance(command, Simple) and not command.words and not command.assignments:
-            if len(command.redirections) == 1 and command.redirections[0].operator == "<":
-                return command.redirections[0]
-    return None
-
-
-def _first_words(tree: CompoundList) -> Iterator[str]:
-    """The command words of a list, also inside compound commands."""
-    for item in tree.items:
-        for _, pipeline in item.andor.parts:
-            for command in pipeline.commands:
-                yield from _words_of(command)
-
-
-def _words_of(command: Command) -> Iterator[str]:
-    if isinstance(command, Simple):
-        if command.words:
-            yield command.words[0].plain or ""
-    elif isinstance(command, Redirected):
-        yield from _words_of(command.command)
-    elif isinstance(command, (Group, Subshell, For)):
-        yield from _first_words(command.body)
-    elif isinstance(command, Loop):
-        yield from _first_words(command.condition)
-        yield from _first_words(command.body)
-    elif isinstance(command, If):
-        for condition, body in command.clauses:
-            yield from _first_words(condition)
-            yield from _first_words(body)
-        if command.otherwise is not None:
-            yield from _first_words(command.otherwise)
-    elif isinstance(command, Case):
-        for _, body in command.clauses:
-            yield from _first_words(body)
-    elif isinstance(command, (Condition, ArithmeticCommand)):
-        yield "[["
-
-
-def _runs_for_ever(command: Loop) -> bool:
-    """`while true` with nothing in it that leaves."""
-    always = {"false"} if command.until else {"true", ":"}
-    if set(_first_words(command.condition)) - always:
-        return False
-    return not {"break", "exit", "return"} & set(_first_words(command.body))
-
-
-def _waits_for_something(command: Loop) -> bool:
-    """The condition asks the world, not a counter."""
-    counting = {"test", "[", "[[", "read"}
-    return not counting & set(_first_words(command.condition))
-
-
-def run_script(
-    process: Process,
-    text: str,
-    *,
-    name: str = "/bin/sh",
-    arguments: Sequence[str] = (),
-    shell: str = "sh",
-    directory: str | None = None,
-) -> Routine:
-    """Run shell text as part of a process, with its streams, directory and environment; returns the status.
-
-    `shell` decides how errors are worded: `sh` speaks as dash does, as on Debian.
-    """
-    state = State.fresh(process.node, directory or process.directory)
-    for variable, value in process.environment.items():
-        state.variables[variable] = value
-        state.variables.exported.add(variable)
-    state.variables["PWD"] = state.directory
-    state.name, state.arguments, state.shell_pid = name, list(arguments), process.pid
-    dialect = "bash" if posixpath.basename(shell) == "bash" else "dash"
-    interpreter = Interpreter(process, state, dialect=dialect)
-    try:
-        return (yield from interpreter.run_text(text))
-    except (ShellExit, Return) as end:
-        return end.status
-    except LoopJump:
-        return 0

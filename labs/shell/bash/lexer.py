@@ -1,4 +1,4 @@
-"""Shell text to tokens: words with their quoting and expansions, operators, newlines with the here-documents behind them.
+"""Shell text to tokens: words with quoting and expansions, operators, newlines with the here-documents behind them.
 
 Before changing this file read POSIX.1-2017, XCU §2.2 (quoting), §2.3 (token recognition) and §2.6 (word expansions).
 """

@@ -75,23 +75,25 @@ def _bracket(pattern: str, position: int) -> tuple[str, int]:
             out.append(CLASSES[named[1]])
             position += named.end()
             continue
-        char = pattern[position]
-        if char == "\\" and position + 1 < len(pattern):
-            position += 1
-            out.append("\\" + pattern[position])
-        elif char == "-" and out and position + 1 < len(pattern) and pattern[position + 1] != "]":
-            out.append("-")
+        low, position = _member(pattern, position)
+        if pattern[position : position + 1] == "-" and pattern[position + 1 : position + 2] not in ("", "]"):
+            high, position = _member(pattern, position + 1)
+            if low <= high:
+                out.append(f"{re.escape(low)}-{re.escape(high)}")
         else:
-            out.append(re.escape(char))
-        position += 1
+            out.append(re.escape(low))
     if position >= len(pattern):
         return re.escape("["), start
-    text = f"[{'^' if negate else ''}{''.join(out)}]"
-    try:
-        re.compile(text)
-    except re.error:
-        return "(?!)", position + 1
-    return text, position + 1
+    if not out:  # only ranges that run backwards: they hold nothing
+        return ("." if negate else "(?!)"), position + 1
+    return f"[{'^' if negate else ''}{''.join(out)}]", position + 1
+
+
+def _member(pattern: str, position: int) -> tuple[str, int]:
+    """One character of a bracket expression; a backslash quotes."""
+    if pattern[position] == "\\" and position + 1 < len(pattern):
+        position += 1
+    return pattern[position], position + 1
 
 
 @lru_cache(maxsize=512)
@@ -121,16 +123,17 @@ def _steps(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """True where the whole text matches. Only the last star is ever tried again, so the cost is bounded by the product."""
+    """True where the whole text matches. Only the last star is tried again: the cost is bounded by the product."""
     steps = _steps(pattern)
     at = position = 0
     star, resume = -1, 0
     while position < len(text):
-        step = steps[at] if at < len(steps) else False
-        if step is None:
+        end = at >= len(steps)
+        step = None if end else steps[at]
+        if step is None and not end:
             star, resume = at, position
             at += 1
-        elif step is not False and step.match(text, position):
+        elif step is not None and step.match(text, position):
             at += 1
             position += 1
         elif star >= 0:

@@ -26,7 +26,7 @@ DIRECTIVE = re.compile(r"%([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d*))?([a-zA-Z%])?")
 
 
 def unescape(text: str, *, plain_octal: bool) -> tuple[str, bool]:
-    """Replace backslash sequences; True where `\\c` asked to stop. `plain_octal` allows `\\101` beside `\\0101`."""
+    r"""Replace backslash sequences; True where `\c` asked to stop. `plain_octal` allows `\101` beside `\0101`."""
     stopped = False
     out: list[str] = []
     position = 0

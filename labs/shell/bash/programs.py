@@ -19,7 +19,7 @@ __all__ = ["BIN_DIRECTORIES", "guarded", "hint", "launch", "locate", "run_argv",
 
 BIN_DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 SBIN = frozenset(
-    "arp arping bridge dhclient dnsmasq ethtool ifconfig ifdown ifquery ifup ip mosquitto nft poweroff halt reboot route "
+    "arp arping bridge dhclient dnsmasq halt ifdown ifquery ifup ip mosquitto nft poweroff reboot "
     "shutdown sysctl tcpdump traceroute".split()
 )
 SHELLS = ("sh", "bash", "dash")
@@ -141,7 +141,7 @@ def _script(path: str) -> Program:
     """A file that is run by its path."""
 
     def run(process: Process) -> Routine:
-        from labs.shell.bash.interpreter import run_script  # the interpreter runs programs: either one comes first
+        from labs.shell.bash.script import run_script  # the interpreter runs programs: either one comes first
 
         text = process.node.files.read(path)
         first = text.partition("\n")[0]

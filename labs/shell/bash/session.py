@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labs.net.process import SIGHUP, SIGKILL, Pipe, Process, Routine, Terminal
-from labs.shell.bash.interpreter import Interpreter, LoopJump, Return, ShellExit
+from labs.shell.bash.control import LoopJump, Return, ShellExit
+from labs.shell.bash.interpreter import Interpreter
 from labs.shell.bash.state import State
 from labs.shell.bash.streams import Borrowed, Tty
 
@@ -44,7 +45,7 @@ class Session:
         return self.state.history
 
     def start(self, line: str, terminal: Terminal) -> Process:
-        """Begin a line, which may hold several (here-documents, loops); its process ends with the status of the line."""
+        """Begin a line, or several (here-documents, loops); the process ends with the status of the line."""
         self._hang_up()
         if line.strip():
             self.state.history.append(line.rstrip("\n"))

@@ -180,6 +180,15 @@ class State:
             jobs=Jobs(),
         )
 
+    def leave_function(self, outer: dict[str, str | None] | None) -> None:
+        """Put back what `local` hid; `outer` is what the calling function hides."""
+        for name, value in (self.locals or {}).items():
+            if value is not None:
+                self.variables[name] = value
+            elif name in self.variables:
+                del self.variables[name]
+        self.locals = outer
+
     def options(self) -> str:
         """The value of `$-`."""
         return "".join(letter for letter, on in (("e", self.errexit), ("u", self.nounset), ("x", self.xtrace)) if on)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from labs.net.filesystem import FileSystem
-from labs.net.process import Pipe, Terminal, Wait, Writer
+from labs.net.process import Pipe, Signal, Terminal, Wait, Writer
 
 __all__ = ["Borrowed", "BorrowedInput", "Capture", "FileWriter", "Streams", "Tty", "is_terminal"]
 
@@ -54,21 +54,21 @@ class BorrowedInput(Pipe):
 
     def __init__(self, source: Pipe) -> None:
         super().__init__()
-        self._source: Pipe = source._source if isinstance(source, BorrowedInput) else source
+        self.source: Pipe = source.source if isinstance(source, BorrowedInput) else source
 
-    @property  # type: ignore[override]
+    @property
     def closed(self) -> bool:
         """True when nothing more will come."""
-        return self._source.closed
+        return self.source.closed
 
     @closed.setter
     def closed(self, value: bool) -> None:
         pass
 
-    @property  # type: ignore[override]
-    def changed(self):  # type: ignore[no-untyped-def]
+    @property
+    def changed(self) -> Signal:
         """Fires when text arrives."""
-        return self._source.changed
+        return self.source.changed
 
     @changed.setter
     def changed(self, value: object) -> None:
@@ -79,15 +79,15 @@ class BorrowedInput(Pipe):
 
     def read_line(self) -> Generator[Wait, None, str]:
         """One line."""
-        return (yield from self._source.read_line())
+        return (yield from self.source.read_line())
 
     def read_all(self) -> Generator[Wait, None, str]:
         """Everything."""
-        return (yield from self._source.read_all())
+        return (yield from self.source.read_all())
 
     def poll(self) -> str:
         """What waits."""
-        return self._source.poll()
+        return self.source.poll()
 
 
 class Capture(Writer):

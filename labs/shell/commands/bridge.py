@@ -158,7 +158,10 @@ def _fdb(process: Process, style: Style, words: Words) -> int:
     if matches(command, "get"):
         raise IpError('bridge: "fdb get" is not simulated here', status=EXIT_USAGE)
     if matches(command, "help"):
-        process.error("Usage: bridge fdb { add | replace | del } ADDR dev DEV master [ static ]", "       bridge fdb flush dev DEV")
+        process.error(
+            "Usage: bridge fdb { add | replace | del } ADDR dev DEV master [ static ]",
+            "       bridge fdb flush dev DEV",
+        )
         process.error("       bridge fdb [ show [ br BRDEV ] [ brport DEV ] [ dev DEV ] ]")
         return EXIT_USAGE
     raise IpError(f'Command "{command}" is unknown, try "bridge fdb help".', status=EXIT_USAGE)
@@ -293,7 +296,17 @@ def brctl(process: Process) -> int:
         return _brctl_port(process, words)
     if words[0] in actions and (len(words) > 1 or words[0] == "show"):
         return actions[words[0]](process, words)
-    if words[0] in ("hairpin", "setageing", "setbridgeprio", "setfd", "sethello", "setmaxage", "setpathcost", "stp", "showstp"):
+    if words[0] in (
+        "hairpin",
+        "setageing",
+        "setbridgeprio",
+        "setfd",
+        "sethello",
+        "setmaxage",
+        "setpathcost",
+        "stp",
+        "showstp",
+    ):
         process.error(f'brctl: "{words[0]}" is not simulated here')
         return 1
     if words[0] in actions or words[0] in ("addif", "delif"):
@@ -326,7 +339,9 @@ def _brctl_show(process: Process, words: list[str]) -> int:
 def _brctl_macs(process: Process, words: list[str]) -> int:
     interface = process.node.interfaces.get(words[1])
     if interface is None or interface.bridge is None:
-        process.error(f"read of forward table failed: {'No such device' if interface is None else 'Operation not supported'}")
+        process.error(
+            f"read of forward table failed: {'No such device' if interface is None else 'Operation not supported'}"
+        )
         return 1
     interface.bridge.age_all(process.node.now)
     process.print("port no\tmac addr\t\tis local?\tageing timer")

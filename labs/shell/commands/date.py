@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from datetime import UTC, datetime
 
 from labs.net.process import Process, Program
 from labs.shell.commandline import begin, fail
@@ -24,7 +24,7 @@ OWN = {"k": "%_H", "l": "%_I", "P": "", "h": "%b"}
 def clock_text(seconds: float, form: str) -> str:
     """A Unix time in a format of strftime(3), in UTC, with %s, %N, %Z and %z."""
     whole = int(seconds // 1)
-    moment = time.gmtime(whole)
+    moment = datetime.fromtimestamp(whole, UTC)
     nanoseconds = round((seconds - whole) * 1e9)
 
     def one(match: re.Match[str]) -> str:
@@ -45,24 +45,24 @@ def clock_text(seconds: float, form: str) -> str:
     return DIRECTIVE.sub(one, form)
 
 
-def _directive(letter: str, moment: time.struct_time, seconds: int, nanoseconds: int) -> str | None:
+def _directive(letter: str, moment: datetime, seconds: int, nanoseconds: int) -> str | None:
     own = {
         "%": "%",
         "s": str(seconds),
         "N": f"{nanoseconds:09d}",
         "Z": "UTC",
         "z": "+0000",
-        "k": f"{moment.tm_hour:2d}",
-        "l": f"{(moment.tm_hour - 1) % 12 + 1:2d}",
-        "P": "am" if moment.tm_hour < 12 else "pm",
-        "e": f"{moment.tm_mday:2d}",
+        "k": f"{moment.hour:2d}",
+        "l": f"{(moment.hour - 1) % 12 + 1:2d}",
+        "P": "am" if moment.hour < 12 else "pm",
+        "e": f"{moment.day:2d}",
         "n": "\n",
         "t": "\t",
-        "q": str((moment.tm_mon - 1) // 3 + 1),
+        "q": str((moment.month - 1) // 3 + 1),
     }
     if letter in own:
         return own[letter]
-    return time.strftime(f"%{letter}", moment) if letter in PLAIN else None
+    return moment.strftime(f"%{letter}") if letter in PLAIN else None
 
 
 def _parse(text: str, now: float) -> float | None:
@@ -77,7 +77,7 @@ def _parse(text: str, now: float) -> float | None:
     )
     if match is None or not (match[1] or match[4]):
         return None
-    today = time.gmtime(now)
+    today = datetime.fromtimestamp(now, UTC).timetuple()
     year, month, day = (int(match[i] or today[i - 1]) for i in (1, 2, 3))
     hour, minute, second = (int(match[i] or 0) for i in (4, 5, 6))
     if not (

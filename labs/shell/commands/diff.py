@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from difflib import SequenceMatcher
 
 from labs.net.filesystem import FileError
-from labs.net.process import Process, Program, Routine
+from labs.net.process import Process, Program, Routine, Wait
 from labs.shell.commandline import begin, fail, split_lines
 from labs.shell.commands.date import clock_text
 
@@ -19,7 +20,7 @@ CMP = """cmp [-s] FILE1 FILE2
 MAX_LINES = 5000
 
 
-def _texts(process: Process, names: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _texts(process: Process, names: list[str]) -> Generator[Wait, None, list[str] | None]:
     """Both texts; None where one cannot be read."""
     out: list[str] | None = []
     for name in names:

@@ -14,15 +14,15 @@ from labs.shell.regex import RegexError, compile_regex
 __all__ = ["COMMANDS"]
 
 USAGE = """grep [OPTION]... PATTERN [FILE]...
-  -E  extended expressions (egrep)   -F  fixed text (fgrep)     -e  a pattern; more than one may be given
+  -E  extended expressions (egrep)   -F  fixed text (fgrep)     -e  a pattern; there may be more than one
   -i  case does not matter           -v  lines that do not      -w  whole words        -x  whole lines
   -n  line numbers                   -c  count                  -o  only what matches  -q  only the status
   -l  names of files that do         -L  names that do not      -H -h  with, without names   -s  no complaints
   -A N, -B N, -C N  lines after, before, around                 -m N  stop after N lines
   -r  everything below a directory   --include=GLOB  of these names only"""
 LONG = (
-    "extended-regexp fixed-strings basic-regexp regexp= ignore-case invert-match word-regexp line-regexp line-number count "
-    "only-matching quiet silent files-with-matches files-without-match with-filename no-filename no-messages "
+    "extended-regexp fixed-strings basic-regexp regexp= ignore-case invert-match word-regexp line-regexp line-number "
+    "count only-matching quiet silent files-with-matches files-without-match with-filename no-filename no-messages "
     "after-context= before-context= context= max-count= recursive include= exclude= color= colour= line-buffered help"
 ).split()
 LETTERS = {
@@ -98,7 +98,8 @@ def grep(process: Process) -> Routine:
 
 def _below(process: Process, names: list[str], include: list[str]) -> list[str]:
     """Every file below the directories."""
-    files, out = process.node.files, []
+    files = process.node.files
+    out: list[str] = []
     pending = list(reversed(names))
     while pending and len(out) < 10_000:
         name = pending.pop()

@@ -82,7 +82,7 @@ class Run:
         self.process.error(f"{self.command}: {text}")
 
 
-class Usage(Exception):  # noqa: N818 - as UsageError, but already worded
+class Usage(Exception):
     """A wrong command line: lines to print and the status."""
 
     def __init__(self, *lines: str, status: int = 1) -> None:
@@ -269,7 +269,9 @@ def _with_defaults(stanza: Stanza, values: list[tuple[str, str]]) -> list[tuple[
     if stanza.method != "static":
         return values
     plan = address_plan(stanza)
-    shown = [(name, value.partition("/")[0] if name == "address" else value) for name, value in values if name != "netmask"]
+    shown = [
+        (name, value.partition("/")[0] if name == "address" else value) for name, value in values if name != "netmask"
+    ]
     known = {name for name, _ in shown}
     if plan.broadcast and "broadcast" not in known:
         shown.append(("broadcast", plan.broadcast))
@@ -500,7 +502,7 @@ def _lease(run: Run, stanza: Stanza) -> Steps:
     forwarder = _Forwarder(run.process.stderr)
     client = run.node.spawn(
         line.split(),
-        lambda process: run_client(process, name, foreground=False),
+        lambda process: run_client(process, name, foreground=False, verbose=True),
         stdout=forwarder,
         stderr=forwarder,
         directory="/",
@@ -521,16 +523,18 @@ def _make_bridge(run: Run, stanza: Stanza) -> Steps:
     for option in ("bridge_stp", "bridge_vlan_aware"):
         if stanza.get(option) in ("on", "yes"):
             run.complain(f'"{option} {stanza.get(option)}" is not simulated here')
-    if name not in node.interfaces:
-        if (yield from run_script(run.process, f"ip link add name {name} type bridge")) != 0:
-            return False
+    missing = name not in node.interfaces
+    if missing and (yield from run_script(run.process, f"ip link add name {name} type bridge")) != 0:
+        return False
     for port in bridge_ports(node, ports):
         if port not in node.interfaces:
             yield from _make_port(run, port)
         interface = node.interfaces.get(port)
         if interface is not None and interface.master is not node.interfaces[name]:
             mtu = f"ip link set dev {port} mtu {stanza.get('mtu')}; " if stanza.get("mtu") else ""
-            yield from run_script(run.process, f"{mtu}ip link set dev {port} master {name} && ip link set dev {port} up")
+            yield from run_script(
+                run.process, f"{mtu}ip link set dev {port} master {name} && ip link set dev {port} up"
+            )
     return True
 
 
@@ -548,7 +552,7 @@ def bridge_ports(node: LinuxNode, text: str) -> list[str]:
     for word in text.split():
         if word == "all":
             names += [interface.name for interface in node.interfaces.values() if interface.kind == "ether"]
-        elif word != "none" and word != "regex":
+        elif word not in ("none", "regex"):
             names.append(word)
     return names
 

@@ -280,6 +280,7 @@ class _Run:
         """Send and listen until there is a reason to stop."""
         node, options = self.process.node, self.options
         socket = node.transport.echo_open()
+        socket.broadcast = self.options.broadcast
         self.process.cleanup.append(lambda: node.transport.echo_close(socket))
         self.started_ns = self.last_ns = next_ns = node.now
         end_ns = node.now + options.deadline_ns if options.deadline_ns else None

@@ -21,20 +21,8 @@ PS = """ps [aux | -ef | -e | -A | -o FIELDS | -p PID]
 PKILL = """pkill [-SIGNAL] [-f] [-x] [-n] PATTERN
   -f  look at the whole command line    -x  the whole name must match"""
 PGREP = """pgrep [-f] [-x] [-l] [-a] [-c] PATTERN
-  -f  look at the whole command line    -x  the whole name must match    -l  with the name    -a  with the command line    -c  count"""
-COLUMNS: dict[str, tuple[str, int, Callable[[Process], str]]] = {
-    "user": ("USER", -8, lambda p: "root"),
-    "pid": ("PID", 7, lambda p: str(p.pid)),
-    "ppid": ("PPID", 7, lambda p: str(p.parent_pid)),
-    "tty": ("TT", -8, lambda p: p.terminal),
-    "tt": ("TT", -8, lambda p: p.terminal),
-    "stat": ("STAT", -4, lambda p: _state(p)),
-    "time": ("TIME", 8, lambda p: "00:00:00"),
-    "comm": ("COMMAND", -15, lambda p: _name(p)),
-    "cmd": ("CMD", -27, lambda p: _line(p)),
-    "args": ("COMMAND", -27, lambda p: _line(p)),
-    "command": ("COMMAND", -27, lambda p: _line(p)),
-}
+  -f  look at the whole command line    -x  the whole name must match
+  -l  with the name    -a  with the command line    -c  count"""
 
 
 def signal_number(text: str) -> int | None:
@@ -68,6 +56,21 @@ class _Init(Process):
         self.pid = 1
         self.parent_pid = 0
         self.started_ns = like.node.booted_ns
+
+
+COLUMNS: dict[str, tuple[str, int, Callable[[Process], str]]] = {
+    "user": ("USER", -8, lambda p: "root"),
+    "pid": ("PID", 7, lambda p: str(p.pid)),
+    "ppid": ("PPID", 7, lambda p: str(p.parent_pid)),
+    "tty": ("TT", -8, lambda p: p.terminal),
+    "tt": ("TT", -8, lambda p: p.terminal),
+    "stat": ("STAT", -4, _state),
+    "time": ("TIME", 8, lambda p: "00:00:00"),
+    "comm": ("COMMAND", -15, _name),
+    "cmd": ("CMD", -27, _line),
+    "args": ("COMMAND", -27, _line),
+    "command": ("COMMAND", -27, _line),
+}
 
 
 def _all(process: Process) -> list[Process]:
@@ -181,7 +184,8 @@ def kill(process: Process) -> int:
     words = process.argv[1:]
     if words == ["--help"]:
         process.print(
-            "Usage: kill [-SIGNAL | -s SIGNAL] PID...\n  SIGNAL is TERM (15), KILL (9), INT (2), HUP (1); 0 only asks whether it runs"
+            "Usage: kill [-SIGNAL | -s SIGNAL] PID...",
+            "  SIGNAL is TERM (15), KILL (9), INT (2), HUP (1); 0 only asks whether it runs",
         )
         return 0
     if words[:1] in (["-l"], ["-L"]):
@@ -230,7 +234,10 @@ def kill(process: Process) -> int:
     return status
 
 
-def _pattern(process: Process, words: list[str], short: str, usage: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+Found = tuple[int | None, set[str], list[Process]]
+
+
+def _pattern(process: Process, words: list[str], short: str, usage: str) -> Found | int:
     """Signal, flags and matching processes; or the exit status."""
     signal: int | None = SIGNALS["TERM"]
     for word in list(words):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from labs.net.filesystem import FileError
@@ -147,7 +147,7 @@ class _Parser:
             delimiter = self.take() if char == "\\" else "/"
             pattern = self._until(delimiter, "unterminated address regex", keep=True)
             ignore = False
-            if self.peek() in ("I",):
+            if self.peek() == "I":
                 ignore = bool(self.take())
             return _Address(regex=self._regex(pattern, ignore=ignore))
         return None
@@ -240,7 +240,7 @@ class _Parser:
         command.table = {ord(a): b for a, b in zip(source, target, strict=True)}
 
     def _text(self, command: _Command) -> None:
-        """`a text`, or `a\\` and the text on the next line."""
+        """`a text`, or `a`, a backslash and the text on the next line."""
         while self.peek() in (" ", "\t") and self.peek():
             self.take()
         if self.peek() == "\\":
@@ -337,11 +337,11 @@ class _Editor:
         self.process = process
         self.commands = commands
         self.quiet = quiet
-        self.write = process.stdout.write
+        self.write: Callable[[str], object] = process.stdout.write
         self.number = 0
         self.status = 0
 
-    def restart(self, write) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def restart(self, write: Callable[[str], None]) -> None:
         """A new file for -i: lines count from 1."""
         self.write = write
         self.number = 0

@@ -1,22 +1,16 @@
-"""The device itself: its name, its users, its clock, its power; and printing commands that also exist as programs."""
+"""The device itself: its name, its users, its clock; and printing commands that also exist as programs."""
 
 from __future__ import annotations
 
 import re
 
-from labs.net.actions import PowerDown
-from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine, Wait
 from labs.shell.bash import conditions, printing
-from labs.shell.bash.interpreter import run_script
-from labs.shell.bash.programs import where
 from labs.shell.bash.streams import is_terminal
 from labs.shell.commandline import begin, fail
 from labs.shell.commands.date import clock_text
-from labs.shell.manual import HIDDEN, OWN_WORDS, SUMMARIES
-from labs.shell.registry import command, command_names
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "duration_ns"]
 
 SECOND = 1_000_000_000
 RELEASE = "6.1.0-18-amd64"
@@ -26,8 +20,6 @@ UNAME = """uname [-asnrvmo]
   -o  operating system    -a  all of it"""
 SEQ = """seq [-w] [-s TEXT] [-f FORMAT] [FIRST [STEP]] LAST
   -w  equal width    -s  what divides them (newline)    -f  printf format"""
-SHUTDOWN = """shutdown (-h | -P | -r) now
-  -h, -P  off    -r  restart"""
 CHUNK = 65_536
 MAX_YES = 1 << 20
 DAY_S = 86_400
@@ -327,200 +319,31 @@ def duration_ns(text: str) -> int | None:
     return round(float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": DAY_S}[match[2]] * SECOND)
 
 
-# Help
-
-
-def which(process: Process) -> int:
-    """Where a command is."""
-    parsed = begin(process, "a", usage="which NAME...", intermixed=False)
-    if isinstance(parsed, int):
-        return parsed
-    found = [where(process.node, name, process.directory) for name in parsed[1]]
-    process.print(*[path for path in found if path])
-    return int(not found or None in found)
-
-
-def man(process: Process) -> int:
-    """There are no manual pages; say where help is."""
-    names = [word for word in process.argv[1:] if not word.startswith("-") and not word.isdecimal()]
-    if not names:
-        process.error("What manual page do you want?", "For example, try 'man man'.")
-        return 1
-    name = names[0]
-    if command(name) is None and name not in SUMMARIES:
-        process.error(f"No manual entry for {name}")
-        return 16
-    process.print(f"{name} - {SUMMARIES[name][1]}" if name in SUMMARIES else name)
-    process.print(f"netwerf: manual pages are not simulated here; try: {name} --help")
-    return 0
-
-
-def help_(process: Process) -> int:
-    """Every command in one line each."""
-    from labs.shell.bash.builtins import BUILTINS  # the builtins run programs: either one comes first
-
-    known = {*command_names(), *BUILTINS}
-    words = process.argv[1:]
-    if words and words != ["--help"]:
-        for word in words:
-            if word in SUMMARIES and word in known:
-                process.print(f"{word}: {SUMMARIES[word][1]}")
-            else:
-                return fail(process, f"no help topics match `{word}'.")
-        return 0
-    groups: dict[str, list[str]] = {}
-    for name in sorted(known):
-        if name in HIDDEN or (name not in SUMMARIES and name in BUILTINS):
-            continue
-        group, sentence = SUMMARIES.get(name, ("Other", ""))
-        groups.setdefault(group, []).append(f"  {name:<12}{sentence}".rstrip())
-    order = list(dict.fromkeys([*[group for group, _ in SUMMARIES.values()], "Other"]))
-    for group in order:
-        if group in groups:
-            process.print(group, *groups[group], "")
-    process.print("Words of the lab, typed without a device in mind")
-    process.print(*[f"  {word:<12}{sentence}" for word, sentence in OWN_WORDS.items()])
-    process.print("", "Most commands explain themselves: NAME --help")
-    return 0
-
-
 def clear(process: Process) -> int:
     """Clear the screen."""
     process.stdout.write("\x1b[H\x1b[2J\x1b[3J")
     return 0
 
 
-# Power and logs
-
-
-def _power(*, restart: bool) -> Program:
-    def run(process: Process) -> Routine:
-        name = process.name.rpartition("/")[2]
-        parsed = begin(process, "fpw", ["force"], usage=name)
-        if isinstance(parsed, int):
-            return parsed
-        process.node.emit(PowerDown(restart))
-        yield Wait((), process.node.now + SECOND)
-        return 0
-
-    return run
-
-
-def shutdown(process: Process) -> Routine:
-    """Off or restart, now."""
-    parsed = begin(process, "hHPrck", ["reboot", "poweroff", "halt"], usage=SHUTDOWN)
-    if isinstance(parsed, int):
-        return parsed
-    options, operands = parsed
-    flags = {option for option, _ in options}
-    if operands[:1] not in (["now"], ["+0"]) or flags & {"-c", "-k"}:
-        return fail(process, 'only "now" is simulated here')
-    process.node.emit(PowerDown(restart=bool(flags & {"-r", "--reboot"})))
-    yield Wait((), process.node.now + SECOND)
-    return 0
-
-
-def logger(process: Process) -> Routine:
-    """A line in the journal."""
-    parsed = begin(
-        process,
-        "t:p:is",
-        ["tag=", "priority=", "stderr"],
-        usage="logger [-t TAG] [TEXT]...\n  -t  who says it (root)\n  without TEXT every line of standard input",
-    )
-    if isinstance(parsed, int):
-        return parsed
-    options, words = parsed
-    values = dict(options)
-    tag = values.get("-t", values.get("--tag", "root"))
-    lines = [" ".join(words)] if words else (yield from process.stdin.read_all()).splitlines()
-    for line in lines:
-        process.node.units.log(tag, line, process.pid if "-i" in values else 0)
-    return 0
-
-
-def dmesg(process: Process) -> int:
-    """What the kernel has to say."""
-    parsed = begin(process, "THkw", usage="dmesg [-T]\n  -T  with the time of day")
-    if isinstance(parsed, int):
-        return parsed
-    node = process.node
-    human = any(option in ("-T", "-H") for option, _ in parsed[0])
-    for line in node.units.journal:
-        if line.unit == "kernel" and line.at_ns >= node.booted_ns:
-            since = (line.at_ns - node.booted_ns) / SECOND
-            stamp = clock_text(node.world.wall_clock(line.at_ns), "%a %b %e %H:%M:%S %Y") if human else f"{since:12.6f}"
-            process.print(f"[{stamp}] {line.text}")
-    return 0
-
-
-def shell(process: Process) -> Routine:
-    """Sh FILE, sh -c TEXT."""
-    name = process.name.rpartition("/")[2]
-    words, trace = process.argv[1:], ""
-    if words[:1] == ["--help"]:
-        process.print(f"Usage: {name} [-ex] (FILE [ARGUMENT]... | -c TEXT [NAME [ARGUMENT]...])")
-        return 0
-    while words and re.fullmatch(r"-[exu]+", words[0]):
-        trace += words.pop(0)[1:]
-    before = f"set -{trace}\n" if trace else ""
-    if words[:1] in (["-c"], ["-lc"]):
-        if len(words) < 2:
-            return fail(
-                process, "-c: option requires an argument" if name == "bash" else "0: -c requires an argument", 2
-            )
-        return (
-            yield from run_script(
-                process, before + words[1], name=words[2] if len(words) > 2 else name, arguments=words[3:], shell=name
-            )
-        )
-    if not words or words[0] == "-s":
-        text = yield from process.stdin.read_all()
-        return (yield from run_script(process, before + text, name=name, shell=name))
-    if words[0].startswith("-"):
-        return fail(process, f"{words[0]}: only -c, -e, -u and -x are simulated here", 2)
-    try:
-        text = process.node.files.read(process.node.files.resolve(words[0], process.directory))
-    except FileError as error:
-        if name == "bash":
-            return fail(
-                process, f"{words[0]}: {error}", 126 if "directory" in str(error) and "No" not in str(error) else 127
-            )
-        return fail(process, f"0: cannot open {words[0]}: No such file", 2)
-    return (yield from run_script(process, before + text, name=words[0], arguments=words[1:], shell=name))
-
-
 COMMANDS: dict[str, Program] = {
     "[": test,
     "arch": _says("x86_64", "arch"),
-    "bash": shell,
     "clear": clear,
-    "dash": shell,
-    "dmesg": dmesg,
     "echo": echo,
     "false": _status(1),
-    "halt": _power(restart=False),
-    "help": help_,
     "hostname": hostname,
     "id": identity,
-    "logger": logger,
-    "man": man,
     "nproc": nproc,
-    "poweroff": _power(restart=False),
     "printenv": printenv,
     "printf": printf,
     "pwd": pwd,
-    "reboot": _power(restart=True),
     "seq": seq,
-    "sh": shell,
-    "shutdown": shutdown,
     "sleep": sleep,
     "sync": _status(0),
     "test": test,
     "true": _status(0),
     "uname": uname,
     "uptime": uptime,
-    "which": which,
     "who": who,
     "whoami": _says("root", "whoami"),
     "yes": yes,

@@ -1,4 +1,4 @@
-"""How a thing stays in touch with its broker: connect, tell the journal what happened, wait longer after each failure."""
+"""How a thing stays in touch with its broker: connect, tell the journal, wait longer after each failure."""
 
 from __future__ import annotations
 

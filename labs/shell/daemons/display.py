@@ -92,9 +92,13 @@ class _Display:
             self._received_unix_s = node.wall_clock()
             if screen.problem:
                 text = event.message.payload[:PAYLOAD_SHOWN].decode(errors="replace")
-                self.visit.problem(f"{screen.topic}: cannot show {json.dumps(text, ensure_ascii=False)}: {screen.problem}")
+                self.visit.problem(
+                    f"{screen.topic}: cannot show {json.dumps(text, ensure_ascii=False)}: {screen.problem}"
+                )
             moment = stale_at(self.config, screen, self._received_unix_s)
-            self._stale_ns = None if moment is None else node.now + int((moment - self._received_unix_s) * 1_000_000_000)
+            self._stale_ns = (
+                None if moment is None else node.now + int((moment - self._received_unix_s) * 1_000_000_000)
+            )
             self.draw()
 
 

@@ -17,7 +17,6 @@ from labs.net.tcp import TcpConnection, TcpState
 from labs.shell.resolver import ResolveError, resolve
 from labs.things.mosquitto_access import AccessList, Passwords, parse_acl, parse_passwords
 from labs.things.mosquitto_conf import (
-    CONFIG_PATH,
     EXIT_UNKNOWN,
     LOG_TYPES,
     BrokerConfig,
@@ -29,9 +28,8 @@ from labs.things.mosquitto_conf import (
 )
 from labs.things.mqtt.broker import VERSION, Broker, Close, Effect, Log, Send
 
-__all__ = ["COMMAND", "mosquitto"]
+__all__ = ["mosquitto"]
 
-COMMAND = f"/usr/sbin/mosquitto -c {CONFIG_PATH}"
 LOOPBACK = IPv4.parse("127.0.0.1")
 SECOND = 1_000_000_000
 SAVE_WITHIN_NS = 10 * SECOND  # mosquitto saves every 30 minutes; see docs/what-is-simulated.md
@@ -323,7 +321,9 @@ def mosquitto(process: Process) -> Routine:
             value = next(words, None)
             if value is None:
                 what = "config file" if word == "-c" else "port"
-                process.error(f"Error: {word} argument given, but no {what} {'given' if word == '-c' else 'specified'}.")
+                process.error(
+                    f"Error: {word} argument given, but no {what} {'given' if word == '-c' else 'specified'}."
+                )
                 return 3
             if word == "-c":
                 path = value

@@ -281,13 +281,13 @@ class Broker:
             raise MqttError(Fault.PROTOCOL)
         if packet.level & 0x7F not in (3, 4):
             self._log("notice", f"Invalid protocol version {packet.level} in CONNECT from {connection.address}.")
-            self._send(connection, Connack(False, BAD_VERSION))
+            self._send(connection, Connack(session_present=False, code=BAD_VERSION))
             raise MqttError(Fault.PROTOCOL)
         if not packet.client_id and (not packet.clean or not self._config.allow_zero_length_clientid):
-            self._send(connection, Connack(False, BAD_ID))
+            self._send(connection, Connack(session_present=False, code=BAD_ID))
             raise MqttError(Fault.PROTOCOL)
         if not self._authentic(packet):
-            self._send(connection, Connack(False, NOT_AUTHORISED))
+            self._send(connection, Connack(session_present=False, code=NOT_AUTHORISED))
             self._drop(connection, "disconnected, not authorised.")
             return
         self._accept(connection, packet, now)
@@ -339,7 +339,9 @@ class Broker:
         if will is None:
             self._log("debug", "No will message specified.")
         else:
-            self._log("debug", f"Will message specified ({len(will.payload)} bytes) (r{int(will.retain)}, q{will.qos}).")
+            self._log(
+                "debug", f"Will message specified ({len(will.payload)} bytes) (r{int(will.retain)}, q{will.qos})."
+            )
             self._log("debug", f"\t{will.topic}")
 
     def _automatic_id(self, connection: _Connection) -> str:

@@ -113,9 +113,11 @@ class State(StrEnum):
 
 
 class Client:
-    """One conversation. `outgoing()` is to be sent after every call; `trace` gets a line per packet (mosquitto_pub -d)."""
+    """One conversation. `outgoing()` is to be sent after every call; `trace` gets a line per packet."""
 
-    def __init__(self, connect: Connect, now: int, trace: Callable[[str], None] | None = None, last_id: int = 0) -> None:
+    def __init__(
+        self, connect: Connect, now: int, trace: Callable[[str], None] | None = None, last_id: int = 0
+    ) -> None:
         self.state = State.CONNECTING
         self.last_id = last_id
         self._connect = connect

@@ -82,7 +82,7 @@ class Connect(NamedTuple):
 
 
 class Connack(NamedTuple):
-    """§3.2. Codes: 0 accepted, 1 version, 2 identifier, 3 unavailable, 4 bad user name or password, 5 not authorised."""
+    """§3.2. Codes: 0 accepted, 1 version, 2 identifier, 3 unavailable, 4 bad user or password, 5 not authorised."""
 
     session_present: bool
     code: int
@@ -344,7 +344,9 @@ def _read_connect(reader: _Reader, _flags: int) -> Packet:
     username = reader.text() if flags & 0x80 else None
     password = reader.data() if flags & 0x40 else None
     if username is None and password is not None:
-        raise MqttError(Fault.PROTOCOL, f"Protocol error from {client_id}: password without username, closing connection.")
+        raise MqttError(
+            Fault.PROTOCOL, f"Protocol error from {client_id}: password without username, closing connection."
+        )
     return Connect(client_id, bool(flags & 2), keepalive_s, username, password, will, protocol, level)
 
 

@@ -43,7 +43,7 @@ class Flight:
         return message
 
     def acknowledged(self, ack: Ack) -> tuple[Packet | None, bool]:
-        """What to send in answer, and whether the message has landed. An acknowledgement nobody waits for is ignored."""
+        """What to send in answer, and whether the message has landed. One that nobody waits for is ignored."""
         message, awaited = self.waiting.get(ack.packet_id, (None, None))
         if message is None or awaited is not ack.kind:
             return None, False
@@ -64,7 +64,7 @@ class Flight:
 
 @dataclass(slots=True)
 class Session:
-    """The state of one client identifier. It outlives a connection where the client asked for that (clean session 0)."""
+    """The state of one client identifier. It outlives the connection of a client that asked for that."""
 
     client_id: str
     clean: bool

@@ -32,14 +32,18 @@ class Tuple(NamedTuple):
     proto: int
 
 
+THERE = Tuple(int(IPv4.parse("10.0.0.1")), int(IPv4.parse("10.0.0.2")), 1000, 22, 6)
+BACK = Tuple(int(IPv4.parse("10.0.0.2")), int(IPv4.parse("10.0.0.1")), 22, 1000, 6)
+
+
 @dataclass
 class Tracked:
     state: str = "new"
     status: frozenset[str] = field(default_factory=frozenset)
     direction: str = "original"
     mark: int = 0
-    original: Tuple = field(default=Tuple(int(IPv4.parse("10.0.0.1")), int(IPv4.parse("10.0.0.2")), 1000, 22, 6)
-    reply: Tuple = Tuple(int(IPv4.parse("10.0.0.2")), int(IPv4.parse("10.0.0.1")), 22, 1000, 6)
+    original: Tuple = THERE
+    reply: Tuple = BACK
 
 
 def tcp(dport=22, *, sport=40000, src="10.0.0.1", dst="10.0.0.2", flags=SYN, tos=0, ttl=64) -> Ipv4Packet:
@@ -294,7 +298,8 @@ def test_notrack_marks_the_packet() -> None:
 
 def test_base_chains_come_by_priority_inet_and_ip_together_dormant_never() -> None:
     ruleset = load(
-        "table ip a {\nchain late {\ntype filter hook input priority 10\n}\nchain mid {\ntype filter hook input priority 0\n}\n}\n"
+        "table ip a {\nchain late {\ntype filter hook input priority 10\n}\n"
+        "chain mid {\ntype filter hook input priority 0\n}\n}\n"
         "table inet b {\nchain early {\ntype filter hook input priority raw\n}\n}\n"
         "table ip d {\nflags dormant\nchain no {\ntype filter hook input priority 0\n}\n}\n"
         "table ip6 e {\nchain six {\ntype filter hook input priority 0\n}\n}\n"

@@ -36,12 +36,12 @@ def no_files(path: str) -> str:
 def test_golden_rule_added_is_listed_or_refused_as_by_nft(head: str, expected: str) -> None:
     family, chain, rule = head.split(" | ", 2)
     command = f"add rule {family} t c {rule}\n"
-    try:
-        after = apply(base_table(family, chain), parse(command), interfaces=["lo"])
-    except NftError as error:
-        assert error.render(command).rstrip() == expected
+    if expected.startswith("Error: "):
+        with pytest.raises(NftError) as caught:
+            apply(base_table(family, chain), parse(command), interfaces=["lo"])
+        assert caught.value.render(command).rstrip() == expected
     else:
-        table = after.tables[0]
+        table = apply(base_table(family, chain), parse(command), interfaces=["lo"]).tables[0]
         listed = table.chain("c")
         assert listed is not None
         assert "\n".join(render_rule(table, entry) for entry in listed.rules) == expected
@@ -118,10 +118,8 @@ def test_any_rules_listed_and_loaded_again_are_the_same(rules: list[str]) -> Non
 
 @given(st.text(alphabet='tcpdor ip{}22,;.:-/@$"\\\n!=&|accehinl#', max_size=60))
 def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
-    try:
-        load(text)
-    except NftError as error:
-        assert "Error: " in error.render(text, "x")
+    result = nft(["-f", "-"], Ruleset(), EvaluationState(), no_files, text)
+    assert (result.status == 0) == ("Error: " not in result.error)
 
 
 def test_rule_as_tree_mirrors_the_json_schema() -> None:
@@ -161,9 +159,11 @@ def test_second_command_fails_nothing_of_the_first_stays() -> None:
 def test_file_with_a_mistake_names_file_line_and_column() -> None:
     text = "table inet filter {\n\tchain input {\n\t\ttcp dport 22 acept\n\t}\n}\n"
     result = nft(["-f", "/etc/nftables.conf"], Ruleset(), EvaluationState(), lambda path: text, "")
-    assert result.error == (
-        "/etc/nftables.conf:3:21-21: Error: syntax error, unexpected newline\n\t\ttcp dport 22 acept\n\t\t                  ^\n"
-    )
+    assert result.error.splitlines() == [
+        "/etc/nftables.conf:3:21-21: Error: syntax error, unexpected newline",
+        "\t\ttcp dport 22 acept",
+        "\t\t                  ^",
+    ]
     assert (result.status, result.ruleset) == (1, Ruleset())
 
 

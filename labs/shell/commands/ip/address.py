@@ -47,7 +47,17 @@ USAGE = (
     "IFADDR := PREFIX | ADDR peer PREFIX [ broadcast ADDR ] [ label IFNAME ] [ scope SCOPE-ID ] [ metric METRIC ]",
 )
 FLAG_WORDS = frozenset(
-    {"permanent", "dynamic", "secondary", "primary", "tentative", "deprecated", "dadfailed", "temporary", "noprefixroute"}
+    {
+        "permanent",
+        "dynamic",
+        "secondary",
+        "primary",
+        "tentative",
+        "deprecated",
+        "dadfailed",
+        "temporary",
+        "noprefixroute",
+    }
 )
 WILDCARD = (
     "Warning: Executing wildcard deletion to stay compatible with old scripts.",
@@ -173,7 +183,9 @@ def _address_wanted(interface: Interface, address: InterfaceAddress, want: Filte
         return False
     if want.scope is not None and SCOPES[interface.detail(address, "scope") or "global"] != want.scope:
         return False
-    if want.label is not None and not fnmatch.fnmatchcase(interface.detail(address, "label") or interface.name, want.label):
+    if want.label is not None and not fnmatch.fnmatchcase(
+        interface.detail(address, "label") or interface.name, want.label
+    ):
         return False
     return all(_has_flag(interface, address, flag, now) == expected for flag, expected in want.flags)
 
@@ -192,10 +204,9 @@ def _has_flag(interface: Interface, address: InterfaceAddress, flag: str, now: i
 
 def lifetimes(interface: Interface, address: InterfaceAddress, now: int) -> tuple[int, int]:
     """Seconds for which an address stays valid and preferred; FOREVER without limit."""
-    left = []
-    for key in ("valid_until_ns", "preferred_until_ns"):
-        until = interface.detail(address, key)
-        left.append(FOREVER if until is None else max(0, (int(until) - now) // SECOND))
+    valid = interface.detail(address, "valid_until_ns")
+    preferred = interface.detail(address, "preferred_until_ns") or valid
+    left = [FOREVER if until is None else max(0, -((now - int(until)) // SECOND)) for until in (valid, preferred)]
     return left[0], left[1]
 
 
@@ -207,7 +218,9 @@ def _show(process: Process, style: Style, words: Words) -> int:
         if not _wanted(interface, want):
             continue
         addresses = [] if style.family in ("inet6", "link") else _matching(interface, want, now)
-        bare = not interface.addresses and style.family not in ("inet", "inet6") and want.to is None and want.label is None
+        bare = (
+            not interface.addresses and style.family not in ("inet", "inet6") and want.to is None and want.label is None
+        )
         if not addresses and not bare and style.family != "link":
             continue  # ipaddr_filter: an interface without any address is shown, one without a matching one is not
         if style.brief:
@@ -234,19 +247,16 @@ def _brief(interface: Interface, style: Style, addresses: list[InterfaceAddress]
     for address in addresses:
         peer = interface.detail(address, "peer")
         row = {"local": str(address.address), "prefixlen": address.length}
-        rows.append(row if peer is None else {"local": str(address.address), "address": peer, "prefixlen": address.length})
+        rows.append(
+            row if peer is None else {"local": str(address.address), "address": peer, "prefixlen": address.length}
+        )
     record.add("addr_info", rows, "".join(f"{_written(interface, address)} " for address in addresses))
     return record
 
 
-def _full(
-    interface: Interface, style: Style, want: Filter, addresses: list[InterfaceAddress], now: int
-) -> Record:
-    bare = style.family == "inet"
-    if want.label is not None:
-        record = Record(style)
-    else:
-        record = link_record(interface, style, mode=False, hardware=not bare)
+def _full(interface: Interface, style: Style, want: Filter, addresses: list[InterfaceAddress], now: int) -> Record:
+    bare = style.family == "inet" or want.to is not None
+    record = Record(style) if want.label is not None else link_record(interface, style, mode=False, hardware=not bare)
     rows = []
     for address in addresses:
         line = _address_record(interface, style, address, now)
@@ -313,7 +323,7 @@ class Change:
     details: dict[str, str]
 
 
-def _parse_change(process: Process, words: Words) -> Change:  # noqa: C901, PLR0912 - one branch per keyword
+def _parse_change(process: Process, words: Words) -> Change:  # noqa: PLR0915 - one branch per keyword
     local: tuple[IPv4, int, bool] | None = None
     local_text = peer_text = broadcast = None
     peer: tuple[IPv4, int, bool] | None = None
@@ -379,7 +389,9 @@ def _parse_change(process: Process, words: Words) -> Change:  # noqa: C901, PLR0
     if preferred > valid and "preferred_lft" in lifetime:
         message = "preferred_lft is greater than valid_lft"
         raise IpError(message)
-    interface = process.node.interfaces.get(device.partition(":")[0] if device not in process.node.interfaces else device)
+    interface = process.node.interfaces.get(
+        device.partition(":")[0] if device not in process.node.interfaces else device
+    )
     if interface is None:
         raise no_device(device)
     _set_lifetimes(details, valid, preferred, process.node.now)
@@ -425,11 +437,14 @@ def _complete(change: Change) -> InterfaceAddress:
     if "scope" not in details and isinstance(address, IPv4) and address.is_loopback:
         details["scope"] = "host"
     scope = details.get("scope", "global")
-    network = Network.of(IPv4.parse(details["peer"]), change.address.length) if "peer" in details else change.address.network
+    network = (
+        Network.of(IPv4.parse(details["peer"]), change.address.length) if "peer" in details else change.address.network
+    )
     for other in change.interface.addresses:
-        if change.interface.prefix_of(other) == network and other.address != address:
-            if (change.interface.detail(other, "scope") or "global") != scope:
-                raise kernel("ipv4: Invalid scope value.")
+        other_scope = change.interface.detail(other, "scope") or "global"
+        same = change.interface.prefix_of(other) == network and other.address != address
+        if same and other_scope != scope:
+            raise kernel("ipv4: Invalid scope value.")
     return change.address
 
 
@@ -454,7 +469,9 @@ def _replace(process: Process, _style: Style, words: Words) -> int:
     labels = interface.labels.setdefault(address, {})
     for key in ("valid_until_ns", "preferred_until_ns", "dynamic"):
         labels.pop(key, None)
-    lasting = {key: text for key, text in change.details.items() if key in ("valid_until_ns", "preferred_until_ns", "dynamic")}
+    lasting = {
+        key: text for key, text in change.details.items() if key in ("valid_until_ns", "preferred_until_ns", "dynamic")
+    }
     labels |= lasting
     if "valid_until_ns" in lasting:
         process.node.watch_address(interface, address)
@@ -471,7 +488,9 @@ def _delete(process: Process, _style: Style, words: Words) -> int:
     if not change.written_length:
         process.error(*[line.format(change.address.address) for line in WILDCARD])
     for address in change.interface.addresses:
-        if address.address == change.address.address and (not change.written_length or address.length == change.address.length):
+        if address.address == change.address.address and (
+            not change.written_length or address.length == change.address.length
+        ):
             process.node.remove_address(change.interface, address)
             return 0
     raise kernel("ipv4: Address not found.")

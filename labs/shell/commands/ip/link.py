@@ -39,13 +39,15 @@ USAGE = (
 # What Linux could add; those of the first line exist here
 KINDS = ("bridge", "vlan")
 OTHER_KINDS = frozenset(
-    "amt bareudp bond dummy erspan geneve gre gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan"
-    " ipvtap macsec macvlan macvtap netdevsim nlmon rmnet sit team vcan veth virt_wifi vrf vti vxcan vxlan wwan xfrm".split()
+    "amt bareudp bond dummy erspan geneve gre gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl ipip"
+    " ipoib ipvlan ipvtap macsec macvlan macvtap netdevsim nlmon rmnet sit team vcan veth virt_wifi vrf"
+    " vti vxcan vxlan wwan xfrm".split()
 )
 NOT_SIMULATED = frozenset(
-    "txqueuelen qlen txqlen arp dynamic multicast allmulticast promisc trailers carrier broadcast brd netns link-netns"
-    " link-netnsid alias group vf xdp xdpgeneric xdpdrv xdpoffload vrf addrgenmode protodown protodown_reason state mode"
-    " index gso_max_size gso_max_segs gro_max_size numtxqueues numrxqueues type altname".split()
+    "txqueuelen qlen txqlen arp dynamic multicast allmulticast promisc trailers carrier broadcast brd"
+    " netns link-netns link-netnsid alias group vf xdp xdpgeneric xdpdrv xdpoffload vrf addrgenmode"
+    " protodown protodown_reason state mode index gso_max_size gso_max_segs gro_max_size numtxqueues"
+    " numrxqueues type altname".split()
 )
 VLAN_USAGE = (
     "Usage: ... vlan id VLANID",
@@ -196,7 +198,7 @@ def _mtu(words: Words) -> int:
     return found
 
 
-def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: C901, PLR0912 - one branch per keyword
+def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915 - one branch per keyword
     node = process.node
     device = name = None
     up: bool | None = None
@@ -262,7 +264,7 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: C901, P
     return 0
 
 
-def _add(process: Process, _style: Style, words: Words) -> int:  # noqa: C901, PLR0912 - one branch per keyword
+def _add(process: Process, _style: Style, words: Words) -> int:
     node = process.node
     name = parent = kind = None
     mac: str | None = None
@@ -309,30 +311,34 @@ def _add(process: Process, _style: Style, words: Words) -> int:  # noqa: C901, P
         message = "Error: Attribute failed policy validation."
         raise IpError(message, status=EXIT_KERNEL)
     try:
-        _create(process, kind, name, parent, vlan, address, mtu)
+        interface = _create(process, kind, name, parent, vlan, address)
+        if mtu is not None:
+            link_config.set_mtu(node, interface, mtu)
     except LinkError as error:
         raise refusal(error) from None
     return 0
 
 
 def _create(
-    process: Process, kind: str, name: str | None, parent: str | None, vlan: int | None, mac: Mac | None, mtu: int | None
-) -> None:
+    process: Process,
+    kind: str,
+    name: str | None,
+    parent: str | None,
+    vlan: int | None,
+    mac: Mac | None,
+) -> Interface:
     node = process.node
     if name is None:
         name = next(f"{kind}{n}" for n in range(1000) if f"{kind}{n}" not in node.interfaces)
     if kind == "bridge":
-        interface = link_config.add_bridge(node, name, mac)
-    else:
-        if vlan is None:
-            message = "VLAN properties not specified"
-            raise LinkError(message, explained=True)
-        if parent is None:
-            message = "link not specified"
-            raise LinkError(message, explained=True)
-        interface = link_config.add_vlan(node, node.interfaces[parent], name, vlan, mac)
-    if mtu is not None:
-        link_config.set_mtu(node, interface, mtu)
+        return link_config.add_bridge(node, name, mac)
+    if vlan is None:
+        message = "VLAN properties not specified"
+        raise LinkError(message, explained=True)
+    if parent is None:
+        message = "link not specified"
+        raise LinkError(message, explained=True)
+    return link_config.add_vlan(node, node.interfaces[parent], name, vlan, mac)
 
 
 def _vlan_id(words: Words) -> int | None:
@@ -349,7 +355,16 @@ def _vlan_id(words: Words) -> int | None:
             words.take()
         elif any(
             matches(word, known)
-            for known in ("protocol", "reorder_hdr", "gvrp", "mvrp", "loose_binding", "bridge_binding", "ingress-qos-map", "egress-qos-map")
+            for known in (
+                "protocol",
+                "reorder_hdr",
+                "gvrp",
+                "mvrp",
+                "loose_binding",
+                "bridge_binding",
+                "ingress-qos-map",
+                "egress-qos-map",
+            )
         ):
             raise refused(f"vlan {word}")
         elif matches(word, "help"):

@@ -57,7 +57,9 @@ def queue_name(interface: Interface) -> str:
     return "fq_codel" if interface.kind == "ether" else "noqueue"
 
 
-def link_record(interface: Interface, style: Style, *, mode: bool, header: bool = True, hardware: bool = True) -> Record:
+def link_record(
+    interface: Interface, style: Style, *, mode: bool, header: bool = True, hardware: bool = True
+) -> Record:
     """The first two lines. `mode` is for `ip link`, which also says the link mode."""
     record = Record(style)
     if header:
@@ -113,7 +115,10 @@ def _details(record: Record, interface: Interface, *, mode: bool) -> None:
     info: dict[str, object] = {}
     text = ""
     if interface.kind == "vlan":
-        info = {"info_kind": "vlan", "info_data": {"protocol": "802.1Q", "id": interface.vlan, "flags": ["REORDER_HDR"]}}
+        info = {
+            "info_kind": "vlan",
+            "info_data": {"protocol": "802.1Q", "id": interface.vlan, "flags": ["REORDER_HDR"]},
+        }
         text = f"vlan protocol 802.1Q id {interface.vlan} <REORDER_HDR> "
     elif interface.bridge is not None:
         ageing = interface.bridge.ageing_time_ns // 10_000_000
@@ -131,7 +136,10 @@ def _details(record: Record, interface: Interface, *, mode: bool) -> None:
         }
         text = "bridge " + HELLO.format(ageing)
     if interface.master is not None:
-        info |= {"info_slave_kind": "bridge", "info_slave_data": {"state": "forwarding" if interface.running else "disabled"}}
+        info |= {
+            "info_slave_kind": "bridge",
+            "info_slave_data": {"state": "forwarding" if interface.running else "disabled"},
+        }
         text += f"{style.newline}    bridge_slave state {'forwarding' if interface.running else 'disabled'} "
     if info:
         record.add("linkinfo", info, f"{style.newline}    {text}")

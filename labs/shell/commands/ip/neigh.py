@@ -124,7 +124,9 @@ def _selected(process: Process, want: Selector) -> list[Neighbour]:
 def _show(process: Process, style: Style, words: Words) -> int:
     want = _selector(process, words)
     entries = [] if style.family == "inet6" else _selected(process, want)
-    print_records(process, style, [_record(process, style, entry, hide_device=want.device is not None) for entry in entries])
+    print_records(
+        process, style, [_record(process, style, entry, hide_device=want.device is not None) for entry in entries]
+    )
     return 0
 
 

@@ -39,7 +39,7 @@ class Record:
     text: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, key: str, value: Any, text: str | None = None) -> None:  # noqa: ANN401 - any JSON value
+    def add(self, key: str, value: Any, text: str | None = None) -> None:
         """Add a fact to both; `text` defaults to the value and a blank."""
         self.fields[key] = value
         self.text += f"{value} " if text is None else text
@@ -48,7 +48,7 @@ class Record:
         """Add words that have no JSON form."""
         self.text += text
 
-    def only_json(self, key: str, value: Any) -> None:  # noqa: ANN401
+    def only_json(self, key: str, value: Any) -> None:
         """Add a member that people do not see."""
         self.fields[key] = value
 
@@ -70,7 +70,7 @@ def print_json(process: Process, style: Style, value: list[dict[str, Any]]) -> N
         process.print(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
 
 
-def _pretty(value: Any, depth: int) -> str:  # noqa: ANN401
+def _pretty(value: Any, depth: int) -> str:
     """Objects open on the line of their array; plain values stay on one line."""
     if isinstance(value, dict):
         inner = " " * (4 * (depth + 1))

@@ -105,7 +105,7 @@ def _usage(process: Process) -> int:
     return EXIT_USAGE
 
 
-def _option(process: Process, style: Style, words: Words, option: str) -> int | None:  # noqa: C901, PLR0912 - a table in words
+def _option(process: Process, style: Style, words: Words, option: str) -> int | None:
     """Apply one option, in iproute2's order of comparison; a number ends the program."""
     word = option[1:] if option.startswith("--") else option
     if matches(word, "-loops"):
@@ -131,11 +131,15 @@ def _option(process: Process, style: Style, words: Words, option: str) -> int | 
     elif word.startswith("-c") and matches(word.partition("=")[0], "-color"):
         pass
     elif matches(word, "-Version"):
-        process.print("ip utility, iproute2-6.1.0")
+        process.print("ip utility, iproute2-6.1.0, libbpf 1.1.2")
         return 0
     elif matches(word, "-help"):
         return _usage(process)
-    elif matches(word, "-netns") or matches(word, "-batch") or word in ("-a", "-all", "-t", "-ts", "-timestamp", "-tshort"):
+    elif (
+        matches(word, "-netns")
+        or matches(word, "-batch")
+        or word in ("-a", "-all", "-t", "-ts", "-timestamp", "-tshort")
+    ):
         raise refused(option)
     elif not (matches(word, "-resolve") or matches(word, "-human-readable") or word in ("-iec", "-N", "-Numeric")):
         raise IpError(UNKNOWN_OPTION.format(option), status=EXIT_USAGE)

@@ -119,7 +119,7 @@ class Selector:
     """What need not be printed because it was asked for."""
 
 
-def _selector(process: Process, words: Words) -> Selector:  # noqa: C901, PLR0912 - one branch per keyword
+def _selector(process: Process, words: Words) -> Selector:  # noqa: PLR0915 - one branch per keyword
     want = Selector()
     while words.more:
         word = words.take()
@@ -163,7 +163,7 @@ def _selector(process: Process, words: Words) -> Selector:  # noqa: C901, PLR091
                 process.error(*USAGE)
                 raise IpError(status=EXIT_USAGE)
             prefix = parse_network(word)
-            if keyword != "match" and not (keyword == "root" and word in ("default", "any", "all") and False):
+            if keyword != "match":
                 want.root = prefix
             if keyword != "root":
                 want.match = prefix
@@ -297,7 +297,11 @@ def _list(process: Process, style: Style, words: Words) -> int:
     rows = [] if want.cache else _rows(process.node, want)
     records = [
         route_record(
-            process.node, style, route, table="local" if table == "local" and want.table == "all" else "", hidden=want.hidden
+            process.node,
+            style,
+            route,
+            table="local" if table == "local" and want.table == "all" else "",
+            hidden=want.hidden,
         )
         for route, table in rows
     ]
@@ -318,7 +322,9 @@ def _flush(process: Process, style: Style, words: Words) -> int:
     process.node.ip.routes.remove_where(doomed)
     if style.statistics:
         if doomed:
-            process.print("", f"*** Round 1, deleting {len(doomed)} entries ***", "*** Flush is complete after 1 round ***")
+            process.print(
+                "", f"*** Round 1, deleting {len(doomed)} entries ***", "*** Flush is complete after 1 round ***"
+            )
         else:
             process.print("Nothing to flush.")
     return 0
@@ -342,7 +348,7 @@ class Order:
     onlink: bool = False
 
 
-def _order(process: Process, words: Words) -> Order:  # noqa: C901, PLR0912 - one branch per keyword
+def _order(process: Process, words: Words) -> Order:
     order = Order()
     while words.more:
         word = words.take()

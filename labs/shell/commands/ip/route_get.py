@@ -9,7 +9,16 @@ from labs.model.state import Route
 from labs.net.linux.ip_layer import NETWORK_UNREACHABLE, REFUSING
 from labs.net.routing import longest_match
 from labs.shell.commands.ip.output import Record, Style, print_records
-from labs.shell.commands.ip.words import EXIT_USAGE, IpError, Words, answers, duplicate, matches, no_device, parse_prefix, refused
+from labs.shell.commands.ip.words import (
+    EXIT_USAGE,
+    IpError,
+    Words,
+    answers,
+    duplicate,
+    no_device,
+    parse_prefix,
+    refused,
+)
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -34,7 +43,19 @@ def get_route(process: Process, style: Style, words: Words) -> int:
             device = words.value()
         elif word == "fibmatch":
             fibmatch = True
-        elif word in ("iif", "mark", "tos", "dsfield", "vrf", "uid", "ipproto", "sport", "dport", "notify", "connected"):
+        elif word in (
+            "iif",
+            "mark",
+            "tos",
+            "dsfield",
+            "vrf",
+            "uid",
+            "ipproto",
+            "sport",
+            "dport",
+            "notify",
+            "connected",
+        ):
             raise refused(f"route get {word}")
         elif word == "help":
             raise IpError("Usage: ip route get [ fibmatch ] ADDRESS [ from ADDRESS ] [ oif STRING ]", status=EXIT_USAGE)
@@ -65,7 +86,12 @@ def _answer(
         raise answers(NETWORK_UNREACHABLE)
     target = Network(destination, 32)
     if node.ip.is_local(destination):
-        return _record(style, Route(target, "lo", source=source or destination, kind="local"), source, ["local"])
+        own = (
+            destination
+            if destination in node.local_addresses()
+            else node.ip.source_for(node.interfaces["lo"], destination)
+        )
+        return _record(style, Route(target, "lo", source=source or own, kind="local"), source, ["local"])
     if node.ip.is_broadcast(destination) or destination.is_multicast:
         return _record(style, *_group(node, target, destination, device), ask=source)
     route = _lookup(node, destination, device)
@@ -122,7 +148,11 @@ def _record(style: Style, route: Route, asked: IPv4 | None, cache: list[str], *,
         record.add("gateway", str(route.via), f"via {route.via} ")
     record.add("dev", route.device, f"dev {route.device} ")
     if style.details:
-        record.add("table", "local" if route.kind == "local" else "main", f"table {'local' if route.kind == 'local' else 'main'} ")
+        record.add(
+            "table",
+            "local" if route.kind == "local" else "main",
+            f"table {'local' if route.kind == 'local' else 'main'} ",
+        )
         record.add("protocol", "unspec", "proto unspec ")
         record.add("scope", "global", "scope global ")
     if asked is None and route.source is not None:

@@ -150,7 +150,7 @@ def _length(text: str) -> int | None:
     mask = parse_ipv4(text) if text.count(".") == 3 else None
     if mask is None:
         return None
-    ones = bin(int(mask)).count("1")
+    ones = int(mask).bit_count()
     return ones if int(mask) == ~((1 << 32 - ones) - 1) & 0xFFFFFFFF else None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from labs.things.mqtt.codec import Connect, Will
 from labs.things.mqtt.topics import valid_filter, valid_topic
@@ -145,6 +144,12 @@ def _message(name: str) -> Setter:
     return set_it
 
 
+def _unquote(text: str) -> str:
+    """Undo the percent signs of a URL (RFC 3986 §2.1)."""
+    plain = re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode())
+    return plain.decode(errors="replace")
+
+
 def _url(options: Options, value: str) -> None:
     scheme, separator, rest = value.partition("://")
     if scheme == "mqtts" and separator:
@@ -157,9 +162,9 @@ def _url(options: Options, value: str) -> None:
     login, at, place = place.rpartition("@")
     if at:
         user, colon, password = login.partition(":")
-        options.username = unquote(user)
+        options.username = _unquote(user)
         if colon:
-            options.password = unquote(password)
+            options.password = _unquote(password)
     host, colon, port = place.partition(":")
     options.host = host
     if colon:

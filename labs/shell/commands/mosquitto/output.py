@@ -11,7 +11,7 @@ __all__ = ["FormatError", "check_format", "formatted"]
 
 ESCAPES = {"0": "\0", "a": "\a", "e": "\033", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 FIELDS = "tplqrmIUjJxX%"
-TIME_FIELDS = "aAbBcCdDeFgGhHIjklmMnNpPrRsStTuUVwWxXyYzZ%"
+TIME_FIELDS = frozenset("aAbBcCdDeFgGhHIjmMprRSTuUVwWxXyYzZ")
 
 
 class FormatError(ValueError):
@@ -30,8 +30,6 @@ def check_format(text: str) -> None:
             wanted = text[at + 1]
             if character == "%" and wanted not in FIELDS:
                 raise FormatError(f"Error: Invalid format specifier '{wanted}'.")
-            if character == "@" and wanted not in TIME_FIELDS + "@":
-                raise FormatError(f"Error: Invalid time format specifier '{wanted}'.")
             if character == "\\" and wanted not in ESCAPES:
                 raise FormatError(f"Error: Invalid escape specifier '{wanted}'.")
             at += 1
@@ -96,7 +94,7 @@ def _time_field(name: str, unix_ns: int) -> str:
         return "@"
     if name == "N":
         return f"{unix_ns % 1_000_000_000:09d}"
-    return _moment(unix_ns).strftime("%" + name)
+    return _moment(unix_ns).strftime("%" + name) if name in TIME_FIELDS else f"%{name}"
 
 
 def _as_json(message: Publish, unix_ns: int, *, parse: bool) -> str:

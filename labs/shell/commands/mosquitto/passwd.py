@@ -56,8 +56,6 @@ def _run(process: Process, flags: set[str], arguments: list[str]) -> Generator[W
         raise _Problem("Error: -c and -D cannot be used together.")
     if {"-b", "-D"} <= flags:
         raise _Problem("Error: -b and -D cannot be used together.")
-    if "-U" in flags and len(flags) > 1:
-        raise _Problem("Error: -U cannot be used with other options.")
     wanted = 1 if "-U" in flags else 3 if "-b" in flags else 2
     if len(arguments) != wanted:
         if "-c" in flags:
@@ -128,7 +126,7 @@ def _delete(process: Process, path: str, name: str, user: str) -> int:
 
 
 def _ask(process: Process) -> Generator[Wait, None, str]:
-    """Twice, from standard input: `printf 'secret\\nsecret\\n' | mosquitto_passwd FILE USER`."""
+    """Twice, from standard input."""
     process.stdout.write("Password: ")
     first = (yield from process.stdin.read_line()).rstrip("\n")
     if not first:

@@ -69,7 +69,8 @@ class _Publisher:
 
     def publish(self, payload: bytes) -> Generator[Wait, None, None]:
         options, client = self.options, self.link.client
-        number = client.publish(options.topics[0], payload, self.process.node.now, qos=options.qos, retain=options.retain)
+        now = self.process.node.now
+        number = client.publish(options.topics[0], payload, now, qos=options.qos, retain=options.retain)
         if options.qos:
             self.waiting.add(number)
         self.link.flush()
@@ -115,9 +116,7 @@ def mosquitto_pub(process: Process) -> Routine:
         return ended.status
     except Interrupt:
         return 1
-    publisher.link.client.disconnect(process.node.now)
-    publisher.link.flush()
-    publisher.link.close()
+    yield from publisher.link.finish()
     return 0
 
 
@@ -134,8 +133,5 @@ def _load(process: Process, options: Options) -> Generator[Wait, None, bytes | N
         data = files.read(files.resolve(options.file or "", process.directory)).encode()
     except FileError:
         process.error(f'Error: Unable to open file "{options.file}".', f'Error loading input file "{options.file}".')
-        return None
-    if not data:
-        process.error("Error: File must be at least 1 byte long.", f'Error loading input file "{options.file}".')
         return None
     return data

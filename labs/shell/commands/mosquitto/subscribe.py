@@ -21,7 +21,7 @@ EXIT_TIMEOUT = 27  # MOSQ_ERR_TIMEOUT
 SECOND = 1_000_000_000
 RECONNECT_NS = SECOND
 SILENCE_NS = 300 * SECOND  # with -C: how long somebody waits for the next message
-USAGE = f"""mosquitto_sub is a simple mqtt client that will subscribe to a set of topics and print all messages it receives.
+USAGE = f"""mosquitto_sub is a simple mqtt client that will subscribe to topics and print all messages it receives.
 mosquitto_sub {VERSION} (simulated)
 
 Usage: mosquitto_sub {{[-h host] [-p port] [-u username] [-P password] -t topic | -L URL [-t topic]}}

@@ -1,0 +1,291 @@
+"""`ss`, after iproute2: the sockets of the device in its columns."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, NamedTuple
+
+from labs.model.addresses import IPv4, Network
+from labs.net.tcp import TcpState
+from labs.shell.options import UsageError, parse_options
+
+if TYPE_CHECKING:
+    from labs.net.process import Process, Program
+    from labs.net.sockets import TcpListener, UdpSocket
+    from labs.net.tcp import TcpConnection
+
+__all__ = ["COMMANDS", "ss"]
+
+BACKLOG = 128  # what listen(2) was given
+SHORT = "hVnralometupiHsTESwxdMOKZzN:f:A:460b"
+LONG = ["help", "version", "numeric", "resolve", "all", "listening", "tcp", "udp", "processes", "no-header", "summary",
+        "ipv4", "ipv6", "oneline", "options", "extended", "memory", "info", "raw", "unix", "packet", "kill", "events",
+        "family=", "query=", "socket=", "net=", "threads"]  # fmt: skip
+NOT_SIMULATED = frozenset(
+    "-e --extended -m --memory -i --info -K --kill -E --events -N --net -f --family -A --query --socket"
+    " -r --resolve -T --threads -b -S -d -M".split()
+)
+USAGE = (
+    "Usage: ss [ OPTIONS ]",
+    "       ss [ OPTIONS ] [ FILTER ]",
+    "   -h, --help          this message",
+    "   -V, --version       output version information",
+    "   -n, --numeric       don't resolve service names",
+    "   -a, --all           display all sockets",
+    "   -l, --listening     display listening sockets",
+    "   -p, --processes     show process using socket",
+    "   -s, --summary       show socket usage summary",
+    "   -4, --ipv4          display only IP version 4 sockets",
+    "   -6, --ipv6          display only IP version 6 sockets",
+    "   -t, --tcp           display only TCP sockets",
+    "   -u, --udp           display only UDP sockets",
+    "   -H, --no-header     Suppress header line",
+    "       FILTER := [ state STATE-FILTER ] [ sport = :PORT ] [ dport = :PORT ] [ src PREFIX ] [ dst PREFIX ]",
+)
+SERVICES = {
+    22: "ssh", 23: "telnet", 25: "smtp", 53: "domain", 67: "bootps", 68: "bootpc", 69: "tftp", 80: "http", 123: "ntp",
+    161: "snmp", 443: "https", 514: "syslog", 587: "submission", 993: "imaps", 5060: "sip", 5353: "mdns",
+    8080: "http-alt", 8883: "secure-mqtt",
+}  # fmt: skip
+# /etc/services knows some of them for one protocol only
+TCP_ONLY = frozenset({22, 23, 25, 80, 443, 587, 993, 8080, 8883})
+UDP_ONLY = frozenset({67, 68, 69, 123, 514, 5353})
+STATE_WORDS = {
+    "established": "ESTAB", "syn-sent": "SYN-SENT", "syn-recv": "SYN-RECV", "fin-wait-1": "FIN-WAIT-1",
+    "fin-wait-2": "FIN-WAIT-2", "time-wait": "TIME-WAIT", "close-wait": "CLOSE-WAIT", "last-ack": "LAST-ACK",
+    "closing": "CLOSING", "listening": "LISTEN", "listen": "LISTEN", "closed": "UNCONN", "close": "UNCONN",
+}  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One socket."""
+
+    netid: str
+    state: str
+    received: int
+    sent: int
+    address: IPv4
+    device: str | None
+    port: int
+    peer: IPv4 | None
+    peer_port: int | None
+    program: str
+
+
+class Wish(NamedTuple):
+    """What the filter after the options says."""
+
+    states: frozenset[str] | None = None
+    sport: int | None = None
+    dport: int | None = None
+    source: Network | None = None
+    destination: Network | None = None
+
+
+class Mistake(Exception):
+    """A filter that cannot be read."""
+
+    def __init__(self, *lines: str, status: int = 255) -> None:
+        super().__init__(*lines)
+        self.lines = lines
+        self.status = status
+
+
+def _listener_row(socket: TcpListener) -> Row:
+    return Row(
+        "tcp", "LISTEN", len(socket.backlog), BACKLOG, socket.address, None, socket.port, None, None, socket.program
+    )
+
+
+def _udp_row(socket: UdpSocket) -> Row:
+    return Row("udp", "UNCONN", 0, 0, socket.address, socket.interface, socket.port, None, None, socket.program)
+
+
+def _connection_row(connection: TcpConnection) -> Row:
+    (address, port), (peer, peer_port) = connection.local, connection.remote
+    waiting = len(connection.inbox)
+    unsent = connection.unsent_bytes
+    sent = unsent() if callable(unsent) else unsent
+    return Row("tcp", str(connection.state), waiting, sent, address, None, port, peer, peer_port, connection.program)
+
+
+def ss(process: Process) -> int:
+    """Show sockets."""
+    try:
+        options, words = parse_options(process.argv[1:], SHORT, LONG)
+    except UsageError as error:
+        process.error(f"ss: {error}", *USAGE)
+        return 255
+    flags = {option for option, _ in options}
+    if flags & {"-h", "--help"}:
+        process.print(*USAGE)
+        return 0
+    if flags & {"-V", "--version"}:
+        process.print("ss utility, iproute2-6.1.0")
+        return 0
+    for option in sorted(flags & NOT_SIMULATED):
+        process.error(f'ss: "{option}" is not simulated here')
+        return 255
+    if flags & {"-s", "--summary"}:
+        return _summary(process)
+    try:
+        wish = _wish(words)
+    except Mistake as mistake:
+        process.error(*mistake.lines)
+        return mistake.status
+    _print(process, flags, wish)
+    return 0
+
+
+def _wish(words: list[str]) -> Wish:
+    wish = Wish()
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "state" and left:
+            name = left.pop(0).lower()
+            if name in ("all", "connected"):
+                states = set(STATE_WORDS.values()) - (set() if name == "all" else {"LISTEN", "UNCONN"})
+            elif name in STATE_WORDS:
+                states = {STATE_WORDS[name]}
+            else:
+                raise Mistake(f"ss: wrong state name: {name}")
+            wish = wish._replace(states=(wish.states or frozenset()) | states)
+        elif word in ("sport", "dport") and left:
+            if left[0] in ("=", "==", "eq") and len(left) > 1:
+                left.pop(0)
+            port = _port(left.pop(0))
+            wish = wish._replace(sport=port) if word == "sport" else wish._replace(dport=port)
+        elif word in ("src", "dst") and left:
+            network = _network(left.pop(0))
+            wish = wish._replace(source=network) if word == "src" else wish._replace(destination=network)
+        elif word not in ("and", "&&"):
+            raise Mistake(
+                f'Error: an inet prefix is expected rather than "{word}".', "Cannot parse dst/src address.", status=1
+            )
+    return wish
+
+
+def _port(text: str) -> int:
+    name = text.removeprefix(":")
+    if name.isdecimal() and int(name) < 65536:
+        return int(name)
+    found = next((port for port, service in SERVICES.items() if service == name), None)
+    if found is None:
+        raise Mistake(f'Error: "{name}" does not look like a port.', "Cannot parse dst/src address.", status=1)
+    return found
+
+
+def _network(text: str) -> Network:
+    try:
+        return Network.parse(text)
+    except ValueError:
+        raise Mistake(
+            f'Error: an inet prefix is expected rather than "{text}".', "Cannot parse dst/src address.", status=1
+        ) from None
+
+
+def _rows(process: Process, flags: set[str], wish: Wish) -> list[Row]:
+    """The sockets asked for: UDP first, then listeners, then connections."""
+    transport = process.node.transport
+    tcp = bool(flags & {"-t", "--tcp"})
+    udp = bool(flags & {"-u", "--udp"})
+    both = not (tcp or udp) and not flags & {"-x", "--unix", "-w", "--raw", "-0", "--packet"}
+    everything = bool(flags & {"-a", "--all"}) or wish.states is not None
+    listening = bool(flags & {"-l", "--listening"}) or everything
+    connected = everything or not flags & {"-l", "--listening"}
+    rows: list[Row] = []
+    if flags & {"-6", "--ipv6"} and not flags & {"-4", "--ipv4"}:
+        return rows
+    if (udp or both) and listening:
+        rows += sorted(map(_udp_row, transport.udp_sockets()), key=lambda row: (row.port, row.address))
+    if tcp or both:
+        if listening:
+            rows += sorted(map(_listener_row, transport.listeners()), key=lambda row: (row.port, row.address))
+        if connected:
+            rows += [_connection_row(c) for c in transport.connections() if c.state is not TcpState.CLOSED]
+    return [row for row in rows if _fits(row, wish)]
+
+
+def _fits(row: Row, wish: Wish) -> bool:
+    return (
+        (wish.states is None or row.state in wish.states)
+        and wish.sport in (None, row.port)
+        and wish.dport in (None, row.peer_port)
+        and (wish.source is None or row.address in wish.source)
+        and (wish.destination is None or (row.peer is not None and row.peer in wish.destination))
+    )
+
+
+def _print(process: Process, flags: set[str], wish: Wish) -> None:
+    rows = _rows(process, flags, wish)
+    numeric = bool(flags & {"-n", "--numeric"})
+    kinds = len(flags & {"-t", "-u", "-x", "-w", "--tcp", "--udp", "--unix", "--raw"})
+    with_netid = kinds != 1
+    only_udp = kinds == 1 and bool(flags & {"-u", "--udp"})
+    one_state = wish.states is not None and len(wish.states) == 1
+    with_state = not one_state and not (only_udp and not flags & {"-a", "--all", "-l", "--listening"})
+    head = (["Netid"] if with_netid else []) + (["State"] if with_state else [])
+    head += ["Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port", "Process"]
+    shows = bool(flags & {"-p", "--processes"})
+    cells = []
+    for row in rows:
+        local = str(row.address) + (f"%{row.device}" if row.device else "")
+        peer = "0.0.0.0" if row.peer is None else str(row.peer)  # noqa: S104 - what ss prints for "nobody"
+        line = ([row.netid] if with_netid else []) + ([row.state] if with_state else [])
+        line += [f"{row.received:<6}", f"{row.sent:<6}", local, service(row.port, row.netid, numeric=numeric), peer]
+        line += ["*" if row.peer_port is None else service(row.peer_port, row.netid, numeric=numeric)]
+        cells.append([*line, _users(process, row) if shows else ""])
+    table = cells if flags & {"-H", "--no-header"} else [head, *cells]
+    if not table:
+        return
+    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    for line in table:
+        process.print(_line(line, widths))
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    """Addresses stand right, everything else left; a colon joins address and port."""
+    padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
+    local, peer = len(cells) - 5, len(cells) - 3
+    for index in (local, peer):
+        padded[index] = f"{cells[index]:>{widths[index]}}"
+    front = " ".join(padded[:local])
+    return f"{front} {padded[local]}:{padded[local + 1]} {padded[peer]}:{padded[peer + 1]}{padded[-1]}"
+
+
+def service(port: int, netid: str, *, numeric: bool) -> str:
+    """A port by its name in /etc/services, or its number."""
+    if numeric or port not in SERVICES or port in (UDP_ONLY if netid == "tcp" else TCP_ONLY):
+        return str(port)
+    return SERVICES[port]
+
+
+def _users(process: Process, row: Row) -> str:
+    """Which process holds the socket; descriptors 0 to 2 are taken, so it is 3."""
+    for other in process.node.processes:
+        if row.program and posixpath.basename(other.name) == posixpath.basename(row.program):
+            return f' users:(("{posixpath.basename(row.program)}",pid={other.pid},fd=3))'
+    return ""
+
+
+def _summary(process: Process) -> int:
+    transport = process.node.transport
+    connections = transport.connections()
+    waiting = sum(1 for c in connections if c.state is TcpState.TIME_WAIT)
+    established = sum(1 for c in connections if c.state is TcpState.ESTABLISHED)
+    udp = len(transport.udp_sockets())
+    tcp = len(transport.listeners()) + len(connections) - waiting
+    process.print(
+        f"Total: {tcp + udp}",
+        f"TCP:   {tcp + waiting} (estab {established}, closed {waiting}, orphaned 0, timewait {waiting})",
+        "",
+        "Transport Total     IP        IPv6",
+    )
+    for name, count in (("RAW", 0), ("UDP", udp), ("TCP", tcp), ("INET", udp + tcp), ("FRAG", 0)):
+        process.print(f"{name}\t  {count:<9} {count:<9} {0:<9}")
+    process.print("")
+    return 0
+
+
+COMMANDS: dict[str, Program] = {"ss": ss}

@@ -1,0 +1,40 @@
+"""Scenarios that prove themselves, and some that do not."""
+
+from __future__ import annotations
+
+import pytest
+
+import grader
+from labs.scenario.library import load_scenario, scenario_files
+from tests.small import small
+
+
+@pytest.mark.parametrize("path", scenario_files(), ids=lambda path: path.stem)
+def test_shipped_scenario_proves_itself(path) -> None:  # type: ignore[no-untyped-def]
+    proof = grader.prove(load_scenario(path), [0, 7])
+    assert [f"{line.what}: {line.said}" for line in proof.lines if not line.good] == []
+
+
+def bad_lines(scenario) -> list[str]:  # type: ignore[no-untyped-def]
+    return [line.what.partition(" (seed")[0] for line in grader.prove(scenario, [3]).lines if not line.good]
+
+
+def test_small_scenario_proves_itself() -> None:
+    assert bad_lines(small()) == []
+
+
+def test_fault_that_no_check_notices_is_found() -> None:
+    scenario = small(**{"  - {id: as-agreed, policy: exact, points: 1, needs: [online]}\n": ""})
+    assert "rule-too-wide" in bad_lines(scenario)
+
+
+def test_solution_that_does_not_solve_is_found() -> None:
+    assert "reference repair" in bad_lines(small(**{"ip route replace default": "echo ip route replace default"}))
+
+
+def test_healthy_site_that_is_not_healthy_is_found() -> None:
+    assert "healthy site" in bad_lines(small(**{'{https: "true"}': '{http: "true"}'}))
+
+
+def test_threshold_that_doing_nothing_reaches_is_found() -> None:
+    assert "broken site, do nothing" in bad_lines(small(**{"minutes: 10": "minutes: 10\npass: 0.25"}))
