@@ -16,6 +16,7 @@ from labs.journal import DESK, Entry, Header, Journal, JournalError
 from labs.lab import Lab, engine_named, replay
 from labs.messages import Message, message
 from labs.model.site import Site
+from labs.model.world import ARRIVAL_NS
 from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Check, Scenario, ScenarioError
 from labs.scenario.variant import Variant, draw
@@ -155,7 +156,7 @@ def _trial(
 ) -> tuple[dict[str, Finding], int, Message | None]:
     """Judge everything once, and what must survive a restart once more after one."""
     engine, divergence = _replayed(site, entries, lines)
-    used_ns = engine.now
+    used_ns = engine.now - ARRIVAL_NS
     if divergence is not None:
         return {}, used_ns, divergence
     checks = variant.scenario.checks

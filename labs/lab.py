@@ -8,6 +8,7 @@ from labs.engines.base import CommandRejected, Engine, Output
 from labs.journal import DESK, Entry, Header, Journal, JournalError, answer_digest
 from labs.model.durations import parse_duration
 from labs.model.site import Site
+from labs.model.world import ARRIVAL_NS
 from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Scenario
 from labs.scenario.variant import Variant, draw
@@ -92,7 +93,7 @@ class Lab:
     @property
     def now_ns(self) -> int:
         """Simulated working time since the trainee arrived."""
-        return self._engine.now
+        return self._engine.now - ARRIVAL_NS
 
     def run(self, place: str, line: str) -> Output:
         """Type one line at a place. It is in the journal, on disk, before the answer is returned.
@@ -102,7 +103,7 @@ class Lab:
         if place not in self.places:
             message = f'there is no place "{place}"; places are: {", ".join(self.places)}'
             raise CommandRejected(message)
-        at_ns = self._engine.now
+        at_ns = self.now_ns
         output = self._engine.run(place, line)
         self.journal.append(at_ns, place, line, output)
         return output
@@ -114,14 +115,14 @@ class Lab:
 
     def note(self, line: str) -> None:
         """Record something done at the desk (a hint that was taken); it changes nothing on site."""
-        self.journal.append(self._engine.now, DESK, line, Output("", 0))
+        self.journal.append(self.now_ns, DESK, line, Output("", 0))
 
     def undo(self, count: int = 1) -> list[Entry]:
         """Take back the last lines by replaying the rest on a fresh site. Returns what was taken back."""
         before = [entry for entry in self.journal.effective() if entry.place != DESK]
         gone = before[-count:] if count > 0 else []
         if gone:
-            self.journal.append(self._engine.now, DESK, f"undo {len(gone)}", Output("", 0))
+            self.journal.append(self.now_ns, DESK, f"undo {len(gone)}", Output("", 0))
             self._restart()
         return gone
 

@@ -70,6 +70,23 @@ def judged() -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(reason), reason=reason or "the kernel can judge")
 
 
+def _begin(command: list[str], lines: list[str]) -> subprocess.Popen[str]:
+    """Start a tool that reads its orders from standard input."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+    assert process.stdin is not None
+    process.stdin.write("\n".join(lines) + "\n")
+    process.stdin.flush()
+    return process
+
+
+def _finish(process: subprocess.Popen[str]) -> None:
+    said, _ = process.communicate()
+    if process.returncode:
+        message = f"{process.args}: {said}"
+        raise RuntimeError(message)
+
+
 class KernelLab:
     """A site in operation. Leave nothing behind: use it as a context manager."""
 
@@ -97,25 +114,29 @@ class KernelLab:
         """The name of a device's namespace."""
         return f"{self._prefix}{device}"
 
-    def ip(self, device: str, *lines: str) -> None:
-        """Several `ip` commands in one process; one that fails does not stop the others."""
-        command = ["ip", "-n", self.space(device), "-force", "-batch", "-"]
-        subprocess.run(command, input="\n".join(lines) + "\n", text=True, capture_output=True, check=False)
-
     def _build(self) -> None:
-        for device in self.site.devices:
-            subprocess.run(["ip", "netns", "add", self.space(device)], check=True)
-            self._spaces[device] = os.open(f"/run/netns/{self.space(device)}", os.O_RDONLY)
+        batch = [f"netns add {self.space(device)}" for device in self.site.devices]
         for number, link in enumerate(self.site.links):
             names = [f"{self._prefix}{side}{number}" for side in "ab"]
-            batch = [f"link add {names[0]} type veth peer name {names[1]}"]
+            batch.append(f"link add {names[0]} type veth peer name {names[1]}")
             for name, where in zip(names, link.ends, strict=True):
                 port = self.site.devices[where.device].port(where.port)
                 space = self.space(where.device)
                 batch.append(f"link set {name} netns {space} name {port.name} address {port.mac}")
-            subprocess.run(["ip", "-batch", "-"], input="\n".join(batch), text=True, check=True, capture_output=True)
-        for device in self.site.devices.values():
-            self.configure(device)
+        _finish(_begin(["ip", "-batch", "-"], batch))
+        for device in self.site.devices:
+            self._spaces[device] = os.open(f"/run/netns/{self.space(device)}", os.O_RDONLY)
+        devices = self.site.devices.values()
+        for device in devices:
+            self._prepare(device)
+        running = [self._start_interfaces(device) for device in devices]
+        for process in running:
+            process.communicate()
+        running = [process for device in devices if (process := self._start_rules(device)) is not None]
+        for device in devices:
+            self._settings(device)
+        for process in running:
+            _finish(process)
         self._await_carrier()
         for device in self.site.devices:
             self._serve(device)
@@ -136,8 +157,8 @@ class KernelLab:
                     break
                 time.sleep(0.005)
 
-    def configure(self, device: Device) -> None:
-        """What the device does at boot: settings, interfaces, rules."""
+    def _prepare(self, device: Device) -> None:
+        """Defaults of this harness, and the settings of the device that exist before its interfaces do."""
         with self.inside(device.name):
             for name, value in QUIET_SETTINGS.items():
                 Path("/proc/sys", name).write_text(value, encoding="ascii")
@@ -147,15 +168,18 @@ class KernelLab:
             for where in Path("/proc/sys/net/ipv4/neigh").iterdir():
                 (where / "retrans_time_ms").write_text(str(RETRANS_MS), encoding="ascii")
         self._settings(device)
+
+    def _start_interfaces(self, device: Device) -> subprocess.Popen[str]:
         lines = ["link set lo up"]
         for stanza in parse_interfaces(device.files["/etc/network/interfaces"]).stanzas:
             lines += _lines(stanza)
-        self.ip(device.name, *lines)
-        self._settings(device)
+        return _begin(["ip", "-n", self.space(device.name), "-force", "-batch", "-"], lines)
+
+    def _start_rules(self, device: Device) -> subprocess.Popen[str] | None:
         rules = device.files.get("/etc/nftables.conf")
-        if rules:
-            command = ["ip", "netns", "exec", self.space(device.name), "nft", "-f", "-"]
-            subprocess.run(command, input=rules, text=True, check=True, capture_output=True)
+        if not rules:
+            return None
+        return _begin(["ip", "netns", "exec", self.space(device.name), "nft", "-f", "-"], [rules])
 
     def _settings(self, device: Device) -> None:
         with self.inside(device.name):
@@ -184,10 +208,10 @@ class KernelLab:
         ERROR_COST.write_text(self._cost, encoding="ascii")
         for server in self._servers:
             server.close()
-        for device, descriptor in self._spaces.items():
+        for descriptor in self._spaces.values():
             os.close(descriptor)
-            subprocess.run(["ip", "netns", "del", self.space(device)], capture_output=True, check=False)
         self._spaces.clear()
+        _begin(["ip", "-force", "-batch", "-"], [f"netns del {self.space(d)}" for d in self.site.devices]).communicate()
         os.close(self._here)
 
     def neighbours(self, device: str) -> list[dict[str, object]]:

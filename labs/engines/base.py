@@ -98,7 +98,7 @@ class Observation:
 
 
 class Engine(Protocol):
-    """Runs a site. Times are nanoseconds of simulated time; 0 is the moment the trainee arrives."""
+    """Runs a site. Times are nanoseconds since it was switched on; the trainee arrives at `labs.model.world.ARRIVAL_NS`."""
 
     name: str
 

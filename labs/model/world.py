@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["DayCycle", "Quantity", "Room", "World"]
+__all__ = ["ARRIVAL_NS", "DayCycle", "Quantity", "Room", "World"]
+
+ARRIVAL_NS = 60_000_000_000
+"""When the trainee arrives: time zero is when the site is switched on, so that no device ever sees a negative time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All rooms, and the wall-clock time (Unix seconds) at which simulated time is zero."""
+    """All rooms, and the wall-clock time (Unix seconds) at which the trainee arrives."""
 
     rooms: Mapping[str, Room] = field(default_factory=dict)
     epoch_s: int = 1_776_150_000  # 2026-04-14 07:00:00 UTC

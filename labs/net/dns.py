@@ -17,6 +17,7 @@ MAX_NAME = 253  # RFC 1035 §2.3.4: 255 octets on the wire
 MAX_POINTERS = 64
 MAX_RECORDS = 256
 HEADER = struct.Struct("!6H")
+EXTENDED_ERROR = 15  # RFC 8914 §2, an EDNS option
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010  # RFC 1035 §4.1.1, RFC 4035 §3
 
 
@@ -66,7 +67,7 @@ class Record(NamedTuple):
 
 
 class DnsMessage(NamedTuple):
-    """One query or response. `udp_size` is the EDNS buffer size, 0 without an OPT record."""
+    """One query or response. `udp_size` is the EDNS buffer size, 0 without an OPT record; `edns` are its options."""
 
     identifier: int
     questions: tuple[Question, ...] = ()
@@ -83,7 +84,7 @@ class DnsMessage(NamedTuple):
     checking_disabled: bool = False
     code: int = ResponseCode.NOERROR
     udp_size: int = 0
-    cookie: bytes = b""
+    edns: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def flags(self) -> int:
@@ -181,8 +182,8 @@ def encode(message: DnsMessage) -> bytes:
     for record in (*message.answers, *message.authority, *message.additional):
         writer.record(record)
     if extra:
-        option = struct.pack("!HH", 10, len(message.cookie)) + message.cookie if message.cookie else b""  # RFC 7873 §4
-        writer.data += b"\0" + struct.pack("!HHIH", RecordType.OPT, message.udp_size, 0, len(option)) + option
+        options = b"".join(struct.pack("!HH", code, len(value)) + value for code, value in message.edns)
+        writer.data += b"\0" + struct.pack("!HHIH", RecordType.OPT, message.udp_size, 0, len(options)) + options
     return bytes(writer.data)
 
 
@@ -276,15 +277,15 @@ def decode(data: bytes) -> DnsMessage:
         checking_disabled=bool(flags & CD),
         code=flags & 15,
         udp_size=option.class_ if option is not None else 0,
-        cookie=_cookie(option.data) if option is not None and isinstance(option.data, bytes) else b"",
+        edns=_edns(option.data) if option is not None and isinstance(option.data, bytes) else (),
     )
 
 
-def _cookie(options: bytes) -> bytes:
+def _edns(options: bytes) -> tuple[tuple[int, bytes], ...]:
+    found = []
     at = 0
     while at + 4 <= len(options):
         code, length = struct.unpack_from("!HH", options, at)
-        if code == 10:
-            return options[at + 4 : at + 4 + length]
+        found.append((code, options[at + 4 : at + 4 + length]))
         at += 4 + length
-    return b""
+    return tuple(found)

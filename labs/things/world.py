@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labs.model.world import DayCycle, World
+from labs.model.world import ARRIVAL_NS, DayCycle, World
 
 __all__ = ["RoomSense", "value_at"]
 
@@ -33,7 +33,7 @@ def phase_of(seed: str, room: str, quantity: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RoomSense:
-    """What a device in a room can know of the world. Times are nanoseconds since the start of the lab."""
+    """What a device in a room can know of the world. Times are nanoseconds since the site was switched on."""
 
     world: World
     room: str
@@ -46,4 +46,4 @@ class RoomSense:
 
     def wall_clock(self, now: int) -> float:
         """Unix time in seconds."""
-        return self.world.epoch_s + now / 1e9
+        return self.world.epoch_s + (now - ARRIVAL_NS) / 1e9

@@ -168,7 +168,8 @@ def _validate(context: click.Context, /, **options: Any) -> int:
     short_help=marked("let scenarios prove themselves"),
     help=marked(
         "Tries a scenario out: the healthy site must pass, every fault must be noticed, "
-        "the repairs must earn full marks, and what a lazy person might try must not. Exit status: 0 proved, 1 not proved, 2 a scenario is wrong."
+        "the repairs must earn full marks, and what a lazy person might try must not. "
+        "Exit status: 0 proved, 1 not proved, 2 a scenario is wrong."
     ),
     example="netwerf prove garage-camera.yaml --seeds 5",
 )

@@ -139,7 +139,7 @@ def _hint(lab: Lab, check: str, index: int, *, new: bool) -> Hint:
 
 
 def submission_path(lab: Lab, path: str | None) -> Path:
-    """Where a submission goes: SCENARIO-SEED.netwerf here or in the folder that was named, or the file that was named."""
+    """Where a submission goes: SCENARIO-SEED.netwerf here or in the folder that is named, or the file that is named."""
     name = f"{lab.scenario.id}-{lab.seed}{SUFFIX}"
     if not path:
         return Path(name)

@@ -1,6 +1,6 @@
 """What the notebook shows: fragments of HTML that read well on light and dark pages, each with the same in plain text.
 
-Everything that is not ours is escaped. Colours of text come from the page; what has a colour of its own brings its ground.
+Everything that is not ours is escaped. Texts have the colour of the page; what has a colour of its own brings its ground.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from labs.model.durations import format_duration
 from labs.model.site import Site
 from labs.ui.desk import work_order
 from labs.ui.map import svg_map, text_map, text_twin
-from labs.ui.style import Screen
+from labs.ui.style import Screen, marked
 
 __all__ = ["Shown", "Typed", "grade", "journal", "pairs", "site_map", "story", "terminal", "together", "words"]
 
@@ -32,6 +32,7 @@ QUIET = "opacity:.75"
 PROMPT = "color:#2f7fd1;font-weight:600"
 CELL = f"text-align:left;vertical-align:top;padding:7px 12px 7px 0;border:0;border-top:1px solid {LINE};background:none"
 TABLE = "border-collapse:collapse;table-layout:auto;margin:.4em 0;font-size:inherit"
+JOURNAL_HEADS = (marked("no."), marked("after"), marked("place"), marked("line"), marked("status"))
 PLAIN = ' style="background:none"'  # a page may stripe its tables
 PILLS = {  # mark, word, ink, ground
     Verdict.PASS: ("✔", "holds", "#0b6b3a", "#e3f4e9"),
@@ -152,7 +153,7 @@ def grade(judged: Grade, screen: Screen) -> Shown:
     text = "\n".join(grade_lines(judged, language)) + "\n"
     if judged.ungradable is not None:
         return Shown(words(judged.ungradable.in_language(language), loud=True).html, text)
-    heads = ["verdict", "check", "points", "why"]
+    heads = [marked("verdict"), marked("check"), marked("points"), marked("why")]
     head = "".join(
         f'<th scope="col" style="{CELL};border-top:0;{QUIET}">{escape(screen.phrase(word))}</th>' for word in heads
     )
@@ -213,7 +214,7 @@ def _summary(judged: Grade, screen: Screen) -> str:
 def journal(kept: Journal, screen: Screen) -> Shown:
     """Every line that was typed; what was undone is struck out and says so."""
     effective = {entry.n for entry in kept.effective()}
-    heads = [screen.phrase(word) for word in ("no.", "after", "place", "line", "status")]
+    heads = [screen.phrase(word) for word in JOURNAL_HEADS]
     rows, lines = [], []
     for entry in kept:
         undone = entry.n not in effective and not (entry.place == DESK and entry.line.startswith("undo"))

@@ -19,7 +19,8 @@ ICONS: dict[Kind, str] = {
     ),
     Kind.HOST: '<rect x="4" y="4.5" width="16" height="11" rx="1.5"/><path d="M1.8 19.5H22.2"/>',
     Kind.SERVER: (
-        '<rect x="4.5" y="2.5" width="15" height="8.5" rx="1.5"/><rect x="4.5" y="13" width="15" height="8.5" rx="1.5"/>'
+        '<rect x="4.5" y="2.5" width="15" height="8.5" rx="1.5"/>'
+        '<rect x="4.5" y="13" width="15" height="8.5" rx="1.5"/>'
         '<path d="M8 6.8H8.2M11.5 6.8H16M8 17.3H8.2M11.5 17.3H16"/>'
     ),
     Kind.SENSOR: (

@@ -15,6 +15,7 @@ from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, facts_of
 from labs.ui.map_icons import ICONS
 from labs.ui.map_layout import Box, Layout, Lead, Room, Size, layout
+from labs.ui.style import marked
 from labs.ui.text_width import text_width
 
 __all__ = ["draw_map"]
@@ -26,10 +27,10 @@ OFF_FILL = "#f1f0ee"
 SUBNET_COLOURS = ("#0068a5", "#a85200", "#007a58", "#9c4f82", "#5c6b00", "#2f6f8f", "#7a4a2b", "#5a4fa2")
 PLAIN = "#6e7781"  # a lead of which nothing is known
 VERDICTS = {  # mark, word, ink, fill
-    "fail": ("cross", "fails", "#9f1d12", "#fde8e4"),
-    "blocked": ("ring", "not judged", "#57606a", "#eceff2"),
-    "error": ("ring", "not judged", "#57606a", "#eceff2"),
-    "pass": ("tick", "in order", "#0b6b3a", "#e3f4e9"),
+    "fail": ("cross", marked("fails"), "#9f1d12", "#fde8e4"),
+    "blocked": ("ring", marked("not judged"), "#57606a", "#eceff2"),
+    "error": ("ring", marked("not judged"), "#57606a", "#eceff2"),
+    "pass": ("tick", marked("in order"), "#0b6b3a", "#e3f4e9"),
 }
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 NAME, LINE, TINY = 13.0, 11.0, 9.5
@@ -100,7 +101,8 @@ class _Drawing:
         ports = {end.port: text_width(end.port, TINY) + 10 for link in site.links for end in link.ends}
         self._plan: Layout = layout(site, {name: card.size for name, card in self._cards.items()}, ports)
 
-    def _say(self, text: str) -> str:
+    def phrase(self, text: str) -> str:
+        """A text of ours in the language of the map."""
         return translate(text, self._language)
 
     def _colour(self, subnet: str) -> str:
@@ -117,7 +119,7 @@ class _Drawing:
                 letter = self._facts.letters.get(owned.subnet, "?")
                 if owned.address is None:
                     port = self._facts.subnet_at.get(Endpoint(device.name, owned.port), "")
-                    card.lines.append((self._facts.letters.get(port, ""), self._say("by DHCP")))
+                    card.lines.append((self._facts.letters.get(port, ""), self.phrase("by DHCP")))
                 else:
                     card.lines.append((letter, f"{owned.address} dhcp" if owned.dynamic else str(owned.address)))
         else:
@@ -125,14 +127,14 @@ class _Drawing:
         plugged = {end.port for link in self._site.links for end in link.ends if end.device == device.name}
         free = [port.name for port in device.ports if port.name not in plugged]
         if device.kind is not Kind.SWITCH and plugged and free:
-            card.lines.append(("", self._say("empty: {ports}").format(ports=", ".join(free))))
+            card.lines.append(("", self.phrase("empty: {ports}").format(ports=", ".join(free))))
         if not device.powered:
-            card.pills.append(("lamp", self._say("off"), SOFT, "#e4e2de"))
+            card.pills.append(("lamp", self.phrase("off"), SOFT, "#e4e2de"))
         if not plugged:
-            card.pills.append(("stub", self._say("no lead"), SOFT, "#e4e2de"))
+            card.pills.append(("stub", self.phrase("no lead"), SOFT, "#e4e2de"))
         if verdict in VERDICTS:
             mark, word, ink, fill = VERDICTS[verdict]
-            card.pills.append((mark, self._say(word), ink, fill))
+            card.pills.append((mark, self.phrase(word), ink, fill))
         return card
 
     def _make_low(self) -> None:
@@ -151,7 +153,7 @@ class _Drawing:
         parts += [self._device(plan.boxes[name]) for name in self._site.devices]
         parts += [self._port_label(end, x, y, side) for lead in plan.leads for end, (x, y, side) in _ends(lead)]
         if plan.loose:
-            heading = _text(0, plan.loose_at - 7, self._say("not plugged in"), TINY, SOFT, bold=True)
+            heading = _text(0, plan.loose_at - 7, self.phrase("not plugged in"), TINY, SOFT, bold=True)
             parts.append(heading)
         left = -min([0.0, *(room.x for room in plan.rooms)])
         top = -min([0.0, *(box.y for box in plan.boxes.values()), *(room.y for room in plan.rooms)])
@@ -164,7 +166,7 @@ class _Drawing:
         return self._frame(width, height, "\n".join(filter(None, (body, foot))), twin)
 
     def _frame(self, width: float, height: float, inside: str, twin: str) -> str:
-        counts = self._say("Map: {devices} devices, {leads} leads").format(
+        counts = self.phrase("Map: {devices} devices, {leads} leads").format(
             devices=len(self._site.devices), leads=len(self._site.links)
         )
         mark = hashlib.sha256(inside.encode()).hexdigest()[:8]
@@ -271,7 +273,7 @@ class _Drawing:
                 )
             )
         if any(link not in self._facts.live for link in self._site.links):
-            text = self._say("no link")
+            text = self.phrase("no link")
             line = f'<path d="M0 -4H24" stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"/>'
             entries.append((line + _text(30, 0, text, LINE, SOFT), 30 + text_width(text, LINE)))
         x, y, widest, placed = 0.0, 0.0, 0.0, []

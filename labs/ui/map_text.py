@@ -8,12 +8,27 @@ from labs.messages import translate
 from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, Owned, facts_of
 from labs.ui.map_tree import Trees, grow_trees
+from labs.ui.style import marked
 
 __all__ = ["draw_text", "tell_site"]
 
 BOX = {"join": " ─── ", "first": " ─┬─ ", "next": " ├─ ", "last": " └─ ", "pass": " │  "}
 ASCII = {"join": " --- ", "first": " -+- ", "next": " |- ", "last": " `- ", "pass": " |  "}
-VERDICTS = {"pass": "in order", "fail": "fails", "blocked": "not judged", "error": "not judged"}
+VERDICTS = {
+    "pass": marked("in order"),
+    "fail": marked("fails"),
+    "blocked": marked("not judged"),
+    "error": marked("not judged"),
+}
+KINDS = {
+    Kind.HOST: marked("host"),
+    Kind.SERVER: marked("server"),
+    Kind.ROUTER: marked("router"),
+    Kind.SWITCH: marked("switch"),
+    Kind.SENSOR: marked("sensor"),
+    Kind.DISPLAY: marked("display"),
+    Kind.INTERNET: marked("internet"),
+}
 Row = tuple[str, str]  # the drawing so far, and the device that the line ends with
 
 
@@ -40,7 +55,8 @@ class _Drawing:
         self._facts: Facts = facts_of(site)
         self._trees: Trees = grow_trees(site)
 
-    def _say(self, text: str, **values: object) -> str:
+    def phrase(self, text: str, **values: object) -> str:
+        """A text of ours, finished, in the language of the map."""
         return translate(text, self._language).format(**values)
 
     # The drawing
@@ -61,7 +77,7 @@ class _Drawing:
         return _columns([(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows])
 
     def _name(self, name: str) -> str:
-        return name if self._site.devices[name].powered else f"{name} ({self._say('off')})"
+        return name if self._site.devices[name].powered else f"{name} ({self.phrase('off')})"
 
     def _sideways(self, name: str) -> list[Row]:
         """`gw ─── sw ─┬─ till`, and the rest of the branch below it."""
@@ -96,17 +112,17 @@ class _Drawing:
         if not self._trees.extra:
             return []
         joined = [f"  {link.a}{self._signs['join']}{link.b}" for link in self._trees.extra]
-        return [self._say("leads that close a loop:"), *joined]
+        return [self.phrase("leads that close a loop:"), *joined]
 
     def _loose(self) -> list[str]:
         if not self._trees.loose:
             return []
         rows = [(f"  {self._name(name)}", name) for name in self._trees.loose]
-        return [self._say("not plugged in:"), *self._told(rows)]
+        return [self.phrase("not plugged in:"), *self._told(rows)]
 
     def _subnets(self) -> list[str]:
         rows = [
-            (self._say("subnet {name}", name=name), str(network), "") for name, network in self._site.subnets.items()
+            (self.phrase("subnet {name}", name=name), str(network), "") for name, network in self._site.subnets.items()
         ]
         return _columns(rows)
 
@@ -117,44 +133,44 @@ class _Drawing:
 
     def _owned(self, owned: Owned) -> str:
         if owned.address is None:
-            return self._say("by DHCP")
-        return f"{owned.address} ({self._say('by DHCP')})" if owned.dynamic else str(owned.address)
+            return self.phrase("by DHCP")
+        return f"{owned.address} ({self.phrase('by DHCP')})" if owned.dynamic else str(owned.address)
 
     # The list
 
     def sentences(self, verdicts: Mapping[str, str]) -> str:
         """Every device, then every lead."""
         devices, leads = self._site.devices, self._site.links
-        lines = [self._say("{devices} devices, {leads} leads", devices=len(devices), leads=len(leads))]
+        lines = [self.phrase("{devices} devices, {leads} leads", devices=len(devices), leads=len(leads))]
         lines += [self._device(device, verdicts.get(device.name, "")) for device in devices.values()]
         for link in leads:
             subnet = self._facts.subnet_at.get(link.a, "")
-            line = self._say("a lead from {a} to {b}", a=link.a, b=link.b)
-            line += f", {self._say('subnet {name}', name=subnet)}" if subnet else ""
-            line += "" if link in self._facts.live else f", {self._say('no link')}"
+            line = self.phrase("a lead from {a} to {b}", a=link.a, b=link.b)
+            line += f", {self.phrase('subnet {name}', name=subnet)}" if subnet else ""
+            line += "" if link in self._facts.live else f", {self.phrase('no link')}"
             lines.append(line)
         for name, network in self._site.subnets.items():
-            lines.append(self._say("subnet {name} is {network}", name=name, network=network))
+            lines.append(self.phrase("subnet {name} is {network}", name=name, network=network))
         return "\n".join(lines) + "\n"
 
     def _device(self, device: Device, verdict: str) -> str:
-        parts = [f"{device.name}: {self._say(str(device.kind))}"]
+        parts = [f"{device.name}: {self.phrase(KINDS[device.kind])}"]
         if device.purpose:
             parts.append(device.purpose)
         if device.room:
-            parts.append(self._say("in {room}", room=device.room))
+            parts.append(self.phrase("in {room}", room=device.room))
         if not device.powered:
-            parts.append(self._say("off"))
+            parts.append(self.phrase("off"))
         if self._addresses:
             parts += [self._owned(owned) for owned in self._facts.addresses[device.name]]
         plugged = [p.name for p in device.ports if Endpoint(device.name, p.name) in self._facts.subnet_at]
         if not plugged:
-            parts.append(self._say("no lead"))
+            parts.append(self.phrase("no lead"))
         elif device.kind is not Kind.SWITCH and len(plugged) < len(device.ports):
             empty = ", ".join(port.name for port in device.ports if port.name not in plugged)
-            parts.append(self._say("empty: {ports}", ports=empty))
+            parts.append(self.phrase("empty: {ports}", ports=empty))
         if verdict in VERDICTS:
-            parts.append(self._say(VERDICTS[verdict]))
+            parts.append(self.phrase(VERDICTS[verdict]))
         return ", ".join(parts)
 
 

@@ -252,8 +252,8 @@ class LabMagics(Magics):
 
     def _cell(self, place: str, lines: list[str]) -> str:
         """What tells one cell from another: the id that the front end gave it, else its text."""
-        ask = getattr(self.shell, "get_parent", dict)  # a shell without a front end has no such thing
-        name = (ask() or {}).get("metadata", {}).get("cellId", "")
+        ask: Callable[[], dict[str, Any]] = getattr(self.shell, "get_parent", dict)  # only a kernel has a front end
+        name = ask().get("metadata", {}).get("cellId", "")
         return "\n".join([str(name), place, *lines])
 
     def _ran_before(self, place: str, lines: list[str]) -> list[Shown]:

@@ -9,8 +9,8 @@ from labs.engines.base import CommandRejected
 from labs.journal import DESK, JournalError
 from labs.lab import Lab, open_lab, resume
 from labs.messages import Message, message
-from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Scenario
+from labs.ui.catalogue import scenario_named
 from labs.ui.storage import FileLock, autosave_path, is_writable, set_aside
 from labs.ui.style import Refusal
 
@@ -33,13 +33,17 @@ class Opened:
             self.lock.release()
 
 
-def open_or_resume(name: str, seed: str = "0", *, new: bool = False, trainee: str = "") -> Opened:
+def open_or_resume(
+    name: str | Scenario, seed: str = "0", *, new: bool = False, trainee: str = "", folder: Path | None = None
+) -> Opened:
     """Go on with the lab of that scenario and seed, or begin it; with `new` begin again and put the old file aside.
+
+    `folder` is where its file is kept, instead of HOME.
 
     Raises ScenarioError, Refusal, and LabInUse where another window has it.
     """
-    scenario = find_scenario(name)
-    path = autosave_path(scenario.id, seed)
+    scenario = name if isinstance(name, Scenario) else scenario_named(name)
+    path = autosave_path(scenario.id, seed, folder)
     if not is_writable(path.parent):
         notice = message(
             "nothing is kept when you leave: {folder} cannot be written (NETWERF_HOME names another)",

@@ -10,16 +10,16 @@ from typing import Any
 
 from labs.engines.base import CommandRejected
 from labs.journal import DESK, JournalError
-from labs.lab import HANDS, Lab, open_lab, resume
-from labs.model.durations import format_duration
-from labs.scenario.scenario import Scenario
+from labs.lab import HANDS, Lab
+from labs.shell.bash import is_complete
 from labs.ui.catalogue import scenario_named
 from labs.ui.command import fault_line
 from labs.ui.desk import first_place, work_order
-from labs.ui.reading import Completion, Reader, interruptible, is_incomplete, read_whole, reader_for
-from labs.ui.storage import FileLock, autosave_path, home, is_writable, set_aside
+from labs.ui.opening import Opened, open_or_resume
+from labs.ui.reading import Completion, Reader, interruptible, read_whole, reader_for
+from labs.ui.storage import home, is_writable
 from labs.ui.style import Refusal, Screen, marked
-from labs.ui.words import WORDS, Desk, is_word
+from labs.ui.words import WORDS, Desk, clock, is_word
 
 __all__ = ["Terminal", "play"]
 
@@ -32,27 +32,13 @@ def play(screen: Screen, *, scenario: str, seed: str, new: bool, trainee: str) -
     """Work in a lab until the end of the lines. Raises Refusal, ScenarioError, LabInUse."""
     if len(trainee) > MAX_TRAINEE:
         raise Refusal("the name of a trainee has at most {most} characters", most=MAX_TRAINEE)
-    known = scenario_named(scenario)
-    path = autosave_path(known.id, seed, _folder(screen))
-    with contextlib.closing(_Held(path)):
-        if new and (kept := set_aside(path)) is not None:
-            screen.say("What was done before is now {file}.", file=kept)
-        lab, resumed = _open(known, seed, path, trainee)
-        with contextlib.closing(lab):
-            terminal = Terminal(lab, screen, called=scenario)
-            terminal.banner()
-            if resumed:
-                _tell_resumed(screen, lab, path, trainee)
-            terminal.work()
+    opened = open_or_resume(scenario_named(scenario), seed, new=new, trainee=trainee, folder=_folder(screen))
+    with contextlib.closing(opened):
+        terminal = Terminal(opened.lab, screen, called=scenario)
+        terminal.banner()
+        _tell(screen, opened, trainee)
+        terminal.work()
     return 0
-
-
-class _Held:
-    """The lock of a lab, with the name that contextlib.closing wants."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
-        self.close = self._lock.release
 
 
 def _folder(screen: Screen) -> Path:
@@ -71,40 +57,22 @@ def _folder(screen: Screen) -> Path:
     return here
 
 
-def _open(scenario: Scenario, seed: str, path: Path, trainee: str) -> tuple[Lab, bool]:
-    if not path.exists() or not path.stat().st_size:
-        return open_lab(scenario, seed=seed, trainee=trainee, autosave=path), False
-    try:
-        lab = resume(path, scenario=scenario)
-    except (JournalError, CommandRejected) as error:
-        raise Refusal("{file}: {error} (--new begins again and keeps the old file)", file=path, error=error) from None
-    if (lab.journal.header.scenario, lab.seed) != (scenario.id, seed):
-        lab.close()
-        raise Refusal(
-            "{file} holds another lab ({id}, seed {seed})", file=path, id=lab.journal.header.scenario, seed=lab.seed
-        )
-    return lab, True
-
-
-def _tell_resumed(screen: Screen, lab: Lab, path: Path, trainee: str) -> None:
-    typed = sum(entry.place != DESK for entry in lab.journal.effective())
-    screen.say(
-        "  You go on where you stopped: {lines} lines replayed, {time} of simulated time ({file}).",
-        lines=typed,
-        time=format_duration(lab.now_ns // 1_000_000_000 * 1_000_000_000) if lab.now_ns >= 1_000_000_000 else "0 s",
-        file=path,
-    )
-    if lab.journal.notice:
-        screen.say("  Notice: {notice}", notice=lab.journal.notice)
-    if lab.divergence is not None:
+def _tell(screen: Screen, opened: Opened, trainee: str) -> None:
+    """Where the lab stands, and what there is to notice."""
+    lab = opened.lab
+    if lab.journal.entries:
         screen.say(
-            "  Notice: {what}: the replay answered otherwise than then (another version of Netwerf?). "
-            "`undo` takes lines back; --new begins again.",
-            what=lab.divergence,
+            "  You go on where you stopped: {lines} lines replayed, {time} of simulated time ({file}).",
+            lines=opened.replayed,
+            time=clock(lab.now_ns),
+            file=lab.journal.path,
         )
+    for notice in opened.notices:
+        screen.say("  Notice: {notice}", notice=notice)
     if trainee and trainee != lab.journal.header.trainee:
         screen.say("  Notice: this lab was begun as {name}; that stays.", name=lab.journal.header.trainee or "-")
-    screen.show()
+    if lab.journal.entries or opened.notices:
+        screen.show()
 
 
 class Terminal:
@@ -163,7 +131,7 @@ class Terminal:
 
     def _open_ended(self, text: str) -> bool:
         place, line = self._addressed(text)
-        return place != HANDS and is_word(self.lab, place, line) is None and is_incomplete(line)
+        return place != HANDS and is_word(self.lab, place, line) is None and not is_complete(line)
 
     def _addressed(self, text: str) -> tuple[str, str]:
         """`PLACE: line` is typed there; anything else here."""

@@ -11,8 +11,6 @@ from types import FrameType
 from typing import Any, Protocol, TextIO
 
 from labs.journal import Journal
-from labs.shell.bash.lexer import ShellSyntaxError
-from labs.shell.bash.parser import parse
 
 __all__ = [
     "Completion",
@@ -20,7 +18,6 @@ __all__ = [
     "PlainReader",
     "Reader",
     "interruptible",
-    "is_incomplete",
     "read_whole",
     "reader_for",
 ]
@@ -29,20 +26,6 @@ CONTINUED = "> "
 MAX_CONTINUED = 2_000  # lines of one here-document
 Completion = tuple[str, int]
 """What could stand there, and how many characters before the cursor it replaces."""
-
-
-def is_incomplete(text: str) -> bool:
-    """True where a shell asks for another line: an open quote, here-document or loop, `|`, `&&`, or a backslash."""
-    trailing = len(text) - len(text.rstrip("\\"))
-    if trailing % 2:
-        return True
-    try:
-        _, warnings = parse(text)
-    except ShellSyntaxError as error:
-        return "unexpected EOF" in str(error) or "unexpected end of file" in str(error)
-    except RecursionError:
-        return False
-    return any("here-document" in warning for warning in warnings)
 
 
 class Reader(Protocol):

@@ -1,4 +1,4 @@
-"""How the command line speaks: in the language of the reader, with marks that the terminal has, coloured for people only.
+"""How the command line speaks: in the language of the reader, with marks that the terminal has, in colour for people.
 
 Every text is an English template that the catalogues in `labs/locale` translate. `make messages` finds templates as the
 first argument of `say`, `warn`, `phrase`, `Refusal`, `marked`, `message` and `translate`.

@@ -10,13 +10,13 @@ from pathlib import Path
 from grader import check, grade
 from grader.report.as_text import grade_lines
 from labs.lab import HANDS, Lab, open_lab
+from labs.shell.bash import logical_lines
 from labs.ui.desk import debrief, next_hint, work_order
 from labs.ui.map import text_map
-from labs.ui.reading import is_incomplete
 from labs.ui.storage import home, is_writable, write_whole
 from labs.ui.style import Refusal, Screen, marked
 
-__all__ = ["split_lines", "tour"]
+__all__ = ["tour"]
 
 SCENARIO = "bakery-address-clash"
 SEED = 7
@@ -76,7 +76,7 @@ class _Walk:
             screen.paragraph(hint.render(screen))
         self._tell(marked("The repair: one of those that the author wrote down; any other that works earns the same."))
         for place, text in lab.variant.steps(lab.scenario.solution):
-            for line in split_lines(text):
+            for line in logical_lines(text):
                 self._type(place, line)
         self._check()
         return self._submit()
@@ -124,15 +124,3 @@ class _Walk:
         for line in grade_lines(check(self._lab), self._screen.language):
             self._screen.verdict(line)
         time.sleep(self._pause)
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines of a step as a person types them: what belongs together stays together."""
-    lines: list[str] = []
-    pending = ""
-    for line in text.rstrip("\n").split("\n"):
-        pending = f"{pending}\n{line}" if pending else line
-        if not is_incomplete(pending):
-            lines.append(pending)
-            pending = ""
-    return [line for line in [*lines, pending] if line.strip()]

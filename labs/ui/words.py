@@ -14,7 +14,7 @@ from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
 from labs.ui.style import Refusal, Screen, columns, marked, near
 
-__all__ = ["BY_HAND", "WORDS", "Desk", "is_word"]
+__all__ = ["BY_HAND", "WORDS", "Desk", "clock", "is_word"]
 
 WORDS: dict[str, tuple[str, str]] = {
     "help": ("help", marked("this list")),
@@ -148,7 +148,7 @@ class Desk:
         typed = [entry for entry in self.lab.journal.effective() if entry.place != DESK]
         if not typed:
             self.screen.say("  Nothing was typed yet.")
-        rows = [(f"{entry.n:>5}", _clock(entry.at_ns), f"{entry.place}:", _first_line(entry.line)) for entry in typed]
+        rows = [(f"{entry.n:>5}", clock(entry.at_ns), f"{entry.place}:", _first_line(entry.line)) for entry in typed]
         for line in columns(rows):
             self.screen.show(line)
 
@@ -275,7 +275,8 @@ def _editor() -> bool:
     return bool(os.environ.get("VISUAL") or os.environ.get("EDITOR"))
 
 
-def _clock(at_ns: int) -> str:
+def clock(at_ns: int) -> str:
+    """Simulated time down to whole seconds."""
     return format_duration(at_ns // 1_000_000_000 * 1_000_000_000) if at_ns >= 1_000_000_000 else "0 s"
 
 

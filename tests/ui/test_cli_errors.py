@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from labs.engines.base import Output
+from labs.journal import Journal
 from labs.scenario.library import scenario_files
 
 LAB = "bakery-address-clash"
@@ -87,15 +90,18 @@ def test_wrong_scenario_is_told_alike_by_play_and_prove(run: Run, tmp_path: Path
 
 
 def edited(path: Path, **changes: object) -> bytes:
-    """The submission with its first entry changed."""
+    """The submission with its first entry changed by hand."""
     header, first, *rest = path.read_text(encoding="utf-8").splitlines()
     return ("\n".join([header, json.dumps(json.loads(first) | changes), *rest]) + "\n").encode()
 
 
-def renamed(path: Path, **changes: object) -> bytes:
-    """The submission with its header changed."""
-    header, *rest = path.read_text(encoding="utf-8").splitlines()
-    return ("\n".join([json.dumps(json.loads(header) | changes), *rest]) + "\n").encode()
+def rebuilt(
+    path: Path, *, answer: str = "laptop\n", place: str = "laptop", line: str = "hostname", **header: str
+) -> bytes:
+    """A submission of one line whose chain is right: what somebody hands in who knows how it is made."""
+    journal = Journal(replace(Journal.load(path).header, **header))
+    journal.append(0, place, line, Output(answer, 0))
+    return journal.dumps().encode()
 
 
 SPOILT: dict[str, Callable[[Path], bytes]] = {
@@ -104,17 +110,18 @@ SPOILT: dict[str, Callable[[Path], bytes]] = {
     "binary": lambda path: bytes(range(256)) * 64,
     "other-json": lambda path: b'{"cells": []}\n',
     "answer-edited": lambda path: edited(path, answer_digest="000000000000"),
+    "answer-that-nobody-gave": lambda path: rebuilt(path, answer="printer\n"),
     "line-edited": lambda path: edited(path, line="hostname -I"),
     "entry-with-a-key-too-many": lambda path: edited(path, points=10),
-    "place-unknown": lambda path: edited(path, place="moon"),
-    "undo-of-a-word": lambda path: edited(path, place="desk", line="undo everything"),
+    "place-unknown": lambda path: rebuilt(path, place="moon"),
+    "undo-of-a-word": lambda path: rebuilt(path, place="desk", line="undo everything"),
     "line-taken-out": lambda path: edited(path, n=2),
     "only-half-of-the-header": lambda path: path.read_bytes()[:60],
-    "other-scenario": lambda path: renamed(path, scenario="first-sensor-online"),
-    "unknown-scenario": lambda path: renamed(path, scenario="made-up"),
-    "scenario-is-a-path": lambda path: renamed(path, scenario="../../etc/passwd"),
-    "other-edition": lambda path: renamed(path, scenario_digest="0" * 64),
-    "other-engine": lambda path: renamed(path, engine="kernel"),
+    "other-scenario": lambda path: rebuilt(path, scenario="first-sensor-online"),
+    "unknown-scenario": lambda path: rebuilt(path, scenario="made-up"),
+    "scenario-is-a-path": lambda path: rebuilt(path, scenario="../../etc/passwd"),
+    "other-edition": lambda path: rebuilt(path, scenario_digest="0" * 64),
+    "other-engine": lambda path: rebuilt(path, engine="kernel"),
 }
 
 

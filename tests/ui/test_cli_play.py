@@ -10,14 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from labs.engines.base import Output
-from labs.ui.reading import is_incomplete
-from labs.ui.tour import split_lines
+from labs.journal import Journal
+from labs.shell.bash import is_complete
 from labs.ui.words import here_document
 
 ROOT = Path(__file__).parents[2]
@@ -219,22 +220,24 @@ def test_torn_line_is_told_and_dropped(play: Callable[..., str], run: Run, tmp_p
 
 
 def test_journal_that_diverges_is_told(play: Callable[..., str], run: Run, tmp_path: Path) -> None:
+    """As after an update of Netwerf that answers otherwise."""
     play("hostname\n")
     path = tmp_path / "home" / f"{LAB}-7.netwerf"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace('"answer_digest":"', '"answer_digest":"0')[:], encoding="utf-8")
+    other = Journal(Journal.load(path).header)
+    other.append(0, "laptop", "hostname", Output("another answer\n", 0))
+    other.save(path)
     assert "diverged at entry 1" in run("play", LAB, "--seed", "7").stdout
 
 
 def test_journal_of_another_edition_is_refused_and_kept(play: Callable[..., str], run: Run, tmp_path: Path) -> None:
     play("hostname\n")
     path = tmp_path / "home" / f"{LAB}-7.netwerf"
-    header, rest = path.read_text(encoding="utf-8").split("\n", 1)
-    path.write_text(json.dumps(json.loads(header) | {"scenario_digest": "0" * 64}) + "\n" + rest, encoding="utf-8")
+    Journal(replace(Journal.load(path).header, scenario_digest="0" * 64)).save(path)
     result = run("play", LAB, "--seed", "7")
     assert result.exit_code == 2
     assert "--new" in result.stderr
     assert result.stderr.count("\n") == 1
+    assert path.is_file()
 
 
 def test_home_that_cannot_be_written_keeps_the_lab_here(
@@ -408,11 +411,7 @@ def test_person_at_a_terminal_gets_prompt_completion_and_editor(tmp_path: Path) 
     ],
 )
 def test_line_goes_on_where_a_shell_would_ask_for_more(text: str, more: bool) -> None:
-    assert is_incomplete(text) is more
-
-
-def test_steps_of_an_author_are_split_as_a_person_types_them() -> None:
-    assert split_lines("a\ncat <<EOF\nx\nEOF\n\nb\n") == ["a", "cat <<EOF\nx\nEOF", "b"]
+    assert is_complete(text) is not more
 
 
 def test_here_document_writes_the_text_whatever_is_in_it() -> None:

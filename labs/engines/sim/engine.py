@@ -14,6 +14,7 @@ from labs.engines.sim.clock import SimClock, Stopped
 from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
+from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Transmit
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["SimEngine"]
 
 SECOND = 1_000_000_000
-BOOT_NS = 60 * SECOND  # the site has been running this long when the trainee arrives
 PATIENCE_NS = 10 * SECOND + SECOND // 2  # how long a person watches before pressing Ctrl-C, not at the tick of a ping
 RESTART_NS = 20 * SECOND  # from `reboot` to the kernel's first line
 WATCH_NS = SECOND // 2  # how often a person looks whether a command has become endless
@@ -49,7 +49,7 @@ class SimEngine:
     name = "sim"
 
     def __init__(self) -> None:
-        self._clock = SimClock(initial_time=-BOOT_NS)
+        self._clock = SimClock()
         self._nodes: dict[str, LinuxNode] = {}
         self._wires: dict[Endpoint, Wire] = {}
         self._wake_at: dict[str, int] = {}
@@ -63,7 +63,7 @@ class SimEngine:
 
     @property
     def now(self) -> int:
-        """Simulated time in nanoseconds; 0 when the trainee arrives."""
+        """Nanoseconds since the site was switched on."""
         return int(self._clock.now)
 
     @property
@@ -92,7 +92,7 @@ class SimEngine:
         for device in site.devices.values():
             if device.powered:
                 self._power(device.name, on=True)
-        self._clock.advance(0)
+        self._clock.advance(ARRIVAL_NS)
 
     def run(self, place: str, line: str) -> Output:
         """Run one line at a device, or at `hands`."""

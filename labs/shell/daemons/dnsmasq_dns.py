@@ -155,7 +155,8 @@ class DnsServer:
             return None
         for known, names, path in self.hosts():
             if known == address and names:
-                first = names[-1] if self._conf.expand_hosts and self._conf.domain and "." not in names[0] else names[0]
+                expanded = self._conf.expand_hosts and self._conf.domain and "." not in names[0]
+                first = f"{names[0]}.{self._conf.domain}" if expanded else names[0]
                 return _Local((Record(name, RecordType.PTR, 0, first),), path, f"{address} is {first}")
         for known, leased in self._lease_names():
             if known == address:
@@ -184,6 +185,9 @@ class DnsServer:
         self._say(f"query[{_type_name(question.type)}] {question.name} from {asker.address}")
         local = self._local(question.name, question.type)
         if local is not None:
+            for record in local.records:
+                if record.type == RecordType.CNAME:
+                    self._say(f"config {record.name} is <CNAME>")
             self._say(f"{local.source} {local.text}")
             asker.reply(dns.encode(_answer(query, local.records, local.code, authoritative=True)))
             return
@@ -221,7 +225,8 @@ class DnsServer:
         if servers is None or plain:
             known = self._find(name) is not None or self._configured(name) is not None
             code = ResponseCode.NOERROR if known else ResponseCode.NXDOMAIN
-            self._say(f"config {name} is {'NODATA' if known else 'NXDOMAIN'}")
+            nothing = "NODATA-IPv6" if question.type == RecordType.AAAA else "NODATA"
+            self._say(f"config {name} is {nothing if known else 'NXDOMAIN'}")
             asker.reply(dns.encode(_answer(query, (), code)))
             return
         self._forget_old()
@@ -235,7 +240,9 @@ class DnsServer:
             self._forwards[self._serial] = forward
             return
         self._say(f"config error is REFUSED (EDE: {'network error' if servers else 'not ready'})")
-        asker.reply(dns.encode(_answer(query, (), ResponseCode.REFUSED)))
+        reason = (23 if servers else 14).to_bytes(2, "big")  # RFC 8914 §4.24, §4.15
+        refusal = _answer(query, (), ResponseCode.REFUSED)
+        asker.reply(dns.encode(refusal._replace(edns=((dns.EXTENDED_ERROR, reason),))))
 
     def _pass_on(self, server: Server, query: DnsMessage) -> bool:
         assert server.address is not None
