@@ -36,7 +36,7 @@ SOL_RAW = 255  # linux/socket.h
 ICMP_FILTER = 1  # linux/icmp.h
 RETRANS_MS = 30  # ARP gives up after three times this, so that nobody waits three seconds
 LONGEST_S = 0.9  # less than the first retransmission of a SYN
-QUIET_S = 0.25  # twice as long as ARP takes to give up
+QUIET_S = 0.2  # twice as long as ARP takes to give up
 QUIET_SETTINGS = {
     "net/ipv6/conf/all/disable_ipv6": "1",
     "net/ipv4/conf/all/send_redirects": "0",

@@ -33,5 +33,5 @@ class Frame(NamedTuple):
     @property
     def length(self) -> int:
         """Bytes on the wire without preamble and frame check sequence, padding included."""
-        tag = 0 if self.vlan is None else 4
-        return max(MIN_FRAME_BYTES, HEADER_BYTES + tag + self.payload.length)
+        length = self.payload.length + (HEADER_BYTES if self.vlan is None else HEADER_BYTES + 4)
+        return length if length > MIN_FRAME_BYTES else MIN_FRAME_BYTES  # noqa: FURB136, PLR1730 - three times per hop

@@ -13,6 +13,7 @@ __all__ = [
     "ECHO_REPLY",
     "ECHO_REQUEST",
     "ERROR_TYPES",
+    "HARD_ERRORS",
     "HOST_PROHIBITED",
     "HOST_UNREACHABLE",
     "NET_PROHIBITED",
@@ -40,6 +41,7 @@ FRAGMENTATION_NEEDED = 4
 NET_PROHIBITED = 9
 HOST_PROHIBITED = 10
 ADMIN_PROHIBITED = 13
+HARD_ERRORS = frozenset({2, 3, 6, 7, 8, 9, 10, 13, 14, 15})  # the fatal ones of icmp_err_convert, net/ipv4/icmp.c
 
 
 class IcmpMessage(NamedTuple):

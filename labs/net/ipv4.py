@@ -34,6 +34,11 @@ class Ipv4Packet(NamedTuple):
     tos: int = 0
     tag: int = 0
 
+    def one_hop_on(self) -> Ipv4Packet:
+        """The same packet with one hop less to live."""
+        src, dst, protocol, payload, ttl, *rest = self
+        return Ipv4Packet(src, dst, protocol, payload, ttl - 1, *rest)
+
     @property
     def length(self) -> int:
         """Bytes, header included (no options)."""

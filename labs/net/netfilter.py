@@ -107,9 +107,9 @@ class Netfilter:
         outgoing: Interface | None = None,
         frame: Frame | None = None,
         tracked: Tracked | None = None,
-        addresses: tuple[IPv4, ...] = (),
+        address: IPv4 | None = None,
     ) -> Filtered:
-        """Run one hook. `addresses` are those of the interface that masquerade or redirect would use."""
+        """Run one hook. `address` is the one that masquerade or redirect would use."""
         context = Context(
             family="ip",
             hook=name,
@@ -127,7 +127,7 @@ class Netfilter:
                     context.ct = tracked  # type: ignore[assignment]
             elif part is Core.NAT:
                 if tracked is not None and tracked.connection is not None:
-                    self._nat(context, tracked, addresses)
+                    self._nat(context, tracked, address)
             else:
                 outcome = run_chain(self._ruleset, part, context, self.state)
                 self.log.extend(outcome.log)
@@ -145,14 +145,14 @@ class Netfilter:
             return Filtered(None, tracked, "conntrack: the connection table is full, or two connections clash")
         return Filtered(packet, tracked)
 
-    def _nat(self, context: Context, tracked: Tracked, addresses: tuple[IPv4, ...]) -> None:
+    def _nat(self, context: Context, tracked: Tracked, own: IPv4 | None) -> None:
         """Each half of a translation is decided at the first packet of a connection, and made at every packet."""
         connection = tracked.connection
         assert connection is not None
         source = context.hook in LEAVING
         decided = connection.source_done if source else connection.destination_done
         if tracked.state == "new" and not decided and not connection.confirmed:
-            self._decide(context, connection, addresses)
+            self._decide(context, connection, own)
             if source:
                 connection.source_done = True
             else:
@@ -160,7 +160,7 @@ class Netfilter:
         assert isinstance(context.packet, Ipv4Packet)
         context.packet = self.conntrack.translate(context.packet, tracked, source=source)
 
-    def _decide(self, context: Context, connection: Connection, addresses: tuple[IPv4, ...]) -> None:
+    def _decide(self, context: Context, connection: Connection, own: IPv4 | None) -> None:
         """The first nat chain that says something decides; without one a clash of two sources is still avoided."""
         for chain in base_chains(self._ruleset, "ip", context.hook):
             if chain.type != "nat":
@@ -168,15 +168,15 @@ class Netfilter:
             outcome = run_chain(self._ruleset, chain, context, self.state)
             self.log.extend(outcome.log)
             if outcome.nat is not None:
-                self._bind(connection, outcome.nat, addresses)
+                self._bind(connection, outcome.nat, own)
                 return
         if context.hook in LEAVING:
             connection.reply = self.conntrack.free(connection.reply, *port_range(connection.original))
 
-    def _bind(self, connection: Connection, nat: Nat, addresses: tuple[IPv4, ...]) -> None:
+    def _bind(self, connection: Connection, nat: Nat, own: IPv4 | None) -> None:
         """Change the tuple in which the answers are expected."""
         reply = connection.reply
-        address = IPv4(nat.addr_min) if nat.addr_min is not None else (addresses[0] if addresses else None)
+        address = IPv4(nat.addr_min) if nat.addr_min is not None else own
         ports = (nat.port_min, nat.port_max or nat.port_min) if nat.port_min is not None else None
         if nat.kind in ("snat", "masquerade"):
             if address is not None:

@@ -6,7 +6,7 @@ Before changing this file read RFC 1812 §5.2.4 (longest match), RFC 1122 §3.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -61,17 +61,17 @@ class AddressType(Enum):
 
     LOCAL = "local"
     BROADCAST = "broadcast"
+    MULTICAST = "multicast"
     UNICAST = "unicast"
 
 
 class RoutingTable:
     """Routes in the order they were added, with a cache of answers that every change empties."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self._routes: list[Route] = []
         self._cache: dict[Address, Route | None] = {}
-        self.types: dict[Address, AddressType] = {}
-        """What each address that was asked about is to this device; whoever asks fills it in."""
+        self._changed = changed
         self._interfaces: dict[str, Interface] = {}
 
     def attach(self, interfaces: dict[str, Interface]) -> None:
@@ -86,9 +86,9 @@ class RoutingTable:
         return sorted(self._routes, key=lambda r: (int(r.prefix.address), -r.prefix.length, r.metric))
 
     def forget_answers(self) -> None:
-        """Empty the cache: a route, an address or the state of an interface changed."""
+        """Empty the cache: a route, an address or the state of an interface changed. Whoever else keeps answers is told."""
         self._cache.clear()
-        self.types.clear()
+        self._changed()
 
     def add(self, route: Route) -> bool:
         """Add a route; False where one with the same prefix and metric exists (EEXIST)."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from labs.model.addresses import IPv4
 from labs.net import dns
 from labs.net.dns import DnsMessage, Question, RecordType, ResponseCode
+from labs.net.icmp import HARD_ERRORS
 from labs.net.process import Process, Wait
 
 if TYPE_CHECKING:
@@ -186,9 +187,19 @@ def query_identifier(process: Process) -> int:
 
 
 def query(
-    process: Process, server: IPv4, message: DnsMessage, *, timeout_ns: int = TIMEOUT_NS, port: int = dns.PORT, tag: int = 0
+    process: Process,
+    server: IPv4,
+    message: DnsMessage,
+    *,
+    timeout_ns: int = TIMEOUT_NS,
+    port: int = dns.PORT,
+    tag: int = 0,
+    soft_errors: bool = True,
 ) -> Generator[Wait, None, DnsMessage | str]:
-    """Send one query over UDP and wait for its answer; a str says why there is none (strerror words or "timed out")."""
+    """Send one query over UDP and wait for its answer; a str says why there is none (strerror words or "timed out").
+
+    The C library hears every ICMP error (IP_RECVERR); without `soft_errors` only those that a connected socket hears.
+    """
     node = process.node
     socket = node.transport.udp_open(program=process.name, tag=tag)
     close = lambda: node.transport.udp_close(socket)  # noqa: E731 - the same object is taken out of the list again
@@ -209,8 +220,10 @@ def query(
                     continue
                 if answer.response and answer.identifier == message.identifier:
                     return answer
-            if socket.errors:
-                return _error_words(socket.errors.popleft().code)
+            while socket.errors:
+                error_code = socket.errors.popleft().code
+                if soft_errors or error_code in HARD_ERRORS:
+                    return _error_words(error_code)
             yield Wait((socket.signal,), deadline)
     finally:
         close()

@@ -1,6 +1,6 @@
 """What the notebook shows: fragments of HTML that read well on light and dark pages, each with the same in plain text.
 
-Everything that is not ours is escaped. Texts have the colour of the page; what has a colour of its own brings its ground.
+Everything that is not ours is escaped. Texts have the colour of the page; what has its own colour brings its ground.
 """
 
 from __future__ import annotations

@@ -145,6 +145,8 @@ def _grouped(lines: list[tuple[bool, str, Message]]) -> list[tuple[bool, str, Me
         good, _, said = group[0]
         if all((other[0], other[2]) == (good, said) for other in group):
             rows.append((good, what, said))
+        elif len({full for _, full, _ in group}) == 1:  # one seed, a fault that is used twice
+            rows += [(good, what, said) for good, _, said in group]
         else:
             rows += group
     return rows

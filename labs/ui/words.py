@@ -121,7 +121,17 @@ class Desk:
         """Every place with its kind, room and purpose."""
         del rest
         devices = self.lab.variant.healthy.devices.values()
-        rows = [("* " if d.name == self.place else "  ", d.name, str(d.kind), d.room, d.purpose) for d in devices]
+        spec, say = self.lab.scenario.site.devices, self.screen.language
+        rows = [
+            (
+                "* " if device.name == self.place else "  ",
+                device.name,
+                self.screen.phrase(str(device.kind)),
+                device.room,
+                spec[device.name].purpose.in_language(say) if device.name in spec else device.purpose,
+            )
+            for device in devices
+        ]
         mark = "* " if self.place == HANDS else "  "
         rows.append((mark, HANDS, "", "", self.screen.phrase("your own: look, patch, unplug, power, wait")))
         for line in columns(rows):

@@ -37,7 +37,8 @@ def test_file_written_and_read_again_is_the_same(file: InterfacesFile) -> None:
 def test_comments_and_continued_lines_are_understood() -> None:
     """A comment is a whole line; a backslash joins lines."""
     file = parse_interfaces(
-        "# the lan\nauto lo eth0\nallow-hotplug eth1\niface eth0 inet static\n  # mine\n\taddress 10.0.0.2/24\n  up echo a; \\\n echo b\n"
+        "# the lan\nauto lo eth0\nallow-hotplug eth1\niface eth0 inet static\n  # mine\n"
+        "\taddress 10.0.0.2/24\n  up echo a; \\\n echo b\n"
     )
     assert file.auto == ["lo", "eth0"]
     assert file.allow_hotplug == ["eth1"]

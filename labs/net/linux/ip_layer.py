@@ -6,7 +6,8 @@ diagram. Which address an ICMP error comes from and when it is withheld follows 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from labs.model.addresses import IPv4, InterfaceAddress, Network
 from labs.model.state import Route
@@ -30,6 +31,8 @@ __all__ = ["HOST_UNREACHABLE", "NETWORK_UNREACHABLE", "IpLayer"]
 
 NETWORK_UNREACHABLE = "Network is unreachable"  # strerror(ENETUNREACH)
 HOST_UNREACHABLE = "No route to host"  # strerror(EHOSTUNREACH)
+GROUPS = frozenset({AddressType.BROADCAST, AddressType.MULTICAST})
+MAX_ANSWERS = 4096  # remembered decisions
 LOOPBACK_NS = 10_000  # what a packet to oneself takes on a small machine
 LOOPBACK_ADDRESS = InterfaceAddress(IPv4.parse("127.0.0.1"), 8)
 ICMP_BURST = 6  # XRLIM_BURST_FACTOR, net/ipv4/icmp.c
@@ -43,14 +46,41 @@ REFUSING = {
 }
 
 
+class Fate(Enum):
+    """What a routing decision comes to."""
+
+    MARTIAN = "the source cannot be real"
+    LOCAL = "for this device"
+    NOT_FORWARDING = "this device is no router"
+    REFUSED = "no route, or one that refuses"
+    FORWARD = "to be passed on"
+
+
+class Way(NamedTuple):
+    """A routing decision: the fate of packets of one source to one destination that come in over one interface."""
+
+    fate: Fate
+    route: Route | None = None
+    outgoing: Interface | None = None
+    next_hop: IPv4 = ANY
+
+
 class IpLayer:
     """Layer 3 of one device."""
 
     def __init__(self, node: LinuxNode) -> None:
         self._node = node
-        self.routes = RoutingTable()
+        self._types: dict[IPv4, AddressType] = {}
+        self._ways: dict[tuple[str, IPv4, IPv4], Way] = {}
+        self.routes = RoutingTable(self._forget_answers)
+        node.sysctl.watchers.append(self._forget_answers)
         self._identification = 0
         self._credit: dict[IPv4, tuple[int, int]] = {}  # of each peer: what it may cost, and since when (inet_peer)
+
+    def _forget_answers(self) -> None:
+        """A route, an address, the state of an interface or a setting changed: decide anew."""
+        self._types.clear()
+        self._ways.clear()
 
     # Addresses and the routes that come and go with them
 
@@ -127,16 +157,18 @@ class IpLayer:
 
     def _type_of(self, address: IPv4) -> AddressType:
         """Asked several times for each packet, so kept until an address or a route changes."""
-        known = self.routes.types.get(address)
+        known = self._types.get(address)
         if known is None:
-            if len(self.routes.types) > 4096:
-                self.routes.types.clear()
-            known = self.routes.types[address] = self._classify(address)
+            if len(self._types) > MAX_ANSWERS:
+                self._types.clear()
+            known = self._types[address] = self._classify(address)
         return known
 
     def _classify(self, address: IPv4) -> AddressType:
         if address.is_loopback or address in self._node.local_addresses():
             return AddressType.LOCAL
+        if address.is_multicast:
+            return AddressType.MULTICAST
         if address == LIMITED_BROADCAST or any(
             address == a.network.broadcast and a.length < 31
             for interface in self._node.interfaces.values()
@@ -150,20 +182,48 @@ class IpLayer:
 
     def receive(self, interface: Interface, packet: Ipv4Packet, frame: Frame) -> None:
         """A packet came in from a neighbour."""
-        if packet.src.is_loopback or packet.dst.is_loopback or self.spoofed(interface, packet.src):
-            self._node.drop(DropReason.INVALID_SOURCE, interface.name, frame=frame, packet=packet)
-            return
-        filtered = self._hook("prerouting", packet, incoming=interface, frame=frame)
-        if filtered.packet is None:
-            self._refuse(filtered, packet, "prerouting", interface)
-            return
-        packet = filtered.packet
-        if packet.dst.is_multicast or self.is_broadcast(packet.dst) or self.is_local(packet.dst):
-            self._deliver(interface, packet, frame, filtered)
+        node = self._node
+        tracked = UNTRACKED
+        if node.netfilter.active:
+            filtered = self._hook("prerouting", packet, incoming=interface, frame=frame)
+            if filtered.packet is None:
+                self._refuse(filtered, packet, "prerouting", interface)
+                return
+            packet, tracked = filtered.packet, filtered.tracked
+        way = self._ways.get((interface.name, packet.src, packet.dst)) or self._find_way(interface, packet)
+        fate = way.fate
+        if fate is Fate.MARTIAN:
+            node.drop(DropReason.INVALID_SOURCE, interface.name, frame=frame, packet=packet)
+        elif fate is Fate.LOCAL:
+            self._deliver(interface, packet, frame, tracked)
         elif frame.dst.is_group:
-            self._node.drop(DropReason.NOT_LOCAL, interface.name, frame=frame, packet=packet)
+            node.drop(DropReason.NOT_LOCAL, interface.name, frame=frame, packet=packet)
+        elif fate is Fate.NOT_FORWARDING:
+            node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by="net.ipv4.ip_forward = 0")
+        elif fate is Fate.REFUSED:
+            self._no_route(interface, packet, tracked, way.route)
         else:
-            self._forward(interface, packet, frame, filtered)
+            self._forward(interface, packet, frame, tracked, way)
+
+    def _find_way(self, interface: Interface, packet: Ipv4Packet) -> Way:
+        """The routing decision (ip_route_input), remembered until a route, an address, an interface or a setting changes."""
+        if len(self._ways) > MAX_ANSWERS:
+            self._ways.clear()
+        way = self._ways[interface.name, packet.src, packet.dst] = self._decide(interface, packet.src, packet.dst)
+        return way
+
+    def _decide(self, interface: Interface, source: IPv4, destination: IPv4) -> Way:
+        if source.is_loopback or destination.is_loopback or self.spoofed(interface, source):
+            return Way(Fate.MARTIAN)
+        if self._type_of(destination) is not AddressType.UNICAST:
+            return Way(Fate.LOCAL)
+        if not self._node.sysctl.number("net.ipv4.ip_forward"):
+            return Way(Fate.NOT_FORWARDING)
+        route = self.routes.lookup(destination)
+        if route is None or route.device is None or route.kind != "unicast":
+            return Way(Fate.REFUSED, route)
+        next_hop = route.via if isinstance(route.via, IPv4) else destination
+        return Way(Fate.FORWARD, route, self._node.interfaces[route.device], next_hop)
 
     def spoofed(self, interface: Interface, source: IPv4) -> bool:
         """A source that is our own address, or that rp_filter (RFC 3704) does not believe (fib_validate_source)."""
@@ -175,45 +235,51 @@ class IpLayer:
         route = self.routes.lookup(source)
         return route is None or (mode == 1 and route.device != interface.name)
 
-    def _deliver(self, interface: Interface, packet: Ipv4Packet, frame: Frame | None, before: Filtered) -> None:
-        filtered = self._hook("input", packet, incoming=interface, frame=frame, tracked=before.tracked)
-        if filtered.packet is None:
-            self._refuse(filtered, packet, "input", interface)
-            return
-        self._node.note(Delivered(filtered.packet, interface.name))
-        self._node.transport.deliver(filtered.packet, interface, frame)
-
-    def _forward(self, interface: Interface, packet: Ipv4Packet, frame: Frame, before: Filtered) -> None:
+    def _deliver(self, interface: Interface, packet: Ipv4Packet, frame: Frame | None, tracked: Tracked) -> None:
         node = self._node
-        if not node.sysctl.number("net.ipv4.ip_forward"):
-            node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by="net.ipv4.ip_forward = 0")
-            return
-        route = self.routes.lookup(packet.dst)
-        if route is None or route.device is None or route.kind != "unicast":
-            kind = route.kind if route is not None else ""
-            code = REFUSING[kind][0] if kind in REFUSING else icmp.NET_UNREACHABLE
-            node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
-            if code is not None and self._may_say_no_route(packet.src):
-                self.send_error(packet, icmp.DEST_UNREACHABLE, code, before.tracked)
-            return
+        if node.netfilter.active:
+            filtered = self._hook("input", packet, incoming=interface, frame=frame, tracked=tracked)
+            if filtered.packet is None:
+                self._refuse(filtered, packet, "input", interface)
+                return
+            packet = filtered.packet
+        if node.tracing:
+            node.note(Delivered(packet, interface.name))
+        node.transport.deliver(packet, interface, frame)
+
+    def _no_route(self, interface: Interface, packet: Ipv4Packet, tracked: Tracked, route: Route | None) -> None:
+        """There is no route, or one that refuses."""
+        kind = route.kind if route is not None else ""
+        code = REFUSING[kind][0] if kind in REFUSING else icmp.NET_UNREACHABLE
+        self._node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
+        if code is not None and self._may_say_no_route(packet.src):
+            self.send_error(packet, icmp.DEST_UNREACHABLE, code, tracked)
+
+    def _forward(self, interface: Interface, packet: Ipv4Packet, frame: Frame, tracked: Tracked, way: Way) -> None:
+        node = self._node
+        outgoing, next_hop = way.outgoing, way.next_hop
+        assert outgoing is not None
         if packet.ttl <= 1:
             node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
-            self.send_error(packet, icmp.TIME_EXCEEDED, 0, before.tracked)
+            self.send_error(packet, icmp.TIME_EXCEEDED, 0, tracked)
             return
-        outgoing = node.interfaces[route.device]
-        if packet.length > outgoing.mtu and packet.dont_fragment:
+        if packet.dont_fragment and packet.length > outgoing.mtu:
             node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {outgoing.mtu}")
-            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, before.tracked, mtu=outgoing.mtu)
+            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, tracked, mtu=outgoing.mtu)
             return
-        packet = packet._replace(ttl=packet.ttl - 1)
-        filtered = self._hook("forward", packet, incoming=interface, outgoing=outgoing, frame=frame, tracked=before.tracked)
-        if filtered.packet is None:
-            self._refuse(filtered, packet, "forward", interface)
-            return
-        next_hop = route.via if isinstance(route.via, IPv4) else filtered.packet.dst
+        packet = packet.one_hop_on()
+        if node.netfilter.active:
+            filtered = self._hook(
+                "forward", packet, incoming=interface, outgoing=outgoing, frame=frame, tracked=tracked
+            )
+            if filtered.packet is None:
+                self._refuse(filtered, packet, "forward", interface)
+                return
+            packet = filtered.packet
         if node.tracing:
-            node.note(Forwarded(filtered.packet, interface.name, outgoing.name, next_hop, route_text(route)))
-        self._leave(filtered, outgoing, next_hop, incoming=interface)
+            by = route_text(way.route) if way.route is not None else ""
+            node.note(Forwarded(packet, interface.name, outgoing.name, next_hop, by))
+        self._leave(packet, tracked, outgoing, next_hop, incoming=interface)
 
     # Sending
 
@@ -247,18 +313,18 @@ class IpLayer:
             return "Message too long"
         self._identification = self._identification + 1 & 0xFFFF
         packet = packet._replace(identification=self._identification)
-        before = packet
-        filtered = self._hook("output", packet, outgoing=interface, tracked=tracked)
-        if filtered.packet is None:
-            self._refuse(filtered, packet, "output", None)
-            return "Operation not permitted"
-        packet = filtered.packet
-        if packet.dst != before.dst:
-            return self._rerouted(packet, filtered)
+        if node.netfilter.active:
+            filtered = self._hook("output", packet, outgoing=interface, tracked=tracked)
+            if filtered.packet is None:
+                self._refuse(filtered, packet, "output", None)
+                return "Operation not permitted"
+            if filtered.packet.dst != packet.dst:
+                return self._rerouted(filtered.packet, filtered.tracked)
+            packet, tracked = filtered.packet, filtered.tracked
         next_hop = route.via if route is not None and isinstance(route.via, IPv4) else packet.dst
         if node.tracing:
             node.note(Accepted(packet, interface.name, route_text(route) if route else ""))
-        self._leave(filtered, interface, next_hop, incoming=None)
+        self._leave(packet, tracked or UNTRACKED, interface, next_hop, incoming=None)
         return None
 
     @staticmethod
@@ -301,10 +367,10 @@ class IpLayer:
                     return first if isinstance(first, IPv4) else destination
         return destination
 
-    def _rerouted(self, packet: Ipv4Packet, filtered: Filtered) -> str | None:
+    def _rerouted(self, packet: Ipv4Packet, tracked: Tracked) -> str | None:
         """The output hook changed the destination: find the way again (ip_route_me_harder)."""
         if self.is_local(packet.dst):
-            self._enter_loopback(filtered)
+            self._enter_loopback(packet, tracked)
             return None
         route = self.routes.lookup(packet.dst)
         if not self._goes_out(packet, route):
@@ -312,7 +378,7 @@ class IpLayer:
         assert route is not None
         assert route.device is not None
         next_hop = route.via if isinstance(route.via, IPv4) else packet.dst
-        self._leave(filtered, self._node.interfaces[route.device], next_hop, incoming=None)
+        self._leave(packet, tracked, self._node.interfaces[route.device], next_hop, incoming=None)
         return None
 
     def _loop_back(self, packet: Ipv4Packet, tracked: Tracked | None) -> str | None:
@@ -326,42 +392,48 @@ class IpLayer:
             self._refuse(filtered, packet, "output", None)
             return "Operation not permitted"
         if filtered.packet.dst != packet.dst:
-            return self._rerouted(filtered.packet, filtered)
-        self._enter_loopback(filtered)
+            return self._rerouted(filtered.packet, filtered.tracked)
+        self._enter_loopback(filtered.packet, filtered.tracked)
         return None
 
-    def _enter_loopback(self, filtered: Filtered) -> None:
+    def _enter_loopback(self, packet: Ipv4Packet, tracked: Tracked) -> None:
+        """Out over lo and in again, through all hooks; what conntrack said of the packet stays with it."""
         loopback = self._node.interfaces["lo"]
-        assert filtered.packet is not None
-        filtered = self._hook("postrouting", filtered.packet, outgoing=loopback, tracked=filtered.tracked)
+        filtered = self._hook("postrouting", packet, outgoing=loopback, tracked=tracked)
         if filtered.packet is None:
             return
+        leaving = filtered.packet
         for counters in (loopback.tx, loopback.rx):
             counters.packets += 1
-            counters.bytes += filtered.packet.length
-        packet = filtered.packet
+            counters.bytes += leaving.length
 
         def arrive() -> None:
-            again = self._hook("prerouting", packet, incoming=loopback, tracked=filtered.tracked)
+            again = self._hook("prerouting", leaving, incoming=loopback, tracked=filtered.tracked)
             if again.packet is not None:
-                self._deliver(loopback, again.packet, None, again)
+                self._deliver(loopback, again.packet, None, again.tracked)
 
         self._node.call_at(self._node.now + LOOPBACK_NS, arrive)
 
-    def _leave(self, before: Filtered, outgoing: Interface, next_hop: IPv4, *, incoming: Interface | None) -> None:
+    def _leave(
+        self, packet: Ipv4Packet, tracked: Tracked, outgoing: Interface, next_hop: IPv4, *, incoming: Interface | None
+    ) -> None:
         """The postrouting hook and the way to the neighbour."""
-        assert before.packet is not None
-        filtered = self._hook("postrouting", before.packet, incoming=incoming, outgoing=outgoing, tracked=before.tracked)
-        if filtered.packet is None:
-            self._refuse(filtered, before.packet, "postrouting", None)
-            return
-        packet = filtered.packet
-        if packet.dst.is_multicast or self.is_broadcast(packet.dst):
-            self._node.link.send_to_mac(outgoing, packet, BROADCAST)
+        node = self._node
+        if node.netfilter.active:
+            masks = self.source_for(outgoing, next_hop)
+            filtered = self._hook(
+                "postrouting", packet, incoming=incoming, outgoing=outgoing, tracked=tracked, masquerade=masks
+            )
+            if filtered.packet is None:
+                self._refuse(filtered, packet, "postrouting", None)
+                return
+            packet = filtered.packet
+        if self._type_of(packet.dst) in GROUPS:
+            node.link.send_to_mac(outgoing, packet, BROADCAST)
         elif not outgoing.up:
-            self._node.drop(DropReason.ADMIN_DOWN, outgoing.name, packet=packet)
+            node.drop(DropReason.ADMIN_DOWN, outgoing.name, packet=packet)
         else:
-            self._node.link.send_ip(outgoing, packet, next_hop)
+            node.link.send_ip(outgoing, packet, next_hop)
 
     def neighbour_failed(self, packet: Ipv4Packet) -> None:
         """Nobody answered ARP: tell the sender, who may be this device itself, over the loopback (arp_error_report)."""
@@ -378,12 +450,15 @@ class IpLayer:
         outgoing: Interface | None = None,
         frame: Frame | None = None,
         tracked: Tracked | None = None,
+        masquerade: IPv4 | None = None,
     ) -> Filtered:
         netfilter = self._node.netfilter
         if not netfilter.active:
             return Filtered(packet, tracked or UNTRACKED)
-        side = outgoing if name == "postrouting" else incoming
-        addresses = tuple(a.address for a in side.addresses if isinstance(a.address, IPv4)) if side else ()
+        if name == "prerouting" and incoming is not None:  # where `redirect` leads to (nf_nat_redirect_ipv4)
+            masquerade = next((a.address for a in incoming.addresses if isinstance(a.address, IPv4)), None)
+        elif name == "output":
+            masquerade = IPv4(LOOPBACK_ADDRESS.address)
         return netfilter.hook(
             name,
             packet,
@@ -392,7 +467,7 @@ class IpLayer:
             outgoing=outgoing,
             frame=frame,
             tracked=tracked,
-            addresses=addresses,
+            address=masquerade,
         )
 
     def _refuse(self, filtered: Filtered, packet: Ipv4Packet, hook: str, interface: Interface | None) -> None:

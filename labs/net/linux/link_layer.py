@@ -75,10 +75,10 @@ class LinkLayer:
             self._node.drop(DropReason.NOT_FOR_ME, interface.name, frame=frame)
             return
         payload = frame.payload
-        if isinstance(payload, ArpPacket):
-            self._arp_input(interface, payload)
-        elif isinstance(payload, Ipv4Packet):
+        if type(payload) is Ipv4Packet:
             self._node.ip.receive(interface, payload, frame)
+        elif isinstance(payload, ArpPacket):
+            self._arp_input(interface, payload)
 
     def _receive_tagged(self, interface: Interface, frame: Frame) -> None:
         for other in self._node.interfaces.values():
@@ -232,7 +232,11 @@ class LinkLayer:
             entry.probes = 0
             self._solicit(entry)
         entry.used_ns = now
-        entry.refresh(now)
+        if entry.state is NeighbourState.REACHABLE:
+            if now - entry.confirmed_ns <= BASE_REACHABLE_NS and entry.mac is not None:
+                self.transmit(interface, Frame(entry.mac, interface.mac, ETHERTYPE_IPV4, packet))
+                return
+            entry.refresh(now)
         if entry.state is NeighbourState.STALE:
             entry.state = NeighbourState.DELAY
             entry.probes = 0

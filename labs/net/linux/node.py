@@ -149,7 +149,8 @@ class LinuxNode:
         return self._timers[0][0] if self._timers else None
 
     def _drain(self) -> list[Action | Note]:
-        self.processes.run_ready()
+        if self.processes.queue:
+            self.processes.run_ready()
         out, self._out = self._out, []
         return out
 

@@ -39,6 +39,8 @@ class Sysctl:
         self._values["kernel.hostname"] = hostname
         self._interfaces = interfaces
         self._combined: dict[tuple[str, str], int] = {}
+        self.watchers: list[Callable[[], None]] = []
+        """Called after every change."""
 
     def names(self) -> list[str]:
         """Every setting that exists, sorted."""
@@ -72,6 +74,8 @@ class Sysctl:
         self._combined.clear()
         if name == "net.ipv4.conf.all.forwarding":
             self._values["net.ipv4.ip_forward"] = value
+        for tell in self.watchers:
+            tell()
         return True
 
     def number(self, name: str) -> int:

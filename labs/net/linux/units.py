@@ -1,4 +1,4 @@
-"""Services of a device (systemd units): which exist, which are enabled, which run, and what they wrote to the journal."""
+"""Services of a device (systemd units): which exist, are enabled or run, and what they wrote to the journal."""
 
 from __future__ import annotations
 
@@ -178,7 +178,8 @@ class Units:
         service = f"{unit.name}.service"
         full = f"{service} - {unit.description}"
         if killed or status:
-            how = f"code=killed, status={killed}/KILL" if killed else f"code=exited, status={status}/{exit_word(status)}"
+            exited = f"code=exited, status={status}/{exit_word(status)}"
+            how = f"code=killed, status={killed}/KILL" if killed else exited
             self.log("systemd", f"{service}: Main process exited, {how}", 1)
             self.log("systemd", f"{service}: Failed with result '{'signal' if killed else 'exit-code'}'.", 1)
             state.active, state.process = "failed", None

@@ -152,7 +152,8 @@ def _ask(
 def _query_udp(
     process: Process, server: IPv4, message: DnsMessage, options: _Options
 ) -> Generator[Wait, None, DnsMessage | str]:
-    return (yield from query(process, server, message, timeout_ns=options.timeout_ns, port=options.port))
+    timeout_ns, port = options.timeout_ns, options.port
+    return (yield from query(process, server, message, timeout_ns=timeout_ns, port=port, soft_errors=False))
 
 
 def _query_tcp(

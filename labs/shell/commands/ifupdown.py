@@ -6,29 +6,19 @@ As with the real programs every step is a line of shell; the words of an error a
 from __future__ import annotations
 
 import fnmatch
-import re
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from labs.model.addresses import IPv4, Network
 from labs.net.filesystem import FileError
-from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, canonical, parse_interfaces
+from labs.net.ifupdown import InterfacesError, InterfacesFile, canonical, parse_interfaces
 from labs.net.linux.units import Unit
-from labs.net.process import Process, Program, Routine, Wait, Writer
-from labs.shell.bash import run_script
+from labs.net.process import Process, Program, Routine
+from labs.shell.interface_plan import with_defaults
+from labs.shell.interface_steps import PATH, Run, bring_up, configured_names, stanzas_of, take_down
 from labs.shell.options import UsageError, parse_options
-
-if TYPE_CHECKING:
-    from labs.net.linux.node import LinuxNode
 
 __all__ = ["COMMANDS", "NETWORKING", "ifdown", "ifquery", "ifup"]
 
-PATH = "/etc/network/interfaces"
-STATE = "/run/network/ifstate"
-LEASE_PATIENCE_NS = 15_000_000_000
 MAX_SOURCES = 64
-LOOPBACK = Stanza("lo", "inet", "loopback")
 SHORT = "hVavnfi:X:o:"
 LONG = [
     "help", "version", "all", "allow=", "interfaces=", "state-dir=", "exclude=", "no-act", "verbose", "option=",
@@ -50,36 +40,9 @@ USAGE = (
     "	-f, --force            force de/configuration",
     "	--ignore-errors        ignore errors",
 )
-QUIET_FAILURE = "2>/dev/null || true"
-Steps = Generator[Wait, None, bool]
 
 
-@dataclass(slots=True)
-class Run:
-    """One call of the program: its options and what is configured already."""
-
-    process: Process
-    command: str
-    file: InterfacesFile = field(default_factory=InterfacesFile)
-    everything: bool = False
-    group: str = "auto"
-    path: str = PATH
-    excluded: list[str] = field(default_factory=list)
-    dry: bool = False
-    verbose: bool = False
-    force: bool = False
-    ignore_errors: bool = False
-    listing: bool = False
-    stating: bool = False
-
-    @property
-    def node(self) -> LinuxNode:
-        """The device."""
-        return self.process.node
-
-    def complain(self, text: str) -> None:
-        """Say something on standard error."""
-        self.process.error(f"{self.command}: {text}")
+__all__ = ["COMMANDS", "NETWORKING", "ifdown", "ifquery", "ifup"]
 
 
 class Usage(Exception):
@@ -130,7 +93,7 @@ def _main(process: Process, command: str) -> Routine:
         names = _all_names(run)
     failed = False
     for name in names:
-        works = (yield from _up(run, name)) if command == "ifup" else (yield from _down(run, name))
+        works = (yield from bring_up(run, name)) if command == "ifup" else (yield from take_down(run, name))
         failed = failed or not works
     return 1 if failed else 0
 
@@ -210,26 +173,6 @@ def _all_names(run: Run) -> list[str]:
     return names
 
 
-def _stanzas(run: Run, name: str) -> list[Stanza]:
-    found = run.file.of(name)
-    return found or ([LOOPBACK] if name == "lo" else [])
-
-
-# What is configured
-
-
-def configured_names(node: LinuxNode) -> list[str]:
-    """The interfaces that `ifup` configured, oldest first."""
-    return [line.partition("=")[0] for line in node.files.get(STATE).splitlines() if line]
-
-
-def _remember(node: LinuxNode, name: str, *, configured: bool) -> None:
-    names = [old for old in configured_names(node) if old != name] + ([name] if configured else [])
-    if not node.files.is_directory("/run/network"):
-        node.files.make_directory("/run/network")
-    node.files.write(STATE, "".join(f"{name}={name}\n" for name in names))
-
-
 def _print_state(run: Run, names: Sequence[str]) -> int:
     configured = configured_names(run.node)
     if not names:
@@ -254,386 +197,14 @@ def _query(run: Run, names: Sequence[str]) -> int:
         run.process.print(*[name for name in listed if name == "lo" or run.file.of(name)])
         return status
     for name in names:
-        stanzas = _stanzas(run, name)
+        stanzas = stanzas_of(run, name)
         if not stanzas:
             run.complain(f"unknown interface {name}")
             status = 1
         for stanza in stanzas:
             values = [(canonical(option), value) for option, value in stanza.options]
-            run.process.print(*[f"{option}: {value}" for option, value in _with_defaults(stanza, values)])
+            run.process.print(*[f"{option}: {value}" for option, value in with_defaults(stanza, values)])
     return status
-
-
-def _with_defaults(stanza: Stanza, values: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The options as ifquery shows them: a prefix is split into address and netmask."""
-    if stanza.method != "static":
-        return values
-    plan = address_plan(stanza)
-    shown = [
-        (name, value.partition("/")[0] if name == "address" else value) for name, value in values if name != "netmask"
-    ]
-    known = {name for name, _ in shown}
-    if plan.broadcast and "broadcast" not in known:
-        shown.append(("broadcast", plan.broadcast))
-    if plan.netmask:
-        shown.append(("netmask", plan.netmask))
-    return shown
-
-
-# The plan of a static address
-
-
-@dataclass(frozen=True, slots=True)
-class AddressPlan:
-    """What goes into `ip addr add`, worked out as ifupdown does it (inet.defn)."""
-
-    address: str
-    netmask: str
-    broadcast: str
-
-
-def _dotted(length: int) -> str:
-    """A netmask; a length beyond 32 becomes an empty mask, as in the real program."""
-    return str(Network(IPv4(0), 0).address if length > 32 else IPv4(0xFFFFFFFF << 32 - length & 0xFFFFFFFF))
-
-
-def _quad(text: str) -> IPv4 | None:
-    try:
-        return IPv4.parse(text)
-    except ValueError:
-        return None
-
-
-def address_plan(stanza: Stanza) -> AddressPlan:
-    """Address, netmask and broadcast of a `static` paragraph; mistakes go through to `ip`, which complains."""
-    address, slash, tail = (stanza.get("address") or "").partition("/")
-    netmask = stanza.get("netmask")
-    number = _quad(address)
-    if netmask is None and number is None:
-        netmask = f"{address}{slash}{tail}"
-    elif netmask is None and slash:
-        digits = re.match(r"[0-9]*", tail)
-        netmask = tail if _quad(tail) is not None else _dotted(int((digits.group() if digits else "") or 0))
-    elif netmask is None and number is not None:
-        first = int(number) >> 24
-        netmask = _dotted(8 if first < 128 else 16 if first < 192 else 24)
-    assert netmask is not None
-    broadcast = stanza.get("broadcast")
-    mask = _quad(netmask)
-    if broadcast is None:
-        broadcast = "+" if mask is None or number is None else _broadcast(number, mask)
-    return AddressPlan(address, netmask, broadcast)
-
-
-def _broadcast(address: IPv4, mask: IPv4) -> str:
-    """The highest address; a /31 has none (RFC 3021)."""
-    if int(mask) == 0xFFFFFFFE:
-        return "255.255.255.255"
-    return str(IPv4(int(address) | ~int(mask) & 0xFFFFFFFF))
-
-
-# Steps
-
-
-def _shell(run: Run, line: str, *, phase: str, ignore: bool = False) -> Steps:
-    """One line of shell; False where it failed and that matters."""
-    if run.verbose:
-        run.process.error(line)
-    if run.dry:
-        return True
-    run.process.environment["PHASE"] = phase
-    status = yield from run_script(run.process, line)
-    return status == 0 or ignore or run.ignore_errors or run.force
-
-
-def _environment(run: Run, stanza: Stanza) -> None:
-    """What scripts are told (interfaces(5), IFACE OPTIONS)."""
-    environment = run.process.environment
-    for name in [name for name in environment if name.startswith("IF_")]:
-        del environment[name]
-    environment |= {
-        "IFACE": stanza.name,
-        "LOGICAL": stanza.name,
-        "ADDRFAM": stanza.family,
-        "METHOD": stanza.method,
-        "MODE": "start" if run.command == "ifup" else "stop",
-        "VERBOSITY": "1" if run.verbose else "0",
-    }
-    for option, value in stanza.options:
-        environment["IF_" + re.sub(r"[^A-Z0-9_]", "_", option.upper())] = value
-    if stanza.method == "static":
-        plan = address_plan(stanza)
-        environment |= {"IF_ADDRESS": plan.address, "IF_NETMASK": plan.netmask, "IF_BROADCAST": plan.broadcast}
-
-
-def _announce(run: Run, stanza: Stanza) -> None:
-    if run.verbose:
-        blank = [""] if run.command == "ifup" else []
-        run.process.error(*blank, f"{run.command}: configuring interface {stanza.name}={stanza.name} ({stanza.family})")
-
-
-def _scripts(run: Run, folder: str) -> None:
-    """Where the real program runs the scripts of /etc/network/if-*.d."""
-    if run.verbose:
-        strict = "--exit-on-error " if run.command == "ifup" else ""
-        run.process.error(f"run-parts {strict}--verbose /etc/network/{folder}")
-
-
-def _up(run: Run, name: str) -> Steps:
-    stanzas = _stanzas(run, name)
-    if not stanzas:
-        run.complain(f"unknown interface {name}")
-        return False
-    if name in configured_names(run.node) and not run.force:
-        if not run.everything:
-            run.complain(f"interface {name} already configured")
-        return True
-    if not (yield from _make_vlan(run, name)):
-        return True
-    for stanza in stanzas:
-        if stanza.family != "inet":
-            run.complain(f'"{stanza.family}" is not simulated here: {name} {stanza.family} {stanza.method} is skipped')
-            continue
-        if not (yield from _up_stanza(run, stanza)):
-            run.complain(f"failed to bring up {name}")
-            return False
-    if not run.dry:
-        _remember(run.node, name, configured=True)
-    return True
-
-
-def _make_vlan(run: Run, name: str) -> Steps:
-    """An interface named PARENT.ID is made when it is missing; False where that is impossible."""
-    parent, dot, number = name.rpartition(".")
-    if not dot or not number.isdecimal() or name in run.node.interfaces:
-        return True
-    if parent not in run.node.interfaces:
-        run.complain(f"ignoring unknown interface {name}={name}")
-        return False
-    line = f"ip link set up dev {parent}; ip link add link {parent} name {name} type vlan id {int(number)}"
-    yield from _shell(run, line, phase="pre-up", ignore=True)
-    if name not in run.node.interfaces and not run.dry:
-        run.complain(f"ignoring unknown interface {name}={name}")
-        return False
-    return True
-
-
-def _up_stanza(run: Run, stanza: Stanza) -> Steps:
-    _announce(run, stanza)
-    if stanza.method == "static" and stanza.get("address") is None:
-        run.complain("missing required variable: address")
-        run.complain(f"missing required configuration variables for interface {stanza.name}/{stanza.family}")
-        return False
-    if stanza.method not in ("loopback", "static", "manual", "dhcp"):
-        run.complain(f'method "{stanza.method}" is not simulated here')
-        return False
-    _environment(run, stanza)
-    for line in stanza.values("pre-up"):
-        if not (yield from _shell(run, line, phase="pre-up")):
-            return False
-    _scripts(run, "if-pre-up.d")
-    if not ((yield from _make_bridge(run, stanza)) and (yield from _raw_vlan(run, stanza))):
-        return False
-    for line in _up_lines(stanza):
-        if not (yield from _shell(run, line, phase="post-up")):
-            return False
-    if stanza.method == "dhcp" and not (yield from _lease(run, stanza)):
-        return False
-    for line in stanza.values("up"):
-        if not (yield from _shell(run, line, phase="post-up")):
-            return False
-    _scripts(run, "if-up.d")
-    return True
-
-
-def _address_words(stanza: Stanza) -> str:
-    plan = address_plan(stanza)
-    peer = f"peer {stanza.get('pointopoint')} " if stanza.get("pointopoint") else " "
-    scope = f"scope {stanza.get('scope')} " if stanza.get("scope") else " "
-    return (
-        f"{plan.address}/{plan.netmask} broadcast {plan.broadcast} \t{peer}{scope}".rstrip(" ")
-        + f" dev {stanza.name} label {stanza.name}"
-    )
-
-
-def _up_lines(stanza: Stanza) -> list[str]:
-    """The commands of a method (inet.defn, section `up`)."""
-    name, mtu, mac = stanza.name, stanza.get("mtu"), stanza.get("hwaddress")
-    mac = mac.removeprefix("ether ").strip() if mac is not None else None
-    if stanza.method == "loopback":
-        return ["ip link set dev lo up"]
-    if stanza.method == "static":
-        words = "".join([f" mtu {mtu}" if mtu else " ", f" address {mac}" if mac else " "])
-        lines = [f"ip addr add {_address_words(stanza)}", f"ip link set dev {name}{words} up"]
-        if stanza.get("gateway"):
-            metric = f"metric {stanza.get('metric')}" if stanza.get("metric") else ""
-            lines.append(f" ip route add default via {stanza.get('gateway')} {metric} dev {name} onlink ")
-        return lines
-    lines = [f"ip link set dev {name} mtu {mtu}"] if mtu and stanza.method == "manual" else []
-    lines += [f"ip link set dev {name} address {mac}"] if mac else []
-    return [*lines, f"ip link set dev {name} up {QUIET_FAILURE}"] if stanza.method == "manual" else lines
-
-
-class _Forwarder(Writer):
-    """What the DHCP client prints while ifup waits for it; afterwards nobody listens."""
-
-    def __init__(self, target: Writer) -> None:
-        self.target: Writer | None = target
-
-    def write(self, text: str) -> None:
-        """Pass on."""
-        if self.target is not None:
-            self.target.write(text)
-
-
-def _lease(run: Run, stanza: Stanza) -> Steps:
-    """Start the DHCP client; after some seconds it goes on alone in the background."""
-    name = stanza.name
-    line = (
-        f"dhclient -4 -v -i -pf /run/dhclient.{name}.pid -lf /var/lib/dhcp/dhclient.{name}.leases"
-        f" -I -df /var/lib/dhcp/dhclient6.{name}.leases {name}"
-    )
-    if run.verbose:
-        run.process.error(line)
-    if run.dry:
-        return True
-    from labs.shell.commands.dhclient import run_client
-
-    forwarder = _Forwarder(run.process.stderr)
-    client = run.node.spawn(
-        line.split(),
-        lambda process: run_client(process, name, foreground=False, verbose=True),
-        stdout=forwarder,
-        stderr=forwarder,
-        directory="/",
-    )
-    until = run.node.now + LEASE_PATIENCE_NS
-    while client.running and run.node.now < until:
-        yield Wait((client.exited,), until)
-    forwarder.target = None
-    return client.running or client.status == 0
-
-
-def _make_bridge(run: Run, stanza: Stanza) -> Steps:
-    """`bridge_ports` (bridge-utils): make the bridge and put its ports in; a missing port is passed over."""
-    ports = stanza.get("bridge_ports")
-    if ports is None or run.dry:
-        return True
-    node, name = run.node, stanza.name
-    for option in ("bridge_stp", "bridge_vlan_aware"):
-        if stanza.get(option) in ("on", "yes"):
-            run.complain(f'"{option} {stanza.get(option)}" is not simulated here')
-    missing = name not in node.interfaces
-    if missing and (yield from run_script(run.process, f"ip link add name {name} type bridge")) != 0:
-        return False
-    for port in bridge_ports(node, ports):
-        if port not in node.interfaces:
-            yield from _make_port(run, port)
-        interface = node.interfaces.get(port)
-        if interface is not None and interface.master is not node.interfaces[name]:
-            mtu = f"ip link set dev {port} mtu {stanza.get('mtu')}; " if stanza.get("mtu") else ""
-            yield from run_script(
-                run.process, f"{mtu}ip link set dev {port} master {name} && ip link set dev {port} up"
-            )
-    return True
-
-
-def _make_port(run: Run, port: str) -> Steps:
-    parent, dot, number = port.rpartition(".")
-    if dot and number.isdecimal() and parent in run.node.interfaces:
-        line = f"ip link set dev {parent} up; ip link add link {parent} name {port} type vlan id {int(number)}"
-        yield from run_script(run.process, line)
-    return True
-
-
-def bridge_ports(node: LinuxNode, text: str) -> list[str]:
-    """The ports a `bridge_ports` line names: `none`, `all`, or names."""
-    names = []
-    for word in text.split():
-        if word == "all":
-            names += [interface.name for interface in node.interfaces.values() if interface.kind == "ether"]
-        elif word not in ("none", "regex"):
-            names.append(word)
-    return names
-
-
-def _raw_vlan(run: Run, stanza: Stanza) -> Steps:
-    """`vlan-raw-device` (package vlan): vlan20 on eth0."""
-    parent = stanza.get("vlan-raw-device")
-    name = stanza.name
-    if parent is None or name in run.node.interfaces or run.dry:
-        return True
-    number = stanza.get("vlan-id") or (re.search(r"([0-9]+)$", name) or ["", ""])[1]
-    if parent not in run.node.interfaces or not number:
-        run.process.error(f"{parent} does not exist, unable to create {name}")
-        return False
-    line = f"ip link set dev {parent} up; ip link add link {parent} name {name} type vlan id {int(number)}"
-    yield from run_script(run.process, line)
-    return True
-
-
-def _down(run: Run, name: str) -> Steps:
-    stanzas = _stanzas(run, name)
-    if not stanzas:
-        run.complain(f"unknown interface {name}")
-        return False
-    if name not in configured_names(run.node) and not run.force:
-        if not run.everything:
-            run.complain(f"interface {name} not configured")
-        return True
-    for stanza in reversed(stanzas):
-        if stanza.family == "inet":
-            yield from _down_stanza(run, stanza)
-    if not run.dry:
-        _remember(run.node, name, configured=False)
-        parent, dot, number = name.rpartition(".")
-        if dot and number.isdecimal() and parent and name in run.node.interfaces:
-            yield from run_script(run.process, f"ip link del {name}")
-    return True
-
-
-def _down_stanza(run: Run, stanza: Stanza) -> Steps:
-    _announce(run, stanza)
-    _environment(run, stanza)
-    _scripts(run, "if-down.d")
-    for line in stanza.values("down"):
-        yield from _shell(run, line, phase="pre-down", ignore=True)
-    for line in _down_lines(stanza):
-        yield from _shell(run, line, phase="post-down", ignore=True)
-    if stanza.get("bridge_ports") is not None and not run.dry:
-        yield from _unmake_bridge(run, stanza)
-    _scripts(run, "if-post-down.d")
-    for line in stanza.values("post-down"):
-        yield from _shell(run, line, phase="post-down", ignore=True)
-    return True
-
-
-def _down_lines(stanza: Stanza) -> list[str]:
-    """The commands of a method (inet.defn, section `down`). An alias such as eth0:1 takes only its address away."""
-    name = stanza.name
-    if stanza.method == "loopback":
-        return ["ip link set dev lo down"]
-    if stanza.method == "dhcp":
-        return [f"dhclient -r {name}", f"ip link set dev {name} down"]
-    if stanza.method == "manual":
-        return [f"ip -4 addr flush dev {name} {QUIET_FAILURE}", f"ip link set dev {name} down {QUIET_FAILURE}"]
-    lines = []
-    if stanza.get("gateway"):
-        metric = f"metric {stanza.get('metric')}" if stanza.get("metric") else ""
-        lines.append(f" ip route del default via {stanza.get('gateway')} {metric} dev {name} 2>&1 1>/dev/null || true ")
-    lines.append(f"ip addr del {_address_words(stanza)}")
-    return lines if ":" in name else [*lines, f"ip -4 addr flush dev {name}", f"ip link set dev {name} down"]
-
-
-def _unmake_bridge(run: Run, stanza: Stanza) -> Steps:
-    """Take the ports out and the bridge away."""
-    bridge = run.node.interfaces.get(stanza.name)
-    if bridge is None or bridge.bridge is None:
-        return True
-    for port in list(bridge.bridge.ports):
-        yield from run_script(run.process, f"ip link set dev {port.name} down && ip link set dev {port.name} nomaster")
-    yield from run_script(run.process, f"ip link set dev {stanza.name} down && ip link del {stanza.name}")
-    return True
 
 
 def _start_networking(process: Process) -> Routine:
@@ -655,4 +226,6 @@ NETWORKING = Unit(
     oneshot=True,
     stop=_stop_networking,
 )
+
+
 COMMANDS: dict[str, Program] = {"ifup": ifup, "ifdown": ifdown, "ifquery": ifquery}

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from labs.model.addresses import IPv4
+from labs.net.icmp import HARD_ERRORS
 from labs.net.ipv4 import ANY
 from labs.net.process import Process, Program, Routine, Signal, Wait
 from labs.net.service_names import port_name, port_number
@@ -234,14 +235,17 @@ def _udp_test(process: Process, socket: UdpSocket, address: IPv4, port: int) -> 
     """Send a few bytes: a port where nobody listens answers with an ICMP error."""
     node = process.node
     for _ in range(3):
-        if socket.errors or node.transport.udp_send(socket, address, port, b"X") is not None:
+        if _refused(socket) or node.transport.udp_send(socket, address, port, b"X") is not None:
             return False
         deadline = node.now + SECOND
-        while node.now < deadline and not socket.errors:
+        while node.now < deadline and not _refused(socket):
             yield Wait((socket.signal,), deadline)
-            if socket.queue:
-                break
-    return not socket.errors
+    return not _refused(socket)
+
+
+def _refused(socket: UdpSocket) -> bool:
+    """True where an ICMP error came that a connected socket hears."""
+    return any(error.code in HARD_ERRORS for error in socket.errors)
 
 
 def _udp_relay(process: Process, options: _Options, socket: UdpSocket, peer: tuple[IPv4, int] | None) -> Routine:
@@ -262,7 +266,7 @@ def _udp_relay(process: Process, options: _Options, socket: UdpSocket, peer: tup
             if (datagram.source, datagram.sport) == peer or options.keep:
                 process.stdout.write(datagram.data.decode("utf-8", "replace"))
                 active_ns = node.now
-        if socket.errors and peer is not None:
+        if peer is not None and not options.listen and _refused(socket):
             return 1
         if sending and peer is not None:
             text = process.stdin.poll()

@@ -160,7 +160,7 @@ class _Daemon:
             for domain in server.domains or ("",):
                 only = f" for domain {domain}" if domain else ""
                 if server.address is None:
-                    self.log(f"using only locally-known addresses{only}")
+                    self.log(f"using only locally-known addresses for {domain or 'unqualified names'}")
                 else:
                     self.log(f"using nameserver {server.address}{port}{only}")
         if not conf.no_resolv:
