@@ -149,7 +149,9 @@ def decode(data: bytes) -> DhcpMessage:
     if len(data) < FIXED.size + 4 or data[FIXED.size : FIXED.size + 4] != MAGIC:
         message = "not a DHCP message"
         raise ValueError(message)
-    operation, kind, size, _, xid, seconds, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr, _, _ = FIXED.unpack_from(data)
+    operation, kind, size, _, xid, seconds, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr, _, _ = FIXED.unpack_from(
+        data
+    )
     if operation not in (BOOTREQUEST, BOOTREPLY) or kind != 1 or size != 6:
         message = "not a DHCP message for Ethernet"
         raise ValueError(message)

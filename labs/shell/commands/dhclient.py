@@ -140,7 +140,9 @@ def _background(process: Process, client: DhcpClient, *, sleep: bool) -> None:
             yield from client.pause()
         return (yield from client.keep())
 
-    node.spawn([*process.argv] if process.name == "dhclient" else ["dhclient", name], program, stdout=Writer(), directory="/")
+    node.spawn(
+        [*process.argv] if process.name == "dhclient" else ["dhclient", name], program, stdout=Writer(), directory="/"
+    )
 
 
 def _write_pid(process: Process, name: str) -> None:

@@ -86,7 +86,9 @@ def _read(arguments: list[str]) -> list[tuple[str, _Options]]:
                 lookups[-1] = (lookups[-1][0], replace(lookups[-1][1], kind=options.kind))
         elif word.upper() != "IN":
             lookups.append((word, replace(options)))
-    return [(name, replace(options, kind=own.kind)) for name, own in lookups] or [(".", replace(options, kind=int(RecordType.NS)))]
+    return [(name, replace(options, kind=own.kind)) for name, own in lookups] or [
+        (".", replace(options, kind=int(RecordType.NS)))
+    ]
 
 
 def _plus(options: _Options, word: str) -> None:
@@ -142,7 +144,10 @@ def _ask(
                 outcome.unsendable = True
                 name = message.questions[0].name
                 reason = "network unreachable" if answer.startswith("Network") else "permission denied"
-                process.print(f";; UDP setup with {where}({server}) for {name} failed: {reason}.", ";; no servers could be reached")
+                process.print(
+                    f";; UDP setup with {where}({server}) for {name} failed: {reason}.",
+                    ";; no servers could be reached",
+                )
             else:
                 words = {"Connection refused": "connection refused", "No route to host": "host unreachable"}
                 process.print(f";; communications error to {where}: {words.get(answer, answer)}")
@@ -222,9 +227,7 @@ def dig(process: Process) -> Routine:
     return status
 
 
-def _lookup(
-    process: Process, name: str, options: _Options, servers: list[IPv4]
-) -> Generator[Wait, None, _Outcome]:
+def _lookup(process: Process, name: str, options: _Options, servers: list[IPv4]) -> Generator[Wait, None, _Outcome]:
     outcome = _Outcome()
     for candidate in _candidates(process, name, search=options.search):
         outcome = yield from _ask(process, servers, _message(process, candidate, options), options)
@@ -266,7 +269,11 @@ def _report(
     if "question" in options.show:
         process.print(*([";; QUESTION SECTION:"] if comments else []))
         process.print(*(f";{_columns(q.name + '.', '', q.type, '')}".rstrip() for q in answer.questions))
-    for title, records in (("ANSWER", answer.answers), ("AUTHORITY", answer.authority), ("ADDITIONAL", answer.additional)):
+    for title, records in (
+        ("ANSWER", answer.answers),
+        ("AUTHORITY", answer.authority),
+        ("ADDITIONAL", answer.additional),
+    ):
         if records and title.lower() in options.show:
             process.print(*(["", f";; {title} SECTION:"] if comments else []))
             process.print(*(_columns(f"{r.name}.", str(r.ttl_s), r.type, _data(r)) for r in records))
@@ -355,7 +362,9 @@ def host(process: Process) -> Routine:
     """A short answer in sentences."""
     words = [word for word in process.argv[1:] if not word.startswith("-")]
     if not words or len(words) > 2 or len(words) != len(process.argv) - 1:
-        process.error("Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]", "            hostname [server]")
+        process.error(
+            "Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]", "            hostname [server]"
+        )
         return 1
     options = _Options(tries=2, search=True, servers=words[1:])
     name, kinds = _subject(words[0])

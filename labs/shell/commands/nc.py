@@ -59,7 +59,16 @@ class _Options:
 def _read(arguments: list[str]) -> tuple[_Options, list[str]]:
     options = _Options()
     words, operands = parse_options(arguments, "46CDdFhklNnrStUuvZzI:i:M:m:O:P:p:q:s:T:V:W:w:X:x:b")
-    flags = {"-l": "listen", "-u": "udp", "-z": "scan", "-v": "verbose", "-n": "numeric", "-k": "keep", "-N": "shut", "-d": "deaf"}
+    flags = {
+        "-l": "listen",
+        "-u": "udp",
+        "-z": "scan",
+        "-v": "verbose",
+        "-n": "numeric",
+        "-k": "keep",
+        "-N": "shut",
+        "-d": "deaf",
+    }
     for option, value in words:
         if option in flags:
             setattr(options, flags[option], True)
@@ -167,8 +176,14 @@ def _try_tcp(process: Process, options: _Options, address: IPv4, port: int, show
     if options.scan:
         connection.close(process.node.now)
         return 0
-    yield from relay(process, connection, shut=options.shut, quit_ns=options.quit_ns, timeout_ns=options.timeout_ns,
-                     deaf=options.deaf)
+    yield from relay(
+        process,
+        connection,
+        shut=options.shut,
+        quit_ns=options.quit_ns,
+        timeout_ns=options.timeout_ns,
+        deaf=options.deaf,
+    )
     return 0
 
 
@@ -221,7 +236,7 @@ def _try_udp(process: Process, options: _Options, address: IPv4, port: int, show
     source = IPv4.parse(options.source) if options.source else ANY
     socket = node.transport.udp_open(_port(options.port, "udp") if options.port else 0, source, program="nc")
     process.cleanup.append(lambda: node.transport.udp_close(socket))
-    if (options.verbose or options.scan) and not (yield from _udp_test(process, socket, address, port)):
+    if options.verbose and not (yield from _udp_test(process, socket, address, port)):
         return 1
     if options.verbose:
         process.error(f"Connection to {shown} {port} port {_service(options, port)} succeeded!")
@@ -318,7 +333,12 @@ def _listen(process: Process, options: _Options, operands: list[str]) -> Routine
             name = yield from _peer_name(process, options, connection.remote[0])
             process.error(f"Connection received on {name} {connection.remote[1]}")
         yield from relay(
-            process, connection, shut=options.shut, quit_ns=options.quit_ns, timeout_ns=options.timeout_ns, deaf=options.deaf
+            process,
+            connection,
+            shut=options.shut,
+            quit_ns=options.quit_ns,
+            timeout_ns=options.timeout_ns,
+            deaf=options.deaf,
         )
         if connection.state is not TcpState.CLOSED:
             connection.close(node.now)

@@ -155,7 +155,7 @@ def traceroute(process: Process) -> Routine:
         target = yield from resolve(process, name)
     except ResolveError as error:
         position = len(process.argv) - 1
-        process.error(f"{name}: {error}", f"Cannot handle \"host\" cmdline arg `{name}' on position 1 (argc {position})")
+        process.error(f"{name}: {error}", f'Cannot handle "host" cmdline arg `{name}\' on position 1 (argc {position})')
         return 2
     if options.device and options.device not in process.node.interfaces:
         process.error(f"setsockopt SO_BINDTODEVICE: No such device: {options.device}")

@@ -200,7 +200,9 @@ class DhcpServer:
 
     def _usable(self, contexts: list[_Context], address: IPv4) -> bool:
         """In a range and no address of ours (address_available)."""
-        inside = any(address in context.pool or (context.pool.end is None and self._reserved(address)) for context in contexts)
+        inside = any(
+            address in context.pool or (context.pool.end is None and self._reserved(address)) for context in contexts
+        )
         return inside and not self._node.ip.is_local(address)
 
     def _free(self, address: IPv4) -> bool:
@@ -230,7 +232,9 @@ class DhcpServer:
 
     # Messages
 
-    def _packet(self, message: DhcpMessage, datagram: Datagram, address: object, error: str = "", kind: str = "") -> None:
+    def _packet(
+        self, message: DhcpMessage, datagram: Datagram, address: object, error: str = "", kind: str = ""
+    ) -> None:
         name = kind or f"DHCP{message.type.name if message.type is not None else ''}"
         where = f"{address} " if address else ""
         self._log(f"{name}({datagram.interface}) {where}{message.chaddr} {error}")
@@ -295,9 +299,7 @@ class DhcpServer:
         wish = offer.message.address(Option.REQUESTED_ADDRESS)
         self._try_next(offer.message, offer.datagram, offer.contexts, offer.candidates, wish)
 
-    def _send_offer(
-        self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context], address: IPv4
-    ) -> None:
+    def _send_offer(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context], address: IPv4) -> None:
         self._packet(message, datagram, message.address(Option.REQUESTED_ADDRESS) or "")
         self._packet(message, datagram, address, kind="DHCPOFFER")
         self._reply(message, datagram, self._context_of(contexts, address), address, MessageType.OFFER)
@@ -536,7 +538,9 @@ class DhcpServer:
             (int(Option.SERVER_IDENTIFIER), dhcp.pack_addresses(context.local)),
             (int(Option.MESSAGE), complaint.encode()),
         )
-        answer = DhcpMessage(dhcp.BOOTREPLY, message.xid, message.chaddr, options, giaddr=message.giaddr, broadcast=True)
+        answer = DhcpMessage(
+            dhcp.BOOTREPLY, message.xid, message.chaddr, options, giaddr=message.giaddr, broadcast=True
+        )
         self._send(answer, datagram, context.local)
 
     def _send(self, answer: DhcpMessage, datagram: Datagram, local: IPv4) -> None:
@@ -555,7 +559,9 @@ class DhcpServer:
             target = LIMITED_BROADCAST
         else:
             self._introduce(interface, answer.yiaddr, answer.chaddr)
-        packet = Ipv4Packet(local, target, PROTO_UDP, UdpDatagram(dhcp.SERVER_PORT, port, dhcp.encode(answer)), tos=0xC0)
+        packet = Ipv4Packet(
+            local, target, PROTO_UDP, UdpDatagram(dhcp.SERVER_PORT, port, dhcp.encode(answer)), tos=0xC0
+        )
         error = node.ip.output(packet, interface=way)
         if error is not None:
             self._log(f"Error sending DHCP packet to {target}: {error}")

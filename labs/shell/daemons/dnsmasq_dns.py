@@ -62,7 +62,9 @@ class _Local(NamedTuple):
 class DnsServer:
     """Answers DNS queries."""
 
-    def __init__(self, node: LinuxNode, conf: DnsmasqConf, table: LeaseTable | None, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: LinuxNode, conf: DnsmasqConf, table: LeaseTable | None, log: Callable[[str], None]
+    ) -> None:
         self._node = node
         self._conf = conf
         self._table = table
@@ -111,7 +113,9 @@ class DnsServer:
         leased = [address for address, other in self._lease_names() if dns.same_name(other, name)]
         if leased:
             return leased[:1], "DHCP", name
-        records = [record.address for record in self._conf.host_records if any(dns.same_name(name, n) for n in record.names)]
+        records = [
+            record.address for record in self._conf.host_records if any(dns.same_name(name, n) for n in record.names)
+        ]
         addresses = [address for address in records if address is not None]
         return (addresses, "config", name) if addresses else None
 
@@ -163,7 +167,9 @@ class DnsServer:
                 return _Local((Record(name, RecordType.PTR, 0, leased),), "DHCP", f"{address} is {leased}")
         for record in self._conf.host_records:
             if record.address == address:
-                return _Local((Record(name, RecordType.PTR, 0, record.names[0]),), "config", f"{address} is {record.names[0]}")
+                return _Local(
+                    (Record(name, RecordType.PTR, 0, record.names[0]),), "config", f"{address} is {record.names[0]}"
+                )
         if self._conf.bogus_priv and any(address in network for network in PRIVATE):
             return _Local((), "config", f"{address} is NXDOMAIN", ResponseCode.NXDOMAIN)
         return None
