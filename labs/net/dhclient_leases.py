@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from labs.model.addresses import IPv4, InterfaceAddress
+from labs.model.addresses import InterfaceAddress, IPv4
 from labs.net import dhcp
 from labs.net.dhcp import DhcpMessage, Option
 
@@ -36,7 +36,7 @@ class Lease:
     @property
     def interface_address(self) -> InterfaceAddress:
         """The address with its prefix length."""
-        return InterfaceAddress(self.address, bin(self.netmask).count("1"))
+        return InterfaceAddress(self.address, int(self.netmask).bit_count())
 
 
 def lease_of(message: DhcpMessage, now: int) -> Lease:
@@ -44,7 +44,7 @@ def lease_of(message: DhcpMessage, now: int) -> Lease:
     lease_s = message.number(Option.LEASE_TIME, 3600)
     renew_s = message.number(Option.RENEWAL_TIME, lease_s // 2)  # RFC 2131 §4.4.5
     rebind_s = message.number(Option.REBINDING_TIME, lease_s * 7 // 8)
-    renew_s = renew_s * 3 // 4 + _spread(int(message.chaddr) + message.xid, renew_s // 4 + 1)
+    renew_s = renew_s * 3 // 4 + spread(int(message.chaddr) + message.xid, renew_s // 4 + 1)
     return Lease(
         message.yiaddr,
         message.address(Option.NETMASK) or _class_mask(message.yiaddr),
@@ -67,7 +67,7 @@ def _class_mask(address: IPv4) -> IPv4:
     return IPv4(0xFF000000 if address >> 31 == 0 else 0xFFFF0000 if address >> 30 == 2 else 0xFFFFFF00)
 
 
-def _spread(seed: int, size: int) -> int:
+def spread(seed: int, size: int) -> int:
     """A number below `size` that looks drawn and is the same in every replay."""
     return (seed * 2_654_435_761 >> 7) % 65_521 % max(size, 1)
 
@@ -76,9 +76,9 @@ _BLOCK = re.compile(r"lease \{(.*?)\n\}", re.DOTALL)
 _LINE = re.compile(r"\s*(interface|fixed-address|option ([a-z-]+)|renew|rebind|expire) (.*);")
 
 
-def read_lease(files: FileSystem, interface: str, wall_s: float, now: int) -> Lease | None:
-    """The newest lease of an interface in the lease file that has not expired."""
-    for block in reversed(_BLOCK.findall(files.get(LEASE_FILE))):
+def read_lease(text: str, interface: str, wall_s: float, now: int) -> Lease | None:
+    """The newest lease of an interface in a lease file, unless it has expired."""
+    for block in reversed(_BLOCK.findall(text)):
         values = {(m[2] or m[1]): m[3].strip('"') for m in map(_LINE.fullmatch, block.splitlines()) if m}
         if values.get("interface") == interface:
             return _lease_from(values, wall_s, now)
@@ -141,3 +141,9 @@ def lease_text(interface: str, lease: Lease, wall_s: float, now: int) -> str:
         lines.append(f'option domain-name "{lease.domain}";')
     lines += [f"renew {date(lease.renew_ns)};", f"rebind {date(lease.rebind_ns)};", f"expire {date(lease.until_ns)};"]
     return "lease {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
+
+
+def without_leases(text: str, interface: str) -> str:
+    """A lease file without the leases of an interface."""
+    kept = [block for block in _BLOCK.findall(text) if f'interface "{interface}"' not in block]
+    return "".join(f"lease {{{block}\n}}\n" for block in kept)

@@ -14,6 +14,7 @@ from labs.model.addresses import IPv4, Mac
 from labs.net.dhcp import FOREVER
 from labs.net.dnsmasq_render import FLAGS, render_dnsmasq, split_line, with_line, without_line
 from labs.net.dnsmasq_values import (
+    SHORTEST_LEASE_S,
     UNITS,
     AddressRecord,
     DhcpHost,
@@ -40,7 +41,6 @@ __all__ = [
     "without_line",
 ]
 
-SHORTEST_LEASE_S = 120
 # Names of options (dnsmasq --help dhcp) and, for those whose value is no list of addresses, what the value is.
 OPTION_NAMES = {
     "netmask": 1, "time-offset": 2, "router": 3, "dns-server": 6, "log-server": 7, "domain-name": 15, "mtu": 26,
@@ -255,7 +255,8 @@ LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
 # Words of the real program whose effect does not exist here: with a value, and without.
 OTHER_VALUES = frozenset({
     "auth-ttl", "conf-dir", "conf-file", "dhcp-boot", "dhcp-ignore", "dhcp-lease-max", "dhcp-mac", "dhcp-script",
-    "dhcp-userclass", "dhcp-vendorclass", "dns-forward-max", "edns-packet-max", "group", "local-ttl", "log-facility",
+    "dhcp-userclass", "dhcp-vendorclass",
+    "dns-forward-max", "edns-packet-max", "group", "local-ttl", "log-facility",
     "max-cache-ttl", "max-ttl", "min-cache-ttl", "mx-host", "neg-ttl", "pid-file", "ptr-record", "ra-param", "rev-server",
     "srv-host", "tftp-root", "txt-record", "user",
 })  # fmt: skip

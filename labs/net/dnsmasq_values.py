@@ -6,8 +6,18 @@ from dataclasses import dataclass
 
 from labs.model.addresses import IPv4, Mac
 
-__all__ = ["AddressRecord", "DhcpHost", "DhcpOption", "DhcpRange", "DnsmasqConf", "DnsmasqError", "HostRecord", "Server"]
+__all__ = [
+    "AddressRecord",
+    "DhcpHost",
+    "DhcpOption",
+    "DhcpRange",
+    "DnsmasqConf",
+    "DnsmasqError",
+    "HostRecord",
+    "Server",
+]
 
+SHORTEST_LEASE_S = 120
 DEFAULT_LEASE_S = 3600  # DEFLEASE, config.h
 LEASE_FILE = "/var/lib/misc/dnsmasq.leases"
 CACHE_SIZE = 150

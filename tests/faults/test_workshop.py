@@ -23,6 +23,7 @@ HURTS = {
     "duplicate-ip": "one-owner",
     "host-wrong-gateway": "pc-out",
     "host-no-gateway": "pc-out",
+    "host-wrong-mask": "pc-depot",
     "host-static-leftover": "tv-out",
     "static-route-missing": "pc-depot",
     "ip-forward-off": "pc-depot",

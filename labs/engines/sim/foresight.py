@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from labs.engines.base import Disposition
-from labs.engines.sim.explain import Explainer, is_answer
+from labs.engines.sim.explain import ANSWERED, ASKED, Explainer
 from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.model.site import Endpoint
-from labs.net import tcp
 from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Transmit
 from labs.net.foresight import Foresight, Question, Step
-from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
 from labs.net.sockets import SocketError
 from labs.net.tcp import TcpState
 from labs.net.udp import UdpDatagram
@@ -36,7 +35,6 @@ TAG = 1
 SECOND = 1_000_000_000
 PATIENCE_NS = 4 * SECOND  # as long as a probe of the grader waits
 MAX_EVENTS = 20_000
-ASKED, ANSWERED = b"?", b"!"
 
 
 class Passage(NamedTuple):
@@ -62,7 +60,7 @@ Ending = tuple[Disposition, str]
 class _Stage:
     """Shadows of the devices, and the frames between them."""
 
-    def __init__(self, nodes: Mapping[str, LinuxNode], wires: Mapping[Endpoint, Wire], now: int) -> None:
+    def __init__(self, nodes: Mapping[str, LinuxNode], wires: Mapping[tuple[str, str], Wire], now: int) -> None:
         self._real = nodes
         self._wires = wires
         self._shadows: dict[str, LinuxNode] = {}
@@ -89,7 +87,8 @@ class _Stage:
                 passed = self._arrival.passed if self._arrival is not None else ()
                 self.explainer.add(node, item, passed)
 
-    def _concerns(self, item: Note | Judged) -> bool:
+    @staticmethod
+    def _concerns(item: Note | Judged) -> bool:
         return (item.packet is not None and item.packet.tag == TAG) or isinstance(item, Dropped)
 
     def _transmit(self, node: LinuxNode, item: Transmit) -> None:
@@ -116,7 +115,7 @@ class _Stage:
         self._serial += 1
         size = item.frame.length + OVERHEAD_BYTES
         at_ns = self.now + size * 8 * SECOND // wire.rate_bps + wire.link.delay_ns
-        heapq.heappush(self._travelling, _Arrival(at_ns, self._serial, wire.other(end), item.frame, passed))
+        heapq.heappush(self._travelling, _Arrival(at_ns, self._serial, wire.far[end], item.frame, passed))
 
     def run(self, done: Callable[[], Ending | None]) -> Ending | None:
         """Let things happen until `done` says how it ended, or patience does."""
@@ -159,13 +158,13 @@ class _Stage:
                     socket.queue.clear()
                     for datagram in datagrams:
                         payload = UdpDatagram(socket.port, datagram.sport, ANSWERED)
-                        answer = Ipv4Packet(datagram.destination, datagram.source, 17, payload, tag=TAG)
+                        answer = Ipv4Packet(datagram.destination, datagram.source, PROTO_UDP, payload, tag=TAG)
                         node.ip.output(answer)
                         self.perform(node, node.drain(self.now))
 
 
 def foresee(
-    nodes: Mapping[str, LinuxNode], wires: Mapping[Endpoint, Wire], now: int, device: str, question: Question
+    nodes: Mapping[str, LinuxNode], wires: Mapping[tuple[str, str], Wire], now: int, device: str, question: Question
 ) -> Foresight:
     """What would become of a packet from `device`. Neither the devices nor the leads change."""
     stage = _Stage(nodes, wires, now)

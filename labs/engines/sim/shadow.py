@@ -68,8 +68,6 @@ def shadow(node: LinuxNode, now: int) -> LinuxNode:
     twin._timers = []
     twin._out = []
     memo: dict[int, Any] = {id(node): twin, id(node.link._captures): []}
-    memo[id(node.ip.routes._cache)] = {}
-    memo[id(node.ip.routes.types)] = {}
     for interface in node.interfaces.values():
         memo[id(interface.taps)] = []
     twin.interfaces = deepcopy(node.interfaces, memo)

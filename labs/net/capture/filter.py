@@ -181,7 +181,7 @@ class _Parser:
         if self._peek() == "mask":
             self._next()
             mask = IPv4.parse(self._next())
-            bits = bin(mask).count("1")
+            bits = int(mask).bit_count()
         elif slash and length.isdecimal():
             bits = int(length)
         else:

@@ -46,7 +46,8 @@ DHCP_OPTIONS = {
     1: "Subnet-Mask", 2: "Time-Zone", 3: "Default-Gateway", 6: "Domain-Name-Server", 12: "Hostname", 15: "Domain-Name",
     26: "MTU", 28: "BR", 42: "NTP", 44: "Netbios-Name-Server", 47: "Netbios-Scope", 50: "Requested-IP", 51: "Lease-Time",
     53: "DHCP-Message", 54: "Server-ID", 55: "Parameter-Request", 56: "MSG", 57: "MSZ", 58: "RN", 59: "RB",
-    60: "Vendor-Class", 61: "Client-ID", 121: "Classless-Static-Route",
+    60: "Vendor-Class",
+    61: "Client-ID", 121: "Classless-Static-Route",
 }  # fmt: skip
 DHCP_TYPES = ("", "Discover", "Offer", "Request", "Decline", "ACK", "NACK", "Release", "Inform")
 ADDRESS_OPTIONS = frozenset({1, 3, 6, 28, 42, 44, 50, 54})
@@ -228,7 +229,7 @@ class Printer:
 
     def _record(self, record: Record) -> str:
         name = f"{record.name}. " if self.style.verbose else ""
-        data = f" {record.data}." if isinstance(record.data, str) else f" {record.data}"
+        data = f" {record.data}." if isinstance(record.data, str) else f" {record.data!s}"
         return f"{name}{_dns_type(record.type)}{data if not isinstance(record.data, bytes) else ''}"
 
     def _dhcp(self, message: DhcpMessage, size: int) -> str:

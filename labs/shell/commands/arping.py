@@ -1,4 +1,4 @@
-"""arping (iputils): who answers for an address on this network, and does anybody else use mine?
+"""arping (iputils): who answers for an address on this network, and whether anybody else uses mine.
 
 Before changing this file read RFC 826, RFC 5227 §2 and compare with the real tool: iputils 20221126.
 """

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from labs.model.addresses import IPv4
 from labs.net import dns
 from labs.net.dns import DnsMessage, Question, Record, RecordType, ResponseCode
+from labs.net.ipv4 import ANY
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import SocketError, connect
 from labs.shell.resolver import ResolveError, query, query_identifier, resolve, resolver_settings
@@ -120,7 +121,7 @@ class _Outcome:
     """An answer with who gave it, or the lines about why there is none."""
 
     answer: DnsMessage | None = None
-    server: IPv4 = IPv4(0)
+    server: IPv4 = ANY
     elapsed_ns: int = 0
     size: int = 0
     unsendable: bool = False
@@ -131,7 +132,7 @@ def _ask(
 ) -> Generator[Wait, None, _Outcome]:
     """Try every server in turn; says on the way what went wrong."""
     outcome = _Outcome()
-    for attempt in range(options.tries):
+    for _ in range(options.tries):
         for server in servers:
             started = process.node.now
             ask = _query_tcp if options.tcp else _query_udp
@@ -140,7 +141,7 @@ def _ask(
                 size = len(dns.encode(answer))
                 return _Outcome(answer, server, process.node.now - started, size)
             where = f"{server}#{options.port}"
-            if answer == "Network is unreachable" or answer == "Operation not permitted":
+            if answer in ("Network is unreachable", "Operation not permitted"):
                 outcome.unsendable = True
                 name = message.questions[0].name
                 reason = "network unreachable" if answer.startswith("Network") else "permission denied"
@@ -402,11 +403,11 @@ def _subject(word: str) -> tuple[str, list[int]]:
 def _print_sentences(process: Process, answer: DnsMessage, *, first: bool) -> None:
     for record in answer.answers:
         if record.type == RecordType.CNAME and first:
-            process.print(f"{record.name} is an alias for {record.data}.")
+            process.print(f"{record.name} is an alias for {record.data!s}.")
         elif record.type == RecordType.A:
-            process.print(f"{record.name} has address {record.data}")
+            process.print(f"{record.name} has address {record.data!s}")
         elif record.type == RecordType.PTR:
-            process.print(f"{record.name} domain name pointer {record.data}.")
+            process.print(f"{record.name} domain name pointer {record.data!s}.")
 
 
 def nslookup(process: Process) -> Routine:
@@ -436,11 +437,11 @@ def nslookup(process: Process) -> Routine:
         return 1
     for record in answer.answers:
         if record.type == RecordType.CNAME:
-            process.print(f"{record.name}\tcanonical name = {record.data}.")
+            process.print(f"{record.name}\tcanonical name = {record.data!s}.")
         elif record.type == RecordType.PTR:
-            process.print(f"{record.name}\tname = {record.data}.")
+            process.print(f"{record.name}\tname = {record.data!s}.")
         elif record.type == RecordType.A:
-            process.print(f"Name:\t{record.name}", f"Address: {record.data}")
+            process.print(f"Name:\t{record.name}", f"Address: {record.data!s}")
     process.print("")
     return 0
 

@@ -5,16 +5,14 @@ Before changing this file read RFC 2131 §4.4 and dhclient-script as Debian 12 s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.state import Route
 from labs.net import dhcp
+from labs.net.dhclient_leases import Lease, lease_of, lease_text, read_lease, spread, without_leases
 from labs.net.dhcp import DhcpMessage, MessageType, Option
 from labs.net.ethernet import BROADCAST, ETHERTYPE_IPV4, Frame
 from labs.net.filesystem import FileError, FileSystem
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["DhcpClient", "Lease", "pid_file", "read_lease", "running_client", "set_lifetime"]
+__all__ = ["LEASE_FILE", "DhcpClient", "ensure_directory", "pid_file", "running_client", "set_lifetime"]
 
 SECOND = 1_000_000_000
 TIMEOUT_S = 60  # dhclient.conf(5): timeout
@@ -78,7 +76,7 @@ class DhcpClient:
         self.interface = interface
         self.lease: Lease | None = None
         self._verbose = verbose
-        self._xid = _spread(int(interface.mac) + self.node.now // SECOND, 65_521) << 16 | (int(interface.mac) & 0xFFFF)
+        self._xid = spread(int(interface.mac) + self.node.now // SECOND, 65_521) << 16 | (int(interface.mac) & 0xFFFF)
         self.adopt(process)
 
     def adopt(self, process: Process) -> None:
@@ -108,7 +106,7 @@ class DhcpClient:
     def acquire(self) -> Generator[Wait, None, bool]:
         """INIT-REBOOT with a remembered lease, else INIT: True when bound. Gives up after a minute."""
         node = self.node
-        known = read_lease(node.files, self.interface.name, node.wall_clock(), node.now)
+        known = read_lease(node.files.get(LEASE_FILE), self.interface.name, node.wall_clock(), node.now)
         if known is not None:
             answer = yield from self._request(known.address, None, self.node.now + REBOOT_TIMEOUT_S * SECOND)
             if answer is not None and answer.type is MessageType.ACK:
@@ -146,9 +144,9 @@ class DhcpClient:
         """Seconds until the next try: random exponential backoff, drawn from the hardware address."""
         draw = int(self.interface.mac) + self._xid + 7919 * round_
         if not last_s:
-            return 4 + _spread(draw, 5)
-        interval = last_s + _spread(draw, 2 * last_s)
-        return interval if interval <= CUTOFF_S else CUTOFF_S // 2 + _spread(draw, CUTOFF_S)
+            return 4 + spread(draw, 5)
+        interval = last_s + spread(draw, 2 * last_s)
+        return interval if interval <= CUTOFF_S else CUTOFF_S // 2 + spread(draw, CUTOFF_S)
 
     def _request(self, address: IPv4, server: IPv4 | None, deadline: int) -> Generator[Wait, None, DhcpMessage | None]:
         """Ask for one address by broadcast, again every few seconds; the ACK or NAK, or None."""
@@ -382,9 +380,8 @@ def _remember(node: LinuxNode, interface: str, lease: Lease) -> None:
 
 def forget_lease(node: LinuxNode, interface: str) -> None:
     """Take the leases of an interface out of the lease file."""
-    kept = [b for b in _BLOCK.findall(node.files.get(LEASE_FILE)) if f'interface "{interface}"' not in b]
     if node.files.is_file(LEASE_FILE):
-        node.files.write(LEASE_FILE, "".join(f"lease {{{block}\n}}\n" for block in kept))
+        node.files.write(LEASE_FILE, without_leases(node.files.get(LEASE_FILE), interface))
 
 
 def ensure_directory(files: FileSystem, path: str) -> None:

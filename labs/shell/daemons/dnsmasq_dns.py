@@ -82,7 +82,7 @@ class DnsServer:
         found = []
         for path in paths:
             for address, names in hosts_entries(self._node.files.get(path)):
-                every = [name for name in names]
+                every = list(names)
                 if conf.expand_hosts and conf.domain:
                     every += [f"{name}.{conf.domain}" for name in names if "." not in name]
                 found.append((address, tuple(every), path))
@@ -206,7 +206,8 @@ class DnsServer:
     def _servers(self, name: str) -> list[Server] | None:
         """Who is asked for a name: the servers of the longest domain that fits. None: nobody, it does not exist."""
         conf = self._conf
-        best, chosen = -1, []
+        best = -1
+        chosen: list[Server] = []
         for server in conf.servers:
             for domain in server.domains:
                 fits = (domain == "" and "." not in name) or (domain and _below(name, domain))
@@ -285,7 +286,7 @@ class DnsServer:
 
     def _log_answer(self, name: str, answer: DnsMessage, code: int) -> None:
         for record in answer.answers:
-            shown = "<CNAME>" if record.type == RecordType.CNAME else record.data
+            shown = "<CNAME>" if record.type == RecordType.CNAME else str(record.data)
             self._say(f"reply {record.name} is {shown}")
         if not answer.answers:
             words = {ResponseCode.NOERROR: "NODATA", ResponseCode.NXDOMAIN: "NXDOMAIN"}
