@@ -255,10 +255,9 @@ LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
 # Words of the real program whose effect does not exist here: with a value, and without.
 OTHER_VALUES = frozenset({
     "auth-ttl", "conf-dir", "conf-file", "dhcp-boot", "dhcp-ignore", "dhcp-lease-max", "dhcp-mac", "dhcp-script",
-    "dhcp-userclass", "dhcp-vendorclass",
-    "dns-forward-max", "edns-packet-max", "group", "local-ttl", "log-facility",
-    "max-cache-ttl", "max-ttl", "min-cache-ttl", "mx-host", "neg-ttl", "pid-file", "ptr-record", "ra-param", "rev-server",
-    "srv-host", "tftp-root", "txt-record", "user",
+    "dhcp-userclass", "dhcp-vendorclass", "dns-forward-max", "edns-packet-max", "group", "local-ttl", "log-facility",
+    "max-cache-ttl", "max-ttl", "min-cache-ttl", "mx-host", "neg-ttl", "pid-file", "ptr-record", "ra-param",
+    "rev-server", "srv-host", "tftp-root", "txt-record", "user",
 })  # fmt: skip
 OTHER_FLAGS = frozenset({
     "all-servers", "clear-on-reload", "dhcp-rapid-commit", "dnssec", "enable-ra", "enable-tftp", "filterwin2k",
@@ -267,8 +266,9 @@ OTHER_FLAGS = frozenset({
 })  # fmt: skip
 QUIET = frozenset({
     "all-servers", "dns-forward-max", "edns-packet-max", "filterwin2k", "group", "keep-in-foreground", "local-service",
-    "localise-queries", "log-facility", "max-cache-ttl", "no-daemon", "no-negcache", "no-poll", "pid-file", "quiet-dhcp",
-    "strict-order", "user", "clear-on-reload", "log-async", "stop-dns-rebind", "rebind-localhost-ok", "dhcp-lease-max",
+    "localise-queries", "log-facility", "max-cache-ttl", "no-daemon", "no-negcache", "no-poll", "pid-file",
+    "quiet-dhcp", "strict-order", "user", "clear-on-reload", "log-async", "stop-dns-rebind", "rebind-localhost-ok",
+    "dhcp-lease-max",
 })  # fmt: skip
 """Words that are accepted without a remark: what they tune does not exist here, or is so already."""
 

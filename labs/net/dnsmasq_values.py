@@ -35,7 +35,7 @@ class DnsmasqError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DhcpRange:
-    """`dhcp-range=`: the pool. `end` None is a static range: reserved addresses only. `lease_s` None is the default hour."""
+    """`dhcp-range=`: the pool. No `end`: reserved addresses only. No `lease_s`: an hour."""
 
     start: IPv4
     end: IPv4 | None

@@ -49,5 +49,6 @@ MOSQUITTO = Unit(
 SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/sensord", config="/etc/sensor.toml")
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
 UNITS: Mapping[str, Unit] = {
-    unit.name: unit for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, MOSQUITTO, SENSOR, DISPLAY)
+    unit.name: unit
+    for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, MOSQUITTO, SENSOR, DISPLAY)
 }

@@ -142,7 +142,7 @@ class SimEngine:
                 endless_since = self.now - WATCH_NS
             tired = endless_since is not None and self.now - endless_since >= PATIENCE_NS
             if process.running and (tired or self.now >= deadline):
-                terminal.write("^C\n")
+                terminal.interrupt()
                 self._interrupt(node, session)
                 if process.running:
                     break

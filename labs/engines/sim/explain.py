@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
     from labs.net.nftables import Outcome
 
-__all__ = ["ANSWERED", "ASKED", "Explainer", "is_answer", "packet_text"]
+__all__ = ["ANSWERED", "ASKED", "Explainer", "error_text", "is_answer", "packet_text"]
 
 ASKED, ANSWERED = b"why?", b"because"  # the data of the datagram that is sent, and of its answer
 FRAME_REASONS = frozenset({DropReason.NOT_FOR_ME, DropReason.BRIDGE_SAME_PORT})
@@ -51,23 +51,37 @@ def is_answer(packet: Ipv4Packet) -> bool:
     return payload.data == ANSWERED
 
 
+def error_text(kind: int, code: int) -> str:
+    """An ICMP error in words."""
+    if kind == icmp.TIME_EXCEEDED:
+        return "time exceeded"
+    return UNREACHABLE.get(code, f"unreachable, code {code}")
+
+
 def packet_text(packet: Ipv4Packet) -> str:
     """`tcp 10.0.0.5:40000 -> 10.0.0.6:80, SYN`."""
     payload = packet.payload
+    source = "(no address)" if packet.src == ANY else packet.src
     if isinstance(payload, IcmpMessage):
-        if payload.type == icmp.DEST_UNREACHABLE:
-            what = f"error: {UNREACHABLE.get(payload.code, f'unreachable, code {payload.code}')}"
-        elif payload.type == icmp.TIME_EXCEEDED:
-            what = "error: time exceeded"
+        if payload.original is not None:
+            what = f"error: {error_text(payload.type, payload.code)}"
         else:
             what = "echo request" if payload.type == icmp.ECHO_REQUEST else "echo reply"
-        return f"icmp {packet.src} -> {packet.dst}, {what}"
+        return f"icmp {source} -> {packet.dst}, {what}"
     protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
-    text = f"{protocol} {packet.src}:{payload.sport} -> {packet.dst}:{payload.dport}"
+    text = f"{protocol} {source}:{payload.sport} -> {packet.dst}:{payload.dport}"
     if isinstance(payload, TcpSegment):
         flags = [name for name, bit in (("SYN", tcp.SYN), ("RST", tcp.RST), ("ACK", tcp.ACK)) if payload.flags & bit]
         text += f", {'-'.join(flags)}"
     return text
+
+
+def _kind(packet: Ipv4Packet) -> int:
+    """What tells the packets of one conversation apart: the flags of TCP, the type of ICMP, the way of UDP."""
+    payload = packet.payload
+    if isinstance(payload, TcpSegment):
+        return payload.flags
+    return payload.type if isinstance(payload, IcmpMessage) else int(is_answer(packet))
 
 
 def _is_handshake_end(packet: Ipv4Packet) -> bool:
@@ -82,7 +96,8 @@ class Explainer:
         self.steps: list[Step] = []
         self._frames: list[Step] = []  # deaths of frames: told only where nothing else explains the silence
         self._known: set[Step] = set()
-        self._spoken: set[tuple[str, bool]] = set()
+        self._spoken: set[tuple[str, int]] = set()
+        self._hooks: set[tuple[str, str, int]] = set()
 
     def _say(self, device: str, what: str, by: str = "", where: str = "", *, back: bool) -> None:
         step = Step(device, what, by, where, back)
@@ -101,11 +116,13 @@ class Explainer:
         if packet is None:
             return
         back = is_answer(packet)
-        if (node.name, back) not in self._spoken:
-            self._spoken.add((node.name, back))
+        if isinstance(packet.payload, IcmpMessage) and packet.payload.original is not None and packet.src == packet.dst:
+            return  # a device tells itself
+        if (node.name, _kind(packet)) not in self._spoken:
+            self._spoken.add((node.name, _kind(packet)))
             for switch, incoming, outgoing, known in passed:
-                by = "its table of stations" if known else "an unknown station: out of every port"
-                self._say(switch, f"bridge: {incoming} -> {outgoing}", by, back=back)
+                flooded = "" if known else " (and out of every other port: it does not know the station)"
+                self._say(switch, f"bridge: {incoming} -> {outgoing}{flooded}", back=back)
             self._say(node.name, packet_text(packet), back=back)
         if isinstance(item, Judged):
             self._judged(node, item, back)
@@ -146,6 +163,10 @@ class Explainer:
         return f": {taker.program} listens on udp port {payload.dport}" if taker is not None else ""
 
     def _judged(self, node: LinuxNode, item: Judged, back: bool) -> None:  # noqa: FBT001
+        passage = (node.name, item.hook, _kind(item.packet))
+        if passage in self._hooks:
+            return
+        self._hooks.add(passage)
         for outcome in item.outcomes:
             if outcome.nat is not None or outcome.verdict is VerdictCode.CONTINUE:
                 continue
@@ -162,7 +183,9 @@ class Explainer:
                 self._say(node.name, f"{item.hook}: dropped", "connection tracking", back=back)
         elif after != before:
             outcome_ = next((outcome for outcome in item.outcomes if outcome.nat is not None), None)
-            by, where = self._rule(node, item, outcome_) if outcome_ is not None else ("the connection it belongs to", "")
+            by, where = (
+                self._rule(node, item, outcome_) if outcome_ is not None else ("the connection it belongs to", "")
+            )
             self._say(node.name, f"{item.hook}: becomes {packet_text(after)}", by, where, back=back)
 
     @staticmethod
@@ -198,6 +221,8 @@ class Explainer:
             route = node.ip.routes.lookup(packet.dst)
             where = self._route_line(node, route)
             by = f"route {route_text(route)}" if route is not None else f"no route covers {packet.dst}"
+        elif item.reason is DropReason.NO_LISTENER:
+            what, by = f"dies: nothing listens on {by}", ""
         elif item.reason is DropReason.NEIGHBOUR_FAILED:
             what = f"dies: nobody answers ARP for {item.by or packet.dst} on {item.interface}"
             by = ""
@@ -213,7 +238,9 @@ class Explainer:
         if frame is None or item.reason is DropReason.NOT_FOR_ME and isinstance(frame.payload, ArpPacket):
             return
         if isinstance(frame.payload, ArpPacket):
-            what = f"the ARP question for {frame.payload.target} dies at {item.interface or 'a port'}: {item.reason.value}"
+            what = (
+                f"the ARP question for {frame.payload.target} dies at {item.interface or 'a port'}: {item.reason.value}"
+            )
         else:
             what = f"the frame for {frame.dst} dies at {item.interface}: {item.reason.value}"
         step = Step(node.name, what, item.by)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from labs.engines.base import Disposition
-from labs.engines.sim.explain import ANSWERED, ASKED, Explainer
+from labs.engines.sim.explain import ANSWERED, ASKED, Explainer, error_text, is_answer
 from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
@@ -19,7 +19,7 @@ from labs.model.site import Endpoint
 from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Transmit
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
-from labs.net.sockets import SocketError
+from labs.net.sockets import IcmpError, SocketError
 from labs.net.tcp import TcpState
 from labs.net.udp import UdpDatagram
 
@@ -84,8 +84,14 @@ class _Stage:
             if isinstance(item, Transmit):
                 self._transmit(node, item)
             elif not isinstance(item, (SetLink, PowerDown)) and self._concerns(item):
-                passed = self._arrival.passed if self._arrival is not None else ()
-                self.explainer.add(node, item, passed)
+                self.explainer.add(node, item, self._passed(item.packet))
+
+    def _passed(self, packet: Ipv4Packet | None) -> tuple[Passage, ...]:
+        """The bridges that a packet came through: none for the answer to what has just arrived."""
+        arrived = self._arrival.frame.payload if self._arrival is not None else None
+        if self._arrival is None or packet is None or not isinstance(arrived, Ipv4Packet):
+            return ()
+        return self._arrival.passed if is_answer(arrived) == is_answer(packet) else ()
 
     @staticmethod
     def _concerns(item: Note | Judged) -> bool:
@@ -184,6 +190,10 @@ def foresee(
 Watch = Callable[[], Ending | None]
 
 
+def _report(error: IcmpError) -> str:
+    return f"{error.source} says: {error_text(error.type, error.code)}"
+
+
 def _ping(node: LinuxNode, question: Question) -> Watch | Ending:
     socket = node.transport.echo_open(tag=TAG)
     more = {} if question.source is None else {"source": question.source}
@@ -196,7 +206,7 @@ def _ping(node: LinuxNode, question: Question) -> Watch | Ending:
             return Disposition.DELIVERED, f"{socket.replies[0].source} answers"
         if socket.errors:
             found, _ = socket.errors[0]
-            return disposition_of(found), f"{found.source} reports an error"
+            return disposition_of(found), _report(found)
         return None
 
     return done
@@ -213,7 +223,7 @@ def _udp(node: LinuxNode, question: Question) -> Watch | Ending:
         if socket.queue:
             return Disposition.DELIVERED, "an answer would come back, if the program gives one"
         if socket.errors:
-            return disposition_of(socket.errors[0]), f"{socket.errors[0].source} reports an error"
+            return disposition_of(socket.errors[0]), _report(socket.errors[0])
         return None
 
     return done

@@ -28,9 +28,7 @@ _TOKEN = re.compile(r"\s*(\(|\)|&&|\|\||!(?!=)|[^\s()!&|]+)")
 SYNTAX = "can't parse filter expression: syntax error"
 PROTOCOLS = ("ether", "ip", "arp", "tcp", "udp", "icmp")
 TYPES = ("host", "net", "port", "portrange", "proto", "broadcast", "multicast", "gateway")
-ABSENT = frozenset(
-    {"ip6", "rarp", "icmp6", "sctp", "igmp", "pppoes", "mpls", "wlan", "link", "gateway", "inbound", "outbound"}
-)
+ABSENT = frozenset("ip6 rarp icmp6 sctp igmp pppoes mpls wlan link gateway inbound outbound".split())
 PAYLOADS = {"tcp": TcpSegment, "udp": UdpDatagram, "icmp": IcmpMessage}
 NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
 
@@ -40,7 +38,7 @@ class FilterError(ValueError):
 
 
 def compile_filter(text: str, addresses: dict[str, IPv4] | None = None) -> tuple[Test, set[str]]:
-    """A test for frames, and the host names in the filter that `addresses` must hold when it runs. Raises FilterError."""
+    """A test for frames, and the host names that `addresses` must hold when it runs. Raises FilterError."""
     parser = _Parser(text, addresses if addresses is not None else {})
     return parser.parse(), parser.names
 

@@ -43,9 +43,12 @@ UNREACHABLE = {
 }
 CODES = {1: " FormErr", 2: " ServFail", 3: " NXDomain", 4: " NotImp", 5: " Refused"}
 DHCP_OPTIONS = {
-    1: "Subnet-Mask", 2: "Time-Zone", 3: "Default-Gateway", 6: "Domain-Name-Server", 12: "Hostname", 15: "Domain-Name",
-    26: "MTU", 28: "BR", 42: "NTP", 44: "Netbios-Name-Server", 47: "Netbios-Scope", 50: "Requested-IP", 51: "Lease-Time",
-    53: "DHCP-Message", 54: "Server-ID", 55: "Parameter-Request", 56: "MSG", 57: "MSZ", 58: "RN", 59: "RB",
+    1: "Subnet-Mask", 2: "Time-Zone", 3: "Default-Gateway", 6: "Domain-Name-Server", 12: "Hostname",
+    15: "Domain-Name",
+    26: "MTU", 28: "BR", 42: "NTP", 44: "Netbios-Name-Server", 47: "Netbios-Scope", 50: "Requested-IP",
+    51: "Lease-Time",
+    53: "DHCP-Message",
+    54: "Server-ID", 55: "Parameter-Request", 56: "MSG", 57: "MSZ", 58: "RN", 59: "RB",
     60: "Vendor-Class",
     61: "Client-ID", 121: "Classless-Static-Route",
 }  # fmt: skip

@@ -234,12 +234,7 @@ class _Run:
             return False
         if not self.options.detect and packet.target != self.source:
             return False
-        if (
-            self.options.detect
-            and packet.operation == REQUEST
-            and packet.target != self.target
-            and packet.target != ANY
-        ):
+        if self.options.detect and packet.operation == REQUEST and packet.target not in {self.target, ANY}:
             return False
         mine = frame.dst == self.interface.mac
         self.received += 1

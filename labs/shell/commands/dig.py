@@ -294,8 +294,9 @@ def _banner(process: Process, options: _Options, servers: list[IPv4], *, first: 
 
 def _print_header(process: Process, answer: DnsMessage) -> None:
     names = (
-        ("qr", answer.response), ("aa", answer.authoritative), ("tc", answer.truncated), ("rd", answer.recursion_desired),
-        ("ra", answer.recursion_available), ("ad", answer.authentic_data), ("cd", answer.checking_disabled),
+        ("qr", answer.response), ("aa", answer.authoritative), ("tc", answer.truncated),
+        ("rd", answer.recursion_desired), ("ra", answer.recursion_available), ("ad", answer.authentic_data),
+        ("cd", answer.checking_disabled),
     )  # fmt: skip
     flags = " ".join(name for name, on in names if on)
     try:

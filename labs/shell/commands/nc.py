@@ -115,13 +115,8 @@ def nc(process: Process) -> Routine:
     """The program."""
     try:
         options, operands = _read(process.argv[1:])
-        if options.listen:
-            return (yield from _listen(process, options, operands))
-        if not operands or len(operands) > 2 or options.keep:
-            raise UsageError("")
-        if len(operands) == 1:
-            raise _Refusal("missing port number")
-        return (yield from _connect(process, options, operands[0], operands[1]))
+        run = _listen if options.listen else _connect
+        return (yield from run(process, options, operands))
     except UsageError as error:
         process.error(*([f"nc: {error}"] if str(error) else []), *USAGE)
         return 1
@@ -130,7 +125,12 @@ def nc(process: Process) -> Routine:
         return 1
 
 
-def _connect(process: Process, options: _Options, host: str, text: str) -> Routine:
+def _connect(process: Process, options: _Options, operands: list[str]) -> Routine:
+    if not operands or len(operands) > 2 or options.keep:
+        raise UsageError("")
+    if len(operands) == 1:
+        raise _Refusal("missing port number")
+    host, text = operands
     ports = _ports(text, options.protocol)
     if options.source and not process.node.ip.is_local(IPv4.parse(options.source)):
         raise _Refusal("bind failed: Cannot assign requested address")
@@ -138,12 +138,13 @@ def _connect(process: Process, options: _Options, host: str, text: str) -> Routi
         literal = IPv4.parse(host)
     except ValueError:
         literal = None
+    failure = f'getaddrinfo for host "{host}" port {text}: '
+    if options.numeric and literal is None:
+        raise _Refusal(failure + "Name or service not known")
     try:
-        if options.numeric and literal is None:
-            raise ResolveError("Name or service not known")
         address = literal or (yield from resolve(process, host))
     except ResolveError as error:
-        raise _Refusal(f'getaddrinfo for host "{host}" port {text}: {error}') from None
+        raise _Refusal(failure + str(error)) from None
     shown = host if literal is not None else f"{host} ({address})"
     status = 1
     for port in ports:

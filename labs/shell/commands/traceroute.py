@@ -35,8 +35,8 @@ MARKS = {
 }  # fmt: skip
 USAGE = (
     "Usage:",
-    "  traceroute [ -46FITn ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] [ -p port ] "
-    + "[ -w MAX,HERE,NEAR ] [ -q nqueries ] host [ packetlen ]",
+    "  traceroute [ -46FITn ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] [ -p port ]",
+    "             [ -w MAX,HERE,NEAR ] [ -q nqueries ] host [ packetlen ]",
 )
 
 

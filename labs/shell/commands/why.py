@@ -95,7 +95,9 @@ def _print(process: Process, answer: Foresight) -> None:
             device = step.device
             process.print(device)
         _print_step(process, step)
-    ending = answer.ending if answer.ending == answer.detail or not answer.detail else f"{answer.ending}: {answer.detail}"
+    ending = (
+        answer.ending if answer.ending == answer.detail or not answer.detail else f"{answer.ending}: {answer.detail}"
+    )
     process.print(f"= {ending}")
 
 
