@@ -24,7 +24,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that would happen. `by` is the route, rule or table that decides, `where` its file and line if it has one."""
+    """One thing that would happen.
+
+    `by` is the route, rule or table that decides, `where` its file and line if it has one.
+    """
 
     device: str
     what: str
@@ -36,8 +39,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """What would become of a packet: `ending` is a disposition (delivered, refused, timed out …), `detail` what the sender
-    would be told.
+    """What would become of a packet.
+
+    `ending` is a disposition (delivered, refused, timed out …), `detail` what the sender would be told.
     """
 
     steps: tuple[Step, ...]

@@ -39,7 +39,7 @@ def setting_line(files: FileSystem, name: str) -> str:
 
 
 def route_line(files: FileSystem, route: Route) -> str:
-    """`/etc/network/interfaces:8` of the option that made a route: an address, a gateway, or a line that runs `ip route`.
+    """`/etc/network/interfaces:8` of the option that made a route: an address, a gateway, an `ip route` of its own.
 
     A paragraph with method dhcp answers for the routes of its interface that no option explains.
     """

@@ -1,5 +1,6 @@
 """From what devices report about one packet to steps that a person can read, each with what decided it."""
 
+# ruff: noqa: SLF001 - it reads the shadow of a device
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -235,7 +236,7 @@ class Explainer:
 
     def _frame_died(self, node: LinuxNode, item: Dropped) -> None:
         frame = item.frame
-        if frame is None or item.reason is DropReason.NOT_FOR_ME and isinstance(frame.payload, ArpPacket):
+        if frame is None or (item.reason is DropReason.NOT_FOR_ME and isinstance(frame.payload, ArpPacket)):
             return
         if isinstance(frame.payload, ArpPacket):
             what = (

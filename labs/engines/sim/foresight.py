@@ -1,9 +1,10 @@
 """What would happen to a packet, step by step, on a site that notices nothing.
 
-One real packet is sent, but between shadows of the devices (see `shadow`), over shadows of the leads: no loss, no queue.
+One real packet is sent, but between shadows of the devices (see `shadow`) and over leads without loss or queue.
 A shadow is made when the first frame reaches its device.
 """
 
+# ruff: noqa: SLF001 - it works on shadows
 from __future__ import annotations
 
 import heapq

@@ -1,10 +1,11 @@
 """A copy of what decides about packets in a device, to be asked "what if" and thrown away.
 
-The shadow is a `LinuxNode` of its own: interfaces, bridges, neighbours, routes, rules and connections are copied, sockets
-that listen are stood in for, programs are left out. So it decides with the very code of the device, and whatever happens
-to it happens to nobody else.
+The shadow is a `LinuxNode` of its own: interfaces, bridges, neighbours, routes, rules and connections are copied,
+sockets that listen are stood in for, programs are left out. So it decides with the very code of the device, and
+whatever happens to it happens to nobody else.
 """
 
+# ruff: noqa: SLF001 - a copy is made of what a device keeps to itself
 from __future__ import annotations
 
 from copy import deepcopy
