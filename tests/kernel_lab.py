@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -98,7 +99,7 @@ class KernelLab:
         self._spaces: dict[str, int] = {}
         self._servers: list[socket.socket] = []
 
-    def __enter__(self) -> KernelLab:
+    def __enter__(self) -> Self:
         ERROR_COST.write_text("0", encoding="ascii")  # one setting for all namespaces: put back in close()
         try:
             self._build()
@@ -285,7 +286,7 @@ def _errors(handle: socket.socket) -> Iterator[str]:
     """The error queue (ip(7), IP_RECVERR)."""
     while True:
         try:
-            data, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+            _, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
         except OSError:
             return
         for level, kind, value in controls:

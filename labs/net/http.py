@@ -99,6 +99,9 @@ def _length(fields: tuple[tuple[str, str], ...]) -> int | None:
 
 def read_request(data: bytes) -> tuple[Request, bytes] | None:
     """A request and the bytes after it; None while it is not complete. Raises HttpError."""
+    if data and not data[:1].isupper():
+        message = "not a method"
+        raise HttpError(message)
     found = _head(data)
     if found is None:
         return None

@@ -16,6 +16,7 @@ MODULES = (
     "bridge",
     "chronyc",
     "columns",
+    "curl",
     "date",
     "dhclient",
     "diff",
@@ -33,6 +34,9 @@ MODULES = (
     "mosquitto",
     "nc",
     "nft",
+    "nmap",
+    "nginx",
+    "openssl",
     "paths",
     "ping",
     "power",
@@ -48,6 +52,7 @@ MODULES = (
     "text",
     "traceroute",
     "why",
+    "wget",
     "wrappers",
 )
 

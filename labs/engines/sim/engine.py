@@ -129,7 +129,9 @@ class SimEngine:
             )
             budget -= self._clock.spent
             if why is Stopped.BUDGET:
-                terminal.write("\nnetwerf: stopped: too much is happening on the network (is there a switching loop?)\n")
+                terminal.write(
+                    "\nnetwerf: stopped: too much is happening on the network (is there a switching loop?)\n"
+                )
                 self._interrupt(node, session)
                 return Output(terminal.take(), 124)
             if not node.powered:
@@ -272,8 +274,8 @@ class SimEngine:
         node = self._nodes[device]
         self._perform(node, node.power_on(self.now) if on else node.power_off(self.now))
         self._sessions[device] = Session(node)
-        for end, wire in list(self._wires.items()):
-            if end.device == device:
+        for (name, _), wire in list(self._wires.items()):
+            if name == device:
                 self._refresh(wire)
 
     def _power_down(self, argument: tuple[str, PowerDown]) -> None:
@@ -381,4 +383,3 @@ def _packet_of(frame: Frame) -> Ipv4Packet | None:
 def _tag_of(note: Note) -> int:
     packet = note.packet
     return packet.tag if packet is not None else 0
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.state import Route
 from labs.net import icmp, tcp
 from labs.net.actions import Accepted, Delivered, DropReason, Forwarded, PolicyVerdict
@@ -93,8 +93,11 @@ class IpLayer:
         self.routes.forget_answers()
 
     def address_removed(self, interface: Interface, address: InterfaceAddress, prefix: Network) -> None:
-        """Take away what depended on the address (fib_del_ifaddr): its connected route `prefix`, routes that used it as
-        source, and with the last address of an interface every route over that interface."""
+        """Take away what depended on the address (fib_del_ifaddr).
+
+        That is its connected route `prefix`, routes that used it as source, and with the last address of an interface
+        every route over that interface.
+        """
         self.routes.remove_where(
             [
                 route
@@ -132,7 +135,8 @@ class IpLayer:
             return
         if int(prefix.address) >> 28 >= 0xE:  # no unicast network
             return
-        if prefix.address == address.address and prefix.length == 32 or interface.detail(address, "noprefixroute"):
+        alone = prefix.address == address.address and prefix.length == 32
+        if alone or interface.detail(address, "noprefixroute"):
             return
         metric = int(interface.detail(address, "metric") or 0)
         self.routes.append(
@@ -206,7 +210,7 @@ class IpLayer:
             self._forward(interface, packet, frame, tracked, way)
 
     def _find_way(self, interface: Interface, packet: Ipv4Packet) -> Way:
-        """The routing decision (ip_route_input), remembered until a route, an address, an interface or a setting changes."""
+        """The routing decision (ip_route_input); a change of route, address, interface or setting forgets it."""
         if len(self._ways) > MAX_ANSWERS:
             self._ways.clear()
         way = self._ways[interface.name, packet.src, packet.dst] = self._decide(interface, packet.src, packet.dst)
@@ -217,7 +221,7 @@ class IpLayer:
             return Way(Fate.MARTIAN)
         if self._type_of(destination) is not AddressType.UNICAST:
             return Way(Fate.LOCAL)
-        if not self._node.sysctl.number("net.ipv4.ip_forward"):
+        if not self._node.sysctl.number(f"net.ipv4.conf.{interface.name}.forwarding"):
             return Way(Fate.NOT_FORWARDING)
         route = self.routes.lookup(destination)
         if route is None or route.device is None or route.kind != "unicast":
@@ -288,8 +292,8 @@ class IpLayer:
     ) -> str | None:
         """Send a packet of a program. Returns None, or the error of the system call.
 
-        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it. `tracked` says to which connection
-        an error of the device itself belongs.
+        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it. `tracked` says to which
+        connection an error of the device itself belongs.
         """
         node = self._node
         route = None if interface is not None else self.routes.lookup(packet.dst)
@@ -522,8 +526,10 @@ class IpLayer:
         return self._pay(peer, cost, ICMP_BURST * cost)
 
     def _may_say_no_route(self, peer: IPv4) -> bool:
-        """Errors about missing routes have a limit of their own on the same bucket (ip_error): a ping that goes on and on
-        sees four of them."""
+        """Errors about missing routes have a limit of their own on the same bucket (ip_error).
+
+        So a ping that goes on and on sees four of them.
+        """
         cost, burst = (self._node.sysctl.number(f"net.ipv4.route.error_{word}") for word in ("cost", "burst"))
         return self._pay(peer, cost * 1_000_000_000 // HZ, burst * 1_000_000_000 // HZ)
 

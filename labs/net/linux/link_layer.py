@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import IPv4, Mac
-from labs.net.actions import DropReason, Transmit
+from labs.net.actions import Dropped, DropReason, Transmit
 from labs.net.arp import REPLY, REQUEST, ArpPacket
 from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import ANY, Ipv4Packet
@@ -101,7 +101,7 @@ class LinkLayer:
         leaving = bridge.relay(frame, incoming, self._node.now)
         if isinstance(leaving, DropReason):
             incoming.rx.dropped += 1
-            self._node.drop(leaving, incoming.name, frame=frame)
+            self._node.emit(Dropped(leaving, incoming.name, frame, None))  # the engine must know, traced or not
             return
         if not local:
             for port in leaving:
@@ -190,7 +190,9 @@ class LinkLayer:
     def _proxies(self, interface: Interface, address: IPv4) -> bool:
         """proxy_arp: a router answers for what it reaches over another interface (arp_fwd_proxy)."""
         sysctl = self._node.sysctl
-        if not sysctl.interface_number(interface.name, "proxy_arp") or not sysctl.number("net.ipv4.ip_forward"):
+        if not sysctl.interface_number(interface.name, "proxy_arp") or not sysctl.number(
+            f"net.ipv4.conf.{interface.name}.forwarding"
+        ):
             return False
         route = self._node.ip.routes.lookup(address)
         return route is not None and route.kind == "unicast" and route.device != interface.name

@@ -163,7 +163,9 @@ class Transport:
             return
         if not segment.flags & tcp.RST:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"tcp port {segment.dport}")
-            answer = Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), dont_fragment=True, tag=packet.tag)
+            answer = Ipv4Packet(
+                packet.dst, packet.src, PROTO_TCP, reset_for(segment), dont_fragment=True, tag=packet.tag
+            )
             self._node.ip.output(answer)
 
     def _await_handshake(self, listener: TcpListener, connection: TcpConnection) -> None:
@@ -190,12 +192,18 @@ class Transport:
             sequence=self._sequence,
             emit=self._emit,
             call_at=self._node.call_at,
-            ended=lambda c: self._connections.pop((*c.local, *c.remote), None),  # type: ignore[arg-type,return-value]
+            ended=self._ended,
         )
         connection.program = program
         connection.tag = tag
         self._connections[key] = connection
         return connection
+
+    def _ended(self, connection: TcpConnection) -> None:
+        """Take an ended connection out of the table, unless a new one has its place (out of TIME-WAIT)."""
+        key = (*connection.local, *connection.remote)
+        if self._connections.get(key) is connection:
+            del self._connections[key]
 
     def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
         packet = Ipv4Packet(
@@ -321,9 +329,7 @@ class Transport:
         if not socket.broadcast and self._node.ip.is_broadcast(address):
             return "Permission denied"
         message = IcmpMessage(icmp.ECHO_REQUEST, 0, socket.identifier, sequence, bytes(size))
-        packet = Ipv4Packet(
-            source, address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag
-        )
+        packet = Ipv4Packet(source, address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag)
         return self._node.ip.output(packet, interface=interface)
 
     # Packet sockets

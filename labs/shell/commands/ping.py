@@ -290,6 +290,8 @@ class _Run:
             if options.count and self.received + self.errors >= options.count:
                 return 0
             if end_ns is not None and (self.errors or node.now >= end_ns):
+                yield Wait((), node.now)  # errors about several packets come at the same moment
+                yield from self._listen(socket)
                 return 0
             if linger_ns is not None and node.now >= linger_ns:
                 return 0
