@@ -12,16 +12,18 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import selectors
 import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import pytest
 
@@ -71,6 +73,26 @@ def judged() -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(reason), reason=reason or "the kernel can judge")
 
 
+def _alone() -> IO[str]:
+    """Wait until no other lab changes the one setting that namespaces share; the file keeps what it was before."""
+    handle = Path(tempfile.gettempdir(), "netwerf-kernel-lab.lock").open("a+", encoding="ascii")  # noqa: SIM115 - closed with the lab
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    before = ERROR_COST.read_text(encoding="ascii")
+    if int(before):  # 0 is what a lab left that was killed
+        handle.truncate(0)
+        handle.write(before)
+        handle.flush()
+    return handle
+
+
+def _remove_leftovers() -> None:
+    """The namespaces of labs that were killed."""
+    for path in Path("/run/netns").glob("nw*x*"):
+        found = re.match(r"nw(\d+)x", path.name)
+        if found and not Path("/proc", found[1]).exists():
+            subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
+
+
 def _begin(command: list[str], lines: list[str]) -> subprocess.Popen[str]:
     """Start a tool that reads its orders from standard input."""
     pipe = subprocess.PIPE
@@ -95,11 +117,12 @@ class KernelLab:
         self.site = site
         self._prefix = f"nw{os.getpid()}x{next(_numbers)}"
         self._here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        self._cost = ERROR_COST.read_text(encoding="ascii")
+        self._lock = _alone()
         self._spaces: dict[str, int] = {}
         self._servers: list[socket.socket] = []
 
     def __enter__(self) -> Self:
+        _remove_leftovers()
         ERROR_COST.write_text("0", encoding="ascii")  # one setting for all namespaces: put back in close()
         try:
             self._build()
@@ -207,7 +230,8 @@ class KernelLab:
 
     def close(self) -> None:
         """Remove everything."""
-        ERROR_COST.write_text(self._cost, encoding="ascii")
+        self._lock.seek(0)
+        ERROR_COST.write_text(self._lock.read(), encoding="ascii")
         for server in self._servers:
             server.close()
         for descriptor in self._spaces.values():
@@ -215,6 +239,7 @@ class KernelLab:
         self._spaces.clear()
         _begin(["ip", "-force", "-batch", "-"], [f"netns del {self.space(d)}" for d in self.site.devices]).communicate()
         os.close(self._here)
+        self._lock.close()
 
     def neighbours(self, device: str) -> list[dict[str, object]]:
         """`ip -j neigh`."""

@@ -216,6 +216,8 @@ class Conntrack:
             return Tracked(connection, "new", "original")
         connection, direction = found
         if direction == "reply":
+            if not connection.replied and isinstance(payload, TcpSegment) and payload.flags & tcp.RST:
+                self.remove(connection)  # only ever refused: not worth an entry (nf_conntrack_tcp_packet)
             connection.replied = True
         self._update(connection, packet, direction, now)
         return Tracked(connection, "established" if connection.replied else "new", direction)

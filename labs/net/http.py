@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["REASONS", "HttpError", "Request", "Response", "header", "read_request", "read_response", "request_bytes", "response_bytes"]
+__all__ = [
+    "REASONS",
+    "HttpError",
+    "Request",
+    "Response",
+    "header",
+    "read_request",
+    "read_response",
+    "request_bytes",
+    "response_bytes",
+]
 
 MAX_HEAD = 16_384
 REASONS = {

@@ -1,6 +1,4 @@
-"""The configuration of nginx. Before changing this file read "Configuration file measurement units" and the core module's
-directives on nginx.org, and compare with `nginx -t` of 1.22.
-"""
+"""The configuration of nginx. Before changing this file compare with `nginx -t` of 1.22."""
 
 from __future__ import annotations
 

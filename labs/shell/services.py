@@ -16,7 +16,9 @@ from labs.shell.daemons.heartbeat import HEARTBEAT
 from labs.shell.daemons.inetd import INETD
 from labs.shell.daemons.mosquitto import mosquitto
 from labs.shell.daemons.nginx import NGINX
+from labs.shell.daemons.rsyslog import RSYSLOG
 from labs.shell.daemons.sensor import sensor
+from labs.shell.daemons.sshd import SSH
 
 __all__ = ["UNITS"]
 
@@ -51,5 +53,5 @@ SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/se
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
-    for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, NGINX, MOSQUITTO, SENSOR, DISPLAY)
+    for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, NGINX, RSYSLOG, SSH, MOSQUITTO, SENSOR, DISPLAY)
 }

@@ -175,7 +175,9 @@ class Exchange:
             data = yield from self._more(connection)
             if not data:
                 if connection.error:
-                    raise WebError(35, f"OpenSSL SSL_connect: {connection.error} in connection to {self.url.host}:{self.url.port} ")
+                    raise WebError(
+                        35, f"OpenSSL SSL_connect: {connection.error} in connection to {self.url.host}:{self.url.port} "
+                    )
                 raise WebError(35, "OpenSSL/3.0.19: error:0A000126:SSL routines::unexpected eof while reading")
             try:
                 records = self._records.feed(data)
@@ -190,7 +192,7 @@ class Exchange:
         self._judge()
 
     def _judge(self) -> None:
-        """Is this chain to be believed, now, for this name?"""
+        """Whether this chain is to be believed, now, for this name. Raises WebError."""
         own = self._certificates[0]
         trusted = trusted_certificates(self.process, self.authorities)
         problem = chain_problem(self._certificates, trusted, self.process.node.wall_clock())
@@ -220,9 +222,15 @@ class Exchange:
     def _send(self, connection: TcpConnection, request: Request) -> None:
         data = http.request_bytes(request)
         self.say("*", "using HTTP/1.x")
-        for line in (f"{request.method} {request.target} {request.version}", *(f"{k}: {v}" for k, v in request.headers), ""):
+        for line in (
+            f"{request.method} {request.target} {request.version}",
+            *(f"{k}: {v}" for k, v in request.headers),
+            "",
+        ):
             self.say(">", line)
-        connection.send(tls.record(Record.APPLICATION, data) if self.url.scheme == "https" else data, self.process.node.now)
+        connection.send(
+            tls.record(Record.APPLICATION, data) if self.url.scheme == "https" else data, self.process.node.now
+        )
 
     def _read(self, connection: TcpConnection, *, head_only: bool) -> Generator[Wait, None, Response]:
         buffer = b""
@@ -244,7 +252,11 @@ class Exchange:
             if response is not None:
                 return self._whole(response, head_only=head_only)
             if ended:
-                raise WebError(52, "Empty reply from server") if not buffer else WebError(1, "Received HTTP/0.9 when not allowed")
+                raise (
+                    WebError(52, "Empty reply from server")
+                    if not buffer
+                    else WebError(1, "Received HTTP/0.9 when not allowed")
+                )
             if len(buffer) > MAX_BODY + 20_000:
                 raise WebError(63, "Maximum file size exceeded")
 

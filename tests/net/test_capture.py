@@ -128,14 +128,18 @@ def test_name_in_a_filter_counts_once_it_is_known() -> None:
         (
             "far",
             LineStyle(link=True),
-            "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 46: vlan 20, p 0, "
-            "ethertype IPv4 (0x0800), 10.0.0.1.5000 > 192.168.7.9.53: UDP, length 0",
+            (
+                "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 46: vlan 20, p 0, "
+                "ethertype IPv4 (0x0800), 10.0.0.1.5000 > 192.168.7.9.53: UDP, length 0"
+            ),
         ),
         (
             "ping",
             LineStyle(verbose=1),
-            "IP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto ICMP (1), length 84)\n"
-            "    10.0.0.1 > 10.0.0.2: ICMP echo request, id 7, seq 1, length 64",
+            (
+                "IP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto ICMP (1), length 84)\n"
+                "    10.0.0.1 > 10.0.0.2: ICMP echo request, id 7, seq 1, length 64"
+            ),
         ),
     ],
 )

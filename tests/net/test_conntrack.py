@@ -89,7 +89,15 @@ def test_error_about_a_known_packet_is_related():
             [segment(A, OUT), segment(OUT, A, 80, 5000, tcp.SYN | tcp.ACK), segment(A, OUT, flags=tcp.ACK)],
             "ESTABLISHED",
         ),
-        ([segment(A, OUT), segment(OUT, A, 80, 5000, tcp.RST | tcp.ACK)], "CLOSE"),
+        (
+            [
+                segment(A, OUT),
+                segment(OUT, A, 80, 5000, tcp.SYN | tcp.ACK),
+                segment(A, OUT, flags=tcp.ACK),
+                segment(OUT, A, 80, 5000, tcp.RST),
+            ],
+            "CLOSE",
+        ),
     ],
 )
 def test_silent_connection_lives_exactly_as_long_as_its_state_allows(packets_sent, name):
@@ -98,6 +106,14 @@ def test_silent_connection_lives_exactly_as_long_as_its_state_allows(packets_sen
         tracked(table, packet)
     assert len(table.connections(TIMEOUT_NS[name] - 1)) == 1
     assert table.connections(TIMEOUT_NS[name]) == []
+
+
+def test_attempt_that_is_refused_leaves_no_connection():
+    """nf_conntrack_tcp_packet: only ever answered by a reset."""
+    table = Conntrack()
+    tracked(table, segment(A, OUT))
+    assert tracked(table, segment(OUT, A, 80, 5000, tcp.RST | tcp.ACK)).state == "established"
+    assert len(table) == 0
 
 
 def test_closed_from_both_sides_waits_two_minutes():
@@ -207,7 +223,7 @@ def test_destination_translated_both_halves_and_its_errors():
     machine = home(FORWARD_IN)
     inside = only(machine.packet(segment(OUT, "203.0.113.2", 4000, 8080), port="eth1"))
     assert (str(inside.src), str(inside.dst), inside.payload.dport) == (OUT, A, 80)
-    back = only(machine.packet(segment(A, OUT, 80, 4000, tcp.RST | tcp.ACK)))
+    back = only(machine.packet(segment(A, OUT, 80, 4000, tcp.SYN | tcp.ACK)))
     assert (str(back.src), back.payload.sport) == ("203.0.113.2", 8080)
     told = only(machine.packet(Ipv4Packet(ip(A), ip(OUT), PROTO_ICMP, IcmpMessage(3, 13, original=inside))))
     assert (str(told.src), str(told.payload.original.dst), told.payload.original.payload.dport) == (

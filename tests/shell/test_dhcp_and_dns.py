@@ -175,6 +175,21 @@ def test_options_reach_the_client() -> None:
     assert [str(route.via) for route in engine.node("pc").routes() if route.prefix.length == 0] == ["10.0.0.254"]
 
 
+def test_client_that_comes_from_another_network_gets_a_new_address() -> None:
+    """Its remembered address is nothing this server knows: without dhcp-authoritative nobody answers the request."""
+    engine = shop(server(CONF.replace("10.0.0.100,10.0.0.199", "10.0.0.100,10.0.0.109")), client())
+    engine.run("pc", "dhclient eth0")
+    engine.run("router", "rm /var/lib/misc/dnsmasq.leases; systemctl stop dnsmasq")
+    engine.run("router", "sed -i s/10.0.0.100,10.0.0.109/10.0.0.50,10.0.0.59/ /etc/dnsmasq.conf; systemctl start dnsmasq")
+    text = engine.run("pc", "dhclient -v eth0").text
+    assert text.index("DHCPREQUEST") < text.index("DHCPDISCOVER") < text.index("DHCPACK")
+    engine.run("router", "echo dhcp-authoritative >> /etc/dnsmasq.conf; rm /var/lib/misc/dnsmasq.leases")
+    engine.run("router", "sed -i s/10.0.0.50,10.0.0.59/10.0.0.60,10.0.0.69/ /etc/dnsmasq.conf; systemctl restart dnsmasq")
+    text = engine.run("pc", "dhclient -v eth0").text
+    assert "DHCPNAK from 10.0.0.1" in text
+    assert "address not available" in journal(engine)
+
+
 def test_lease_survives_a_reboot_of_both() -> None:
     engine = shop(server(), client())
     engine.run("pc", "dhclient eth0")
@@ -202,6 +217,14 @@ def test_bad_line_keeps_the_service_from_starting(conf: str, message: str) -> No
     assert message in journal(engine)
 
 
+def test_configuration_is_tested_at_a_prompt() -> None:
+    engine = shop(server(CONF + "dhcp-rnage=1\n"), client())
+    complaint = "dnsmasq: bad option at line 7 of /etc/dnsmasq.conf\n"
+    assert engine.run("router", "dnsmasq --test") == (complaint, 1)
+    engine.run("router", "sed -i /rnage/d /etc/dnsmasq.conf")
+    assert engine.run("router", "dnsmasq --test") == ("dnsmasq: syntax check OK.\n", 0)
+
+
 def test_port_in_use_keeps_the_service_from_starting() -> None:
     engine = shop(server(), client())
     engine.run("router", "systemctl stop dnsmasq; nc -l -p 53 >/dev/null &")
@@ -212,11 +235,15 @@ def test_port_in_use_keeps_the_service_from_starting() -> None:
 def forwarding(upstream_conf: str) -> SimEngine:
     up = server("no-resolv\nno-hosts\n" + upstream_conf, "up", "10.0.0.53/24")
     conf = CONF + "server=10.0.0.53\nlog-queries\n"
-    return shop(server(conf), up, machine("pc", {"eth0": "10.0.0.5/24"}).with_file("/etc/resolv.conf", "nameserver 10.0.0.1\n"))
+    return shop(
+        server(conf), up, machine("pc", {"eth0": "10.0.0.5/24"}).with_file("/etc/resolv.conf", "nameserver 10.0.0.1\n")
+    )
 
 
 def test_query_is_forwarded_and_answered() -> None:
-    engine = forwarding("address=/pay.example/203.0.113.9\ncname=www.pay.example,host.example\nhost-record=host.example,203.0.113.7\n")
+    engine = forwarding(
+        "address=/pay.example/203.0.113.9\ncname=www.pay.example,host.example\nhost-record=host.example,203.0.113.7\n"
+    )
     assert engine.run("pc", "dig +short pay.example").text == "203.0.113.9\n"
     assert engine.run("pc", "dig +short www.pay.example").text == "host.example.\n203.0.113.7\n"
     assert "forwarded pay.example to 10.0.0.53" in journal(engine)
@@ -260,9 +287,13 @@ def test_same_site_gives_the_same_leases_twice() -> None:
 def test_inetd_and_heartbeat_meet() -> None:
     """A heartbeat logs when the far end comes and goes."""
     box = machine("box", {"eth0": "10.0.0.9/24"})
-    box = box.with_file("/etc/inetd.conf", "9100 stream tcp nowait root /bin/cat cat\n7 dgram udp wait root /bin/cat cat\n")
+    box = box.with_file(
+        "/etc/inetd.conf", "9100 stream tcp nowait root /bin/cat cat\n7 dgram udp wait root /bin/cat cat\n"
+    )
     box = box.with_file(enabled_path("inetd"), "")
-    pc = machine("pc", {"eth0": "10.0.0.5/24"}).with_file("/etc/heartbeat.conf", "target=10.0.0.9\nport=9100\ninterval=5\n")
+    pc = machine("pc", {"eth0": "10.0.0.5/24"}).with_file(
+        "/etc/heartbeat.conf", "target=10.0.0.9\nport=9100\ninterval=5\n"
+    )
     engine = shop(box, pc.with_file(enabled_path("heartbeat"), ""))
     engine.wait(10**10)
     assert engine.run("pc", "echo hello | nc -N 10.0.0.9 9100").text == "hello\n"
@@ -275,5 +306,3 @@ def test_inetd_and_heartbeat_meet() -> None:
     said = [line.removeprefix("10.0.0.9:9100 ") for line in lines if line.startswith("10")]
     changes = [line for before, line in pairwise(["", *said]) if line != before]
     assert changes == ["ok", "failed: Connection refused", "ok"]
-
-

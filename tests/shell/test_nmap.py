@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,9 @@ def engine() -> SimEngine:
 
 def plain(text: str) -> list[str]:
     """Without times and addresses of this run."""
-    text = re.sub(r"(Nmap \S+|# Nmap done|Starting Nmap \S+ \(.*?\)) (scan initiated |at )\w.*?( UTC|20\d\d)", r"\1 \2T", text)
+    text = re.sub(
+        r"(Nmap \S+|# Nmap done|Starting Nmap \S+ \(.*?\)) (scan initiated |at )\w.*?( UTC|20\d\d)", r"\1 \2T", text
+    )
     text = re.sub(r"\([\d.]+s latency\)", "(L latency)", text)
     text = re.sub(r"in [\d.]+ seconds", "in N seconds", text)
     text = re.sub(r"MAC Address: [0-9A-F:]+", "MAC Address: M", text)
@@ -91,9 +94,9 @@ $B nc -lk 80 & one=$!; $C nc -lk 22 & two=$!
 @pytest.mark.skipif(bool(missing()) or not shutil.which("nmap"), reason=missing() or "nmap is not installed")
 def test_lines_are_answered_as_the_real_program_answers_them(engine: SimEngine) -> None:
     script = NETWORK + "sleep 0.3\n" + "".join(f"echo '@@'; {line} 2>&1\n" for line in LINES) + "kill $one $two\n"
-    run = subprocess.run(
-        ["unshare", "-n", "bash", "-c", script], capture_output=True, text=True, timeout=120, env={"RULES": RULES, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, check=False
-    )  # fmt: skip
+    around = {"RULES": RULES, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    words = ["unshare", "-n", "bash", "-c", script]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=120, env=around, check=False)
     answers = run.stdout.split("@@\n")[1:]
     assert len(answers) == len(LINES), run.stderr
     for line, real in zip(LINES, answers, strict=True):
@@ -114,7 +117,7 @@ def test_every_port_of_a_machine_is_scanned(engine: SimEngine) -> None:
 def test_names_stand_before_addresses() -> None:
     a = machine("a", {"eth0": "10.0.0.1/24"})
     b = machine("b", {"eth0": "10.0.0.2/24"})
-    a.files["/etc/hosts"] = "127.0.0.1 localhost\n10.0.0.2 gw\n"  # type: ignore[index]
+    a = replace(a, files={**a.files, "/etc/hosts": "127.0.0.1 localhost\n10.0.0.2 gw\n"})
     found = SimEngine()
     found.start(site([a, b], ["a:eth0 b:eth0"]))
     assert "Nmap scan report for gw (10.0.0.2)\nHost is up (0.0000" in found.run("a", "nmap -sn 10.0.0.2").text

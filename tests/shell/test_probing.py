@@ -76,7 +76,11 @@ def test_ping_without_count_is_stopped_by_control_c_and_loses_nothing(engine: Si
         ("ping nosuch", "ping: nosuch: Temporary failure in name resolution\n", 2),
         ("ping -I eth9 gw", "ping: SO_BINDTODEVICE eth9: No such device\n", 2),
         ("ping -I 10.0.1.9 gw", "ping: bind: Cannot assign requested address\n", 2),
-        ("ping 10.0.1.255", "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n", 2),
+        (
+            "ping 10.0.1.255",
+            "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n",
+            2,
+        ),
         ("ping -f gw", 'ping: "-f" is not simulated here\n', 2),
         ("arping -I eth9 gw", "arping: Device eth9 not available.\n", 2),
         ("arping -I lo gw", 'Interface "lo" is not ARPable\n', 2),
@@ -85,7 +89,11 @@ def test_ping_without_count_is_stopped_by_control_c_and_loses_nothing(engine: Si
         ("nc -zvn 10.0.1.1 7", "Connection to 10.0.1.1 7 port [tcp/*] succeeded!\n", 0),
         ("nc -zvu gw 7", "Connection to gw (10.0.1.1) 7 port [udp/echo] succeeded!\n", 0),
         ("nc -zvu gw 8", "", 1),
-        ("nc -zv -w 1 ghost 7", "nc: connect to ghost (10.0.1.77) port 7 (tcp) timed out: Operation now in progress\n", 1),
+        (
+            "nc -zv -w 1 ghost 7",
+            "nc: connect to ghost (10.0.1.77) port 7 (tcp) timed out: Operation now in progress\n",
+            1,
+        ),
         ("nc -zv gw", "nc: missing port number\n", 1),
         ("nc -zv gw 70000", "nc: port number too large: 70000\n", 1),
         ("nc -zv gw nosvc", "nc: port number invalid: nosvc\n", 1),
@@ -151,12 +159,16 @@ def test_tcpdump_sees_what_passes(engine: SimEngine) -> None:
 
 
 def test_probes_leave_no_socket_behind(engine: SimEngine) -> None:
-    for line in ("ping -c 1 gw", "traceroute -n cam", "nc -zv gw 7", "dig +time=1 +tries=1 @10.0.1.1 x", "arping -c 1 gw"):
+    for line in (
+        "ping -c 1 gw",
+        "traceroute -n cam",
+        "nc -zv gw 7",
+        "dig +time=1 +tries=1 @10.0.1.1 x",
+        "arping -c 1 gw",
+    ):
         engine.run("a", line)
     engine.wait(120 * 10**9)
     node = engine.node("a")
     assert [socket.program for socket in node.transport.udp_sockets() if socket.program != "server"] == []
     assert node.transport.connections() == []
-    assert node.link._captures == []  # noqa: SLF001 - nothing else shows it
-
-
+    assert node.link._captures == []

@@ -37,7 +37,7 @@ LINES = [
     "ping -c 3 10.0.1.70",
     "ping -c 2 ghost",
     "ping -c 1 -W 1 10.0.1.71",
-    "ping -c 2 -w 4 10.0.1.72",
+    "ping -c 2 -w 4 -i 2 10.0.1.72",
     "ping -c 2 -O -W 1 -i 0.5 10.0.1.73",
     "ping -c 1 -t 1 10.0.2.2",
     "ping -c 1 -t 1 cam",
@@ -134,7 +134,9 @@ def network() -> Site:
         machine(name, {"eth0": f"10.0.2.{number}/24"}, gateway="10.0.2.1", rules=RULES.format(rules))
         for name, number, rules in (("c", 2, PORTS), ("d", 3, reject), ("e", 4, "drop"))
     ]
-    made = site([a, r, switch("s", 4), *far], ["a:eth0 r:lan", "r:wan s:p1", "c:eth0 s:p2", "d:eth0 s:p3", "e:eth0 s:p4"])
+    made = site(
+        [a, r, switch("s", 4), *far], ["a:eth0 r:lan", "r:wan s:p1", "c:eth0 s:p2", "d:eth0 s:p3", "e:eth0 s:p4"]
+    )
     for device in made.devices.values():
         text = device.files["/etc/sysctl.conf"] + "net.ipv4.icmp_ratemask = 0\nnet.ipv4.route.error_cost = 0\n"
         made = made.with_device(device.with_file("/etc/sysctl.conf", text))

@@ -17,7 +17,9 @@ from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Transmit
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.filesystem import FileError
 from labs.net.linux.node import LinuxNode
+from labs.net.pcap import file_bytes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal
 from labs.shell.bash import Session
 from labs.shell.hands import HandsError, run_hands
@@ -217,6 +219,18 @@ class SimEngine:
             Observation(probe, *(ending[0] if ending else NO_ANSWER), hops=tuple(hops.get(tag, ())))
             for probe, tag, _, ending in running
         ]
+
+    def read_file(self, device: str, path: str) -> bytes:
+        """A file of a device as it is now, byte for byte. Raises CommandRejected."""
+        node = self._nodes.get(device)
+        if node is None:
+            message = f'there is no device "{device}"'
+            raise CommandRejected(message)
+        try:
+            return file_bytes(node.files.read(path))
+        except FileError as error:
+            message = f"{device}: {path}: {error}"
+            raise CommandRejected(message) from None
 
     def foresee(self, device: str, question: Question) -> Foresight:
         """What would become of a packet that `device` sends. Nothing on the site changes."""

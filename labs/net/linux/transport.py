@@ -12,7 +12,8 @@ from labs.net import icmp, tcp
 from labs.net.actions import DropReason
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
-from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE, reset_for
+from labs.net.linux.error_sender import reset_for
+from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.sockets import (
     FIRST_EPHEMERAL_PORT,
     Datagram,
@@ -140,7 +141,7 @@ class Transport:
                 break
         if not taken and not broadcast:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"udp port {datagram.dport}")
-            self._node.ip.send_error(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
+            self._node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
 
     def _segment(self, packet: Ipv4Packet, segment: TcpSegment, interface: Interface) -> None:
         if self._node.ip.is_broadcast(packet.dst):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+from labs.model.addresses import IPv4
 from labs.net import http
 from labs.net.filesystem import FileError
 from labs.net.http import Request, Response
@@ -123,7 +124,9 @@ def curl(process: Process) -> Routine:
         return 0
     if "--help" in options.flags:
         process.print("Usage: curl [-sSvIikLfO] [-o FILE] [-m SECONDS] [--connect-timeout SECONDS] [-w FORMAT]")
-        process.print("            [-X METHOD] [-H HEADER] [-d DATA] [--cacert FILE] [--resolve HOST:PORT:ADDRESS] URL...")
+        process.print(
+            "            [-X METHOD] [-H HEADER] [-d DATA] [--cacert FILE] [--resolve HOST:PORT:ADDRESS] URL..."
+        )
         return 0
     if not options.urls:
         process.error(HINT)
@@ -141,7 +144,12 @@ class _Transfer:
         self._process = process
         self._options = options
         self._began_ns = process.node.now
-        self._facts: dict[str, str] = {"http_code": "000", "size_download": "0", "num_redirects": "0", "content_type": ""}
+        self._facts: dict[str, str] = {
+            "http_code": "000",
+            "size_download": "0",
+            "num_redirects": "0",
+            "content_type": "",
+        }
 
     def _say(self, sign: str, text: str) -> None:
         if "-v" in self._options.flags:
@@ -180,7 +188,9 @@ class _Transfer:
                 deadline,
                 options.connect_ns,
                 "-k" in options.flags,
-                self._process.node.files.resolve(options.authorities, self._process.directory) if options.authorities else "",
+                self._process.node.files.resolve(options.authorities, self._process.directory)
+                if options.authorities
+                else "",
                 self._known(url),
                 self._say,
             )
@@ -213,9 +223,7 @@ class _Transfer:
                 method, body = "GET", None
         raise WebError(47, f"Maximum ({MAX_REDIRECTS}) redirects followed")
 
-    def _known(self, url: Url):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        from labs.model.addresses import IPv4
-
+    def _known(self, url: Url) -> IPv4 | None:
         text = self._options.resolve.get((url.host, url.port))
         try:
             return IPv4.parse(text) if text else None
@@ -256,7 +264,12 @@ class _Transfer:
         def one(match: re.Match[str]) -> str:
             if match[1] is None:
                 return {"n": "\n", "t": "\t", "r": "\r"}.get(match[2], match[0])
-            if match[1] not in facts and match[1] not in ("remote_ip", "remote_port", "redirect_url", "ssl_verify_result"):
+            if match[1] not in facts and match[1] not in (
+                "remote_ip",
+                "remote_port",
+                "redirect_url",
+                "ssl_verify_result",
+            ):
                 self._process.error(f"curl: unknown --write-out variable: '{match[1]}'")
             return facts.get(match[1], "")
 

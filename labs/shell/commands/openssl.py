@@ -16,7 +16,9 @@ __all__ = ["COMMANDS"]
 
 DAY_S = 86_400
 SHOWN = ("-dates", "-startdate", "-enddate", "-subject", "-issuer", "-text")
-OTHERS = frozenset("asn1parse ca ciphers crl dgst enc genpkey genrsa pkcs12 pkey rand rsa s_client s_server verify".split())
+OTHERS = frozenset(
+    "asn1parse ca ciphers crl dgst enc genpkey genrsa pkcs12 pkey rand rsa s_client s_server verify".split()
+)
 
 
 def openssl(process: Process) -> int:
@@ -31,12 +33,16 @@ def openssl(process: Process) -> int:
             process.print("OpenSSL 3.0.19 (simulated)")
             return 0
         case [word, *_] if word in OTHERS or word == "req":
-            process.error(f'openssl: "{word}" is not simulated here; use x509 -in FILE -noout -dates -subject, req -x509, curl -v')
+            process.error(
+                f'openssl: "{word}" is not simulated here; use x509 -in FILE -noout -dates -subject, req -x509, curl -v'
+            )
             return 1
         case [word, *_]:
             process.error(f"Invalid command '{word}'; type \"help\" for a list.")
             return 1
-    process.error("openssl: a prompt of its own is not simulated here; use: openssl x509 -in FILE -noout -dates -subject")
+    process.error(
+        "openssl: a prompt of its own is not simulated here; use: openssl x509 -in FILE -noout -dates -subject"
+    )
     return 1
 
 
@@ -63,7 +69,9 @@ def _x509(process: Process, words: Sequence[str]) -> int:
     try:
         certificate = read_certificates(process.node.files.read(process.node.files.resolve(path, process.directory)))[0]
     except FileError as error:
-        process.error(f"Could not open file or uri for loading certificate from {path}: {error}", "Unable to load certificate")
+        process.error(
+            f"Could not open file or uri for loading certificate from {path}: {error}", "Unable to load certificate"
+        )
         return 1
     except CertificateError:
         process.error(f"Could not read certificate from {path}", "Unable to load certificate")
@@ -100,11 +108,13 @@ def _show(process: Process, certificate: Certificate, words: Sequence[str]) -> i
 
 
 def _request(process: Process, words: Sequence[str]) -> int:
-    """`openssl req -x509 -newkey rsa:2048 -nodes -keyout K -out C -subj /CN=NAME -days N [-addext subjectAltName=DNS:…]`."""
+    """A new key and a certificate that it signs itself; -addext subjectAltName=DNS:… gives it more names."""
     subject, key, out = _value(words, "-subj"), _value(words, "-keyout"), _value(words, "-out")
     days = _value(words, "-days") or "30"
     if subject is None or key is None or out is None or "-nodes" not in words or not days.isdecimal():
-        process.error("req: simulated is: openssl req -x509 -newkey rsa:2048 -nodes -keyout FILE -out FILE -subj /CN=NAME -days N")
+        process.error(
+            "req: simulated is: openssl req -x509 -newkey rsa:2048 -nodes -keyout FILE -out FILE -subj /CN=NAME -days N"
+        )
         return 1
     if not subject.startswith("/"):
         process.error("req: subject name is expected to be in the format /type0=value0/type1=value1/type2=... where "
@@ -115,14 +125,22 @@ def _request(process: Process, words: Sequence[str]) -> int:
     now = int(process.node.wall_clock())
     number = str(process.node.now // 1_000_000 % 1_000_000 + process.pid)
     certificate = Certificate(
-        name, name, now, now + int(days) * DAY_S, tuple(n.strip().removeprefix("DNS:") for n in names if n.strip()), number
+        name,
+        name,
+        now,
+        now + int(days) * DAY_S,
+        tuple(n.strip().removeprefix("DNS:") for n in names if n.strip()),
+        number,
     )
     files = process.node.files
     try:
-        files.write(files.resolve(key, process.directory), f"-----BEGIN PRIVATE KEY-----\nKey: {number}\n-----END PRIVATE KEY-----\n")
+        files.write(
+            files.resolve(key, process.directory),
+            f"-----BEGIN PRIVATE KEY-----\nKey: {number}\n-----END PRIVATE KEY-----\n",
+        )
         files.write(files.resolve(out, process.directory), certificate_text(certificate))
     except FileError as error:
-        process.error(f"req: Can't open \"{key}\" or \"{out}\" for writing, {error}")
+        process.error(f'req: Can\'t open "{key}" or "{out}" for writing, {error}')
         return 1
     process.error("-----")
     return 0

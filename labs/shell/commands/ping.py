@@ -334,8 +334,7 @@ class _Run:
         if error == "Message too long":
             self.errors += 1
             self.process.error(f"ping: local error: message too long, mtu={self._mtu()}")
-        elif error is not None and not options.quiet:
-            self.process.error(f"ping: sendmsg: {error}")
+        # Any other error of sendto(2) is a lost packet, without a word: so does this version of the real one.
 
     def _mtu(self) -> int:
         node = self.process.node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 
 from labs.net import http
 from labs.net.filesystem import FileError
@@ -51,7 +52,12 @@ def wget(process: Process) -> Routine:
             tell(f"--{clock_text(process.node.wall_clock(), '%F %T')}--  {url}")
             exchange = Exchange(process, url, None, timeout, "--no-check-certificate" in options)
             exchange.deadline_ns = process.node.now + timeout if timeout else None
-            headers = (("Host", url.authority), ("User-Agent", "Wget/1.21.3"), ("Accept", "*/*"), ("Connection", "Keep-Alive"))
+            headers = (
+                ("Host", url.authority),
+                ("User-Agent", "Wget/1.21.3"),
+                ("Accept", "*/*"),
+                ("Connection", "Keep-Alive"),
+            )
             response = yield from exchange.run(Request("GET", url.target, headers))
         except WebError as error:
             return _failed(tell, text, error)
@@ -82,8 +88,8 @@ def wget(process: Process) -> Routine:
     return SERVER
 
 
-def _failed(tell, text: str, error: WebError) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """wget's words for what curl numbers."""
+def _failed(tell: Callable[..., None], text: str, error: WebError) -> int:
+    """Wget's words for what curl numbers."""
     status = error.status
     if status in (1, 3):
         tell(f"{text}: {'Unsupported scheme' if status == 1 and 'Protocol' in str(error) else 'Invalid host name'}.")

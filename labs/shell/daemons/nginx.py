@@ -1,6 +1,6 @@
 """nginx: files and fixed answers over HTTP and HTTPS, from /etc/nginx/nginx.conf.
 
-Before changing this file read RFC 9110 §15 and compare with nginx 1.22. HTTPS is shown, not encrypted: see labs.net.tls.
+Before changing this file read RFC 9110 §15 and compare with nginx 1.22. HTTPS is shown, not encrypted (labs.net.tls).
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ def load_nginx(node: LinuxNode) -> NginxConf:
 
 def _check_certificate(node: LinuxNode, server: Server) -> None:
     certificate, key = (posixpath.join("/etc/nginx", path) for path in (server.certificate, server.key))
-    missing = "(SSL: error:80000002:system library::No such file or directory:calling fopen({}, r) error:10000080:BIO routines::no such file)"
+    missing = (
+        "(SSL: error:80000002:system library::No such file or directory:calling fopen({}, r) "
+        "error:10000080:BIO routines::no such file)"
+    )
     for what, path in (("certificate", certificate), ("certificate key", key)):
         if not node.files.is_file(path):
             raise NginxError(f'cannot load {what} "{path}": BIO_new_file() failed {missing.format(path)}')
@@ -92,7 +95,8 @@ def _check_certificate(node: LinuxNode, server: Server) -> None:
         ) from None
     if chain[0].key != secret:
         raise NginxError(
-            f'SSL_CTX_use_PrivateKey("{key}") failed (SSL: error:05800074:x509 certificate routines::key values mismatch)'
+            f'SSL_CTX_use_PrivateKey("{key}") failed '
+            "(SSL: error:05800074:x509 certificate routines::key values mismatch)"
         )
 
 
@@ -132,7 +136,9 @@ class _Daemon:
         """Bind every socket. Raises NginxError."""
         every = [(socket, server) for server in self._conf.servers for socket in server.sockets]
         for socket, _ in sorted(every, key=lambda pair: int(pair[0].address)):
-            if any((known.socket.address, known.socket.port) == (socket.address, socket.port) for known in self._listeners):
+            if any(
+                (known.socket.address, known.socket.port) == (socket.address, socket.port) for known in self._listeners
+            ):
                 continue
             if any(known.socket.port == socket.port and int(known.socket.address) == 0 for known in self._listeners):
                 continue
@@ -242,7 +248,11 @@ class _Daemon:
         location = _location_for(server, path)
         scheme = "https" if client.secure else "http"
         variables = {"scheme": scheme, "host": host.partition(":")[0], "request_uri": request.target, "uri": path}
-        variables |= {"server_name": server.names[0], "remote_addr": str(client.connection.remote[0]), "http_host": host}
+        variables |= {
+            "server_name": server.names[0],
+            "remote_addr": str(client.connection.remote[0]),
+            "http_host": host,
+        }
         answer = server.outside.answer or location.answer
         if answer is not None:
             return _fixed(answer[0], _fill(answer[1], variables))
@@ -278,7 +288,9 @@ def _server_for(servers: Sequence[Server], host: str) -> Server:
             return server
     for server in servers:
         for name in server.names:
-            if (name.startswith("*.") and host.endswith(name[1:])) or (name.startswith(".") and f".{host}".endswith(name)):
+            if (name.startswith("*.") and host.endswith(name[1:])) or (
+                name.startswith(".") and f".{host}".endswith(name)
+            ):
                 return server
             if name.startswith("~") and re.search(name[1:], host):
                 return server

@@ -127,7 +127,10 @@ def problem(text: str, files: Mapping[str, str] | None = None) -> str:
         ("events {}\nhttp {\nserver { listen 80\nserver_name a; }\n}", 'invalid parameter "server_name" in C:4'),
         ("events {}\nhttp {\nserver { listen 80;\n", 'unexpected end of file, expecting "}" in C:4'),
         ("events {}\nhttp { server { listen 99999; } }", 'invalid port in "99999" of the "listen" directive in C:2'),
-        ("events {}\nhttp { server { listen eighty; } }", 'host not found in "eighty" of the "listen" directive in C:2'),
+        (
+            "events {}\nhttp { server { listen eighty; } }",
+            'host not found in "eighty" of the "listen" directive in C:2',
+        ),
         (
             "events {}\nhttp { server { listen 443 ssl; } }",
             'no "ssl_certificate" is defined for the "listen ... ssl" directive in C:2',
@@ -200,7 +203,11 @@ def test_failures_have_the_status_of_curl() -> None:
         ("true", "https://www.shop.example/", None),
         ("date -s 2025-06-01", "https://shop.example/", "SSL certificate problem: certificate is not yet valid"),
         ("date -s 2027-06-01", "https://shop.example/", "SSL certificate problem: certificate has expired"),
-        ("rm /etc/ssl/certs/shop-ca.pem", "https://shop.example/", "SSL certificate problem: unable to get local issuer certificate"),
+        (
+            "rm /etc/ssl/certs/shop-ca.pem",
+            "https://shop.example/",
+            "SSL certificate problem: unable to get local issuer certificate",
+        ),
         (
             "true",
             "https://other.example/",

@@ -16,7 +16,13 @@ LONG = ("open", "top-ports=", "reason", "help", "version", "exclude=", "max-retr
 ABSENT = {"-O": "finding out the operating system", "-A": "finding out the operating system and versions", "-6": "IPv6",
           "-f": "fragmenting", "--script": "scripts", "--traceroute": "--traceroute", "--iflist": "--iflist",
           "-e": "choosing an interface"}  # fmt: skip
-SCANS_ABSENT = {"V": "finding out versions", "U": "the UDP scan", "C": "scripts", "A": "the ACK scan", "L": "the list scan"}
+SCANS_ABSENT = {
+    "V": "finding out versions",
+    "U": "the UDP scan",
+    "C": "scripts",
+    "A": "the ACK scan",
+    "L": "the list scan",
+}
 MAX_TARGETS = 4096
 
 
@@ -74,7 +80,7 @@ def read_options(arguments: list[str]) -> Options:
             options.ports, options.ports_given = _ports(options, value), True
         elif option in ("-F", "--top-ports"):
             if option == "--top-ports" and not (value.isdecimal() and int(value)):
-                raise Refusal("--top-ports should be an integer 1 or greater", "QUITTING!")
+                raise Refusal("--top-ports should be an integer 1 or greater", "QUITTING!", started=False)
             number = 100 if option == "-F" else int(value)
             options.ports, options.ports_given = sorted(COMMON_PORTS[:number]), option == "-F"
         elif option == "-n":
@@ -96,7 +102,9 @@ def read_options(arguments: list[str]) -> Options:
 def _wrong(error: getopt.GetoptError, arguments: list[str]) -> Refusal:
     if "requires argument" in error.msg:
         short = len(error.opt) == 1
-        text = f"option requires an argument -- '{error.opt}'" if short else f"option '--{error.opt}' requires an argument"
+        text = (
+            f"option requires an argument -- '{error.opt}'" if short else f"option '--{error.opt}' requires an argument"
+        )
     else:  # getopt_long_only shows the whole word
         word = next((word for word in arguments if word.startswith("-") and error.opt in word), f"-{error.opt}")
         text = f"unrecognized option '{word}'"
@@ -118,7 +126,7 @@ def _scan_type(options: Options, scans: set[str], letters: str) -> None:
     if len(scans) > 1:
         choice = "-sA, -b, -sT, -sF, -sI, -sM, -sN, -sS, -sW, and -sX"
         text = f"You specified more than one type of TCP scan.  Please choose only one of {choice}"
-        raise Refusal(text, "QUITTING!")
+        raise Refusal(text, "QUITTING!", started=False)
 
 
 def _output(options: Options, value: str) -> None:
@@ -140,7 +148,9 @@ def _ports(options: Options, text: str) -> list[int]:
         if not dash and not word.isdecimal():
             number = port_of(word)
             if number is None:
-                raise Refusal(f"Found no matches for the service mask '{word}' and your specified protocols", "QUITTING!")
+                raise Refusal(
+                    f"Found no matches for the service mask '{word}' and your specified protocols", "QUITTING!"
+                )
             found.append(number)
             continue
         if (low and not low.isdecimal()) or (high and not high.isdecimal()):

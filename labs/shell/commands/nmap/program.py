@@ -124,7 +124,9 @@ def _scan(process: Process, options: Options, wire: RawWire, hosts: list[Host]) 
     tables: Table = {}
     near = [host for host in hosts if host.local]
     far = [host for host in hosts if not host.local]
-    tables |= yield from connect_scan(process, near, options.ports, closed="conn-refused" if options.connect else "reset")
+    tables |= yield from connect_scan(
+        process, near, options.ports, closed="conn-refused" if options.connect else "reset"
+    )
     if options.connect:
         tables |= yield from connect_scan(process, far, options.ports)
     else:
@@ -132,9 +134,7 @@ def _scan(process: Process, options: Options, wire: RawWire, hosts: list[Host]) 
     return tables
 
 
-def _report(
-    process: Process, options: Options, hosts: list[Host], up: list[Host], tables: Table, began: int
-) -> None:
+def _report(process: Process, options: Options, hosts: list[Host], up: list[Host], tables: Table, began: int) -> None:
     node = process.node
     shown = up if options.scan_ports else sorted(up, key=lambda host: host.local)  # the own machine is pinged last
     for host in shown:

@@ -53,7 +53,9 @@ def print_host(process: Process, options: Options, host: Host, table: dict[int, 
     process.print(f"Nmap scan report for {_title(host)}")
     reason = f", received {host.reason}" if options.reason and host.reason else ""
     quiet = host.silent or host.rtt_ns is None or (host.local and table is None)
-    process.print(f"Host is up{reason}{'.' if quiet or host.rtt_ns is None else f' ({_latency(host.rtt_ns)}s latency).'}")
+    process.print(
+        f"Host is up{reason}{'.' if quiet or host.rtt_ns is None else f' ({_latency(host.rtt_ns)}s latency).'}"
+    )
     if host.typed and host.name and host.typed != host.name:
         process.print(f"rDNS record for {host.address}: {host.name}")
     if table is not None:

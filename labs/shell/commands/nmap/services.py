@@ -21,7 +21,9 @@ NAMES = {
     9090: "zeus-admin", 9100: "jetdirect", 20000: "dnp", 27017: "mongod", 44818: "EtherNetIP-2", 47808: "bacnet",
 }  # fmt: skip
 FIRST = (80, 23, 443, 21, 22, 25, 3389, 110, 445, 139, 143, 53, 135, 3306, 8080, 1723, 111, 995, 993, 5900)
-UNCOMMON = frozenset({502, 1880, 1883, 4840, 5683, 8086, 8883, 20000, 27017, 44818, 47808})  # only on request, or with -p-
+UNCOMMON = frozenset(
+    {502, 1880, 1883, 4840, 5683, 8086, 8883, 20000, 27017, 44818, 47808}
+)  # only on request, or with -p-
 
 
 def _common() -> tuple[int, ...]:
