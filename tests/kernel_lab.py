@@ -73,16 +73,24 @@ def judged() -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(reason), reason=reason or "the kernel can judge")
 
 
-def _alone() -> IO[str]:
-    """Wait until no other lab changes the one setting that namespaces share; the file keeps what it was before."""
-    handle = Path(tempfile.gettempdir(), "netwerf-kernel-lab.lock").open("a+", encoding="ascii")  # noqa: SIM115 - closed with the lab
-    fcntl.flock(handle, fcntl.LOCK_EX)
+def _announce() -> IO[str]:
+    """Labs at the same time share one setting of all namespaces; the file of their lock keeps what it was before."""
+    path = Path(tempfile.gettempdir(), "netwerf-kernel-lab.lock")
+    handle = path.open("a+", encoding="ascii")  # noqa: SIM115 - closed with the lab
+    fcntl.flock(handle, fcntl.LOCK_SH)
     before = ERROR_COST.read_text(encoding="ascii")
-    if int(before):  # 0 is what a lab left that was killed
-        handle.truncate(0)
-        handle.write(before)
-        handle.flush()
+    if int(before):  # otherwise another lab is at work, or was killed
+        path.write_text(before, encoding="ascii")
+    ERROR_COST.write_text("0", encoding="ascii")
     return handle
+
+
+def _withdraw(handle: IO[str]) -> None:
+    """The last lab to leave puts the setting back."""
+    with handle, suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle.seek(0)
+        ERROR_COST.write_text(handle.read(), encoding="ascii")
 
 
 def _remove_leftovers() -> None:
@@ -117,13 +125,12 @@ class KernelLab:
         self.site = site
         self._prefix = f"nw{os.getpid()}x{next(_numbers)}"
         self._here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        self._lock = _alone()
+        self._lock = _announce()
         self._spaces: dict[str, int] = {}
         self._servers: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         _remove_leftovers()
-        ERROR_COST.write_text("0", encoding="ascii")  # one setting for all namespaces: put back in close()
         try:
             self._build()
         except BaseException:
@@ -230,8 +237,6 @@ class KernelLab:
 
     def close(self) -> None:
         """Remove everything."""
-        self._lock.seek(0)
-        ERROR_COST.write_text(self._lock.read(), encoding="ascii")
         for server in self._servers:
             server.close()
         for descriptor in self._spaces.values():
@@ -239,7 +244,7 @@ class KernelLab:
         self._spaces.clear()
         _begin(["ip", "-force", "-batch", "-"], [f"netns del {self.space(d)}" for d in self.site.devices]).communicate()
         os.close(self._here)
-        self._lock.close()
+        _withdraw(self._lock)
 
     def neighbours(self, device: str) -> list[dict[str, object]]:
         """`ip -j neigh`."""

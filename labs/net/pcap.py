@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from labs.net.ethernet import Frame
 from labs.net.wire import WireError, decode, encode
@@ -54,10 +55,8 @@ def read(text: str) -> Iterator[tuple[int, Frame]]:
         seconds, microseconds, size, _ = struct.unpack_from("<IIII", data, at)
         if at + 16 + size > len(data):
             raise PcapError(f"truncated dump file; tried to read {size} captured bytes, only got {len(data) - at - 16}")
-        try:
+        with suppress(WireError):
             yield seconds * MILLION + microseconds, decode(data[at + 16 : at + 16 + size])
-        except WireError:
-            pass
         at += 16 + size
 
 

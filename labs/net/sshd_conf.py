@@ -13,14 +13,13 @@ __all__ = ["SshdConf", "SshdError", "parse_sshd"]
 # Read and without consequence here
 QUIET = frozenset(
     "acceptenv addressfamily allowagentforwarding allowtcpforwarding authorizedkeysfile banner "
-    "challengeresponseauthentication "
-    "ciphers clientalivecountmax clientaliveinterval compression gatewayports hostkey hostkeyalgorithms include "
-    "kbdinteractiveauthentication kexalgorithms logingracetime loglevel macs maxsessions maxstartups permittunnel "
-    "permittty permituserenvironment pidfile printlastlog printmotd protocol pubkeyauthentication strictmodes subsystem "
-    "syslogfacility tcpkeepalive usedns usepam x11displayoffset x11forwarding x11uselocalhost allowgroups denygroups "
-    "authenticationmethods chrootdirectory forcecommand ignorerhosts "
-    "hostbasedauthentication kerberosauthentication "
-    "gssapiauthentication ignoreuserknownhosts rekeylimit revokedkeys trustedusercakeys versionaddendum".split()
+    "challengeresponseauthentication ciphers clientalivecountmax clientaliveinterval compression gatewayports "
+    "hostkey hostkeyalgorithms include kbdinteractiveauthentication kexalgorithms logingracetime loglevel macs "
+    "maxsessions maxstartups permittunnel permittty permituserenvironment pidfile printlastlog printmotd protocol "
+    "pubkeyauthentication strictmodes subsystem syslogfacility tcpkeepalive usedns usepam x11displayoffset "
+    "x11forwarding x11uselocalhost allowgroups denygroups authenticationmethods chrootdirectory forcecommand "
+    "ignorerhosts hostbasedauthentication kerberosauthentication gssapiauthentication ignoreuserknownhosts "
+    "rekeylimit revokedkeys trustedusercakeys versionaddendum".split()
 )
 NAMES = {
     "port": "Port",

@@ -1,6 +1,7 @@
 """Frames as bytes and back: what a real capture of them would hold.
 
-Before changing this file read RFC 791 §3.1, RFC 792, RFC 768, RFC 9293 §3.1, RFC 1071, RFC 826 and IEEE 802.1Q clause 9.
+Before changing this file read RFC 791 §3.1, RFC 792, RFC 768, RFC 9293 §3.1, RFC 1071, RFC 826, and IEEE 802.1Q
+clause 9.
 Not on the wire, and so lost on the way: the tag of a packet and the count of bridges. TCP options are those whose
 length `TcpSegment.length` counts, with timestamps of zero. An ICMP error holds as much of the packet as fits 576 bytes.
 """
@@ -36,7 +37,7 @@ def checksum(data: bytes) -> int:
     """The internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -53,5 +53,19 @@ SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/se
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
-    for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, NGINX, RSYSLOG, SSH, MOSQUITTO, SENSOR, DISPLAY)
+    for unit in (
+        FAKE_HWCLOCK,
+        NETWORKING,
+        NFTABLES,
+        DNSMASQ,
+        INETD,
+        HEARTBEAT,
+        CHRONY,
+        NGINX,
+        RSYSLOG,
+        SSH,
+        MOSQUITTO,
+        SENSOR,
+        DISPLAY,
+    )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,8 @@ def test_header_sums_to_zero_with_its_checksum(packet: Ipv4Packet) -> None:
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_frame_or_refused(data: bytes) -> None:
-    try:
+    with suppress(WireError):
         decode(data)
-    except WireError:
-        pass
 
 
 @given(st.lists(st.tuples(st.integers(0, 1 << 50), frames), max_size=5))

@@ -180,11 +180,15 @@ def test_client_that_comes_from_another_network_gets_a_new_address() -> None:
     engine = shop(server(CONF.replace("10.0.0.100,10.0.0.199", "10.0.0.100,10.0.0.109")), client())
     engine.run("pc", "dhclient eth0")
     engine.run("router", "rm /var/lib/misc/dnsmasq.leases; systemctl stop dnsmasq")
-    engine.run("router", "sed -i s/10.0.0.100,10.0.0.109/10.0.0.50,10.0.0.59/ /etc/dnsmasq.conf; systemctl start dnsmasq")
+    engine.run(
+        "router", "sed -i s/10.0.0.100,10.0.0.109/10.0.0.50,10.0.0.59/ /etc/dnsmasq.conf; systemctl start dnsmasq"
+    )
     text = engine.run("pc", "dhclient -v eth0").text
     assert text.index("DHCPREQUEST") < text.index("DHCPDISCOVER") < text.index("DHCPACK")
     engine.run("router", "echo dhcp-authoritative >> /etc/dnsmasq.conf; rm /var/lib/misc/dnsmasq.leases")
-    engine.run("router", "sed -i s/10.0.0.50,10.0.0.59/10.0.0.60,10.0.0.69/ /etc/dnsmasq.conf; systemctl restart dnsmasq")
+    engine.run(
+        "router", "sed -i s/10.0.0.50,10.0.0.59/10.0.0.60,10.0.0.69/ /etc/dnsmasq.conf; systemctl restart dnsmasq"
+    )
     text = engine.run("pc", "dhclient -v eth0").text
     assert "DHCPNAK from 10.0.0.1" in text
     assert "address not available" in journal(engine)

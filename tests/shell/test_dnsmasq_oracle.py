@@ -158,9 +158,10 @@ def reality(place: Path, *, fixed: bool) -> Iterator[Real]:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int]]:
+    """What every question is answered in reality. Only one real laboratory may stand: this one is gone afterwards."""
     with reality(tmp_path_factory.mktemp("dnsmasq"), fixed=True) as made:
-        yield made
+        return {line: made.run("p", line) for line in QUESTIONS}
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +185,10 @@ def plain(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("line", QUESTIONS)
-def test_simulated_answer_is_the_real_answer(line: str, real: Real, simulated: SimEngine) -> None:
-    text, status = real.run("p", line)
+def test_simulated_answer_is_the_real_answer(
+    line: str, answers: dict[str, tuple[str, int]], simulated: SimEngine
+) -> None:
+    text, status = answers[line]
     output = simulated.run("p", line)
     assert (plain(output.text), output.status) == (plain(text), status)
 
@@ -294,9 +297,20 @@ def test_real_dnsmasq_reads_our_dhcp_and_we_read_its(tmp_path: Path) -> None:
     assert dhcp.decode(dhcp.encode(offer)) == offer
 
 
-def test_real_dnsmasq_reads_our_dns_and_we_read_its(real: Real) -> None:
-    with real.lab.inside("p"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+@contextmanager
+def datagrams(place: Path) -> Iterator[tuple[Real, socket.socket]]:
+    """A UDP socket of the machine beside a real dnsmasq."""
+    with (
+        reality(place, fixed=True) as real,
+        real.lab.inside("p"),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle,
+    ):
         handle.settimeout(3)
+        yield real, handle
+
+
+def test_real_dnsmasq_reads_our_dns_and_we_read_its(tmp_path: Path) -> None:
+    with datagrams(tmp_path) as (_, handle):
         for name, kind in (
             ("cam.home", RecordType.A),
             ("20.0.0.10.in-addr.arpa", RecordType.PTR),
@@ -309,10 +323,9 @@ def test_real_dnsmasq_reads_our_dns_and_we_read_its(real: Real) -> None:
             assert dns.encode(answer) == data
 
 
-def test_real_dig_reads_our_dns(real: Real) -> None:
-    with real.lab.inside("p"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+def test_real_dig_reads_our_dns(tmp_path: Path) -> None:
+    with datagrams(tmp_path) as (real, handle):
         handle.bind(("10.0.0.5", 5353))
-        handle.settimeout(3)
         dig = real.begin("p", "dig +short +time=2 +tries=1 @10.0.0.5 -p 5353 www.home".split())
         with suppress(TimeoutError):
             data, peer = handle.recvfrom(2048)
@@ -323,4 +336,4 @@ def test_real_dig_reads_our_dns(real: Real) -> None:
                 Record("cam.home", int(RecordType.A), 60, dhcp.ZERO),
             )
             handle.sendto(dns.encode(DnsMessage(query.identifier, query.questions, records, response=True)), peer)
-    assert dig.communicate(timeout=10)[0] == "cam.home.\n0.0.0.0\n"
+        assert dig.communicate(timeout=10)[0] == "cam.home.\n0.0.0.0\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -202,7 +201,7 @@ def _groups() -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def real() -> Iterator[dict[str, tuple[str, int]]]:
+def real() -> dict[str, tuple[str, int]]:
     """What every line says in reality, all at once."""
     with KernelLab(network()) as lab:
         space = Real(lab)
@@ -210,7 +209,7 @@ def real() -> Iterator[dict[str, tuple[str, int]]]:
             space.prepare()
             with ThreadPoolExecutor(40) as pool:
                 told = pool.map(lambda group: [(line, space.run(line)) for line in group], _groups())
-                yield dict(pair for group in told for pair in group)
+                return dict(pair for group in told for pair in group)
         finally:
             space.clean()
 

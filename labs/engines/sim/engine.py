@@ -16,8 +16,8 @@ from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Transmit
-from labs.net.ipv4 import Ipv4Packet
 from labs.net.filesystem import FileError
+from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
 from labs.net.pcap import file_bytes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal

@@ -26,6 +26,9 @@ def _set(process: Process, name: str, password: str) -> None:
 
 def passwd(process: Process) -> Routine:
     """Set a password, read twice from standard input; -l locks, -u unlocks, -d empties, -S shows."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: passwd [-l | -u | -d | -S] [LOGIN]")
+        return 0
     try:
         words, operands = parse_options(process.argv[1:], "ludS", ["lock", "unlock", "delete", "status"])
     except UsageError as error:
@@ -62,6 +65,9 @@ def passwd(process: Process) -> Routine:
 
 def chpasswd(process: Process) -> Routine:
     """Lines of NAME:PASSWORD."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: echo 'NAME:PASSWORD' | chpasswd")
+        return 0
     if len(process.argv) > 1:
         process.error("chpasswd: options are not simulated here; use: echo 'NAME:PASSWORD' | chpasswd")
         return 1
@@ -83,6 +89,9 @@ def chpasswd(process: Process) -> Routine:
 
 def useradd(process: Process) -> int:
     """Add a user: `useradd [-m] [-d HOME] [-s SHELL] NAME`."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: useradd [-m] [-d HOME_DIR] [-s SHELL] LOGIN")
+        return 0
     try:
         words, operands = parse_options(process.argv[1:], "md:s:c:", ["create-home", "home-dir=", "shell=", "comment="])
     except UsageError as error:
@@ -105,6 +114,9 @@ def useradd(process: Process) -> int:
 
 def userdel(process: Process) -> int:
     """Remove a user."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: userdel [-r] LOGIN")
+        return 0
     names = [word for word in process.argv[1:] if word not in ("-r", "-f", "-rf")]
     if len(names) != 1:
         process.error("Usage: userdel [-r] LOGIN")

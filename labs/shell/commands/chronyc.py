@@ -40,6 +40,9 @@ WAIT_TRIES_NS = 10 * SECOND
 
 def chronyc(process: Process) -> Routine:
     """The program, one command each time."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: chronyc [-n] tracking | sources [-v] | makestep | activity | waitsync [TRIES]")
+        return 0
     try:
         options, words = parse_options(process.argv[1:], "46nNvah:p:", ["help", "version"], intermixed=False)
     except UsageError as error:

@@ -162,8 +162,6 @@ class _Transfer:
         self._facts["url_effective"] = text
         try:
             response = yield from self._follow(text)
-            if "-f" in options.flags and response.status >= 400:
-                raise WebError(22, f"The requested URL returned error: {response.status}")
             self._deliver(response, text)
         except WebError as error:
             status, problem = error.status, str(error)
@@ -242,6 +240,8 @@ class _Transfer:
 
     def _deliver(self, response: Response, url: str) -> None:
         process, options = self._process, self._options
+        if "-f" in options.flags and response.status >= 400:
+            raise WebError(22, f"The requested URL returned error: {response.status}")
         text = _head(response) if options.flags & {"-I", "-i"} else ""
         text += response.body.decode("utf-8", "replace")
         path = options.output

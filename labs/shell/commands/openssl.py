@@ -23,6 +23,9 @@ OTHERS = frozenset(
 
 def openssl(process: Process) -> int:
     """`openssl x509 …` and `openssl req -x509 …`."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: openssl x509 -in FILE -noout [-dates] [-subject] [-issuer] | openssl req -x509 ...")
+        return 0
     words = process.argv[1:]
     match words:
         case ["x509", *rest]:

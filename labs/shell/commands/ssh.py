@@ -135,13 +135,11 @@ def _read(process: Process) -> _Target:
 
 def ssh(process: Process) -> Routine:
     """`ssh [-p PORT] [-o ConnectTimeout=S] [USER@]HOST COMMAND`."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: ssh [-p PORT] [-l USER] [-o ConnectTimeout=SECONDS] [USER@]HOST COMMAND")
+        return 0
     try:
         target = _read(process)
-        if not target.command:
-            raise _End(
-                "ssh: an interactive login is not simulated here; use: on DEVICE, or "
-                f"ssh {target.user}@{target.host} COMMAND"
-            )
         return (yield from _session(process, target))
     except UsageError as error:
         process.error(*([f"unknown option -- {str(error)[-2:-1]}"] if str(error) else []), USAGE)
@@ -152,6 +150,11 @@ def ssh(process: Process) -> Routine:
 
 
 def _session(process: Process, target: _Target) -> Routine:
+    if not target.command:
+        raise _End(
+            "ssh: an interactive login is not simulated here; use: on DEVICE, or "
+            f"ssh {target.user}@{target.host} COMMAND"
+        )
     node = process.node
     try:
         address = yield from resolve(process, target.host)
@@ -246,6 +249,9 @@ def _relay(process: Process, link: _Link) -> Routine:
 
 def sshpass(process: Process) -> Routine:
     """`sshpass -p PASSWORD ssh …`, or -e with the variable SSHPASS."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: sshpass [-p PASSWORD | -f FILE | -e] COMMAND PARAMETERS")
+        return 0
     try:
         words, command = parse_options(process.argv[1:], "p:ef:", intermixed=False)
     except UsageError as error:

@@ -137,6 +137,9 @@ def identity(process: Process) -> int:
 
 def whoami(process: Process) -> int:
     """The name of the user."""
+    parsed = begin(process, "", usage="whoami\n  the name of the user")
+    if isinstance(parsed, int):
+        return parsed
     process.print(process.environment.get("USER", "root"))
     return 0
 

@@ -27,9 +27,7 @@ USAGE = (
     "\t\t[ -i interface ] [ -Q in|out|inout ] [ -s snaplen ] [ --version ] [ expression ]",
 )
 IGNORED = frozenset({"-l", "-U", "-p", "-K", "-N", "-O", "-s", "-B", "-#", "--immediate-mode", "-S"})
-ABSENT = frozenset(
-    {"-A", "-x", "-X", "-b", "-C", "-F", "-G", "-W", "-z", "-Z", "-E", "-T", "-y", "-L", "-I", "-J"}
-)
+ABSENT = frozenset({"-A", "-x", "-X", "-b", "-C", "-F", "-G", "-W", "-z", "-Z", "-E", "-T", "-y", "-L", "-I", "-J"})
 
 
 class _Refusal(Exception):

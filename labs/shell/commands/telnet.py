@@ -23,6 +23,9 @@ MAX_LINES = 200
 
 def telnet(process: Process) -> Routine:
     """`telnet HOST [PORT]`: what is typed or piped goes there."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: telnet HOST [PORT]")
+        return 0
     words = process.argv[1:]
     if any(word.startswith("-") for word in words) or not 1 <= len(words) <= 2:
         process.error("telnet: simulated is: telnet HOST [PORT]")

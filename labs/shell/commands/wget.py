@@ -23,6 +23,9 @@ NETWORK, VERIFICATION, SERVER = 4, 5, 8  # exit statuses, wget(1)
 
 def wget(process: Process) -> Routine:
     """The program: `wget [-q] [-O FILE] [-T SECONDS] [--no-check-certificate] URL`."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: wget [-q] [-O FILE] [-T SECONDS] [--no-check-certificate] URL")
+        return 0
     try:
         words, urls = parse_options(
             process.argv[1:], "qO:T:t:nv", ["quiet", "output-document=", "timeout=", "tries=", "no-check-certificate"]

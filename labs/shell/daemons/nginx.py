@@ -409,6 +409,9 @@ def _reload(process: Process) -> int:
 
 def nginx(process: Process) -> Routine | int:
     """`nginx -t`, `nginx -s reload`, `nginx -v`."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: nginx -t | -s reload | -v")
+        return 0
     match process.argv[1:]:
         case ["-v" | "-V"]:
             process.error("nginx version: " + VERSION)

@@ -201,3 +201,12 @@ def test_telnet_logs_in_and_everybody_can_read_it() -> None:
         "telnet: Unable to connect to remote host: Connection refused\n"
     )
     assert "FAILED LOGIN FOR 'root'" in run(server, "journalctl --no-pager").text
+
+
+def test_every_client_explains_itself() -> None:
+    """`--help` prints a usage line."""
+    _, laptop = hosts()
+    for name in "chronyc curl wget openssl nginx ssh sshpass telnet passwd chpasswd useradd userdel".split():
+        answer = run(laptop, f"{name} --help")
+        assert answer.status == 0, (name, answer)
+        assert answer.text.startswith("Usage: "), (name, answer)

@@ -28,9 +28,9 @@ def _sweep(
     """Send every probe whose answer is missing, TRIES times, and wait for the answers."""
     node = process.node
     for _ in range(TRIES):
-        for index, probe in enumerate(probes):
+        for index, send in enumerate(probes):
             if missing(index):
-                probe()
+                send()
                 until = node.now + SPACING_NS
                 while node.now < until:
                     yield Wait((), until)
@@ -60,7 +60,7 @@ def resolve_next_hops(process: Process, wire: RawWire, hosts: Sequence[Host]) ->
     def heard(_: int) -> None:
         for at_ns, payload in wire.received():
             answer = wire.answered(payload)
-            for (_, address), group in asked.items():
+            for (_interface, address), group in asked.items():
                 if answer is None or address != answer[0]:
                     continue
                 for host in group:

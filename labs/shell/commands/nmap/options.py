@@ -11,8 +11,10 @@ from labs.shell.commands.nmap.services import COMMON_PORTS, port_of
 __all__ = ["Options", "Refusal", "read_options", "targets"]
 
 SHORT = "s:p:P:nRo:T:vdFrhVe:AO6f"
-LONG = ("open", "top-ports=", "reason", "help", "version", "exclude=", "max-retries=", "min-rate=", "max-rate=", "script=",
-        "traceroute", "system-dns", "host-timeout=", "unprivileged", "privileged", "iflist")  # fmt: skip
+LONG = (
+    "open", "top-ports=", "reason", "help", "version", "exclude=", "max-retries=", "min-rate=", "max-rate=", "script=",
+    "traceroute", "system-dns", "host-timeout=", "unprivileged", "privileged", "iflist",
+)  # fmt: skip
 ABSENT = {"-O": "finding out the operating system", "-A": "finding out the operating system and versions", "-6": "IPv6",
           "-f": "fragmenting", "--script": "scripts", "--traceroute": "--traceroute", "--iflist": "--iflist",
           "-e": "choosing an interface"}  # fmt: skip

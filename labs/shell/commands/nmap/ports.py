@@ -115,7 +115,12 @@ def connect_scan(
     found: Table = {host: {} for host in hosts}
     queue = deque((host, port) for host in hosts for port in ports)
     flying: list[tuple[Host, int, TcpConnection, int]] = []
-    process.cleanup.append(lambda: [connection.abort(node.now) for _, _, connection, _ in flying] and None)
+
+    def give_up() -> None:
+        for _, _, connection, _ in flying:
+            connection.abort(node.now)
+
+    process.cleanup.append(give_up)
     while queue or flying:
         while queue and len(flying) < CONNECTIONS:
             host, port = queue.popleft()

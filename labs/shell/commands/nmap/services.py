@@ -10,8 +10,9 @@ __all__ = ["COMMON_PORTS", "NAMES", "port_of", "service_name"]
 
 NAMES = {
     7: "echo", 9: "discard", 20: "ftp-data", 21: "ftp", 22: "ssh", 23: "telnet", 25: "smtp", 37: "time", 53: "domain",
-    67: "dhcps", 69: "tftp", 79: "finger", 80: "http", 81: "hosts2-ns", 88: "kerberos-sec", 102: "iso-tsap", 110: "pop3",
-    111: "rpcbind", 113: "ident", 119: "nntp", 123: "ntp", 135: "msrpc", 139: "netbios-ssn", 143: "imap", 161: "snmp",
+    67: "dhcps", 69: "tftp", 79: "finger", 80: "http", 81: "hosts2-ns", 88: "kerberos-sec", 102: "iso-tsap",
+    110: "pop3", 111: "rpcbind", 113: "ident", 119: "nntp", 123: "ntp", 135: "msrpc", 139: "netbios-ssn",
+    143: "imap", 161: "snmp",
     179: "bgp", 389: "ldap", 443: "https", 445: "microsoft-ds", 465: "smtps", 502: "mbap", 514: "shell", 515: "printer",
     548: "afp", 554: "rtsp", 587: "submission", 631: "ipp", 636: "ldapssl", 873: "rsync", 993: "imaps", 995: "pop3s",
     1080: "socks", 1194: "openvpn", 1433: "ms-sql-s", 1521: "oracle", 1723: "pptp", 1880: "vsat-control", 1883: "mqtt",
