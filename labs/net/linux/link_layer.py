@@ -26,6 +26,7 @@ from labs.net.neighbour import (
 )
 
 if TYPE_CHECKING:
+    from labs.net.bridge import Relay
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
     from labs.net.sockets import PacketSocket
@@ -95,19 +96,25 @@ class LinkLayer:
             self._node.drop(DropReason.ADMIN_DOWN, master.name, frame=frame)
             return
         frame = frame._replace(hops=frame.hops + 1)
-        local = frame.dst == master.mac
-        leaving = bridge.relay(frame, incoming, self._node.now)
-        if isinstance(leaving, DropReason):
+        relay = bridge.relay(frame, incoming, master.mac, self._node.now)
+        if isinstance(relay, DropReason):
             incoming.rx.dropped += 1
-            self._node.drop(leaving, incoming.name, frame=frame)
+            self._node.drop(relay, incoming.name, frame=frame)
             return
-        if not local:
-            for port in leaving:
-                self.transmit(port, frame)
-        if local or frame.dst.is_group:
-            self.receive(master, frame)
-        elif not leaving:
+        self._bridge_output(relay, frame)
+        if relay.up:
+            self.receive(master, frame._replace(vlan=bridge.vlans.tag(relay.vid)) if relay.vid else frame)
+        elif not relay.ports:
             self._node.drop(DropReason.BRIDGE_SAME_PORT, incoming.name, frame=frame)
+
+    def _bridge_output(self, relay: Relay, frame: Frame) -> None:
+        """Send a frame out of bridge ports, tagged as each of them wants it."""
+        for port in relay.ports:
+            if relay.vid and port.bridge_port is not None:
+                tag = port.bridge_port.vlans.tag(relay.vid)
+                self.transmit(port, frame if frame.vlan == tag else frame._replace(vlan=tag))
+            else:
+                self.transmit(port, frame)
 
     # Sending
 
@@ -123,10 +130,12 @@ class LinkLayer:
         if interface.parent is not None:
             self.transmit(interface.parent, frame._replace(vlan=interface.vlan))
         elif interface.bridge is not None:
-            leaving = interface.bridge.relay(frame, None, self._node.now)
-            if not isinstance(leaving, DropReason):
-                for port in leaving:
-                    self.transmit(port, frame)
+            relay = interface.bridge.relay(frame, None, interface.mac, self._node.now)
+            if isinstance(relay, DropReason):
+                interface.tx.dropped += 1
+                self._node.drop(relay, interface.name, frame=frame)
+            else:
+                self._bridge_output(relay, frame)
         elif interface.carrier:
             self._node.emit(Transmit(interface.name, frame))
         else:

@@ -21,7 +21,7 @@ GSO = {
     "tso_max_segs": 65535,
     "gro_max_size": 65536,
 }
-HELLO = "forward_delay 1500 hello_time 200 max_age 2000 ageing_time {} stp_state 0 priority 32768 vlan_filtering 0 "
+HELLO = "forward_delay 1500 hello_time 200 max_age 2000 ageing_time {} stp_state 0 priority {} vlan_filtering {} "
 
 
 def link_flags(interface: Interface) -> list[str]:
@@ -130,11 +130,11 @@ def _details(record: Record, interface: Interface, *, mode: bool) -> None:
                 "max_age": 2000,
                 "ageing_time": ageing,
                 "stp_state": 0,
-                "priority": 32768,
-                "vlan_filtering": 0,
+                "priority": interface.bridge.priority,
+                "vlan_filtering": int(interface.bridge.vlan_filtering),
             },
         }
-        text = "bridge " + HELLO.format(ageing)
+        text = "bridge " + HELLO.format(ageing, interface.bridge.priority, int(interface.bridge.vlan_filtering))
     if interface.master is not None:
         info |= {
             "info_slave_kind": "bridge",
