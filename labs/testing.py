@@ -180,7 +180,7 @@ def _wait_for(
         endless_since = (endless_since if endless_since is not None else bench.now - SECOND) if endless else None
         waited = bench.now - endless_since if endless_since is not None else 0
         if process.running and (waited >= patience_ns or bench.now - started > LONGEST_LINE_NS):
-            terminal.write("^C\n")
+            terminal.interrupt()
             node.now = bench.now
             session.interrupt(SIGINT)
             _perform(node, node.drain(bench.now))

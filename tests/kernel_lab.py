@@ -167,6 +167,7 @@ class KernelLab:
                     (where / leaf).write_text("0", encoding="ascii")
             for where in Path("/proc/sys/net/ipv4/neigh").iterdir():
                 (where / "retrans_time_ms").write_text(str(RETRANS_MS), encoding="ascii")
+                (where / "proxy_delay").write_text("0", encoding="ascii")
         self._settings(device)
 
     def _start_interfaces(self, device: Device) -> subprocess.Popen[str]:

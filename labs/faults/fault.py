@@ -68,6 +68,11 @@ class Fault:
     parameters: tuple[Parameter, ...]
     change: Callable[..., Site]
 
+    def value_of(self, name: str, text: str) -> Any:
+        """The value of a parameter that was written as text. Raises ValueError."""
+        parameter = next(parameter for parameter in self.parameters if parameter.name == name)
+        return text if parameter.parse is None else parameter.parse(text)
+
     def apply(self, site: Site, parameters: Mapping[str, Any]) -> Site:
         """The site with the fault in it. Raises FaultError."""
         known = {parameter.name for parameter in self.parameters}

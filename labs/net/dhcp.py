@@ -149,22 +149,17 @@ def decode(data: bytes) -> DhcpMessage:
     if len(data) < FIXED.size + 4 or data[FIXED.size : FIXED.size + 4] != MAGIC:
         message = "not a DHCP message"
         raise ValueError(message)
-    operation, kind, size, _, xid, seconds, flags, ciaddr, yiaddr, siaddr, giaddr, chaddr, _, _ = FIXED.unpack_from(data)
+    operation, kind, size, _, xid, seconds, flags, *addresses, chaddr, _, _ = FIXED.unpack_from(data)
     if operation not in (BOOTREQUEST, BOOTREPLY) or kind != 1 or size != 6:
         message = "not a DHCP message for Ethernet"
         raise ValueError(message)
     options: dict[int, bytes] = {}
     for code, value in _options(data[FIXED.size + 4 :]):
         options[code] = options.get(code, b"") + value
-    return DhcpMessage(
-        operation,
-        xid,
-        Mac(int.from_bytes(chaddr[:6], "big")),
-        tuple(options.items()),
-        *(IPv4(int.from_bytes(raw, "big")) for raw in (ciaddr, yiaddr, siaddr, giaddr)),
-        seconds,
-        bool(flags & BROADCAST_FLAG),
-    )
+    ciaddr, yiaddr, siaddr, giaddr = (IPv4(int.from_bytes(raw, "big")) for raw in addresses)
+    mac = Mac(int.from_bytes(chaddr[:6], "big"))
+    broadcast = bool(flags & BROADCAST_FLAG)
+    return DhcpMessage(operation, xid, mac, tuple(options.items()), ciaddr, yiaddr, siaddr, giaddr, seconds, broadcast)
 
 
 def _options(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 from labs.model.addresses import IPv4, IPv6
 
-__all__ = ["DnsMessage", "Question", "Record", "RecordType", "ResponseCode", "decode", "encode", "reverse_name", "same_name"]
+__all__ = [
+    "DnsMessage",
+    "Question",
+    "Record",
+    "RecordType",
+    "ResponseCode",
+    "decode",
+    "encode",
+    "reverse_name",
+    "same_name",
+]
 
 PORT = 53  # RFC 1035 §4.2
 CLASS_IN = 1  # RFC 1035 §3.2.4

@@ -1,4 +1,4 @@
-"""The configuration file of dnsmasq as values: `parse_dnsmasq` reads it with dnsmasq's own mistakes, `render_dnsmasq` writes it.
+"""The configuration file of dnsmasq read into values, refused where dnsmasq refuses it and in its words.
 
 Before changing this file read dnsmasq(8) and compare with `dnsmasq --test` 2.90, as Debian 12 ships it.
 """
@@ -12,6 +12,19 @@ from typing import Any
 
 from labs.model.addresses import IPv4, Mac
 from labs.net.dhcp import FOREVER
+from labs.net.dnsmasq_render import FLAGS, render_dnsmasq, split_line, with_line, without_line
+from labs.net.dnsmasq_values import (
+    SHORTEST_LEASE_S,
+    UNITS,
+    AddressRecord,
+    DhcpHost,
+    DhcpOption,
+    DhcpRange,
+    DnsmasqConf,
+    DnsmasqError,
+    HostRecord,
+    Server,
+)
 
 __all__ = [
     "AddressRecord",
@@ -28,10 +41,6 @@ __all__ = [
     "without_line",
 ]
 
-DEFAULT_LEASE_S = 3600  # DEFLEASE, config.h
-SHORTEST_LEASE_S = 120
-LEASE_FILE = "/var/lib/misc/dnsmasq.leases"
-CACHE_SIZE = 150
 # Names of options (dnsmasq --help dhcp) and, for those whose value is no list of addresses, what the value is.
 OPTION_NAMES = {
     "netmask": 1, "time-offset": 2, "router": 3, "dns-server": 6, "log-server": 7, "domain-name": 15, "mtu": 26,
@@ -40,128 +49,9 @@ OPTION_NAMES = {
 }  # fmt: skip
 ADDRESS_OPTIONS = frozenset({1, 3, 6, 7, 28, 33, 42, 44})
 NUMBER_OPTIONS = {2: 4, 26: 2, 58: 4, 59: 4}
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _TIME = re.compile(r"([0-9]+)([smhdwSMHDW]?)")
 _HARDWARE = re.compile(r"(?:[0-9A-Fa-f]{1,2}|\*)(?::(?:[0-9A-Fa-f]{1,2}|\*)){0,15}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*)")
-
-
-class DnsmasqError(ValueError):
-    """A line that dnsmasq refuses: its complaint and the line number, from 1."""
-
-    def __init__(self, complaint: str, line: int) -> None:
-        super().__init__(f"{complaint} at line {line}")
-        self.complaint = complaint
-        self.line = line
-
-
-@dataclass(frozen=True, slots=True)
-class DhcpRange:
-    """`dhcp-range=`: the pool. `end` None is a static range: reserved addresses only. `lease_s` None is the default hour."""
-
-    start: IPv4
-    end: IPv4 | None
-    netmask: IPv4 | None = None
-    broadcast: IPv4 | None = None
-    lease_s: int | None = None
-    set_tag: str = ""
-    tags: tuple[str, ...] = ()
-
-    def __contains__(self, address: IPv4) -> bool:
-        return self.end is not None and self.start <= address <= self.end
-
-
-@dataclass(frozen=True, slots=True)
-class DhcpHost:
-    """`dhcp-host=`: what a client is known by, and what it gets."""
-
-    macs: tuple[Mac, ...] = ()
-    address: IPv4 | None = None
-    name: str = ""
-    lease_s: int | None = None
-    set_tags: tuple[str, ...] = ()
-    client_ids: tuple[str, ...] = ()
-    ignore: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DhcpOption:
-    """`dhcp-option=`: option number and values as written; no value means: do not send it."""
-
-    number: int
-    values: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """`server=`: where to ask. With `domains` for those alone; without `address` nobody is asked (`local=`)."""
-
-    address: IPv4 | None
-    domains: tuple[str, ...] = ()
-    port: int = 53
-
-
-@dataclass(frozen=True, slots=True)
-class AddressRecord:
-    """`address=/name/ip`: the answer for a domain and everything below it; None is "no such name"."""
-
-    domain: str
-    address: IPv4 | None
-
-
-@dataclass(frozen=True, slots=True)
-class HostRecord:
-    """`host-record=name[,name…],ip`."""
-
-    names: tuple[str, ...]
-    address: IPv4 | None
-
-
-@dataclass(frozen=True, slots=True)
-class DnsmasqConf:
-    """Everything that a configuration says. `others` are lines that are accepted but change nothing here."""
-
-    interfaces: tuple[str, ...] = ()
-    except_interfaces: tuple[str, ...] = ()
-    no_dhcp_interfaces: tuple[str, ...] = ()
-    listen_addresses: tuple[IPv4, ...] = ()
-    port: int = 53
-    bind_interfaces: bool = False
-    no_resolv: bool = False
-    resolv_file: str = ""
-    no_hosts: bool = False
-    addn_hosts: tuple[str, ...] = ()
-    expand_hosts: bool = False
-    domain: str = ""
-    domain_needed: bool = False
-    bogus_priv: bool = False
-    servers: tuple[Server, ...] = ()
-    addresses: tuple[AddressRecord, ...] = ()
-    host_records: tuple[HostRecord, ...] = ()
-    cnames: tuple[tuple[str, str], ...] = ()
-    cache_size: int = CACHE_SIZE
-    ranges: tuple[DhcpRange, ...] = ()
-    hosts: tuple[DhcpHost, ...] = ()
-    options: tuple[DhcpOption, ...] = ()
-    authoritative: bool = False
-    no_ping: bool = False
-    sequential_ip: bool = False
-    lease_file: str = LEASE_FILE
-    log_queries: bool = False
-    log_dhcp: bool = False
-    others: tuple[str, ...] = ()
-
-    def host_for(self, mac: Mac, name: str = "") -> DhcpHost | None:
-        """The `dhcp-host` of a client: by hardware address, else by the name it gives."""
-        for host in self.hosts:
-            if mac in host.macs:
-                return host
-        return next((h for h in self.hosts if name and not h.macs and not h.client_ids and h.name == name), None)
-
-    def host_at(self, address: IPv4) -> DhcpHost | None:
-        """The `dhcp-host` that reserves an address."""
-        return next((host for host in self.hosts if host.address == address), None)
 
 
 class _Bad(Exception):
@@ -323,7 +213,12 @@ def _record(value: str) -> HostRecord:
     names, address = [], None
     words = _words(value)
     for word in words:
-        if re.fullmatch(r"[0-9.]+", word) and _TIME.fullmatch(word) is None and word.count(".") == 3 and _is_address(word):
+        if (
+            re.fullmatch(r"[0-9.]+", word)
+            and _TIME.fullmatch(word) is None
+            and word.count(".") == 3
+            and _is_address(word)
+        ):
             address = IPv4.parse(word)
         elif ":" not in word and _TIME.fullmatch(word) is None:
             names.append(word)
@@ -339,19 +234,6 @@ def _cname(value: str) -> list[tuple[str, str]]:
     return [(alias, words[-1]) for alias in words[:-1]]
 
 
-FLAGS = {
-    "bind-interfaces": "bind_interfaces",
-    "bind-dynamic": "bind_interfaces",
-    "no-resolv": "no_resolv",
-    "no-hosts": "no_hosts",
-    "expand-hosts": "expand_hosts",
-    "domain-needed": "domain_needed",
-    "bogus-priv": "bogus_priv",
-    "dhcp-authoritative": "authoritative",
-    "no-ping": "no_ping",
-    "dhcp-sequential-ip": "sequential_ip",
-    "log-dhcp": "log_dhcp",
-}
 TEXTS = {"resolv-file": "resolv_file", "dhcp-leasefile": "lease_file"}
 # keyword: the field, what makes values of the text (a list is added, anything else is one value)
 LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -374,8 +256,8 @@ LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
 OTHER_VALUES = frozenset({
     "auth-ttl", "conf-dir", "conf-file", "dhcp-boot", "dhcp-ignore", "dhcp-lease-max", "dhcp-mac", "dhcp-script",
     "dhcp-userclass", "dhcp-vendorclass", "dns-forward-max", "edns-packet-max", "group", "local-ttl", "log-facility",
-    "max-cache-ttl", "max-ttl", "min-cache-ttl", "mx-host", "neg-ttl", "pid-file", "ptr-record", "ra-param", "rev-server",
-    "srv-host", "tftp-root", "txt-record", "user",
+    "max-cache-ttl", "max-ttl", "min-cache-ttl", "mx-host", "neg-ttl", "pid-file", "ptr-record", "ra-param",
+    "rev-server", "srv-host", "tftp-root", "txt-record", "user",
 })  # fmt: skip
 OTHER_FLAGS = frozenset({
     "all-servers", "clear-on-reload", "dhcp-rapid-commit", "dnssec", "enable-ra", "enable-tftp", "filterwin2k",
@@ -384,8 +266,9 @@ OTHER_FLAGS = frozenset({
 })  # fmt: skip
 QUIET = frozenset({
     "all-servers", "dns-forward-max", "edns-packet-max", "filterwin2k", "group", "keep-in-foreground", "local-service",
-    "localise-queries", "log-facility", "max-cache-ttl", "no-daemon", "no-negcache", "no-poll", "pid-file", "quiet-dhcp",
-    "strict-order", "user", "clear-on-reload", "log-async", "stop-dns-rebind", "rebind-localhost-ok", "dhcp-lease-max",
+    "localise-queries", "log-facility", "max-cache-ttl", "no-daemon", "no-negcache", "no-poll", "pid-file",
+    "quiet-dhcp", "strict-order", "user", "clear-on-reload", "log-async", "stop-dns-rebind", "rebind-localhost-ok",
+    "dhcp-lease-max",
 })  # fmt: skip
 """Words that are accepted without a remark: what they tune does not exist here, or is so already."""
 
@@ -442,15 +325,6 @@ class _Draft:
             raise _Bad(f"duplicate dhcp-host IP address {host.address}")
 
 
-def split_line(line: str) -> tuple[str, str | None] | None:
-    """Keyword and value of one line; None for an empty line or a comment, which starts a line or follows a blank."""
-    text = re.sub(r"(^|\s)#.*", "", line).strip()
-    if not text:
-        return None
-    key, equals, value = text.partition("=")
-    return key.strip(), value.strip() if equals else None
-
-
 def parse_dnsmasq(text: str) -> DnsmasqConf:
     """Read a configuration file. Raises DnsmasqError at the first line that dnsmasq refuses."""
     draft = _Draft()
@@ -463,96 +337,3 @@ def parse_dnsmasq(text: str) -> DnsmasqConf:
         except _Bad as bad:
             raise DnsmasqError(str(bad), number) from None
     return DnsmasqConf(**draft.fields)
-
-
-def _time_text(seconds: int) -> str:
-    if seconds == FOREVER:
-        return "infinite"
-    for unit in "hm":
-        if seconds % UNITS[unit] == 0 and seconds:
-            return f"{seconds // UNITS[unit]}{unit}"
-    return str(seconds)
-
-
-def _range_text(item: DhcpRange) -> str:
-    parts = [f"tag:{tag}" for tag in item.tags] + ([f"set:{item.set_tag}"] if item.set_tag else [])
-    parts += [str(item.start), "static" if item.end is None else str(item.end)]
-    parts += [str(extra) for extra in (item.netmask, item.broadcast) if extra is not None]
-    return ",".join([*parts, *([_time_text(item.lease_s)] if item.lease_s is not None else [])])
-
-
-def _host_text(item: DhcpHost) -> str:
-    parts = [str(mac) for mac in item.macs] + [f"id:{client}" for client in item.client_ids]
-    parts += [f"set:{tag}" for tag in item.set_tags] + ([str(item.address)] if item.address is not None else [])
-    parts += [item.name] if item.name else []
-    parts += [_time_text(item.lease_s)] if item.lease_s is not None else []
-    return ",".join(parts + (["ignore"] if item.ignore else []))
-
-
-def _server_text(item: Server) -> str:
-    where = "" if item.address is None else f"{item.address}{f'#{item.port}' if item.port != 53 else ''}"
-    return f"/{'/'.join(item.domains)}/{where}" if item.domains else where
-
-
-def render_dnsmasq(conf: DnsmasqConf) -> str:
-    """A configuration file that says the same."""
-    default = DnsmasqConf()
-    lines = [key for key, name in FLAGS.items() if getattr(conf, name) and key != "bind-dynamic"]
-    lines += ["log-queries"] if conf.log_queries else []
-    for key, value, standard in (
-        ("port", conf.port, default.port),
-        ("cache-size", conf.cache_size, default.cache_size),
-        ("domain", conf.domain, ""),
-        ("resolv-file", conf.resolv_file, ""),
-        ("dhcp-leasefile", conf.lease_file, default.lease_file),
-    ):
-        if value != standard:
-            lines.append(f"{key}={value}")
-    plain: dict[str, tuple[Any, ...]] = {
-        "interface": conf.interfaces,
-        "except-interface": conf.except_interfaces,
-        "no-dhcp-interface": conf.no_dhcp_interfaces,
-        "listen-address": conf.listen_addresses,
-        "addn-hosts": conf.addn_hosts,
-        "server": tuple(map(_server_text, conf.servers)),
-        "address": tuple(f"/{item.domain}/{_answer_text(item)}" for item in conf.addresses),
-        "host-record": tuple(",".join([*i.names, *([str(i.address)] if i.address is not None else [""])]) for i in conf.host_records),
-        "cname": tuple(map(",".join, conf.cnames)),
-        "dhcp-range": tuple(map(_range_text, conf.ranges)),
-        "dhcp-host": tuple(map(_host_text, conf.hosts)),
-        "dhcp-option": tuple(map(_option_text, conf.options)),
-    }
-    lines += [f"{key}={value}" for key, values in plain.items() for value in values]
-    return "".join(line + "\n" for line in [*lines, *conf.others])
-
-
-def _answer_text(item: AddressRecord) -> str:
-    return "" if item.address is None else "#" if item.address == 0 else str(item.address)
-
-
-def _option_text(item: DhcpOption) -> str:
-    return ",".join([*(f"tag:{tag}" for tag in item.tags), str(item.number), *item.values])
-
-
-def with_line(text: str, key: str, value: str | None = None) -> str:
-    """The file with its first line of this keyword replaced, or with the line added at the end; comments stay."""
-    new = key if value is None else f"{key}={value}"
-    lines = text.splitlines()
-    for index, line in enumerate(lines):
-        parts = split_line(line)
-        if parts is not None and parts[0] == key:
-            lines[index] = new
-            break
-    else:
-        lines.append(new)
-    return "\n".join(lines) + "\n"
-
-
-def without_line(text: str, key: str, value: str | None = None) -> str:
-    """The file without the lines of this keyword, or without the one that has this value."""
-    kept = [
-        line
-        for line in text.splitlines()
-        if (parts := split_line(line)) is None or parts[0] != key or (value is not None and parts[1] != value)
-    ]
-    return "".join(line + "\n" for line in kept)

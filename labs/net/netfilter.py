@@ -129,11 +129,15 @@ class Netfilter:
                 if tracked is not None and tracked.connection is not None:
                     self._nat(context, tracked, address)
             else:
-                outcome = run_chain(self._ruleset, part, context, self.state)
-                self.log.extend(outcome.log)
+                outcome = self._run(part, context)
                 if outcome.verdict in DROPPING:
                     return Filtered(None, tracked or UNTRACKED, self._decided_by(outcome), outcome.reject)
         return self._leave_hook(name, context, tracked or UNTRACKED)
+
+    def _run(self, chain: Chain, context: Context) -> Outcome:
+        outcome = run_chain(self._ruleset, chain, context, self.state)
+        self.log.extend(outcome.log)
+        return outcome
 
     def _leave_hook(self, name: str, context: Context, tracked: Tracked) -> Filtered:
         """On the way out, or in to a program, the connection of a first packet that survived is entered for good."""
@@ -165,8 +169,7 @@ class Netfilter:
         for chain in base_chains(self._ruleset, "ip", context.hook):
             if chain.type != "nat":
                 continue
-            outcome = run_chain(self._ruleset, chain, context, self.state)
-            self.log.extend(outcome.log)
+            outcome = self._run(chain, context)
             if outcome.nat is not None:
                 self._bind(connection, outcome.nat, own)
                 return

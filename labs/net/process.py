@@ -75,18 +75,28 @@ class Terminal(Writer):
     def __init__(self, limit: int = 1 << 20) -> None:
         self._parts: list[str] = []
         self._room = limit
+        self._mid_line = False
         self.truncated = False
 
     def write(self, text: str) -> None:
         """Append text; past the limit it is cut and marked."""
+        if self._mid_line and text:
+            self._mid_line = False
+            text = text if text.startswith("\n") else "\n" + text
         if len(text) > self._room:
             text, self.truncated = text[: self._room], True
         self._room -= len(text)
         self._parts.append(text)
 
+    def interrupt(self) -> None:
+        """Echo ^C. What is printed next begins on a new line, unless it brings its own as ping does."""
+        self.write("^C")
+        self._mid_line = True
+
     def take(self) -> str:
         """Everything printed since the last call."""
-        text = "".join(self._parts)
+        text = "".join(self._parts) + ("\n" if self._mid_line else "")
+        self._mid_line = False
         self._parts.clear()
         return text
 

@@ -18,6 +18,9 @@ __all__ = ["ACK", "FIN", "PSH", "RST", "SYN", "TcpConnection", "TcpSegment", "Tc
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32  # RFC 9293 §3.1
 
 
+RECEIVE_WINDOW = 64240  # what Linux offers at first over Ethernet
+
+
 class TcpSegment(NamedTuple):
     """One TCP segment. `flags` is the bit set of RFC 9293 §3.1."""
 
@@ -27,7 +30,7 @@ class TcpSegment(NamedTuple):
     ack: int
     flags: int
     data: bytes = b""
-    window: int = 64240
+    window: int = RECEIVE_WINDOW
 
     @property
     def length(self) -> int:
@@ -88,6 +91,16 @@ AFTER_CLOSE = {
 }
 
 
+class _Sent(NamedTuple):
+    """A segment on its way, not yet acknowledged: it takes the numbers from `sequence` up to `end`."""
+
+    sequence: int
+    end: int
+    flags: int
+    data: bytes
+    at_ns: int
+
+
 def _before(a: int, b: int) -> bool:
     """Sequence number comparison modulo 2**32 (RFC 9293 §3.4)."""
     return (a - b) & 0xFFFFFFFF > 0x7FFFFFFF
@@ -129,9 +142,11 @@ class TcpConnection:
         self._send_unacked = sequence
         self._receive_next = 0
         self._unsent = bytearray()
-        self._flight: list[tuple[int, int, bytes]] = []  # sequence, flags, data
+        self._flight: list[_Sent] = []
         self._fin_queued = False
         self._rto_ns = INITIAL_RTO_NS
+        self._smoothed_ns = 0  # SRTT and RTTVAR of RFC 6298
+        self._variation_ns = 0
         self._retries = 0
         self._timer = 0
         self._out_of_order: dict[int, TcpSegment] = {}
@@ -192,7 +207,7 @@ class TcpConnection:
     @property
     def unsent_bytes(self) -> int:
         """Send-Q of `ss`."""
-        return len(self._unsent) + sum(len(data) for _, _, data in self._flight)
+        return len(self._unsent) + sum(len(sent.data) for sent in self._flight)
 
     # What the network does
 
@@ -204,6 +219,8 @@ class TcpConnection:
         elif segment.flags & RST:
             if segment.seq == self._receive_next:
                 self._end("Connection refused" if self.state is TcpState.SYN_RECEIVED else "Connection reset by peer")
+            elif _before(self._receive_next, segment.seq):
+                self._acknowledge()  # RFC 5961 §3.2: who really reset answers this with the right number
         elif segment.flags & SYN:
             self._retransmit_answer()
         else:
@@ -239,6 +256,8 @@ class TcpConnection:
             return
         current: TcpSegment | None = segment
         while current is not None:
+            if len(self.inbox) + len(current.data) > MAX_BUFFER:
+                break  # the program does not read: what is not acknowledged will come again
             self._take(current)
             current = self._out_of_order.pop(self._receive_next, None)
         if self.state is not TcpState.CLOSED:
@@ -246,7 +265,7 @@ class TcpConnection:
         self.signal.fire()
 
     def _take(self, segment: TcpSegment) -> None:
-        if segment.data and not self.peer_done and len(self.inbox) < MAX_BUFFER:
+        if segment.data and not self.peer_done:
             self.inbox += segment.data
         self._receive_next = self._receive_next + len(segment.data) & 0xFFFFFFFF
         if segment.flags & FIN and not self.peer_done:
@@ -260,12 +279,15 @@ class TcpConnection:
         if not _before(self._send_unacked, ack) or _before(self._send_next, ack):
             return
         self._send_unacked = ack
-        flight = [part for part in self._flight if _before(ack, part[0] + len(part[2]) + _length(part[1]))]
-        fin_acked = any(part[1] & FIN for part in self._flight) and not any(part[1] & FIN for part in flight)
+        flight = [sent for sent in self._flight if _before(ack, sent.end)]
+        arrived = self._flight[: len(self._flight) - len(flight)]
         self._flight = flight
+        if arrived and not self._retries:  # of a segment sent twice nobody knows which one was answered (Karn)
+            self._measured(self._now - arrived[-1].at_ns)
         self._retries = 0
-        self._rto_ns = MIN_RTO_NS
+        self._rto_ns = max(MIN_RTO_NS, self._smoothed_ns + max(MIN_RTO_NS, 4 * self._variation_ns))
         self._arm()
+        fin_acked = any(sent.flags & FIN for sent in arrived)
         if fin_acked:
             self.state = AFTER_FIN_ACKED.get(self.state, self.state)
             if self.state is TcpState.TIME_WAIT:
@@ -274,6 +296,15 @@ class TcpConnection:
                 self._end(None)
         self._push()
         self.signal.fire()
+
+    def _measured(self, round_trip_ns: int) -> None:
+        """RFC 6298 §2.2 and §2.3."""
+        if not self._smoothed_ns:
+            self._smoothed_ns, self._variation_ns = round_trip_ns, round_trip_ns // 2
+            return
+        deviation = abs(self._smoothed_ns - round_trip_ns)
+        self._variation_ns = (3 * self._variation_ns + deviation) // 4
+        self._smoothed_ns = (7 * self._smoothed_ns + round_trip_ns) // 8
 
     def unreachable(self, error: str, now: int) -> None:
         """An ICMP error arrived: fatal while connecting, a hint later (RFC 5461)."""
@@ -285,21 +316,27 @@ class TcpConnection:
 
     def _segment(self, sequence: int, flags: int, data: bytes) -> TcpSegment:
         ack = self._receive_next if flags & ACK else 0
-        return TcpSegment(self.local[1], self.remote[1], sequence, ack, flags, data)
+        window = max(0, min(RECEIVE_WINDOW, MAX_BUFFER - len(self.inbox)))
+        return TcpSegment(self.local[1], self.remote[1], sequence, ack, flags, data, window)
 
     def _acknowledge(self) -> None:
         self._emit(self, self._segment(self._send_next, ACK, b""))
 
     def _retransmit_answer(self) -> None:
         if self.state is TcpState.SYN_RECEIVED and self._flight:
-            self._emit(self, self._segment(*self._flight[0]))
+            self._repeat()
         else:
             self._acknowledge()
 
+    def _repeat(self) -> None:
+        """Send the oldest segment again, with the acknowledgement of today."""
+        oldest = self._flight[0]
+        self._emit(self, self._segment(oldest.sequence, oldest.flags, oldest.data))
+
     def _queue(self, flags: int, data: bytes) -> None:
-        self._flight.append((self._send_next, flags, data))
         sequence = self._send_next
         self._send_next = self._send_next + len(data) + _length(flags) & 0xFFFFFFFF
+        self._flight.append(_Sent(sequence, self._send_next, flags, data, self._now))
         if len(self._flight) == 1:
             self._arm()
         self._emit(self, self._segment(sequence, flags, data))  # an error here is a loss: the timer tries again
@@ -330,7 +367,7 @@ class TcpConnection:
         self._retries += 1
         self._rto_ns = min(2 * self._rto_ns, MAX_RTO_NS)
         self._arm()
-        self._emit(self, self._segment(*self._flight[0]))
+        self._repeat()
 
     def _wait_out(self) -> None:
         self._timer += 1

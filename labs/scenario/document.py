@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from labs.faults import CATALOGUE
+from labs.faults import CATALOGUE, Parameter
 from labs.model.text import Text
 from labs.scenario.intents import INTENTS
 from labs.scenario.scenario import (
@@ -75,6 +76,15 @@ CHECK = Tagged(
 )
 
 
+def _unless_placeholder(parameter: Parameter) -> Callable[[str], Any]:
+    """Read a parameter now, or keep its text where only the variant will know (`${home.99}`)."""
+
+    def parse(text: str) -> Any:
+        return text if parameter.parse is None or "${" in text else parameter.parse(text)
+
+    return parse
+
+
 class _FaultSpec(Spec):
     """`fault-name: {on: device, …}`, or `one_of: [ … ]`."""
 
@@ -104,7 +114,7 @@ class _FaultSpec(Spec):
             return MISSING
         fields = {
             parameter.name: Field(
-                Parsed(parameter.parse, parameter.expects) if parameter.parse else String(),
+                Parsed(_unless_placeholder(parameter), parameter.expects),
                 parameter.expects,
                 default=MISSING if parameter.required else None,
             )

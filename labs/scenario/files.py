@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.model.addresses import Network
+from labs.model.services import SERVICES
+from labs.net.service_names import port_number
 from labs.things.mosquitto_access import hash_password
 
 __all__ = ["display", "factory_sensor", "heartbeat", "home_router_rules", "inetd", "mosquitto", "sensor"]
@@ -44,7 +46,9 @@ table ip nat {{
 def inetd(ports: Mapping[str, str]) -> str:
     """One line per port: a shell command serves each connection."""
     lines = []
-    for port, command in ports.items():
+    for name, command in ports.items():
+        known = name not in SERVICES or port_number("tcp", name) is not None  # /etc/services lacks some of our names
+        port = name if known else str(SERVICES[name][1])
         program, *arguments = command.split() or ["/bin/true"]
         path = program if program.startswith("/") else f"/bin/{program}"
         lines.append(" ".join([port, "stream", "tcp", "nowait", "root", path, program.rpartition("/")[2], *arguments]))

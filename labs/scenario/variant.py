@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from labs.faults import CATALOGUE, FaultError
+from labs.faults import CATALOGUE
 from labs.model.site import Site
 from labs.model.text import Text
 from labs.scenario.build import build_site
@@ -65,12 +65,13 @@ def break_site(scenario: Scenario, healthy: Site, faults: tuple[FaultUse, ...], 
     """The site with faults in it, in the order they are written. Raises ScenarioError."""
     site = healthy
     for use in faults:
-        parameters = {
-            name: placeholders.fill(value) if isinstance(value, str) else value
-            for name, value in use.parameters.items()
-        }
+        fault = CATALOGUE[use.fault]
         try:
-            site = CATALOGUE[use.fault].apply(site, parameters)
-        except FaultError as error:
+            parameters = {
+                name: fault.value_of(name, placeholders.fill(value)) if isinstance(value, str) else value
+                for name, value in use.parameters.items()
+            }
+            site = fault.apply(site, parameters)
+        except ValueError as error:  # FaultError is one
             raise ScenarioError(scenario.file, [Problem(use.line, f"faults.{use.fault}", str(error))]) from None
     return site

@@ -1,8 +1,8 @@
 """YAML 1.2 as a tree of nodes that know their line.
 
 PyYAML parses, but its own rules are YAML 1.1: a MAC address becomes an integer in base 60, `no` a boolean, and the
-second of two equal keys wins in silence. Here scalars follow the core schema of YAML 1.2.2 §10.3; equal keys, and anchors
-that grow without end, are refused.
+second of two equal keys wins in silence. Here scalars follow the core schema of YAML 1.2.2 §10.3; equal keys, and
+anchors that grow without end, are refused.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["boot"]
 
-FIRST = ("networking", "nftables")
+FIRST = ("fake-hwclock", "networking", "nftables")
 UNIT_PATIENCE_NS = 90_000_000_000  # DefaultTimeoutStartSec of systemd
 
 
@@ -53,7 +53,7 @@ def start_and_wait(node: LinuxNode, name: str) -> Generator[Wait, None, None]:
 
 
 def enabled_units(node: LinuxNode) -> list[str]:
-    """What starts at boot, in order: networking, nftables, then by name."""
+    """What starts at boot, in order: the clock, networking, nftables, then by name."""
     folder = WANTS.rstrip("/")
     if not node.files.is_directory(folder):
         return []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labs.net.ifupdown import InterfacesFile, Stanza
 from labs.net.process import Process, Wait, Writer
 from labs.shell.bash import run_script
+from labs.shell.bash.programs import run_argv
 from labs.shell.interface_bridge import bridge_lines, own_vlan_lines, vlan_lines, wants_vlans
 from labs.shell.interface_plan import address_plan, down_lines, up_lines
 
@@ -53,6 +54,10 @@ class Run:
         self.process.error(f"{self.command}: {text}")
 
 
+PLAIN = re.compile(r"(?:/\S+/)?(?:ip|sysctl)(?: [\w./:@%+,-]+)+")
+"""Lines that mean the same with and without a shell: most of a start consists of them."""
+
+
 def _shell(run: Run, line: str, *, phase: str, ignore: bool = False) -> Steps:
     """One line of shell; False where it failed and that matters."""
     if run.verbose:
@@ -60,7 +65,10 @@ def _shell(run: Run, line: str, *, phase: str, ignore: bool = False) -> Steps:
     if run.dry:
         return True
     run.process.environment["PHASE"] = phase
-    status = yield from run_script(run.process, line)
+    if PLAIN.fullmatch(line):
+        status = yield from run_argv(run.process, line.split())
+    else:
+        status = yield from run_script(run.process, line)
     return status == 0 or ignore or run.ignore_errors or run.force
 
 

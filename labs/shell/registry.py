@@ -14,6 +14,7 @@ MODULES = (
     "arping",
     "awk",
     "bridge",
+    "chronyc",
     "columns",
     "date",
     "dhclient",
@@ -22,6 +23,7 @@ MODULES = (
     "digests",
     "files",
     "find",
+    "getent",
     "grep",
     "help",
     "ifupdown",
@@ -45,6 +47,7 @@ MODULES = (
     "tcpdump",
     "text",
     "traceroute",
+    "why",
     "wrappers",
 )
 

@@ -1,7 +1,7 @@
 """Names to addresses the way the C library does it: /etc/hosts first, then the name servers of /etc/resolv.conf.
 
-Before changing this file read resolv.conf(5), hosts(5) and RFC 1123 §6.1.3. Only A records are asked for: devices have no
-IPv6 connectivity.
+Before changing this file read resolv.conf(5), hosts(5) and RFC 1123 §6.1.3. Only A records are asked for:
+devices have no IPv6 connectivity.
 """
 
 from __future__ import annotations

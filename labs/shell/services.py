@@ -8,8 +8,10 @@ from labs.net.linux.units import Unit
 from labs.net.process import Process, Routine
 from labs.shell.bash import run_script
 from labs.shell.commands.ifupdown import NETWORKING
+from labs.shell.daemons.chrony import CHRONY
 from labs.shell.daemons.display import display
 from labs.shell.daemons.dnsmasq import DNSMASQ
+from labs.shell.daemons.fake_hwclock import FAKE_HWCLOCK
 from labs.shell.daemons.heartbeat import HEARTBEAT
 from labs.shell.daemons.inetd import INETD
 from labs.shell.daemons.mosquitto import mosquitto
@@ -47,5 +49,6 @@ MOSQUITTO = Unit(
 SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/sensord", config="/etc/sensor.toml")
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
 UNITS: Mapping[str, Unit] = {
-    unit.name: unit for unit in (NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, MOSQUITTO, SENSOR, DISPLAY)
+    unit.name: unit
+    for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, MOSQUITTO, SENSOR, DISPLAY)
 }

@@ -133,6 +133,9 @@ CASES = {
     "gateway that nobody has": near_and_far(a={"gateway": "10.0.1.77"}),
     "gateway outside the network": near_and_far(a={"gateway": "10.9.9.1"}),
     "mask too wide": near_and_far(a={"addresses": {"eth0": "10.0.1.10/16"}}),
+    "mask too wide, the router answers for the others": near_and_far(
+        d={"addresses": {"eth0": "10.0.2.20/16"}}, s={"settings": ["net.ipv4.conf.all.proxy_arp = 1"]}
+    ),
     "mask too narrow": near_and_far(a={"addresses": {"eth0": "10.0.1.10/29"}}),
     "mask too wide at the router": near_and_far(r={"addresses": {"lan": "10.0.1.1/16", "wan": "10.0.0.1/30"}}),
     "default routes that point at each other": near_and_far(
@@ -248,7 +251,7 @@ LAN_CASES = {
     "two addresses": {"c": {"addresses": {"eth0": "10.0.1.12/24 10.0.1.13/24 10.0.9.12/24"}}},
     "no address": {"c": {"addresses": {"eth0": ""}}},
     "interface down": {"c": {"up": ["ip link set eth0 down"]}},
-    "proxy": {
+    "proxy for what is on the same interface": {
         "b": {
             "forward": True,
             "settings": ["net.ipv4.conf.eth0.proxy_arp = 1"],

@@ -27,6 +27,7 @@ from labs.things.world import RoomSense
 
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
+    from labs.net.foresight import Foresight, Question
 
 __all__ = ["SimEngine"]
 
@@ -86,6 +87,7 @@ class SimEngine:
                 units=UNITS,
                 boot=boot,
             )
+            self._nodes[device.name].oracle = self
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
             self._plug(link)
@@ -140,7 +142,7 @@ class SimEngine:
                 endless_since = self.now - WATCH_NS
             tired = endless_since is not None and self.now - endless_since >= PATIENCE_NS
             if process.running and (tired or self.now >= deadline):
-                terminal.write("^C\n")
+                terminal.interrupt()
                 self._interrupt(node, session)
                 if process.running:
                     break
@@ -213,6 +215,12 @@ class SimEngine:
             Observation(probe, *(ending[0] if ending else NO_ANSWER), hops=tuple(hops.get(tag, ())))
             for probe, tag, _, ending in running
         ]
+
+    def foresee(self, device: str, question: Question) -> Foresight:
+        """What would become of a packet that `device` sends. Nothing on the site changes."""
+        from labs.engines.sim.foresight import foresee
+
+        return foresee(self._nodes, self._wires, self.now, device, question)
 
     def stop(self) -> None:
         """Forget everything."""

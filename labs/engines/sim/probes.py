@@ -11,7 +11,7 @@ from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import IcmpError, SocketError, connect
 from labs.shell.resolver import ResolveError, resolve
 
-__all__ = ["Ending", "probe_program"]
+__all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "probe_program"]
 
 Ending = tuple[Disposition, str, str]  # how it ended, the address that was used, details
 TRIES = 2
@@ -57,7 +57,8 @@ def _tcp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-
     return Disposition.DELIVERED, str(address), ""
 
 
-def _error(error: IcmpError) -> Disposition:
+def disposition_of(error: IcmpError) -> Disposition:
+    """What an ICMP error means for the packet that it is about."""
     if error.type == icmp.TIME_EXCEEDED:
         return Disposition.UNREACHABLE
     if error.code in PROHIBITED:
@@ -80,7 +81,7 @@ def _udp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-
             return Disposition.DELIVERED, str(address), ""
         if socket.errors:
             found = socket.errors.popleft()
-            return _error(found), str(address), f"reported by {found.source}"
+            return disposition_of(found), str(address), f"reported by {found.source}"
         yield Wait((socket.signal,), deadline)
     return Disposition.TIMED_OUT, str(address), "no answer"
 
@@ -99,6 +100,6 @@ def _ping(process: Process, probe: Probe, address, tag: int):  # type: ignore[no
                 return Disposition.DELIVERED, str(address), ""
             if socket.errors:
                 found, _ = socket.errors.popleft()
-                return _error(found), str(address), f"reported by {found.source}"
+                return disposition_of(found), str(address), f"reported by {found.source}"
             yield Wait((socket.signal,), deadline)
     return Disposition.TIMED_OUT, str(address), "no answer"

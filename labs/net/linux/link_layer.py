@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkLayer"]
 
+PROXY_DELAY_NS = 400_000_000  # proxy_delay: Linux draws up to 0.8 s so that the owner may come first; we take the mean
+
 
 class LinkLayer:
     """Layer 2 of one device."""
@@ -171,9 +173,10 @@ class LinkLayer:
             if self._owns(interface, packet.target) and packet.operation == REQUEST:
                 self._arp_reply(interface, packet)  # address probe, RFC 5227 §2.1.1
             return
+        mine = self._owns(interface, packet.target)
         answer = (
             packet.operation == REQUEST
-            and self._owns(interface, packet.target)
+            and (mine or self._proxies(interface, packet.target))
             and not self._node.ip.spoofed(interface, packet.sender)
         )
         entry = self.neighbours.get(interface, packet.sender)
@@ -184,12 +187,22 @@ class LinkLayer:
             if created is not None:
                 created.mac = packet.sender_mac
                 created.updated_ns = self._node.now
-        if answer:
+        if answer and mine:
             self._arp_reply(interface, packet)
+        elif answer:
+            self._node.call_at(self._node.now + PROXY_DELAY_NS, lambda: self._arp_reply(interface, packet))
 
     def _owns(self, interface: Interface, address: IPv4) -> bool:
         """Linux answers for any address of the machine on any interface (arp_ignore 0)."""
         return interface.up and address in self._node.local_addresses() and not address.is_loopback
+
+    def _proxies(self, interface: Interface, address: IPv4) -> bool:
+        """proxy_arp: a router answers for what it reaches over another interface (arp_fwd_proxy)."""
+        sysctl = self._node.sysctl
+        if not sysctl.interface_number(interface.name, "proxy_arp") or not sysctl.number("net.ipv4.ip_forward"):
+            return False
+        route = self._node.ip.routes.lookup(address)
+        return route is not None and route.kind == "unicast" and route.device != interface.name
 
     def _arp_reply(self, interface: Interface, request: ArpPacket) -> None:
         reply = ArpPacket(REPLY, interface.mac, request.target, request.sender_mac, request.sender)

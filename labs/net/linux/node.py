@@ -17,6 +17,7 @@ from labs.model.state import DeviceState, Listener, Route
 from labs.net.actions import Action, Dropped, DropReason, Note, SetLink, Transmit
 from labs.net.ethernet import Frame
 from labs.net.filesystem import FileSystem
+from labs.net.foresight import Foresight, Question
 from labs.net.interface import LOOPBACK_MTU, Interface
 from labs.net.linux.ip_layer import IpLayer
 from labs.net.linux.link_layer import LinkLayer
@@ -26,7 +27,7 @@ from labs.net.linux.units import Unit, Units
 from labs.net.netfilter import Netfilter
 from labs.net.process import SIGKILL, Process, Program, Scheduler
 
-__all__ = ["LinuxNode", "Node", "World"]
+__all__ = ["LinuxNode", "Node", "Oracle", "World"]
 
 
 SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254}  # /etc/iproute2/rt_scopes
@@ -58,6 +59,13 @@ class World(Protocol):
         """Unix time in seconds."""
 
 
+class Oracle(Protocol):
+    """Whoever knows the whole site and can say what would happen to a packet."""
+
+    def foresee(self, device: str, question: Question) -> Foresight:
+        """What would become of a packet that `device` sends. Changes nothing."""
+
+
 class LinuxNode:
     """One device. Public attributes are its parts; commands and services work on them."""
 
@@ -76,6 +84,7 @@ class LinuxNode:
         self.now = 0
         self.powered = False
         self.tracing = False
+        self.oracle: Oracle | None = None
         self.clock_offset_ns = 0
         self.booted_ns = 0
         self.files = FileSystem(files)

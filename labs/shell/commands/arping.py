@@ -1,4 +1,4 @@
-"""arping (iputils): who answers for an address on this network, and does anybody else use mine?
+"""arping (iputils): who answers for an address on this network, and whether anybody else uses mine.
 
 Before changing this file read RFC 826, RFC 5227 §2 and compare with the real tool: iputils 20221126.
 """
@@ -217,7 +217,7 @@ class _Run:
 
     def _send(self) -> None:
         operation = REPLY if self.options.answer else REQUEST
-        target_mac = self.interface.mac if self.options.answer else Mac(0 if self.neighbour == BROADCAST else self.neighbour)
+        target_mac = self.interface.mac if self.options.answer else self.neighbour  # as the real one fills it
         packet = ArpPacket(operation, self.interface.mac, self.source, target_mac, self.target)
         frame = Frame(self.neighbour, self.interface.mac, ETHERTYPE_ARP, packet)
         self.process.node.link.transmit(self.interface, frame)
@@ -234,7 +234,7 @@ class _Run:
             return False
         if not self.options.detect and packet.target != self.source:
             return False
-        if self.options.detect and packet.operation == REQUEST and packet.target != self.target and packet.target != ANY:
+        if self.options.detect and packet.operation == REQUEST and packet.target not in {self.target, ANY}:
             return False
         mine = frame.dst == self.interface.mac
         self.received += 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from labs.net.dhclient_leases import read_lease
 from labs.net.filesystem import FileError
 from labs.net.process import SIGTERM, Process, Program, Routine, Writer
 from labs.shell.daemons.dhcp_client import (
+    LEASE_FILE,
     DhcpClient,
     forget_lease,
     pid_file,
-    read_lease,
     remove_lease_address,
     running_client,
 )
@@ -140,7 +141,9 @@ def _background(process: Process, client: DhcpClient, *, sleep: bool) -> None:
             yield from client.pause()
         return (yield from client.keep())
 
-    node.spawn([*process.argv] if process.name == "dhclient" else ["dhclient", name], program, stdout=Writer(), directory="/")
+    node.spawn(
+        [*process.argv] if process.name == "dhclient" else ["dhclient", name], program, stdout=Writer(), directory="/"
+    )
 
 
 def _write_pid(process: Process, name: str) -> None:
@@ -172,7 +175,7 @@ def _stop(process: Process, name: str, *, release: bool, verbose: bool) -> int:
         return 1
     if verbose:
         process.error(*BANNER, *_listening(name, str(interface.mac)))
-    lease = read_lease(node.files, name, node.wall_clock(), node.now)
+    lease = read_lease(node.files.get(LEASE_FILE), name, node.wall_clock(), node.now)
     if lease is None:
         return 0
     if release:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from labs.model.addresses import IPv4
 from labs.net import dns
 from labs.net.dns import DnsMessage, Question, Record, RecordType, ResponseCode
+from labs.net.ipv4 import ANY
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import SocketError, connect
 from labs.shell.resolver import ResolveError, query, query_identifier, resolve, resolver_settings
@@ -86,7 +87,9 @@ def _read(arguments: list[str]) -> list[tuple[str, _Options]]:
                 lookups[-1] = (lookups[-1][0], replace(lookups[-1][1], kind=options.kind))
         elif word.upper() != "IN":
             lookups.append((word, replace(options)))
-    return [(name, replace(options, kind=own.kind)) for name, own in lookups] or [(".", replace(options, kind=int(RecordType.NS)))]
+    return [(name, replace(options, kind=own.kind)) for name, own in lookups] or [
+        (".", replace(options, kind=int(RecordType.NS)))
+    ]
 
 
 def _plus(options: _Options, word: str) -> None:
@@ -118,7 +121,7 @@ class _Outcome:
     """An answer with who gave it, or the lines about why there is none."""
 
     answer: DnsMessage | None = None
-    server: IPv4 = IPv4(0)
+    server: IPv4 = ANY
     elapsed_ns: int = 0
     size: int = 0
     unsendable: bool = False
@@ -129,7 +132,7 @@ def _ask(
 ) -> Generator[Wait, None, _Outcome]:
     """Try every server in turn; says on the way what went wrong."""
     outcome = _Outcome()
-    for attempt in range(options.tries):
+    for _ in range(options.tries):
         for server in servers:
             started = process.node.now
             ask = _query_tcp if options.tcp else _query_udp
@@ -138,11 +141,14 @@ def _ask(
                 size = len(dns.encode(answer))
                 return _Outcome(answer, server, process.node.now - started, size)
             where = f"{server}#{options.port}"
-            if answer == "Network is unreachable" or answer == "Operation not permitted":
+            if answer in ("Network is unreachable", "Operation not permitted"):
                 outcome.unsendable = True
                 name = message.questions[0].name
                 reason = "network unreachable" if answer.startswith("Network") else "permission denied"
-                process.print(f";; UDP setup with {where}({server}) for {name} failed: {reason}.", ";; no servers could be reached")
+                process.print(
+                    f";; UDP setup with {where}({server}) for {name} failed: {reason}.",
+                    ";; no servers could be reached",
+                )
             else:
                 words = {"Connection refused": "connection refused", "No route to host": "host unreachable"}
                 process.print(f";; communications error to {where}: {words.get(answer, answer)}")
@@ -222,9 +228,7 @@ def dig(process: Process) -> Routine:
     return status
 
 
-def _lookup(
-    process: Process, name: str, options: _Options, servers: list[IPv4]
-) -> Generator[Wait, None, _Outcome]:
+def _lookup(process: Process, name: str, options: _Options, servers: list[IPv4]) -> Generator[Wait, None, _Outcome]:
     outcome = _Outcome()
     for candidate in _candidates(process, name, search=options.search):
         outcome = yield from _ask(process, servers, _message(process, candidate, options), options)
@@ -266,7 +270,11 @@ def _report(
     if "question" in options.show:
         process.print(*([";; QUESTION SECTION:"] if comments else []))
         process.print(*(f";{_columns(q.name + '.', '', q.type, '')}".rstrip() for q in answer.questions))
-    for title, records in (("ANSWER", answer.answers), ("AUTHORITY", answer.authority), ("ADDITIONAL", answer.additional)):
+    for title, records in (
+        ("ANSWER", answer.answers),
+        ("AUTHORITY", answer.authority),
+        ("ADDITIONAL", answer.additional),
+    ):
         if records and title.lower() in options.show:
             process.print(*(["", f";; {title} SECTION:"] if comments else []))
             process.print(*(_columns(f"{r.name}.", str(r.ttl_s), r.type, _data(r)) for r in records))
@@ -286,8 +294,9 @@ def _banner(process: Process, options: _Options, servers: list[IPv4], *, first: 
 
 def _print_header(process: Process, answer: DnsMessage) -> None:
     names = (
-        ("qr", answer.response), ("aa", answer.authoritative), ("tc", answer.truncated), ("rd", answer.recursion_desired),
-        ("ra", answer.recursion_available), ("ad", answer.authentic_data), ("cd", answer.checking_disabled),
+        ("qr", answer.response), ("aa", answer.authoritative), ("tc", answer.truncated),
+        ("rd", answer.recursion_desired), ("ra", answer.recursion_available), ("ad", answer.authentic_data),
+        ("cd", answer.checking_disabled),
     )  # fmt: skip
     flags = " ".join(name for name, on in names if on)
     try:
@@ -355,7 +364,9 @@ def host(process: Process) -> Routine:
     """A short answer in sentences."""
     words = [word for word in process.argv[1:] if not word.startswith("-")]
     if not words or len(words) > 2 or len(words) != len(process.argv) - 1:
-        process.error("Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]", "            hostname [server]")
+        process.error(
+            "Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]", "            hostname [server]"
+        )
         return 1
     options = _Options(tries=2, search=True, servers=words[1:])
     name, kinds = _subject(words[0])
@@ -393,11 +404,11 @@ def _subject(word: str) -> tuple[str, list[int]]:
 def _print_sentences(process: Process, answer: DnsMessage, *, first: bool) -> None:
     for record in answer.answers:
         if record.type == RecordType.CNAME and first:
-            process.print(f"{record.name} is an alias for {record.data}.")
+            process.print(f"{record.name} is an alias for {record.data!s}.")
         elif record.type == RecordType.A:
-            process.print(f"{record.name} has address {record.data}")
+            process.print(f"{record.name} has address {record.data!s}")
         elif record.type == RecordType.PTR:
-            process.print(f"{record.name} domain name pointer {record.data}.")
+            process.print(f"{record.name} domain name pointer {record.data!s}.")
 
 
 def nslookup(process: Process) -> Routine:
@@ -427,11 +438,11 @@ def nslookup(process: Process) -> Routine:
         return 1
     for record in answer.answers:
         if record.type == RecordType.CNAME:
-            process.print(f"{record.name}\tcanonical name = {record.data}.")
+            process.print(f"{record.name}\tcanonical name = {record.data!s}.")
         elif record.type == RecordType.PTR:
-            process.print(f"{record.name}\tname = {record.data}.")
+            process.print(f"{record.name}\tname = {record.data!s}.")
         elif record.type == RecordType.A:
-            process.print(f"Name:\t{record.name}", f"Address: {record.data}")
+            process.print(f"Name:\t{record.name}", f"Address: {record.data!s}")
     process.print("")
     return 0
 

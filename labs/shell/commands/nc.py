@@ -59,7 +59,16 @@ class _Options:
 def _read(arguments: list[str]) -> tuple[_Options, list[str]]:
     options = _Options()
     words, operands = parse_options(arguments, "46CDdFhklNnrStUuvZzI:i:M:m:O:P:p:q:s:T:V:W:w:X:x:b")
-    flags = {"-l": "listen", "-u": "udp", "-z": "scan", "-v": "verbose", "-n": "numeric", "-k": "keep", "-N": "shut", "-d": "deaf"}
+    flags = {
+        "-l": "listen",
+        "-u": "udp",
+        "-z": "scan",
+        "-v": "verbose",
+        "-n": "numeric",
+        "-k": "keep",
+        "-N": "shut",
+        "-d": "deaf",
+    }
     for option, value in words:
         if option in flags:
             setattr(options, flags[option], True)
@@ -106,13 +115,8 @@ def nc(process: Process) -> Routine:
     """The program."""
     try:
         options, operands = _read(process.argv[1:])
-        if options.listen:
-            return (yield from _listen(process, options, operands))
-        if not operands or len(operands) > 2 or options.keep:
-            raise UsageError("")
-        if len(operands) == 1:
-            raise _Refusal("missing port number")
-        return (yield from _connect(process, options, operands[0], operands[1]))
+        run = _listen if options.listen else _connect
+        return (yield from run(process, options, operands))
     except UsageError as error:
         process.error(*([f"nc: {error}"] if str(error) else []), *USAGE)
         return 1
@@ -121,7 +125,12 @@ def nc(process: Process) -> Routine:
         return 1
 
 
-def _connect(process: Process, options: _Options, host: str, text: str) -> Routine:
+def _connect(process: Process, options: _Options, operands: list[str]) -> Routine:
+    if not operands or len(operands) > 2 or options.keep:
+        raise UsageError("")
+    if len(operands) == 1:
+        raise _Refusal("missing port number")
+    host, text = operands
     ports = _ports(text, options.protocol)
     if options.source and not process.node.ip.is_local(IPv4.parse(options.source)):
         raise _Refusal("bind failed: Cannot assign requested address")
@@ -129,12 +138,13 @@ def _connect(process: Process, options: _Options, host: str, text: str) -> Routi
         literal = IPv4.parse(host)
     except ValueError:
         literal = None
+    failure = f'getaddrinfo for host "{host}" port {text}: '
+    if options.numeric and literal is None:
+        raise _Refusal(failure + "Name or service not known")
     try:
-        if options.numeric and literal is None:
-            raise ResolveError("Name or service not known")
         address = literal or (yield from resolve(process, host))
     except ResolveError as error:
-        raise _Refusal(f'getaddrinfo for host "{host}" port {text}: {error}') from None
+        raise _Refusal(failure + str(error)) from None
     shown = host if literal is not None else f"{host} ({address})"
     status = 1
     for port in ports:
@@ -167,8 +177,14 @@ def _try_tcp(process: Process, options: _Options, address: IPv4, port: int, show
     if options.scan:
         connection.close(process.node.now)
         return 0
-    yield from relay(process, connection, shut=options.shut, quit_ns=options.quit_ns, timeout_ns=options.timeout_ns,
-                     deaf=options.deaf)
+    yield from relay(
+        process,
+        connection,
+        shut=options.shut,
+        quit_ns=options.quit_ns,
+        timeout_ns=options.timeout_ns,
+        deaf=options.deaf,
+    )
     return 0
 
 
@@ -221,7 +237,7 @@ def _try_udp(process: Process, options: _Options, address: IPv4, port: int, show
     source = IPv4.parse(options.source) if options.source else ANY
     socket = node.transport.udp_open(_port(options.port, "udp") if options.port else 0, source, program="nc")
     process.cleanup.append(lambda: node.transport.udp_close(socket))
-    if (options.verbose or options.scan) and not (yield from _udp_test(process, socket, address, port)):
+    if options.verbose and not (yield from _udp_test(process, socket, address, port)):
         return 1
     if options.verbose:
         process.error(f"Connection to {shown} {port} port {_service(options, port)} succeeded!")
@@ -318,7 +334,12 @@ def _listen(process: Process, options: _Options, operands: list[str]) -> Routine
             name = yield from _peer_name(process, options, connection.remote[0])
             process.error(f"Connection received on {name} {connection.remote[1]}")
         yield from relay(
-            process, connection, shut=options.shut, quit_ns=options.quit_ns, timeout_ns=options.timeout_ns, deaf=options.deaf
+            process,
+            connection,
+            shut=options.shut,
+            quit_ns=options.quit_ns,
+            timeout_ns=options.timeout_ns,
+            deaf=options.deaf,
         )
         if connection.state is not TcpState.CLOSED:
             connection.close(node.now)

@@ -1,6 +1,6 @@
 """ping (iputils): echo requests, what came back, and a summary.
 
-Before changing this file read RFC 1122 §3.2.2.6 and compare with the real tool: `iputils 20221126`, as Debian 12 ships it.
+Before changing this file read RFC 1122 §3.2.2.6 and compare with the real tool: iputils 20221126.
 """
 
 from __future__ import annotations

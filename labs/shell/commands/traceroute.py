@@ -35,8 +35,8 @@ MARKS = {
 }  # fmt: skip
 USAGE = (
     "Usage:",
-    "  traceroute [ -46FITn ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] [ -p port ]"
-    " [ -w MAX,HERE,NEAR ] [ -q nqueries ] host [ packetlen ]",
+    "  traceroute [ -46FITn ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] [ -p port ]",
+    "             [ -w MAX,HERE,NEAR ] [ -q nqueries ] host [ packetlen ]",
 )
 
 
@@ -155,7 +155,7 @@ def traceroute(process: Process) -> Routine:
         target = yield from resolve(process, name)
     except ResolveError as error:
         position = len(process.argv) - 1
-        process.error(f"{name}: {error}", f"Cannot handle \"host\" cmdline arg `{name}' on position 1 (argc {position})")
+        process.error(f"{name}: {error}", f'Cannot handle "host" cmdline arg `{name}\' on position 1 (argc {position})')
         return 2
     if options.device and options.device not in process.node.interfaces:
         process.error(f"setsockopt SO_BINDTODEVICE: No such device: {options.device}")
@@ -166,9 +166,9 @@ def traceroute(process: Process) -> Routine:
         process.error("", "connect: Network is unreachable")
         return 1
     trace = _Trace(process, options, target)
-    error = yield from trace.run()
-    if error is not None:
-        process.error("", f"send: {error}")
+    failure = yield from trace.run()
+    if failure is not None:
+        process.error("", f"send: {failure}")
         return 1
     process.print("")
     return 0

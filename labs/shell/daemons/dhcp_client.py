@@ -5,16 +5,14 @@ Before changing this file read RFC 2131 §4.4 and dhclient-script as Debian 12 s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.state import Route
 from labs.net import dhcp
+from labs.net.dhclient_leases import Lease, lease_of, lease_text, read_lease, spread, without_leases
 from labs.net.dhcp import DhcpMessage, MessageType, Option
 from labs.net.ethernet import BROADCAST, ETHERTYPE_IPV4, Frame
 from labs.net.filesystem import FileError, FileSystem
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["DhcpClient", "Lease", "pid_file", "read_lease", "running_client", "set_lifetime"]
+__all__ = ["LEASE_FILE", "DhcpClient", "ensure_directory", "pid_file", "running_client", "set_lifetime"]
 
 SECOND = 1_000_000_000
 TIMEOUT_S = 60  # dhclient.conf(5): timeout
@@ -38,63 +36,6 @@ SHORTEST_RETRY_NS = 60 * SECOND  # RFC 2131 §4.4.5
 LEASE_FILE = "/var/lib/dhcp/dhclient.leases"
 MAX_LEASE_FILE = 20_000
 REQUESTED = bytes((1, 28, 2, 3, 15, 6, 119, 12, 44, 47, 26, 121, 42))  # the request of Debian's dhclient.conf
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """What a server granted. Times are nanoseconds of simulated time; `until_ns` None means for ever."""
-
-    address: IPv4
-    netmask: IPv4
-    server: IPv4
-    routers: tuple[IPv4, ...] = ()
-    name_servers: tuple[IPv4, ...] = ()
-    domain: str = ""
-    search: str = ""
-    broadcast: IPv4 | None = None
-    mtu: int = 0
-    lease_s: int = 3600
-    renew_ns: int = 0
-    rebind_ns: int = 0
-    until_ns: int | None = None
-
-    @property
-    def interface_address(self) -> InterfaceAddress:
-        """The address with its prefix length."""
-        return InterfaceAddress(self.address, bin(self.netmask).count("1"))
-
-
-def lease_of(message: DhcpMessage, now: int) -> Lease:
-    """Read an offer or acknowledgement."""
-    lease_s = message.number(Option.LEASE_TIME, 3600)
-    renew_s = message.number(Option.RENEWAL_TIME, lease_s // 2)  # RFC 2131 §4.4.5
-    rebind_s = message.number(Option.REBINDING_TIME, lease_s * 7 // 8)
-    renew_s = renew_s * 3 // 4 + _spread(int(message.chaddr) + message.xid, renew_s // 4 + 1)
-    return Lease(
-        message.yiaddr,
-        message.address(Option.NETMASK) or _class_mask(message.yiaddr),
-        message.address(Option.SERVER_IDENTIFIER) or message.siaddr,
-        message.addresses(Option.ROUTER),
-        message.addresses(Option.DNS_SERVER),
-        message.text(Option.DOMAIN_NAME),
-        "",
-        message.address(Option.BROADCAST),
-        message.number(Option.MTU),
-        lease_s,
-        now + renew_s * SECOND,
-        now + rebind_s * SECOND,
-        None if lease_s == dhcp.FOREVER else now + lease_s * SECOND,
-    )
-
-
-def _class_mask(address: IPv4) -> IPv4:
-    """The mask that is assumed without option 1 (RFC 950 §2.1)."""
-    return IPv4(0xFF000000 if address >> 31 == 0 else 0xFFFF0000 if address >> 30 == 2 else 0xFFFFFF00)
-
-
-def _spread(seed: int, size: int) -> int:
-    """A number below `size` that looks drawn and is the same in every replay."""
-    return (seed * 2_654_435_761 >> 7) % 65_521 % max(size, 1)
 
 
 def pid_file(interface: str) -> str:
@@ -127,77 +68,6 @@ def set_lifetime(node: LinuxNode, interface: Interface, address: InterfaceAddres
     node.call_at(until_ns, expire)
 
 
-_BLOCK = re.compile(r"lease \{(.*?)\n\}", re.DOTALL)
-_LINE = re.compile(r"\s*(interface|fixed-address|option ([a-z-]+)|renew|rebind|expire) (.*);")
-
-
-def read_lease(files: FileSystem, interface: str, wall_s: float, now: int) -> Lease | None:
-    """The newest lease of an interface in the lease file that has not expired."""
-    for block in reversed(_BLOCK.findall(files.get(LEASE_FILE))):
-        values = {(m[2] or m[1]): m[3].strip('"') for m in map(_LINE.fullmatch, block.splitlines()) if m}
-        if values.get("interface") == interface:
-            return _lease_from(values, wall_s, now)
-    return None
-
-
-def _lease_from(values: dict[str, str], wall_s: float, now: int) -> Lease | None:
-    def addresses(key: str) -> tuple[IPv4, ...]:
-        return tuple(IPv4.parse(part.strip()) for part in values.get(key, "").split(",") if part.strip())
-
-    def when(key: str) -> int | None:
-        if values.get(key) == "never":
-            return None
-        date = datetime.strptime(values[key].partition(" ")[2], "%Y/%m/%d %H:%M:%S").replace(tzinfo=UTC)
-        return now + int((date.timestamp() - wall_s) * SECOND)
-
-    try:
-        until = when("expire")
-        lease = Lease(
-            addresses("fixed-address")[0],
-            addresses("subnet-mask")[0],
-            addresses("dhcp-server-identifier")[0],
-            addresses("routers"),
-            addresses("domain-name-servers"),
-            values.get("domain-name", ""),
-            "",
-            next(iter(addresses("broadcast-address")), None),
-            int(values.get("interface-mtu", "0")),
-            int(values.get("dhcp-lease-time", "3600")),
-            when("renew") or now,
-            when("rebind") or now,
-            until,
-        )
-    except (ValueError, KeyError, IndexError):
-        return None
-    return lease if until is None or until > now else None
-
-
-def lease_text(interface: str, lease: Lease, wall_s: float, now: int) -> str:
-    """One block of the lease file."""
-
-    def date(at_ns: int | None) -> str:
-        if at_ns is None:
-            return "never"
-        moment = datetime.fromtimestamp(wall_s + (at_ns - now) / SECOND, tz=UTC)
-        return f"{moment.isoweekday() % 7} {moment:%Y/%m/%d %H:%M:%S}"
-
-    lines = [f'interface "{interface}";', f"fixed-address {lease.address};", f"option subnet-mask {lease.netmask};"]
-    if lease.routers:
-        lines.append(f"option routers {','.join(map(str, lease.routers))};")
-    lines += [f"option dhcp-lease-time {lease.lease_s};", "option dhcp-message-type 5;"]
-    if lease.name_servers:
-        lines.append(f"option domain-name-servers {','.join(map(str, lease.name_servers))};")
-    lines.append(f"option dhcp-server-identifier {lease.server};")
-    if lease.mtu:
-        lines.append(f"option interface-mtu {lease.mtu};")
-    if lease.broadcast is not None:
-        lines.append(f"option broadcast-address {lease.broadcast};")
-    if lease.domain:
-        lines.append(f'option domain-name "{lease.domain}";')
-    lines += [f"renew {date(lease.renew_ns)};", f"rebind {date(lease.rebind_ns)};", f"expire {date(lease.until_ns)};"]
-    return "lease {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
-
-
 class DhcpClient:
     """The client of one interface. It runs in one process at a time: first the caller's, then one in the background."""
 
@@ -206,7 +76,7 @@ class DhcpClient:
         self.interface = interface
         self.lease: Lease | None = None
         self._verbose = verbose
-        self._xid = _spread(int(interface.mac) + self.node.now // SECOND, 65_521) << 16 | (int(interface.mac) & 0xFFFF)
+        self._xid = spread(int(interface.mac) + self.node.now // SECOND, 65_521) << 16 | (int(interface.mac) & 0xFFFF)
         self.adopt(process)
 
     def adopt(self, process: Process) -> None:
@@ -236,7 +106,7 @@ class DhcpClient:
     def acquire(self) -> Generator[Wait, None, bool]:
         """INIT-REBOOT with a remembered lease, else INIT: True when bound. Gives up after a minute."""
         node = self.node
-        known = read_lease(node.files, self.interface.name, node.wall_clock(), node.now)
+        known = read_lease(node.files.get(LEASE_FILE), self.interface.name, node.wall_clock(), node.now)
         if known is not None:
             answer = yield from self._request(known.address, None, self.node.now + REBOOT_TIMEOUT_S * SECOND)
             if answer is not None and answer.type is MessageType.ACK:
@@ -253,9 +123,7 @@ class DhcpClient:
             interval_s = self._interval(interval_s, round_)
             interval_s = min(interval_s, TIMEOUT_S + 1 - elapsed_s)
             round_ += 1
-            self.say(
-                f"DHCPDISCOVER on {self.interface.name} to 255.255.255.255 port 67 interval {interval_s}"
-            )
+            self.say(f"DHCPDISCOVER on {self.interface.name} to 255.255.255.255 port 67 interval {interval_s}")
             self._broadcast(MessageType.DISCOVER, elapsed_s, requested=wish)
             deadline = node.now + interval_s * SECOND
             offer = yield from self._answer(deadline, MessageType.OFFER)
@@ -276,9 +144,9 @@ class DhcpClient:
         """Seconds until the next try: random exponential backoff, drawn from the hardware address."""
         draw = int(self.interface.mac) + self._xid + 7919 * round_
         if not last_s:
-            return 4 + _spread(draw, 5)
-        interval = last_s + _spread(draw, 2 * last_s)
-        return interval if interval <= CUTOFF_S else CUTOFF_S // 2 + _spread(draw, CUTOFF_S)
+            return 4 + spread(draw, 5)
+        interval = last_s + spread(draw, 2 * last_s)
+        return interval if interval <= CUTOFF_S else CUTOFF_S // 2 + spread(draw, CUTOFF_S)
 
     def _request(self, address: IPv4, server: IPv4 | None, deadline: int) -> Generator[Wait, None, DhcpMessage | None]:
         """Ask for one address by broadcast, again every few seconds; the ACK or NAK, or None."""
@@ -512,9 +380,8 @@ def _remember(node: LinuxNode, interface: str, lease: Lease) -> None:
 
 def forget_lease(node: LinuxNode, interface: str) -> None:
     """Take the leases of an interface out of the lease file."""
-    kept = [b for b in _BLOCK.findall(node.files.get(LEASE_FILE)) if f'interface "{interface}"' not in b]
     if node.files.is_file(LEASE_FILE):
-        node.files.write(LEASE_FILE, "".join(f"lease {{{block}\n}}\n" for block in kept))
+        node.files.write(LEASE_FILE, without_leases(node.files.get(LEASE_FILE), interface))
 
 
 def ensure_directory(files: FileSystem, path: str) -> None:
@@ -525,5 +392,3 @@ def ensure_directory(files: FileSystem, path: str) -> None:
     if not files.is_directory(path):
         with suppress(FileError):
             files.make_directory(path)
-
-

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from labs.model.addresses import IPv4
 from labs.net.dhcp import SERVER_PORT
 from labs.net.dnsmasq_conf import QUIET, DnsmasqConf, DnsmasqError, parse_dnsmasq
 from labs.net.filesystem import FileError
-from labs.net.ipv4 import ANY, IPv4
+from labs.net.ipv4 import ANY
 from labs.net.linux.units import Unit
 from labs.net.process import SIGHUP, SIGTERM, Interrupt, Process, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, UdpSocket, listen

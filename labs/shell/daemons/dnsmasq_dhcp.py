@@ -6,15 +6,17 @@ and log lines these are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4, Mac, Network
+from labs.model.addresses import IPv4, Mac
 from labs.net import dhcp
+from labs.net import dhcp_plan as plan
 from labs.net.dhcp import DhcpMessage, MessageType, Option
-from labs.net.dnsmasq_conf import ADDRESS_OPTIONS, DEFAULT_LEASE_S, NUMBER_OPTIONS, DhcpHost, DhcpRange, DnsmasqConf
+from labs.net.dhcp_plan import Context, lease_time_text
+from labs.net.dnsmasq_conf import ADDRESS_OPTIONS
+from labs.net.dnsmasq_values import DEFAULT_LEASE_S, DhcpHost, DhcpRange, DnsmasqConf
 from labs.net.ethernet import BROADCAST
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_UDP, Ipv4Packet
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
     from labs.net.sockets import Datagram, EchoSocket
 
-__all__ = ["DhcpServer", "lease_time_text"]
+__all__ = ["DhcpServer"]
 
 SECOND = 1_000_000_000
 PING_WAIT_NS = 3 * SECOND  # PING_WAIT, config.h
@@ -36,22 +38,6 @@ PING_CACHE_NS = 30 * SECOND  # PING_CACHE_TIME
 DECLINE_NS = 600 * SECOND  # DECLINE_BACKOFF
 MAX_LEASES = 1000  # MAXLEASES
 MAX_PENDING = 64
-_LEGAL_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*")
-
-
-class _Context(NamedTuple):
-    """A range as it applies on an interface: our address there and the network."""
-
-    pool: DhcpRange
-    local: IPv4
-    network: Network
-
-    @property
-    def broadcast(self) -> IPv4:
-        """What clients are told."""
-        given = self.pool.broadcast or self.network.broadcast
-        assert isinstance(given, IPv4)
-        return given
 
 
 @dataclass(slots=True)
@@ -60,23 +46,11 @@ class _Offer:
 
     message: DhcpMessage
     datagram: Datagram
-    contexts: list[_Context]
+    contexts: list[Context]
     candidates: Iterator[IPv4]
     address: IPv4
     socket: EchoSocket
     deadline_ns: int
-
-
-def lease_time_text(seconds: int) -> str:
-    """A lease time as dnsmasq logs it (prettyprint_time)."""
-    if seconds == dhcp.FOREVER:
-        return "infinite"
-    text = ""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            text += f"{seconds // size}{unit}"
-            seconds %= size
-    return text + (f"{seconds}s" if seconds or not text else "")
 
 
 class DhcpServer:
@@ -161,11 +135,11 @@ class DhcpServer:
         if not any(isinstance(a.address, IPv4) for a in interface.addresses):
             self._log(f"DHCP packet received on {interface.name} which has no address")
             return
-        contexts = self._contexts(interface)
+        contexts = plan.contexts(self._conf, interface.addresses)
         if not contexts:
             self._log(f"no address range available for DHCP request via {interface.name}")
             return
-        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+        host = plan.client_host(self._conf, message)
         if host is not None and host.ignore:
             self._packet(message, datagram, "", "ignored")
             return
@@ -179,28 +153,16 @@ class DhcpServer:
         if handler is not None:
             handler(message, datagram, contexts)
 
-    def _contexts(self, interface: Interface) -> list[_Context]:
-        """Ranges in the networks of the interface (complete_context)."""
-        found = []
-        for address in interface.addresses:
-            local = address.address
-            if not isinstance(local, IPv4):
-                continue
-            for pool in self._conf.ranges:
-                mask = pool.netmask if pool.netmask is not None else address.network.netmask
-                network = Network.of(local, bin(int(mask)).count("1"))
-                if pool.start in network and (pool.end is None or pool.end in network):
-                    found.append(_Context(pool, local, network))
-        return found
-
     # Choosing
 
     def _reserved(self, address: IPv4) -> bool:
         return self._conf.host_at(address) is not None
 
-    def _usable(self, contexts: list[_Context], address: IPv4) -> bool:
+    def _usable(self, contexts: list[Context], address: IPv4) -> bool:
         """In a range and no address of ours (address_available)."""
-        inside = any(address in context.pool or (context.pool.end is None and self._reserved(address)) for context in contexts)
+        inside = any(
+            address in context.pool or (context.pool.end is None and self._reserved(address)) for context in contexts
+        )
         return inside and not self._node.ip.is_local(address)
 
     def _free(self, address: IPv4) -> bool:
@@ -213,7 +175,7 @@ class DhcpServer:
             and all(offer.address != address for offer in self._offers)
         )
 
-    def _candidates(self, message: DhcpMessage, contexts: list[_Context]) -> Iterator[IPv4]:
+    def _candidates(self, message: DhcpMessage, contexts: list[Context]) -> Iterator[IPv4]:
         wish = message.address(Option.REQUESTED_ADDRESS)
         if wish is not None and self._usable(contexts, wish) and self._free(wish):
             yield wish
@@ -228,29 +190,7 @@ class DhcpServer:
             epoch = self._epoch.get(pool, 0)
             yield from dhcp.candidates(message.chaddr, pool.start, pool.end, self._free, epoch=epoch, after=after)
 
-    # Messages
-
-    def _packet(self, message: DhcpMessage, datagram: Datagram, address: object, error: str = "", kind: str = "") -> None:
-        name = kind or f"DHCP{message.type.name if message.type is not None else ''}"
-        where = f"{address} " if address else ""
-        self._log(f"{name}({datagram.interface}) {where}{message.chaddr} {error}")
-
-    def _discover(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
-        wish = message.address(Option.REQUESTED_ADDRESS)
-        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
-        lease = self.table.of(message.chaddr)
-        fixed = self._fixed(host, message.chaddr, contexts)
-        if fixed is not None:
-            self._send_offer(message, datagram, contexts, fixed)
-            return
-        if lease is not None and self._usable(contexts, lease.address) and not self._reserved(lease.address):
-            self._send_offer(message, datagram, contexts, lease.address)
-            return
-        if any(offer.message.chaddr == message.chaddr for offer in self._offers):
-            return
-        self._try_next(message, datagram, contexts, self._candidates(message, contexts), wish)
-
-    def _fixed(self, host: DhcpHost | None, mac: Mac, contexts: list[_Context]) -> IPv4 | None:
+    def _fixed(self, host: DhcpHost | None, mac: Mac, contexts: list[Context]) -> IPv4 | None:
         """The reserved address of a client, unless there is a reason against it."""
         if host is None or host.address is None or not any(host.address in context.network for context in contexts):
             return None
@@ -265,11 +205,69 @@ class DhcpServer:
             return address
         return None
 
+    def _objection(
+        self,
+        message: DhcpMessage,
+        contexts: list[Context],
+        address: IPv4,
+        lease: ServerLease | None,
+        *,
+        selecting: bool,
+    ) -> str:
+        """Why a client may not have an address, in dnsmasq's words; empty where it may."""
+        host = plan.client_host(self._conf, message)
+        reserved = host.address if host is not None else None
+        holder = self.table.at(address)
+        owner = self._conf.host_at(address)
+        if not any(address in context.network for context in contexts):
+            return "wrong network"
+        if not self._usable(contexts, address) and reserved != address:
+            return "address not available"
+        if (
+            not selecting
+            and reserved is not None
+            and reserved != address
+            and not self._node.ip.is_local(reserved)
+            and self.table.at(reserved) in (None, lease)
+        ):
+            return "static lease available"
+        if owner is not None and owner is not host:
+            return "address reserved"
+        if lease is None and holder is not None:
+            return "address in use"
+        if lease is None and len(self.table.leases) >= MAX_LEASES:
+            return "no leases left"
+        return ""
+
+    # Messages
+
+    def _packet(
+        self, message: DhcpMessage, datagram: Datagram, address: object, error: str = "", kind: str = ""
+    ) -> None:
+        name = kind or f"DHCP{message.type.name if message.type is not None else ''}"
+        where = f"{address} " if address else ""
+        self._log(f"{name}({datagram.interface}) {where}{message.chaddr} {error}")
+
+    def _discover(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
+        wish = message.address(Option.REQUESTED_ADDRESS)
+        host = plan.client_host(self._conf, message)
+        lease = self.table.of(message.chaddr)
+        fixed = self._fixed(host, message.chaddr, contexts)
+        if fixed is not None:
+            self._send_offer(message, datagram, contexts, fixed)
+            return
+        if lease is not None and self._usable(contexts, lease.address) and not self._reserved(lease.address):
+            self._send_offer(message, datagram, contexts, lease.address)
+            return
+        if any(offer.message.chaddr == message.chaddr for offer in self._offers):
+            return
+        self._try_next(message, datagram, contexts, self._candidates(message, contexts), wish)
+
     def _try_next(
         self,
         message: DhcpMessage,
         datagram: Datagram,
-        contexts: list[_Context],
+        contexts: list[Context],
         candidates: Iterator[IPv4],
         wish: IPv4 | None,
     ) -> None:
@@ -295,18 +293,12 @@ class DhcpServer:
         wish = offer.message.address(Option.REQUESTED_ADDRESS)
         self._try_next(offer.message, offer.datagram, offer.contexts, offer.candidates, wish)
 
-    def _send_offer(
-        self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context], address: IPv4
-    ) -> None:
+    def _send_offer(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context], address: IPv4) -> None:
         self._packet(message, datagram, message.address(Option.REQUESTED_ADDRESS) or "")
         self._packet(message, datagram, address, kind="DHCPOFFER")
-        self._reply(message, datagram, self._context_of(contexts, address), address, MessageType.OFFER)
+        self._reply(message, datagram, plan.context_of(contexts, address), address, MessageType.OFFER)
 
-    def _context_of(self, contexts: list[_Context], address: IPv4) -> _Context:
-        inside = (context for context in contexts if address in context.pool)
-        return next(inside, next((c for c in contexts if address in c.network), contexts[0]))
-
-    def _request(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+    def _request(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         server = message.address(Option.SERVER_IDENTIFIER)
         wish = message.address(Option.REQUESTED_ADDRESS)
         lease = self.table.of(message.chaddr)
@@ -340,41 +332,7 @@ class DhcpServer:
             self._packet(message, datagram, address, complaint, kind="DHCPNAK")
             self._refuse(message, datagram, contexts[0], complaint)
             return
-        self._grant(message, datagram, self._context_of(contexts, address), address)
-
-    def _objection(
-        self,
-        message: DhcpMessage,
-        contexts: list[_Context],
-        address: IPv4,
-        lease: ServerLease | None,
-        *,
-        selecting: bool,
-    ) -> str:
-        """Why a client may not have an address, in dnsmasq's words; empty where it may."""
-        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
-        reserved = host.address if host is not None else None
-        holder = self.table.at(address)
-        owner = self._conf.host_at(address)
-        if not any(address in context.network for context in contexts):
-            return "wrong network"
-        if not self._usable(contexts, address) and reserved != address:
-            return "address not available"
-        if (
-            not selecting
-            and reserved is not None
-            and reserved != address
-            and not self._node.ip.is_local(reserved)
-            and self.table.at(reserved) in (None, lease)
-        ):
-            return "static lease available"
-        if owner is not None and owner is not host:
-            return "address reserved"
-        if lease is None and holder is not None:
-            return "address in use"
-        if lease is None and len(self.table.leases) >= MAX_LEASES:
-            return "no leases left"
-        return ""
+        self._grant(message, datagram, plan.context_of(contexts, address), address)
 
     def _drop(self, lease: ServerLease) -> None:
         self.table.remove(lease)
@@ -388,27 +346,10 @@ class DhcpServer:
         except FileError as error:
             self._log(f"failed to write {path}: {error} (retry in 60s)")
 
-    def _lease_time(self, message: DhcpMessage, context: _Context) -> int:
-        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
-        allowed = host.lease_s if host is not None and host.lease_s is not None else context.pool.lease_s
-        allowed = DEFAULT_LEASE_S if allowed is None else allowed
-        wanted = message.number(Option.LEASE_TIME, dhcp.FOREVER)
-        return allowed if wanted >= allowed else max(wanted, 120)
-
-    def _name_for(self, message: DhcpMessage, address: IPv4) -> str:
-        """The name a client gets: the configured one, else the one it gives, if it is free and legal."""
-        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
-        name = host.name if host is not None and host.name else message.text(Option.HOSTNAME)
-        if host is None or not host.name:
-            domain = f".{self._conf.domain}"
-            name = name[: -len(domain)] if self._conf.domain and name.lower().endswith(domain) else name
-            name = name if _LEGAL_NAME.fullmatch(name) and "." not in name and len(name) <= 63 else ""
-        return name.lower() if name else ""
-
-    def _grant(self, message: DhcpMessage, datagram: Datagram, context: _Context, address: IPv4) -> None:
-        seconds = self._lease_time(message, context)
+    def _grant(self, message: DhcpMessage, datagram: Datagram, context: Context, address: IPv4) -> None:
+        seconds = plan.lease_seconds(self._conf, message, context)
         expires = 0 if seconds == dhcp.FOREVER else int(self._node.wall_clock()) + seconds
-        name = self._name_for(message, address)
+        name = plan.client_name(self._conf, message)
         if name:
             other = self.table.named(name)
             if other is not None and other.mac != message.chaddr:
@@ -426,14 +367,14 @@ class DhcpServer:
             )
         self._reply(message, datagram, context, address, MessageType.ACK)
 
-    def _release(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+    def _release(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         lease = self.table.of(message.chaddr)
         known = lease is not None and lease.address == message.ciaddr
         self._packet(message, datagram, message.ciaddr, "" if known else "unknown lease")
         if known and lease is not None:
             self._drop(lease)
 
-    def _decline(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+    def _decline(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         wish = message.address(Option.REQUESTED_ADDRESS)
         if wish is None:
             return
@@ -445,10 +386,10 @@ class DhcpServer:
             self._log(f"disabling DHCP static address {wish} for 10m")
         self._declined[wish] = self._node.now + DECLINE_NS
 
-    def _inform(self, message: DhcpMessage, datagram: Datagram, contexts: list[_Context]) -> None:
+    def _inform(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         self._packet(message, datagram, message.ciaddr)
         self._packet(message, datagram, message.ciaddr, kind="DHCPACK")
-        context = self._context_of(contexts, message.ciaddr)
+        context = plan.context_of(contexts, message.ciaddr)
         self._reply(message, datagram, context, message.ciaddr, MessageType.ACK, lease=False)
 
     # Answers
@@ -457,7 +398,7 @@ class DhcpServer:
         self,
         message: DhcpMessage,
         datagram: Datagram,
-        context: _Context,
+        context: Context,
         address: IPv4,
         kind: MessageType,
         *,
@@ -468,13 +409,15 @@ class DhcpServer:
             (Option.SERVER_IDENTIFIER, dhcp.pack_addresses(context.local)),
         ]
         if lease:
-            seconds = self._lease_time(message, context)
+            seconds = plan.lease_seconds(self._conf, message, context)
             options.append((Option.LEASE_TIME, dhcp.pack_number(seconds)))
             if seconds != dhcp.FOREVER:
                 options.append((Option.RENEWAL_TIME, dhcp.pack_number(seconds // 2)))
                 options.append((Option.REBINDING_TIME, dhcp.pack_number(seconds * 7 // 8)))
         wanted = message.get(Option.PARAMETER_LIST)
-        told = self._told(message, context, address)
+        host = plan.client_host(self._conf, message)
+        name = plan.client_name(self._conf, message) if kind is MessageType.ACK or (host and host.name) else ""
+        told = plan.told(self._conf, message, context, name=name)
         options += [(code, value) for code, value in told.items() if wanted is None or code in wanted]
         if self._conf.log_dhcp:
             self._log_options(message, options)
@@ -491,52 +434,20 @@ class DhcpServer:
         )
         self._send(answer, datagram, context.local)
 
-    def _told(self, message: DhcpMessage, context: _Context, address: IPv4) -> dict[int, bytes]:
-        """Every option a client may ask for: what dnsmasq knows by itself, changed by the configuration."""
-        conf = self._conf
-        netmask = context.network.netmask
-        assert isinstance(netmask, IPv4)
-        told: dict[int, bytes] = {
-            Option.NETMASK: dhcp.pack_addresses(netmask),
-            Option.BROADCAST: dhcp.pack_addresses(context.broadcast),
-            Option.ROUTER: dhcp.pack_addresses(context.local),
-        }
-        if conf.port:
-            told[Option.DNS_SERVER] = dhcp.pack_addresses(context.local)
-        if conf.domain:
-            told[Option.DOMAIN_NAME] = conf.domain.encode()
-        name = self._name_for(message, address)
-        if name:
-            host = conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
-            if host is not None and host.name:
-                told[Option.HOSTNAME] = name.encode()
-        tags = self._tags(message, context)
-        for option in sorted(conf.options, key=lambda item: bool(item.tags)):
-            if all(_matches(tag, tags) for tag in option.tags):
-                value = _option_bytes(option.number, option.values, context.local)
-                if value:
-                    told[option.number] = value
-                else:
-                    told.pop(option.number, None)
-        return told
-
-    def _tags(self, message: DhcpMessage, context: _Context) -> set[str]:
-        host = self._conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
-        tags = {context.pool.set_tag} | (set(host.set_tags) | {"known"} if host is not None else set())
-        return tags - {""}
-
     def _log_options(self, message: DhcpMessage, options: list[tuple[int, bytes]]) -> None:
         for code, value in options:
             text = ".".join(str(byte) for byte in value) if code in ADDRESS_OPTIONS else value.hex(":")
             self._log(f"{message.xid} sent size:{len(value):3d} option:{int(code):3d} {text}")
 
-    def _refuse(self, message: DhcpMessage, datagram: Datagram, context: _Context, complaint: str) -> None:
+    def _refuse(self, message: DhcpMessage, datagram: Datagram, context: Context, complaint: str) -> None:
         options = (
             (int(Option.MESSAGE_TYPE), bytes([MessageType.NAK])),
             (int(Option.SERVER_IDENTIFIER), dhcp.pack_addresses(context.local)),
             (int(Option.MESSAGE), complaint.encode()),
         )
-        answer = DhcpMessage(dhcp.BOOTREPLY, message.xid, message.chaddr, options, giaddr=message.giaddr, broadcast=True)
+        answer = DhcpMessage(
+            dhcp.BOOTREPLY, message.xid, message.chaddr, options, giaddr=message.giaddr, broadcast=True
+        )
         self._send(answer, datagram, context.local)
 
     def _send(self, answer: DhcpMessage, datagram: Datagram, local: IPv4) -> None:
@@ -555,7 +466,9 @@ class DhcpServer:
             target = LIMITED_BROADCAST
         else:
             self._introduce(interface, answer.yiaddr, answer.chaddr)
-        packet = Ipv4Packet(local, target, PROTO_UDP, UdpDatagram(dhcp.SERVER_PORT, port, dhcp.encode(answer)), tos=0xC0)
+        packet = Ipv4Packet(
+            local, target, PROTO_UDP, UdpDatagram(dhcp.SERVER_PORT, port, dhcp.encode(answer)), tos=0xC0
+        )
         error = node.ip.output(packet, interface=way)
         if error is not None:
             self._log(f"Error sending DHCP packet to {target}: {error}")
@@ -570,17 +483,3 @@ class DhcpServer:
             entry.mac = mac
             entry.state = NeighbourState.STALE
             entry.serial += 1
-
-
-def _matches(tag: str, tags: set[str]) -> bool:
-    return tag[1:] not in tags if tag.startswith("!") else tag in tags
-
-
-def _option_bytes(number: int, values: tuple[str, ...], local: IPv4) -> bytes:
-    """The value of a `dhcp-option` line; 0.0.0.0 stands for the server itself."""
-    if number in ADDRESS_OPTIONS:
-        addresses = [IPv4.parse(value) for value in values if value]
-        return dhcp.pack_addresses(*(local if address == ANY else address for address in addresses))
-    if number in NUMBER_OPTIONS and len(values) == 1 and values[0].isdecimal():
-        return dhcp.pack_number(int(values[0]) & (1 << 8 * NUMBER_OPTIONS[number]) - 1, NUMBER_OPTIONS[number])
-    return ",".join(values).encode()

@@ -62,7 +62,9 @@ class _Local(NamedTuple):
 class DnsServer:
     """Answers DNS queries."""
 
-    def __init__(self, node: LinuxNode, conf: DnsmasqConf, table: LeaseTable | None, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, node: LinuxNode, conf: DnsmasqConf, table: LeaseTable | None, log: Callable[[str], None]
+    ) -> None:
         self._node = node
         self._conf = conf
         self._table = table
@@ -80,7 +82,7 @@ class DnsServer:
         found = []
         for path in paths:
             for address, names in hosts_entries(self._node.files.get(path)):
-                every = [name for name in names]
+                every = list(names)
                 if conf.expand_hosts and conf.domain:
                     every += [f"{name}.{conf.domain}" for name in names if "." not in name]
                 found.append((address, tuple(every), path))
@@ -111,7 +113,9 @@ class DnsServer:
         leased = [address for address, other in self._lease_names() if dns.same_name(other, name)]
         if leased:
             return leased[:1], "DHCP", name
-        records = [record.address for record in self._conf.host_records if any(dns.same_name(name, n) for n in record.names)]
+        records = [
+            record.address for record in self._conf.host_records if any(dns.same_name(name, n) for n in record.names)
+        ]
         addresses = [address for address in records if address is not None]
         return (addresses, "config", name) if addresses else None
 
@@ -163,7 +167,9 @@ class DnsServer:
                 return _Local((Record(name, RecordType.PTR, 0, leased),), "DHCP", f"{address} is {leased}")
         for record in self._conf.host_records:
             if record.address == address:
-                return _Local((Record(name, RecordType.PTR, 0, record.names[0]),), "config", f"{address} is {record.names[0]}")
+                return _Local(
+                    (Record(name, RecordType.PTR, 0, record.names[0]),), "config", f"{address} is {record.names[0]}"
+                )
         if self._conf.bogus_priv and any(address in network for network in PRIVATE):
             return _Local((), "config", f"{address} is NXDOMAIN", ResponseCode.NXDOMAIN)
         return None
@@ -200,7 +206,8 @@ class DnsServer:
     def _servers(self, name: str) -> list[Server] | None:
         """Who is asked for a name: the servers of the longest domain that fits. None: nobody, it does not exist."""
         conf = self._conf
-        best, chosen = -1, []
+        best = -1
+        chosen: list[Server] = []
         for server in conf.servers:
             for domain in server.domains:
                 fits = (domain == "" and "." not in name) or (domain and _below(name, domain))
@@ -279,7 +286,7 @@ class DnsServer:
 
     def _log_answer(self, name: str, answer: DnsMessage, code: int) -> None:
         for record in answer.answers:
-            shown = "<CNAME>" if record.type == RecordType.CNAME else record.data
+            shown = "<CNAME>" if record.type == RecordType.CNAME else str(record.data)
             self._say(f"reply {record.name} is {shown}")
         if not answer.answers:
             words = {ResponseCode.NOERROR: "NODATA", ResponseCode.NXDOMAIN: "NXDOMAIN"}

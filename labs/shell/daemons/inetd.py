@@ -1,6 +1,7 @@
-"""inetd: accepts connections on the ports of /etc/inetd.conf and runs a program for each, with the connection as its streams.
+"""inetd: runs a program of /etc/inetd.conf for each connection, with the connection as its standard input and output.
 
-Read first: inetd(8). Simulated are `stream tcp nowait` lines; a bad line is logged and left out, as the real one does.
+Read first: inetd(8). A bad line is logged and left out, as the real one does. On `dgram udp` lines the
+program gets one datagram to read, and what it prints is one datagram back.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import posixpath
 from typing import NamedTuple
 
 from labs.net.linux.units import Unit
-from labs.net.process import Interrupt, Pipe, Process, Program, Routine, Wait, Writer
+from labs.net.process import SIGKILL, Interrupt, Pipe, Process, Program, Routine, Wait, Writer
 from labs.net.service_names import port_number
-from labs.net.sockets import SocketError, TcpListener, listen
+from labs.net.sockets import Datagram, SocketError, TcpListener, UdpSocket, listen
 from labs.net.tcp import TcpConnection
 from labs.shell.registry import command
 
@@ -24,6 +25,7 @@ MAX_CLIENTS = 64
 class Line(NamedTuple):
     """One service: the port and the command line that serves it."""
 
+    protocol: str
     port: int
     argv: tuple[str, ...]
 
@@ -38,16 +40,30 @@ def _read(process: Process, text: str) -> list[Line]:
             process.print(f"{CONFIG}:{number}: incomplete entry")
             continue
         service, kind, protocol, wait, _, path, *argv = words
-        port = port_number(protocol.rstrip("46"), service)
-        if (kind, protocol.rstrip("46"), wait) != ("stream", "tcp", "nowait"):
+        protocol = protocol.rstrip("46")
+        port = port_number(protocol, service)
+        if (kind, protocol, wait.partition(".")[0]) not in (("stream", "tcp", "nowait"), ("dgram", "udp", "wait")):
             process.print(f"{CONFIG}:{number}: {kind}/{protocol}/{wait} is not simulated here")
         elif port is None:
             process.print(f"{service}/{protocol}: unknown service")
         elif command(posixpath.basename(path)) is None:
             process.print(f"{CONFIG}:{number}: {path}: No such file or directory")
         else:
-            lines.append(Line(port, (posixpath.basename(path), *argv[1:])))
+            lines.append(Line(protocol, port, (posixpath.basename(path), *argv[1:])))
     return lines
+
+
+class _Reply(Writer):
+    """Standard output of a program that serves one datagram."""
+
+    def __init__(self, socket: UdpSocket, asked: Datagram, process: Process) -> None:
+        self._socket = socket
+        self._asked = asked
+        self._transport = process.node.transport
+
+    def write(self, text: str) -> None:
+        """Send."""
+        self._transport.udp_send(self._socket, self._asked.source, self._asked.sport, text.encode())
 
 
 class _Connection(Writer):
@@ -71,7 +87,7 @@ def _serve(connection: TcpConnection, argv: tuple[str, ...]) -> Program:
         assert program is not None
         stdin = Pipe()
         served = node.spawn(list(argv), program, stdin=stdin, stdout=_Connection(connection, process), directory="/")
-        process.cleanup.append(lambda: served.kill(9))
+        process.cleanup.append(lambda: served.kill(SIGKILL))
         while served.running:
             data = connection.receive()
             if data:
@@ -94,14 +110,26 @@ def inetd(process: Process) -> Routine:
     """The daemon."""
     node = process.node
     listeners: list[tuple[TcpListener, Line]] = []
+    sockets: list[tuple[UdpSocket, Line]] = []
     for line in _read(process, node.files.get(CONFIG)):
         try:
-            listeners.append((listen(process, line.port), line))
+            if line.protocol == "udp":
+                sockets.append((_bind(process, line.port), line))
+            else:
+                listeners.append((listen(process, line.port), line))
         except SocketError as error:
-            process.print(f"bind: {line.port}/tcp: {error}")
+            process.print(f"bind: {line.port}/{line.protocol}: {error}")
     clients: list[Process] = []
-    process.cleanup.append(lambda: [client.kill(9) for client in clients])  # type: ignore[func-returns-value]
+
+    def end_clients() -> None:
+        for client in clients:
+            client.kill(SIGKILL)
+
+    process.cleanup.append(end_clients)
     while True:
+        for socket, line in sockets:
+            while socket.queue:
+                _serve_datagram(process, socket, socket.queue.popleft(), line.argv)
         for listener, line in listeners:
             while listener.backlog:
                 connection = listener.backlog.popleft()
@@ -110,7 +138,21 @@ def inetd(process: Process) -> Routine:
                     connection.abort(node.now)
                 else:
                     clients.append(node.spawn(["inetd"], _serve(connection, line.argv), directory="/"))
-        yield Wait(tuple(listener.signal for listener, _ in listeners))
+        yield Wait((*(listener.signal for listener, _ in listeners), *(socket.signal for socket, _ in sockets)))
+
+
+def _bind(process: Process, port: int) -> UdpSocket:
+    transport = process.node.transport
+    socket = transport.udp_open(port, program="inetd")
+    process.cleanup.append(lambda: transport.udp_close(socket))
+    return socket
+
+
+def _serve_datagram(process: Process, socket: UdpSocket, asked: Datagram, argv: tuple[str, ...]) -> None:
+    program = command(argv[0])
+    assert program is not None
+    stdin = Pipe(asked.data.decode("utf-8", "replace"), closed=True)
+    process.node.spawn(list(argv), program, stdin=stdin, stdout=_Reply(socket, asked, process), directory="/")
 
 
 INETD = Unit("inetd", "Internet superserver", inetd, "/usr/sbin/inetd", config=CONFIG)

@@ -1,0 +1,1 @@
+"""What tcpdump needs: the filter language of pcap, and one line per frame."""

@@ -1,0 +1,321 @@
+"""The filter language of tcpdump (pcap-filter), as far as a technician types it.
+
+Before changing this file read pcap-filter(7). `and` and `or` have the same precedence and go from left to right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from labs.model.addresses import IPv4, Mac, Network
+from labs.net.arp import ArpPacket
+from labs.net.ethernet import BROADCAST
+from labs.net.icmp import IcmpMessage
+from labs.net.ipv4 import LIMITED_BROADCAST, Ipv4Packet
+from labs.net.service_names import port_number
+from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from labs.net.ethernet import Frame
+
+__all__ = ["FilterError", "compile_filter"]
+
+Test = Callable[["Frame"], bool]
+_TOKEN = re.compile(r"\s*(\(|\)|&&|\|\||!(?!=)|[^\s()!&|]+)")
+SYNTAX = "can't parse filter expression: syntax error"
+PROTOCOLS = ("ether", "ip", "arp", "tcp", "udp", "icmp")
+TYPES = ("host", "net", "port", "portrange", "proto", "broadcast", "multicast", "gateway")
+ABSENT = frozenset("ip6 rarp icmp6 sctp igmp pppoes mpls wlan link gateway inbound outbound".split())
+PAYLOADS = {"tcp": TcpSegment, "udp": UdpDatagram, "icmp": IcmpMessage}
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+
+
+class FilterError(ValueError):
+    """A filter that cannot be compiled, in tcpdump's words."""
+
+
+def compile_filter(text: str, addresses: dict[str, IPv4] | None = None) -> tuple[Test, set[str]]:
+    """A test for frames, and the host names that `addresses` must hold when it runs. Raises FilterError."""
+    parser = _Parser(text, addresses if addresses is not None else {})
+    return parser.parse(), parser.names
+
+
+class _Parser:
+    def __init__(self, text: str, addresses: dict[str, IPv4]) -> None:
+        self._tokens = _TOKEN.findall(text)
+        self._at = 0
+        self._addresses = addresses
+        self._last: tuple[str, str, str] | None = None
+        self.names: set[str] = set()
+
+    def parse(self) -> Test:
+        if not self._tokens:
+            return lambda _: True
+        test = self._expression()
+        if self._peek():
+            raise FilterError(SYNTAX)
+        return test
+
+    def _peek(self) -> str:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _next(self) -> str:
+        word = self._peek()
+        if not word:
+            raise FilterError(SYNTAX)
+        self._at += 1
+        return word
+
+    def _expression(self) -> Test:
+        left = self._term()
+        while self._peek() in ("and", "&&", "or", "||"):
+            both = self._next() in ("and", "&&")
+            right = self._term()
+            left = _and(left, right) if both else _or(left, right)
+        return left
+
+    def _term(self) -> Test:
+        word = self._peek()
+        if word in ("not", "!"):
+            self._next()
+            test = self._term()
+            return lambda frame: not test(frame)
+        if word == "(":
+            self._next()
+            test = self._expression()
+            if self._next() != ")":
+                raise FilterError(SYNTAX)
+            return test
+        return self._primitive()
+
+    def _primitive(self) -> Test:
+        word = self._peek()
+        if word in ABSENT or "[" in word:
+            message = f'"{word}" in a filter is not simulated here'
+            raise FilterError(message)
+        if word == "vlan":
+            self._next()
+            return self._vlan()
+        if word in ("less", "greater"):
+            self._next()
+            return self._length(word)
+        protocol = self._next() if word in PROTOCOLS else ""
+        direction = self._direction()
+        kind = self._next() if self._peek() in TYPES else ""
+        if kind in ("broadcast", "multicast"):
+            return _group(protocol, kind)
+        identifier = self._peek()
+        ends = identifier in ("", ")", "and", "&&", "or", "||")
+        if ends:
+            if protocol and not direction and not kind:
+                return _protocol(protocol)
+            raise FilterError(SYNTAX)
+        if identifier in (*PROTOCOLS, "(", "not", "!"):
+            raise FilterError(SYNTAX)
+        self._next()
+        if not protocol and not direction and not kind:
+            return self._bare(identifier)
+        self._last = (protocol, direction, kind or "host")
+        return self._qualified(protocol, direction, kind or "host", identifier)
+
+    def _direction(self) -> str:
+        if self._peek() not in ("src", "dst"):
+            return ""
+        direction = self._next()
+        if self._peek() in ("or", "and") and self._tokens[self._at + 1 : self._at + 2] in (["src"], ["dst"]):
+            joint = self._next()
+            self._next()
+            return "both" if joint == "and" else ""
+        return direction
+
+    def _bare(self, identifier: str) -> Test:
+        """An identifier alone takes the qualifiers of the one before it; the first must look like an address."""
+        if self._last is not None:
+            return self._qualified(*self._last, identifier)
+        if not re.fullmatch(r"[0-9.]+", identifier):
+            raise FilterError(SYNTAX)
+        return self._qualified("", "", "host", identifier)
+
+    def _qualified(self, protocol: str, direction: str, kind: str, identifier: str) -> Test:
+        if protocol == "ether" and kind == "host":
+            return _and(lambda _: True, _ether_host(direction, identifier))
+        if kind == "host":
+            test = self._host(direction, identifier)
+        elif kind == "net":
+            test = _net(direction, self._network(identifier))
+        elif kind in ("port", "portrange"):
+            test = _ports(direction, *_port_range(kind, identifier, protocol))
+        elif kind == "proto":
+            return _proto(protocol, identifier)
+        else:
+            raise FilterError(SYNTAX)
+        return _and(_protocol(protocol), test) if protocol else test
+
+    def _host(self, direction: str, identifier: str) -> Test:
+        if re.fullmatch(r"[0-9.]+", identifier):
+            parts = identifier.split(".")
+            if len(parts) < 4 and all(part.isdecimal() for part in parts):  # as inet_aton reads it: a.b is a.0.0.b
+                identifier = ".".join([*parts[:-1], *["0"] * (4 - len(parts)), parts[-1]])
+            try:
+                address = IPv4.parse(identifier)
+            except ValueError:
+                message = f"invalid IPv4 address '{identifier}'"
+                raise FilterError(message) from None
+            return _sides(direction, lambda value: value == address)
+        self.names.add(identifier)
+        addresses = self._addresses
+        return _sides(direction, lambda value: value == addresses.get(identifier))
+
+    def _network(self, identifier: str) -> Network:
+        head, slash, length = identifier.partition("/")
+        parts = head.split(".")
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+){0,3}", head):
+            message = f"unknown network '{identifier}'"
+            raise FilterError(message)
+        full = ".".join(parts + ["0"] * (4 - len(parts)))
+        if self._peek() == "mask":
+            self._next()
+            mask = IPv4.parse(self._next())
+            bits = int(mask).bit_count()
+        elif slash and length.isdecimal():
+            bits = int(length)
+        else:
+            bits = 8 * len(parts)
+        if bits > 32:
+            message = "mask length must be <= 32"
+            raise FilterError(message)
+        try:
+            return Network(IPv4.parse(full), bits)
+        except ValueError:
+            message = f'non-network bits set in "{identifier}"'
+            raise FilterError(message) from None
+
+    def _vlan(self) -> Test:
+        if self._peek().isdecimal():
+            number = int(self._next())
+            return lambda frame: frame.vlan == number
+        return lambda frame: frame.vlan is not None
+
+    def _length(self, word: str) -> Test:
+        text = self._next()
+        if not text.isdecimal():
+            raise FilterError(SYNTAX)
+        size = int(text)
+        return (lambda frame: frame.length <= size) if word == "less" else (lambda frame: frame.length >= size)
+
+
+def _and(left: Test, right: Test) -> Test:
+    return lambda frame: left(frame) and right(frame)
+
+
+def _or(left: Test, right: Test) -> Test:
+    return lambda frame: left(frame) or right(frame)
+
+
+def _protocol(protocol: str) -> Test:
+    if protocol == "ether":
+        return lambda _: True
+    if protocol == "arp":
+        return lambda frame: isinstance(frame.payload, ArpPacket)
+    if protocol == "ip":
+        return lambda frame: isinstance(frame.payload, Ipv4Packet)
+    kind = PAYLOADS[protocol]
+    return lambda frame: isinstance(frame.payload, Ipv4Packet) and isinstance(frame.payload.payload, kind)
+
+
+def _proto(protocol: str, identifier: str) -> Test:
+    name = identifier.lstrip("\\")
+    if protocol == "ether":
+        wanted = {"ip": "ip", "0x0800": "ip", "2048": "ip", "arp": "arp", "0x0806": "arp", "2054": "arp"}.get(name)
+        if wanted is None:
+            message = f"unknown ether proto '{name}'"
+            raise FilterError(message)
+        return _protocol(wanted)
+    number = NUMBERS.get(name) or (int(name) if name.isdecimal() else None)
+    if number is None:
+        message = f"unknown ip proto '{name}'"
+        raise FilterError(message)
+    return lambda frame: isinstance(frame.payload, Ipv4Packet) and frame.payload.protocol == number
+
+
+def _group(protocol: str, kind: str) -> Test:
+    if protocol == "ip":
+        if kind == "broadcast":
+            return lambda frame: (
+                isinstance(frame.payload, Ipv4Packet)
+                and (frame.payload.dst in (LIMITED_BROADCAST, 0) or frame.dst == BROADCAST)
+            )
+        return lambda frame: isinstance(frame.payload, Ipv4Packet) and frame.payload.dst.is_multicast
+    if kind == "broadcast":
+        return lambda frame: frame.dst == BROADCAST
+    return lambda frame: frame.dst.is_group
+
+
+def _ether_host(direction: str, text: str) -> Test:
+    try:
+        mac = Mac.parse(text)
+    except ValueError:
+        message = "illegal link layer address"
+        raise FilterError(message) from None
+    return _pick(direction, lambda frame: frame.src == mac, lambda frame: frame.dst == mac)
+
+
+def _pick(direction: str, source: Test, destination: Test) -> Test:
+    if direction == "src":
+        return source
+    if direction == "dst":
+        return destination
+    return _and(source, destination) if direction == "both" else _or(source, destination)
+
+
+def _sides(direction: str, fits: Callable[[IPv4], bool]) -> Test:
+    """Source and destination of IPv4, sender and target of ARP."""
+
+    def source(frame: Frame) -> bool:
+        packet = frame.payload
+        return fits(packet.sender if isinstance(packet, ArpPacket) else packet.src)
+
+    def destination(frame: Frame) -> bool:
+        packet = frame.payload
+        return fits(packet.target if isinstance(packet, ArpPacket) else packet.dst)
+
+    return _pick(direction, source, destination)
+
+
+def _net(direction: str, network: Network) -> Test:
+    return _sides(direction, lambda address: address in network)
+
+
+def _port_range(kind: str, text: str, protocol: str) -> tuple[int, int]:
+    words = text.split("-") if kind == "portrange" else [text]
+    if len(words) > 2:
+        raise FilterError(SYNTAX)
+    numbers = []
+    for word in words:
+        number = port_number(protocol or "tcp", word)
+        number = number if number is not None else port_number("udp", word)
+        if number is None:
+            message = f"illegal port number {word} > 65535" if word.isdecimal() else f"unknown port '{word}'"
+            raise FilterError(message)
+        numbers.append(number)
+    return min(numbers), max(numbers)
+
+
+def _ports(direction: str, low: int, high: int) -> Test:
+    def transport(frame: Frame) -> TcpSegment | UdpDatagram | None:
+        packet = frame.payload
+        payload = packet.payload if isinstance(packet, Ipv4Packet) else None
+        return payload if isinstance(payload, TcpSegment | UdpDatagram) else None
+
+    def source(frame: Frame) -> bool:
+        payload = transport(frame)
+        return payload is not None and low <= payload.sport <= high
+
+    def destination(frame: Frame) -> bool:
+        payload = transport(frame)
+        return payload is not None and low <= payload.dport <= high
+
+    return _pick(direction, source, destination)

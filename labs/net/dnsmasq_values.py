@@ -1,0 +1,142 @@
+"""What a configuration of dnsmasq says, as frozen values. Before changing this file read dnsmasq(8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labs.model.addresses import IPv4, Mac
+
+__all__ = [
+    "AddressRecord",
+    "DhcpHost",
+    "DhcpOption",
+    "DhcpRange",
+    "DnsmasqConf",
+    "DnsmasqError",
+    "HostRecord",
+    "Server",
+]
+
+SHORTEST_LEASE_S = 120
+DEFAULT_LEASE_S = 3600  # DEFLEASE, config.h
+LEASE_FILE = "/var/lib/misc/dnsmasq.leases"
+CACHE_SIZE = 150
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class DnsmasqError(ValueError):
+    """A line that dnsmasq refuses: its complaint and the line number, from 1."""
+
+    def __init__(self, complaint: str, line: int) -> None:
+        super().__init__(f"{complaint} at line {line}")
+        self.complaint = complaint
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpRange:
+    """`dhcp-range=`: the pool. No `end`: reserved addresses only. No `lease_s`: an hour."""
+
+    start: IPv4
+    end: IPv4 | None
+    netmask: IPv4 | None = None
+    broadcast: IPv4 | None = None
+    lease_s: int | None = None
+    set_tag: str = ""
+    tags: tuple[str, ...] = ()
+
+    def __contains__(self, address: IPv4) -> bool:
+        return self.end is not None and self.start <= address <= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpHost:
+    """`dhcp-host=`: what a client is known by, and what it gets."""
+
+    macs: tuple[Mac, ...] = ()
+    address: IPv4 | None = None
+    name: str = ""
+    lease_s: int | None = None
+    set_tags: tuple[str, ...] = ()
+    client_ids: tuple[str, ...] = ()
+    ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpOption:
+    """`dhcp-option=`: option number and values as written; no value means: do not send it."""
+
+    number: int
+    values: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`server=`: where to ask. With `domains` for those alone; without `address` nobody is asked (`local=`)."""
+
+    address: IPv4 | None
+    domains: tuple[str, ...] = ()
+    port: int = 53
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRecord:
+    """`address=/name/ip`: the answer for a domain and everything below it; None is "no such name"."""
+
+    domain: str
+    address: IPv4 | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """`host-record=name[,name…],ip`."""
+
+    names: tuple[str, ...]
+    address: IPv4 | None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsmasqConf:
+    """Everything that a configuration says. `others` are lines that are accepted but change nothing here."""
+
+    interfaces: tuple[str, ...] = ()
+    except_interfaces: tuple[str, ...] = ()
+    no_dhcp_interfaces: tuple[str, ...] = ()
+    listen_addresses: tuple[IPv4, ...] = ()
+    port: int = 53
+    bind_interfaces: bool = False
+    no_resolv: bool = False
+    resolv_file: str = ""
+    no_hosts: bool = False
+    addn_hosts: tuple[str, ...] = ()
+    expand_hosts: bool = False
+    domain: str = ""
+    domain_needed: bool = False
+    bogus_priv: bool = False
+    servers: tuple[Server, ...] = ()
+    addresses: tuple[AddressRecord, ...] = ()
+    host_records: tuple[HostRecord, ...] = ()
+    cnames: tuple[tuple[str, str], ...] = ()
+    cache_size: int = CACHE_SIZE
+    ranges: tuple[DhcpRange, ...] = ()
+    hosts: tuple[DhcpHost, ...] = ()
+    options: tuple[DhcpOption, ...] = ()
+    authoritative: bool = False
+    no_ping: bool = False
+    sequential_ip: bool = False
+    lease_file: str = LEASE_FILE
+    log_queries: bool = False
+    log_dhcp: bool = False
+    others: tuple[str, ...] = ()
+
+    def host_for(self, mac: Mac, name: str = "") -> DhcpHost | None:
+        """The `dhcp-host` of a client: by hardware address, else by the name it gives."""
+        for host in self.hosts:
+            if mac in host.macs:
+                return host
+        return next((h for h in self.hosts if name and not h.macs and not h.client_ids and h.name == name), None)
+
+    def host_at(self, address: IPv4) -> DhcpHost | None:
+        """The `dhcp-host` that reserves an address."""
+        return next((host for host in self.hosts if host.address == address), None)

@@ -1,0 +1,80 @@
+"""Every fault of the catalogue hurts, and a check of the kind it is for notices it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grader.grade import judge
+from grader.verdict import Verdict
+from labs.faults import CATALOGUE
+from labs.journal import Header
+from labs.scenario.library import load_scenario
+from labs.scenario.scenario import FaultUse
+from labs.scenario.variant import break_site, draw
+
+SCENARIO = load_scenario(Path(__file__).parent / "workshop.yaml")
+VARIANT = draw(SCENARIO, "0")
+USES = SCENARIO.faults[0].options
+
+# What a trainee would notice first. A fault that hurts somewhere else than here has changed its meaning.
+HURTS = {
+    "duplicate-ip": "one-owner",
+    "host-wrong-gateway": "pc-out",
+    "host-no-gateway": "pc-out",
+    "host-wrong-mask": "pc-depot",
+    "host-static-leftover": "tv-out",
+    "static-route-missing": "pc-depot",
+    "ip-forward-off": "pc-depot",
+    "lead-in-wrong-port": "pc-out",
+    "port-admin-down": "pc-out",
+    "pool-overlaps-static": "one-owner",
+    "dhcp-pool-exhausted": "tv-out",
+    "dhcp-wrong-gateway-option": "tv-out",
+    "dns-server-dead": "pc-out",
+    "dns-wrong-record": "printer-name",
+    "guest-reaches-inside": "no-telnet",
+    "rule-too-wide": "no-telnet",
+    "firewall-drops-needed-port": "pc-out",
+    "any-any-rule": "no-telnet",
+    "nat-missing": "pc-out",
+    "broker-address-typo": "reports",
+    "mqtt-wrong-port": "shows",
+    "topic-mismatch": "shows",
+    "unit-fahrenheit": "shows",
+    "mqtt-bad-credentials": "reports",
+    "retained-stale-value": "fresh-store",
+    "service-bound-to-localhost": "reports",
+}
+
+
+def verdicts(uses: tuple[FaultUse, ...]) -> dict[str, Verdict]:
+    site = break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
+    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site)
+    return {result.id: result.verdict for result in grade.results}
+
+
+def test_workshop_without_a_fault_is_healthy() -> None:
+    assert {name for name, verdict in verdicts(()).items() if verdict is not Verdict.PASS} <= {"nothing-in"}
+
+
+def test_every_fault_of_the_catalogue_is_tried() -> None:
+    assert {use.fault for use in USES} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+def test_fault_hurts_where_it_is_meant_to(use: FaultUse) -> None:
+    found = verdicts((use,))
+    broken = {name for name, verdict in found.items() if verdict is not Verdict.PASS and name != "nothing-in"}
+    if use.fault == "mqtt-anonymous":
+        assert "allow_anonymous true" in _broker_conf(use)  # nobody can tell from a message that arrives
+        return
+    assert broken
+    assert HURTS.get(use.fault, next(iter(broken))) in broken
+    assert Verdict.ERROR not in found.values()
+
+
+def _broker_conf(use: FaultUse) -> str:
+    site = break_site(SCENARIO, VARIANT.healthy, (use,), VARIANT.placeholders)
+    return site.devices["server"].files["/etc/mosquitto/mosquitto.conf"]
