@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from labs.net.ifupdown import InterfacesFile, Stanza
 from labs.net.process import Process, Wait, Writer
+from labs.net.vlan import VlanTable
 from labs.shell.bash import run_script
 from labs.shell.bash.programs import run_argv
 from labs.shell.interface_bridge import bridge_lines, own_vlan_lines, vlan_lines, wants_vlans
@@ -259,7 +260,7 @@ def _port_vlans(run: Run, stanza: Stanza) -> Steps:
     """The VLANs of a port that is in its bridge already."""
     interface = run.node.interfaces.get(stanza.name)
     if interface is not None and interface.bridge_port is not None and wants_vlans(stanza) and not run.dry:
-        interface.bridge_port.vlans.members.clear()
+        interface.bridge_port.vlans = VlanTable()
         for line in vlan_lines(stanza.name, stanza, None):
             yield from run_script(run.process, line)
     return True
