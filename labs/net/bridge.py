@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labs.model.addresses import Mac
     from labs.net.ethernet import Frame
     from labs.net.interface import Interface
+    from labs.net.stp import SpanningTree
 
 __all__ = [
     "AGEING_TIME_NS",
@@ -180,6 +181,9 @@ class Bridge:
         self.vlans = VlanTable.default()
         """The VLANs of the device itself (`bridge vlan add … self`)."""
         self.priority = BRIDGE_PRIORITY
+        self.tree: SpanningTree | None = None
+        """The spanning tree protocol; None while it is off."""
+        self.wake_at_ns: int | None = None
         self.storm_until_ns = -(1 << 62)
 
     def add_port(self, port: Interface) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from labs.model.addresses import Mac
 from labs.net.bridge import Bridge, PortState
+from labs.net.linux import spanning
 from labs.net.vlan import MAX_VLAN_ID
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def remove_interface(node: LinuxNode, interface: Interface) -> None:
     if interface.kind in ("loopback", "ether"):
         message = "Operation not supported"
         raise LinkError(message)
+    if interface.bridge is not None:
+        interface.bridge.tree = None
     for child in [other for other in node.interfaces.values() if other.parent is interface]:
         remove_interface(node, child)
     if interface.bridge is not None:
@@ -161,6 +164,7 @@ def set_bridge(
     vlan_filtering: bool | None = None,
     ageing_time_ns: int | None = None,
     priority: int | None = None,
+    stp: bool | None = None,
 ) -> None:
     """`ip link set BRIDGE type bridge …`. Raises LinkError."""
     bridge = interface.bridge
@@ -171,10 +175,13 @@ def set_bridge(
         bridge.ageing_time_ns = ageing_time_ns
     if priority is not None:
         bridge.priority = priority
+    if stp is not None:
+        spanning.switch(node, interface, on=stp)
     if vlan_filtering is not None and vlan_filtering != bridge.vlan_filtering:
         bridge.vlan_filtering = vlan_filtering
         for port in bridge.ports:
             bridge.forget(port)
+    node.link.ports_changed(interface)
     node.ip.routes.forget_answers()
 
 
@@ -196,6 +203,9 @@ def set_bridge_port(
         message = "Numerical result out of range"
         raise LinkError(message)
     if state is not None:
+        if port.master.bridge.tree is not None:
+            message = "Device or resource busy"
+            raise LinkError(message)
         if not port.running and state is not PortState.DISABLED:
             message = "Network is down"
             raise LinkError(message)
@@ -204,6 +214,7 @@ def set_bridge_port(
         setattr(settings, name, on)
     settings.cost = cost if cost is not None else settings.cost
     settings.priority = priority if priority is not None else settings.priority
+    node.link.ports_changed(port)
     node.ip.routes.forget_answers()
 
 
@@ -216,6 +227,7 @@ def _follow_ports(node: LinuxNode, interface: Interface) -> None:
             interface.mac = min(port.mac for port in bridge.ports)
         if not bridge.fixed_mtu:
             interface.mtu = min(port.mtu for port in bridge.ports)
+    node.link.ports_changed(interface)
     node.ip.routes.forget_answers()
 
 

@@ -12,6 +12,7 @@ from labs.net.actions import DropReason, Transmit
 from labs.net.arp import REPLY, REQUEST, ArpPacket
 from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import ANY, Ipv4Packet
+from labs.net.linux import spanning
 from labs.net.neighbour import (
     BASE_REACHABLE_NS,
     DELAY_FIRST_PROBE_NS,
@@ -24,6 +25,7 @@ from labs.net.neighbour import (
     NeighbourState,
     NeighbourTable,
 )
+from labs.net.stp import Bpdu
 
 if TYPE_CHECKING:
     from labs.net.bridge import Relay
@@ -97,6 +99,9 @@ class LinkLayer:
         if not master.up:
             self._node.drop(DropReason.ADMIN_DOWN, master.name, frame=frame)
             return
+        if bridge.tree is not None and type(frame.payload) is Bpdu:
+            spanning.bpdu_arrived(self._node, master, incoming, frame.payload)
+            return
         frame = frame._replace(hops=frame.hops + 1)
         relay = bridge.relay(frame, incoming, master.mac, self._node.now)
         if isinstance(relay, DropReason):
@@ -155,6 +160,13 @@ class LinkLayer:
             interface.master.bridge.forget(interface)
         if not up:
             self._flush_neighbours(interface)
+        self.ports_changed(interface)
+
+    def ports_changed(self, interface: Interface) -> None:
+        """A bridge or one of its ports came up, went down or was set otherwise: the spanning tree wants to know."""
+        owner = interface.master or interface
+        if owner.bridge is not None and owner.bridge.tree is not None:
+            spanning.refresh(self._node, owner)
 
     def interface_down(self, interface: Interface) -> None:
         """`ip link set … down` empties the neighbour table of the interface."""

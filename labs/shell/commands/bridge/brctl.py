@@ -25,11 +25,12 @@ USAGE = (
     "	setbridgeprio	<bridge> <prio>		set bridge priority",
     "	setpathcost	<bridge> <port> <cost>	set path cost",
     "	setportprio	<bridge> <port> <prio>	set port priority",
+    "	stp       	<bridge> {on|off}	turn stp on/off",
     "	showmacs  	<bridge>		show a list of mac addrs",
 )
 
-SETTINGS = {"setageing": 3, "setbridgeprio": 3, "setpathcost": 4, "setportprio": 4}  # -> words
-NOT_SIMULATED = ("hairpin", "setfd", "setgcint", "sethello", "setmaxage", "showstp", "stp")
+SETTINGS = {"setageing": 3, "setbridgeprio": 3, "setpathcost": 4, "setportprio": 4, "stp": 3}  # -> words
+NOT_SIMULATED = ("hairpin", "setfd", "setgcint", "sethello", "setmaxage", "showstp")
 
 
 def brctl(process: Process) -> int:
@@ -69,7 +70,7 @@ def _brctl_show(process: Process, words: list[str]) -> int:
         assert interface.bridge is not None
         identifier = f"{interface.bridge.priority:04x}.{int(interface.mac) if interface.bridge.ports else 0:012x}"
         ports = sorted(port.name for port in interface.bridge.ports)
-        lines.append(f"{interface.name}\t\t{identifier}\tno\t\t{ports[0] if ports else ''}")
+        lines.append(f"{interface.name}\t\t{identifier}\t{'yes' if interface.bridge.tree else 'no'}\t\t{ports[0] if ports else ''}")
         lines += ["\t\t\t\t\t\t\t" + port for port in ports[1:]]
     process.print(*lines)
     return status
@@ -147,6 +148,13 @@ def _brctl_set(process: Process, words: list[str]) -> int:
     if owner is None or owner.bridge is None:
         process.error(f"set {name.removeprefix('set')} failed: {'No such device' if owner is None else 'Operation not supported'}")
         return 1
+    if name == "stp":
+        on = words[2] in ("on", "yes", "1")
+        if not on and words[2] not in ("off", "no", "0"):
+            process.error("expect on/off for argument")
+            return 1
+        link_config.set_bridge(process.node, owner, stp=on)
+        return 0
     if not words[-1].isdecimal():
         process.error(f"bad {name.removeprefix('set')}")
         return 1

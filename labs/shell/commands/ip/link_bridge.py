@@ -29,6 +29,7 @@ class BridgeSettings(TypedDict, total=False):
     vlan_filtering: bool
     ageing_time_ns: int
     priority: int
+    stp: bool
 
 
 class PortSettings(TypedDict, total=False):
@@ -59,10 +60,12 @@ def bridge_settings(words: Words) -> BridgeSettings:
             settings["ageing_time_ns"] = _number(words, "invalid ageing_time", 0xFFFFFFFF) * TICK_NS
         elif word == "priority":
             settings["priority"] = _number(words, "invalid priority", MAX_PRIORITY)
+        elif word == "stp_state":
+            settings["stp"] = bool(_number(words, "invalid stp_state", 0xFF))
         elif word in KNOWN_ELSEWHERE or word.startswith("mcast_"):
             raise refused(f"bridge {word}")
         elif word == "help":
-            raise IpError("Usage: ... bridge [ ageing_time AGEING_TIME ] [ priority PRIORITY ] [ vlan_filtering 0|1 ]")
+            raise IpError("Usage: ... bridge [ ageing_time AGEING_TIME ] [ priority PRIORITY ]", "\t\t  [ stp_state 0|1 ] [ vlan_filtering 0|1 ]")
         else:
             raise IpError(f'bridge: unknown command "{word}"?')
     return settings
