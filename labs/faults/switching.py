@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labs.faults.edit import INTERFACES, change_stanza, read_file, static_stanza
 from labs.faults.fault import FaultError, device_of, fault
-from labs.model.site import Endpoint, Site
+from labs.model.site import Endpoint, Link, Site
 from labs.net.ifupdown import Stanza, parse_interfaces
 
 __all__ = ["FAULTS"]
@@ -20,6 +22,12 @@ def _port(site: Site, port: Endpoint) -> Stanza:
         message = f"{port} is not a port of {MANAGED} with a lead in it"
         raise FaultError(message)
     return found
+
+
+def _bridges(site: Site, device: str) -> list[str]:
+    """The bridges of a device."""
+    parsed = parse_interfaces(device_of(site, device).files.get(INTERFACES, ""))
+    return [stanza.name for stanza in parsed.stanzas if stanza.get("bridge_ports") is not None]
 
 
 def _vids(stanza: Stanza) -> list[str]:
@@ -93,4 +101,30 @@ def duplicate_mac(site: Site, on: str, of: str) -> Site:
     return change_stanza(site, on, stanza.name, lambda s: s.with_option("hwaddress", f"ether {mac}"))
 
 
-FAULTS = (vlan_access_mismatch, vlan_trunk_missing, vlan_native_mismatch, duplicate_mac)
+@fault(
+    FAMILY,
+    symptom="The whole segment is out of reach, and every lamp flashes",
+    shown_by="ip -s link: counters race; bridge fdb: addresses wander; look: a lead too many",
+    fix="Pull the extra lead, then switch spanning tree on",
+)
+def l2_loop_no_stp(site: Site, lead: Endpoint, to: Endpoint) -> Site:
+    """A lead closes a loop between two free switch ports, and no switch speaks the spanning tree protocol."""
+    for end in (lead, to):
+        if end.port not in [port.name for port in device_of(site, end.device).ports]:
+            message = f"{end.device} has no port {end.port}"
+            raise FaultError(message)
+        if site.link_at(end) is not None or lead == to:
+            message = f"the port {end} is not free"
+            raise FaultError(message)
+        if not _bridges(site, end.device):
+            message = f"{end.device} is not a switch"
+            raise FaultError(message)
+    for name in site.devices:
+        for bridge in _bridges(site, name):
+            site = change_stanza(site, name, bridge, lambda s: s.with_option("bridge-stp", None))
+    near = next((link for link in site.links if any(end.device == lead.device for end in link.ends)), None)
+    delay, jitter = (near.delay_ns, near.jitter_ns) if near is not None else (5_000, 0)
+    return replace(site, links=(*site.links, Link(lead, to, delay, jitter)))
+
+
+FAULTS = (vlan_access_mismatch, vlan_trunk_missing, vlan_native_mismatch, duplicate_mac, l2_loop_no_stp)

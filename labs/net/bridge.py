@@ -24,6 +24,7 @@ __all__ = [
     "AGEING_TIME_NS",
     "MAX_HOPS",
     "STORM_HOPS",
+    "STORM_NS",
     "Bridge",
     "BridgePort",
     "Origin",
@@ -37,8 +38,10 @@ __all__ = [
 
 AGEING_TIME_NS = 300_000_000_000  # IEEE 802.1Q table 8-6, recommended; `bridge` ageing_time
 MAX_ENTRIES = 8192
-STORM_HOPS = 40  # more bridges in a row than any site has: the frame is going round in a loop
+STORM_HOPS = 8  # more bridges in a row than IEEE 802.1D-1998 clause 8.10.1 allows (7): the frame is going round in a loop
+CALM_HOPS = 4  # during a storm whatever came further than this is part of it
 MAX_HOPS = 64  # and here its copy ends
+STORM_NS = 4_000_000_000  # a storm is looked at this often; in between it is reckoned, not played
 BRIDGE_PRIORITY = 32768  # IEEE 802.1Q table 13-3
 PORT_PRIORITY = 32  # as iproute2 shows the 128 of IEEE 802.1Q table 13-3
 MAX_PORTS = 1024
@@ -233,7 +236,7 @@ class Bridge:
                 self.learn(frame.src, incoming, now, vid)
             if port.state is PortState.LEARNING:
                 return DropReason.BRIDGE_PORT_STATE
-        if frame.hops > MAX_HOPS:
+        if frame.hops > MAX_HOPS or (frame.hops > CALM_HOPS and now < self.storm_until_ns):
             return DropReason.STORM
         if incoming is not None and self._is_own(frame.dst, own):
             return Relay([], up=not vid or vid in self.vlans.members, vid=vid)
@@ -247,6 +250,10 @@ class Bridge:
             return True
         station = self.stations.get(StationKey(mac))
         return station is not None and station.origin is Origin.LOCAL
+
+    def knows(self, mac: Mac) -> bool:
+        """Whether a station was seen, in whichever VLAN."""
+        return any(key.mac == mac for key in self.stations)
 
     def learn(self, mac: Mac, port: Interface, now: int, vid: int = 0) -> None:
         """Note where a station is. One that moved is learned again at once."""

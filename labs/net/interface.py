@@ -29,6 +29,11 @@ class Counters:
     errors: int = 0
     dropped: int = 0
 
+    def add(self, packets: int, length: int) -> None:
+        """Count many frames of one length."""
+        self.packets += packets
+        self.bytes += packets * length
+
 
 @dataclass(slots=True)
 class Interface:

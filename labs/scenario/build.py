@@ -18,7 +18,7 @@ from labs.net.linux.units import enabled_path
 from labs.scenario import files
 from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import Report, suggest
-from labs.scenario.switching import Switching
+from labs.scenario.switching import Switching, stp_options
 from labs.scenario.wiring import Draft, Wiring
 
 __all__ = ["build_site", "draw_subnets"]
@@ -207,7 +207,7 @@ class _Builder:
                 stanzas += self._static(draft, f"br0.{self._spec.vlan(subnet)}", subnet, ())
         elif draft.spec.kind == Kind.SWITCH:
             bridged = ("bridge_ports", " ".join(draft.ports[""]))
-            stanzas += self._static(draft, "br0", next(iter(draft.addresses), None), (bridged,))
+            stanzas += self._static(draft, "br0", next(iter(draft.addresses), None), (bridged, *stp_options(draft)))
         for subnet, ports in draft.ports.items():
             if not subnet:
                 continue

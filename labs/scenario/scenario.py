@@ -77,6 +77,7 @@ class DeviceSpec:
     vlans: tuple[str, ...] = ()
     """A managed switch: the subnets it carries. Without, a switch passes everything."""
     native: str = ""
+    stp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

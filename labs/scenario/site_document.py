@@ -241,6 +241,7 @@ DEVICE = Record(
         ),
         "power": Field(Boolean(), "whether it is switched on", default=True),
         "vlans": Field(NAMES, "the subnets that a managed switch carries", default=()),
+        "stp": Field(Boolean(), "whether a switch speaks the spanning tree protocol", default=False),
         "native": Field(
             String("a subnet", NAME), "the subnet that goes untagged between managed switches", default=""
         ),

@@ -10,7 +10,12 @@ from labs.scenario.scenario import SiteSpec
 from labs.scenario.schema import Report, suggest
 from labs.scenario.wiring import Draft, Wiring
 
-__all__ = ["Switching"]
+__all__ = ["Switching", "stp_options"]
+
+
+def stp_options(draft: Draft) -> list[tuple[str, str]]:
+    """What a switch that speaks the spanning tree protocol has in the paragraph of its bridge."""
+    return [("bridge-stp", "on")] if draft.spec.stp else []
 
 
 class Switching:
@@ -55,6 +60,7 @@ class Switching:
     def bridge(self, draft: Draft) -> list[Stanza]:
         """The bridge over all ports."""
         options = [("bridge-ports", " ".join(draft.all_ports)), ("bridge-vlan-aware", "yes")]
+        options += stp_options(draft)
         return [Stanza("br0", method="manual", options=tuple(options))]
 
     def ports(self, draft: Draft) -> list[Stanza]:

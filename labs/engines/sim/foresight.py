@@ -117,7 +117,7 @@ class _Stage:
         arrival = self._arrival
         if arrival is not None and arrival.end.device == node.name and item.frame.src == arrival.frame.src:
             master = node.interfaces[item.port].master
-            known = master is not None and master.bridge is not None and item.frame.dst in master.bridge.stations
+            known = master is not None and master.bridge is not None and master.bridge.knows(item.frame.dst)
             passed = (*arrival.passed, Passage(node.name, arrival.end.port, item.port, known))
         self._serial += 1
         size = item.frame.length + OVERHEAD_BYTES

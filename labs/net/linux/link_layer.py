@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import IPv4, Mac
-from labs.net.actions import DropReason, Transmit
+from labs.net.actions import DropReason, Storm, Transmit
 from labs.net.arp import REPLY, REQUEST, ArpPacket
+from labs.net.bridge import STORM_HOPS, STORM_NS
 from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import ANY, Ipv4Packet
 from labs.net.linux import spanning
@@ -28,12 +29,15 @@ from labs.net.neighbour import (
 from labs.net.stp import Bpdu
 
 if TYPE_CHECKING:
-    from labs.net.bridge import Relay
+    from labs.net.bridge import Bridge, Relay
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
     from labs.net.sockets import PacketSocket
 
 __all__ = ["LinkLayer"]
+
+SECOND = 1_000_000_000
+WIRE_OVERHEAD_BYTES = 24  # preamble 8, frame check sequence 4, inter-packet gap 12 (IEEE 802.3)
 
 PROXY_DELAY_NS = 400_000_000  # proxy_delay: Linux draws up to 0.8 s so that the owner may come first; we take the mean
 
@@ -108,11 +112,25 @@ class LinkLayer:
             incoming.rx.dropped += 1
             self._node.drop(relay, incoming.name, frame=frame)
             return
+        if frame.hops > STORM_HOPS and bridge.storm_until_ns <= self._node.now:
+            self._storm(bridge, incoming, relay, frame)
         self._bridge_output(relay, frame)
         if relay.up:
             self.receive(master, frame._replace(vlan=bridge.vlans.tag(relay.vid)) if relay.vid else frame)
         elif not relay.ports:
             self._node.drop(DropReason.BRIDGE_SAME_PORT, incoming.name, frame=frame)
+
+    def _storm(self, bridge: Bridge, incoming: Interface, relay: Relay, frame: Frame) -> None:
+        """A frame goes round: every lead is full from now on, and the counters show what a loop at line rate does."""
+        bridge.storm_until_ns = until = self._node.now + STORM_NS
+        frames = STORM_NS * incoming.speed_bps // (8 * (frame.length + WIRE_OVERHEAD_BYTES) * SECOND)
+        incoming.rx.add(frames, frame.length)
+        for port in relay.ports:
+            port.tx.add(frames, frame.length)
+        for port in bridge.ports:
+            if port.kind == "ether" and port.running:
+                again = frame._replace(hops=0) if port is incoming else None
+                self._node.emit(Storm(port.name, until, again))
 
     def _bridge_output(self, relay: Relay, frame: Frame) -> None:
         """Send a frame out of bridge ports, tagged as each of them wants it."""
