@@ -243,6 +243,7 @@ def _results(scenario: Scenario, findings: dict[str, Finding]) -> tuple[Result, 
                 evidence=() if check_.hidden else finding.evidence,
                 gate=check_.gate,
                 hidden=check_.hidden,
+                devices=() if check_.hidden else finding.devices,
             )
         )
     return tuple(results)

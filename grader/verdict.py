@@ -23,12 +23,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a judge says of one check. `evidence` are lines that show it: a path, a table row, a message."""
+    """What a judge says of one check. `evidence` are lines that show it: a path, a table row, a message.
+
+    `devices` are those it is about, where that is fewer than the check names.
+    """
 
     verdict: Verdict
     rationale: Message
     help: Message | None = None
     evidence: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Result:
     evidence: tuple[str, ...] = ()
     gate: bool = False
     hidden: bool = False
+    devices: tuple[str, ...] = ()
 
 
 class Outcome(StrEnum):

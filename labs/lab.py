@@ -108,6 +108,10 @@ class Lab:
         self.journal.append(at_ns, place, line, output)
         return output
 
+    def fetch(self, place: str, path: str) -> bytes:
+        """A file of a device, byte for byte, such as a capture for Wireshark. Raises CommandRejected."""
+        return self._engine.read_file(place, path)
+
     def wait(self, duration: str) -> Output:
         """Let simulated time pass, such as `10 min`. Raises ValueError."""
         parse_duration(duration)

@@ -12,15 +12,18 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import selectors
 import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Self
 
 import pytest
 
@@ -70,6 +73,34 @@ def judged() -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(reason), reason=reason or "the kernel can judge")
 
 
+def _announce() -> IO[str]:
+    """Labs at the same time share one setting of all namespaces; the file of their lock keeps what it was before."""
+    path = Path(tempfile.gettempdir(), "netwerf-kernel-lab.lock")
+    handle = path.open("a+", encoding="ascii")  # noqa: SIM115 - closed with the lab
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    before = ERROR_COST.read_text(encoding="ascii")
+    if int(before):  # otherwise another lab is at work, or was killed
+        path.write_text(before, encoding="ascii")
+    ERROR_COST.write_text("0", encoding="ascii")
+    return handle
+
+
+def _withdraw(handle: IO[str]) -> None:
+    """The last lab to leave puts the setting back."""
+    with handle, suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle.seek(0)
+        ERROR_COST.write_text(handle.read(), encoding="ascii")
+
+
+def _remove_leftovers() -> None:
+    """The namespaces of labs that were killed."""
+    for path in Path("/run/netns").glob("nw*x*"):
+        found = re.match(r"nw(\d+)x", path.name)
+        if found and not Path("/proc", found[1]).exists():
+            subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
+
+
 def _begin(command: list[str], lines: list[str]) -> subprocess.Popen[str]:
     """Start a tool that reads its orders from standard input."""
     pipe = subprocess.PIPE
@@ -94,12 +125,12 @@ class KernelLab:
         self.site = site
         self._prefix = f"nw{os.getpid()}x{next(_numbers)}"
         self._here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        self._cost = ERROR_COST.read_text(encoding="ascii")
+        self._lock = _announce()
         self._spaces: dict[str, int] = {}
         self._servers: list[socket.socket] = []
 
-    def __enter__(self) -> KernelLab:
-        ERROR_COST.write_text("0", encoding="ascii")  # one setting for all namespaces: put back in close()
+    def __enter__(self) -> Self:
+        _remove_leftovers()
         try:
             self._build()
         except BaseException:
@@ -206,7 +237,6 @@ class KernelLab:
 
     def close(self) -> None:
         """Remove everything."""
-        ERROR_COST.write_text(self._cost, encoding="ascii")
         for server in self._servers:
             server.close()
         for descriptor in self._spaces.values():
@@ -214,6 +244,7 @@ class KernelLab:
         self._spaces.clear()
         _begin(["ip", "-force", "-batch", "-"], [f"netns del {self.space(d)}" for d in self.site.devices]).communicate()
         os.close(self._here)
+        _withdraw(self._lock)
 
     def neighbours(self, device: str) -> list[dict[str, object]]:
         """`ip -j neigh`."""
@@ -285,7 +316,7 @@ def _errors(handle: socket.socket) -> Iterator[str]:
     """The error queue (ip(7), IP_RECVERR)."""
     while True:
         try:
-            data, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+            _, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
         except OSError:
             return
         for level, kind, value in controls:

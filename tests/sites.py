@@ -42,7 +42,10 @@ def machine(
         blocks.append("\n".join(lines))
     if bridge:
         members = " ".join(addresses)
-        blocks = [blocks[0], f"auto br0\niface br0 inet manual\n    bridge_ports {members}\n    up ip link set dev br0 up"]
+        blocks = [
+            blocks[0],
+            f"auto br0\niface br0 inet manual\n    bridge_ports {members}\n    up ip link set dev br0 up",
+        ]
     wanted = [f"net.ipv4.ip_forward = {int(forward)}", *settings]
     files = {
         "/etc/network/interfaces": "\n\n".join(blocks) + "\n",

@@ -48,7 +48,9 @@ policy:
     - {from: play, to: work, service: any}
 checks:
   - {id: online, reach: {from: pc, to: isp, service: [https, ping]}, points: 2, survives: reboot}
-  - {id: tv-quiet, refuse: {from: tv, to: isp, service: [ssh, ping]}, points: 1, title: {en: the TV is quiet, nl: de tv is stil}}
+  - id: tv-quiet
+    title: {en: the TV is quiet, nl: de tv is stil}
+    refuse: {from: tv, to: isp, service: [ssh, ping]}
   - {id: as-agreed, policy: exact, points: 1, needs: [online]}
 faults:
   - host-wrong-gateway: {on: pc}

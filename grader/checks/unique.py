@@ -34,9 +34,11 @@ def judge_unique(context: Context, body: Unique) -> Finding:
                     names=", ".join(names),
                 ),
                 evidence=tuple(f"{name}  {address}" for name in names),
+                devices=tuple(names),
             )
-    for clash in _clashes(context, network, owners):
-        return Finding(Verdict.FAIL, clash)
+    clash = next(_clashes(context, network, owners), None)
+    if clash is not None:
+        return clash
     return Finding(
         Verdict.PASS,
         message("{count} addresses of {network}, each with one owner", count=len(owners), network=str(network)),
@@ -64,22 +66,24 @@ def _owners(context: Context, network: Network) -> dict[IPv4, list[str]]:
     return owners
 
 
-def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) -> Iterator[Message]:
+def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) -> Iterator[Finding]:
     """Addresses that a server may hand out although somebody has them fixed."""
     for server in context.site.devices.values():
         state = server.state
         if state is None or state.units.get("dnsmasq") != "active" or CONFIG not in server.files:
             continue
         if "dnsmasq" in state.stale_units:
-            yield message(
+            text = message(
                 "{device}: {file} was changed, but dnsmasq still runs with what it read before",
                 device=server.name,
                 file=CONFIG,
             )
+            yield Finding(Verdict.FAIL, text, devices=(server.name,))
         try:
             conf = parse_dnsmasq(server.files[CONFIG])
         except DnsmasqError as error:
-            yield message("{device}: {error}", device=server.name, error=str(error))
+            text = message("{device}: {error}", device=server.name, error=str(error))
+            yield Finding(Verdict.FAIL, text, devices=(server.name,))
             continue
         reserved = {host.address for host in conf.hosts}
         for pool in conf.ranges:
@@ -88,7 +92,7 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
             for address, names in sorted(owners.items()):
                 fixed = [name for name in names if name != server.name and not _dynamic(context, name, address)]
                 if fixed and pool.start <= address <= pool.end and address not in reserved:
-                    yield message(
+                    text = message(
                         "{server} may hand out {address}, the fixed address of {owner} (pool {start} to {end})",
                         server=server.name,
                         address=str(address),
@@ -96,6 +100,7 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
                         start=str(pool.start),
                         end=str(pool.end),
                     )
+                    yield Finding(Verdict.FAIL, text, devices=(server.name,))
 
 
 def _dynamic(context: Context, name: str, address: IPv4) -> bool:

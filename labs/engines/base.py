@@ -121,6 +121,9 @@ class Engine(Protocol):
     def probe(self, probes: Sequence[Probe]) -> list[Observation]:
         """Send the grader's own traffic, all probes at once; one observation each, in the same order."""
 
+    def read_file(self, device: str, path: str) -> bytes:
+        """A file of a device as it is now, byte for byte. Raises CommandRejected."""
+
     def power(self, device: str, *, on: bool) -> None:
         """Switch a device on or off."""
 

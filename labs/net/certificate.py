@@ -1,6 +1,6 @@
-"""Certificates that people can read, and how they are judged. Before changing this file read RFC 5280 §6 and RFC 6125 §6.4.
+"""Certificates that people can read, and how they are judged.
 
-A file looks like PEM, with lines of text in place of base64:
+Before changing this file read RFC 5280 §6 and RFC 6125 §6.4. A file looks like PEM, with text in place of base64:
 
     -----BEGIN CERTIFICATE-----
     Subject: CN=shop.example
@@ -11,8 +11,8 @@ A file looks like PEM, with lines of text in place of base64:
     Key: 41
     -----END CERTIFICATE-----
 
-A key file has one line `Key: 41` between BEGIN and END PRIVATE KEY. There is no cryptography: an issuer is recognised by
-its name, and a key belongs to a certificate with the same `Key:`.
+A key file has one line `Key: 41` between BEGIN and END PRIVATE KEY. There is no cryptography: an issuer is recognised
+by its name, and a key belongs to a certificate with the same `Key:`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-__all__ = ["Certificate", "CertificateError", "certificate_text", "chain_problem", "name_problem", "read_certificates", "read_key"]
+__all__ = [
+    "Certificate",
+    "CertificateError",
+    "certificate_text",
+    "chain_problem",
+    "name_problem",
+    "read_certificates",
+    "read_key",
+]
 
 FORM = "%Y-%m-%d %H:%M:%S"
 LONGEST_CHAIN = 8
@@ -65,7 +73,9 @@ def read_certificates(text: str) -> list[Certificate]:
     for block in _BLOCK.findall(text):
         fields = _fields(block)
         try:
-            names = tuple(name.strip().removeprefix("DNS:") for name in fields.get("names", "").split(",") if name.strip())
+            names = tuple(
+                name.strip().removeprefix("DNS:") for name in fields.get("names", "").split(",") if name.strip()
+            )
             found.append(
                 Certificate(
                     fields["subject"],

@@ -188,7 +188,7 @@ def _network(rest: list[str], where: str, name: str) -> Network:
         raise _bad(name, where)
     address, slash, length = words[0].partition("/")
     parts = address.rstrip(".").split(".")
-    whole = ".".join((parts + ["0", "0", "0"])[:4])
+    whole = ".".join([*parts, "0", "0", "0"][:4])
     bits = length if slash else str(8 * min(len(parts), 4))
     try:
         base = IPv4.parse(whole)

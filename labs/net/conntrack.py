@@ -1,7 +1,7 @@
 """Connection tracking and the address translation that rests on it.
 
-Before changing this file read the nf_conntrack documentation of the kernel (timeouts) and RFC 3022. A connection is known
-by the tuple of its first packet; NAT changes the tuple in which the answers are expected.
+Before changing this file read the nf_conntrack documentation of the kernel (timeouts) and RFC 3022. A connection is
+known by the tuple of its first packet; NAT changes the tuple in which the answers are expected.
 """
 
 from __future__ import annotations
@@ -216,6 +216,8 @@ class Conntrack:
             return Tracked(connection, "new", "original")
         connection, direction = found
         if direction == "reply":
+            if not connection.replied and isinstance(payload, TcpSegment) and payload.flags & tcp.RST:
+                self.remove(connection)  # only ever refused: not worth an entry (nf_conntrack_tcp_packet)
             connection.replied = True
         self._update(connection, packet, direction, now)
         return Tracked(connection, "established" if connection.replied else "new", direction)
@@ -245,7 +247,7 @@ class Conntrack:
         connection.expires_ns = now + timeout
 
     def confirm(self, connection: Connection) -> bool:
-        """Enter a connection whose first packet survived every hook; False where the table is full or the answer clashes."""
+        """Enter a connection whose first packet survived; False where the table is full or the answer clashes."""
         if connection.confirmed:
             return True
         if len(self._by_flow) >= 2 * MAX_CONNECTIONS or connection.reply in self._by_flow:
@@ -276,8 +278,10 @@ class Conntrack:
 
     @staticmethod
     def _translate_error(packet: Ipv4Packet, message: IcmpMessage, tracked: Tracked, *, source: bool) -> Ipv4Packet:
-        """An ICMP error carries a packet of the other direction: that one is turned back too, by the opposite half
-        (nf_nat_icmp_reply_translation, RFC 5508 §4)."""
+        """An ICMP error carries a packet of the other direction: that one is turned back by the opposite half.
+
+        See nf_nat_icmp_reply_translation, and RFC 5508 §4.
+        """
         connection = tracked.connection
         assert connection is not None
         assert message.original is not None

@@ -22,7 +22,7 @@ MIN_FRAME_BYTES = 60  # IEEE 802.3 clause 3.2.8, without the frame check sequenc
 
 
 class Frame(NamedTuple):
-    """One Ethernet frame. `vlan` is the 802.1Q tag on the wire, or None; `hops` counts bridges passed (see bridge.py)."""
+    """One Ethernet frame. `vlan` is the 802.1Q tag on the wire, or None; `hops` counts bridges passed (bridge.py)."""
 
     dst: Mac
     src: Mac
@@ -35,4 +35,4 @@ class Frame(NamedTuple):
     def length(self) -> int:
         """Bytes on the wire without preamble and frame check sequence, padding included."""
         length = self.payload.length + (HEADER_BYTES if self.vlan is None else HEADER_BYTES + 4)
-        return length if length > MIN_FRAME_BYTES else MIN_FRAME_BYTES  # noqa: FURB136, PLR1730 - three times per hop
+        return length if length > MIN_FRAME_BYTES else MIN_FRAME_BYTES  # noqa: FURB136 - three times per hop

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["REASONS", "HttpError", "Request", "Response", "header", "read_request", "read_response", "request_bytes", "response_bytes"]
+__all__ = [
+    "REASONS",
+    "HttpError",
+    "Request",
+    "Response",
+    "header",
+    "read_request",
+    "read_response",
+    "request_bytes",
+    "response_bytes",
+]
 
 MAX_HEAD = 16_384
 REASONS = {
@@ -99,6 +109,9 @@ def _length(fields: tuple[tuple[str, str], ...]) -> int | None:
 
 def read_request(data: bytes) -> tuple[Request, bytes] | None:
     """A request and the bytes after it; None while it is not complete. Raises HttpError."""
+    if data and not data[:1].isupper():
+        message = "not a method"
+        raise HttpError(message)
     found = _head(data)
     if found is None:
         return None

@@ -45,7 +45,7 @@ HARD_ERRORS = frozenset({2, 3, 6, 7, 8, 9, 10, 13, 14, 15})  # the fatal ones of
 
 
 class IcmpMessage(NamedTuple):
-    """One ICMP message. Echo uses `identifier`, `sequence`, `data`; an error carries the packet that caused it in `original`."""
+    """One ICMP message. Echo uses `identifier`, `sequence`, `data`; an error carries its cause in `original`."""
 
     type: int
     code: int = 0

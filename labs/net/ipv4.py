@@ -36,8 +36,8 @@ class Ipv4Packet(NamedTuple):
 
     def one_hop_on(self) -> Ipv4Packet:
         """The same packet with one hop less to live."""
-        src, dst, protocol, payload, ttl, *rest = self
-        return Ipv4Packet(src, dst, protocol, payload, ttl - 1, *rest)
+        src, dst, protocol, payload, ttl, identification, dont_fragment, tos, tag = self
+        return Ipv4Packet(src, dst, protocol, payload, ttl - 1, identification, dont_fragment, tos, tag)
 
     @property
     def length(self) -> int:

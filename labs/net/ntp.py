@@ -11,7 +11,18 @@ from typing import NamedTuple
 
 from labs.model.addresses import IPv4
 
-__all__ = ["LOCAL_REFERENCE", "MAX_STRATUM", "PORT", "Leap", "Mode", "NtpPacket", "decode", "encode", "timestamp", "unix_ns"]
+__all__ = [
+    "LOCAL_REFERENCE",
+    "MAX_STRATUM",
+    "PORT",
+    "Leap",
+    "Mode",
+    "NtpPacket",
+    "decode",
+    "encode",
+    "timestamp",
+    "unix_ns",
+]
 
 PORT = 123
 VERSION = 4
@@ -108,5 +119,19 @@ def decode(data: bytes) -> NtpPacket:
     if not 1 <= version <= VERSION:
         message = f"NTP version {version}"
         raise ValueError(message)
-    durations = (delay * SECOND // 65_536, dispersion * SECOND // 65_536)
-    return NtpPacket(first & 7, first >> 6, stratum, poll, precision, *durations, *rest, version=version)
+    reference_id, reference, origin, receive, transmit = rest
+    return NtpPacket(
+        first & 7,
+        first >> 6,
+        stratum,
+        poll,
+        precision,
+        delay * SECOND // 65_536,
+        dispersion * SECOND // 65_536,
+        reference_id,
+        reference,
+        origin,
+        receive,
+        transmit,
+        version,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from inspect import GEN_RUNNING, getgeneratorstate
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -239,7 +240,8 @@ class Process:
         """Deliver a signal: the program may catch `Interrupt`, except SIGKILL."""
         if not self.running or self._scheduler is None:
             return
-        if self._routine is None or self._routine.gi_running:  # it is on the stack right now: strike when it rests
+        running = self._routine is None or getgeneratorstate(self._routine) == GEN_RUNNING
+        if running:  # it is on the stack right now: strike when it rests
             self.node.call_soon(lambda: self.kill(signal))
             return
         self._scheduler.interrupt(self, signal)

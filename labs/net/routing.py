@@ -86,7 +86,7 @@ class RoutingTable:
         return sorted(self._routes, key=lambda r: (int(r.prefix.address), -r.prefix.length, r.metric))
 
     def forget_answers(self) -> None:
-        """Empty the cache: a route, an address or the state of an interface changed. Whoever else keeps answers is told."""
+        """Empty the cache: a route, an address or an interface changed. Whoever else keeps answers is told."""
         self._cache.clear()
         self._changed()
 
@@ -116,7 +116,9 @@ class RoutingTable:
         if old is None:
             self._routes.append(route)
         else:
-            self._routes = [route if other is old else other for other in self._routes if other is old or other != route]
+            self._routes = [
+                route if other is old else other for other in self._routes if other is old or other != route
+            ]
         self.forget_answers()
 
     @staticmethod

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from labs.net.icmp import IcmpMessage
     from labs.net.interface import Interface
 
-__all__ = ["Datagram", "EchoSocket", "IcmpError", "PacketSocket", "SocketError", "TcpListener", "UdpSocket", "connect", "listen"]
+__all__ = [
+    "Datagram",
+    "EchoSocket",
+    "IcmpError",
+    "PacketSocket",
+    "SocketError",
+    "TcpListener",
+    "UdpSocket",
+    "connect",
+    "listen",
+]
 
 QUEUE_LIMIT = 1024
 FIRST_EPHEMERAL_PORT = 32768  # net.ipv4.ip_local_port_range
@@ -134,7 +144,7 @@ def connect(
     """Open a TCP connection. Raises SocketError; without a timeout the kernel gives up after about 127 s."""
     node = process.node
     deadline = None if timeout_ns is None else node.now + timeout_ns
-    connection = node.tcp_connect(address, port, program=process.name, tag=tag)
+    connection = node.transport.tcp_connect(address, port, program=process.name, tag=tag)
     process.cleanup.append(lambda: connection.release(node.now))
     while connection.state is TcpState.SYN_SENT:
         if deadline is not None and node.now >= deadline:
@@ -148,6 +158,6 @@ def connect(
 
 def listen(process: Process, port: int, address: IPv4 = ANY) -> TcpListener:
     """Listen for TCP connections until the program ends. Raises SocketError (Address already in use …)."""
-    listener = process.node.tcp_listen(port, address, program=process.name)
-    process.cleanup.append(lambda: process.node.tcp_unlisten(listener))
+    listener = process.node.transport.tcp_listen(port, address, program=process.name)
+    process.cleanup.append(lambda: process.node.transport.tcp_unlisten(listener))
     return listener

@@ -37,7 +37,10 @@ def record(kind: Record, data: bytes) -> bytes:
     """Data as records of at most 2**14 bytes each."""
     pieces = [data[start : start + MAX_PLAIN] for start in range(0, len(data), MAX_PLAIN)] or [b""]
     return b"".join(
-        bytes([kind]) + VERSION + len(piece).to_bytes(2, "big") + (_scramble(piece) if kind is Record.APPLICATION else piece)
+        bytes([kind])
+        + VERSION
+        + len(piece).to_bytes(2, "big")
+        + (_scramble(piece) if kind is Record.APPLICATION else piece)
         for piece in pieces
     )
 

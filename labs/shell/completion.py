@@ -19,7 +19,7 @@ __all__ = ["complete"]
 MAX_OFFERS = 200
 SEPARATORS = re.compile(r"(?:^|[|;&(]|\$\(|`|\bdo\b|\bthen\b|\belse\b|!)\s*(?:\w+=\S*\s+)*")
 WRAPPERS = {"sudo", "nohup", "env", "timeout", "time", "xargs", "exec", "command"}
-HOST_COMMANDS = {"ping", "traceroute", "nc", "dig", "arping", "mosquitto_pub", "mosquitto_sub", "getent"}
+HOST_COMMANDS = set("ping traceroute nc dig arping mosquitto_pub mosquitto_sub getent curl wget ssh telnet".split())
 INTERFACE_COMMANDS = {"ifup", "ifdown", "dhclient", "ifquery"}
 UNIT_VERBS = ("start", "stop", "restart", "reload", "status", "enable", "disable", "is-active", "is-enabled", "cat")
 
@@ -29,6 +29,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "bridge link": ("set", "show"),
     "bridge vlan": ("add", "delete", "show"),
     "bridge fdb": ("add", "delete", "flush", "show"),
+    "chronyc": ("activity", "makestep", "sources", "tracking", "waitsync", "-n"),
+    "curl": ("-f", "-i", "-I", "-k", "-L", "-m", "-o", "-s", "-S", "-v", "-w", "--connect-timeout"),
     "dig": ("+short", "+noall", "+answer", "-x", "A", "AAAA", "MX", "NS", "PTR"),
     "grep": ("-i", "-v", "-n", "-c", "-E", "-F", "-o", "-q", "-r", "-w"),
     "ip": ("address", "link", "neighbour", "route", "rule", "-4", "-6", "-br", "-c", "-d", "-j", "-s"),

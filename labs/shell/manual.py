@@ -15,13 +15,23 @@ _GROUPS: dict[str, dict[str, str]] = {
         "ping": "is anybody there, and how long does it take",
         "arping": "who answers for an address in this network",
         "traceroute": "the routers on the way",
+        "mtr": "the routers on the way, with losses: mtr -r",
+        "nmap": "which machines are there, and which of their ports are open",
         "why": "what would happen to a packet, and what decides it; sends nothing",
         "tcpdump": "watch packets",
         "ss": "sockets: who listens, who is connected",
         "nc": "connections by hand",
+        "curl": "fetch over HTTP or HTTPS",
+        "wget": "save what a web server gives",
+        "openssl": "dates and names in a certificate",
+        "ssh": "run a command on another device",
+        "sshpass": "ssh with a password: sshpass -p PASSWORD ssh USER@HOST COMMAND",
+        "telnet": "connect and type, unprotected",
         "dig": "ask a name server",
         "getent": "look a name up as programs do",
         "nft": "the firewall and address translation",
+        "conntrack": "the connections that the firewall remembers",
+        "ethtool": "speed of a port, and whether its lead is alive",
         "sysctl": "settings of the kernel",
     },
     "Services and things": {
@@ -31,6 +41,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "mosquitto_sub": "subscribe to MQTT topics",
         "mosquitto_passwd": "users of the MQTT broker",
         "sensorctl": "read and set up the sensor of this device",
+        "nginx": "nginx -t tests the configuration of the web server",
         "chronyc": "the clock and its time servers: chronyc tracking, chronyc sources",
         "logger": "write a line to the journal",
         "dmesg": "messages of the kernel",
@@ -108,6 +119,10 @@ _GROUPS: dict[str, dict[str, str]] = {
         "sleep": "wait",
         "timeout": "run for a limited time",
         "nohup": "run on without a terminal",
+        "passwd": "set a password",
+        "chpasswd": "set passwords from lines NAME:PASSWORD",
+        "useradd": "add a user",
+        "userdel": "remove a user",
         "sudo": "run as root, as which you are logged in already",
         "which": "where a command is",
         "man": "where to find help",
@@ -141,7 +156,7 @@ _GROUPS: dict[str, dict[str, str]] = {
 SUMMARIES = {name: (group, text) for group, names in _GROUPS.items() for name, text in names.items()}
 
 # Programs that only say what is not simulated, and second names
-HIDDEN = frozenset("arch chgrp chmod chown dash df ln nproc sync watch yes".split())
+HIDDEN = frozenset("arch chgrp chmod chown dash df ln nproc sync telnetd watch yes".split())
 
 # Understood by the lab itself, at its prompt
 OWN_WORDS = {

@@ -15,7 +15,10 @@ from labs.shell.daemons.fake_hwclock import FAKE_HWCLOCK
 from labs.shell.daemons.heartbeat import HEARTBEAT
 from labs.shell.daemons.inetd import INETD
 from labs.shell.daemons.mosquitto import mosquitto
+from labs.shell.daemons.nginx import NGINX
+from labs.shell.daemons.rsyslog import RSYSLOG
 from labs.shell.daemons.sensor import sensor
+from labs.shell.daemons.sshd import SSH
 
 __all__ = ["UNITS"]
 
@@ -50,5 +53,19 @@ SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/se
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
-    for unit in (FAKE_HWCLOCK, NETWORKING, NFTABLES, DNSMASQ, INETD, HEARTBEAT, CHRONY, MOSQUITTO, SENSOR, DISPLAY)
+    for unit in (
+        FAKE_HWCLOCK,
+        NETWORKING,
+        NFTABLES,
+        DNSMASQ,
+        INETD,
+        HEARTBEAT,
+        CHRONY,
+        NGINX,
+        RSYSLOG,
+        SSH,
+        MOSQUITTO,
+        SENSOR,
+        DISPLAY,
+    )
 }

@@ -49,6 +49,6 @@ def verdicts_of(scenario: Scenario, grade: Grade, site: Site) -> dict[str, str]:
     for result in grade.results:
         if result.hidden or result.id not in checks:
             continue
-        for name in devices_of(checks[result.id], site):
+        for name in result.devices or devices_of(checks[result.id], site):
             worst[name] = min(worst.get(name, result.verdict), result.verdict, key=WORST_FIRST.index)
     return {name: str(verdict) for name, verdict in worst.items()}

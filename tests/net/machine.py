@@ -64,7 +64,13 @@ class Machine:
         return self.frames(self.node.receive(port, frame, self.now if at is None else at))
 
     def packet(
-        self, packet: Ipv4Packet, *, port: str = "eth0", sender: Mac | None = None, dst: Mac | None = None, at: int | None = None
+        self,
+        packet: Ipv4Packet,
+        *,
+        port: str = "eth0",
+        sender: Mac | None = None,
+        dst: Mac | None = None,
+        at: int | None = None,
     ) -> list[Frame]:
         """A packet arrives from a neighbour."""
         here = self.node.interfaces[port].mac
@@ -118,7 +124,9 @@ def udp(src: str, dst: str, sport: int = 5000, dport: int = 9, data: bytes = b"x
 
 
 def segment(src: str, dst: str, sport: int = 5000, dport: int = 80, flags: int = SYN, **more: int) -> Ipv4Packet:
-    return Ipv4Packet(ip(src), ip(dst), PROTO_TCP, TcpSegment(sport, dport, more.get("seq", 1), more.get("ack", 0), flags))
+    return Ipv4Packet(
+        ip(src), ip(dst), PROTO_TCP, TcpSegment(sport, dport, more.get("seq", 1), more.get("ack", 0), flags)
+    )
 
 
 def errors(frames: list[Frame]) -> list[tuple[int, int, str, str]]:

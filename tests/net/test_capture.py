@@ -96,7 +96,9 @@ def test_filter_that_makes_no_sense_is_refused_in_tcpdump_words(text: str, compl
     assert str(caught.value) == complaint
 
 
-@given(st.lists(st.sampled_from("tcp udp and or not ( ) host port net src dst 80 10.0.0.1 arp ! vlan ether 1/2".split())))
+@given(
+    st.lists(st.sampled_from("tcp udp and or not ( ) host port net src dst 80 10.0.0.1 arp ! vlan ether 1/2".split()))
+)
 def test_any_row_of_words_is_a_filter_or_refused(words: list[str]) -> None:
     try:
         accepts, _ = compile_filter(" ".join(words))
@@ -126,14 +128,18 @@ def test_name_in_a_filter_counts_once_it_is_known() -> None:
         (
             "far",
             LineStyle(link=True),
-            "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 46: vlan 20, p 0, "
-            "ethertype IPv4 (0x0800), 10.0.0.1.5000 > 192.168.7.9.53: UDP, length 0",
+            (
+                "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 46: vlan 20, p 0, "
+                "ethertype IPv4 (0x0800), 10.0.0.1.5000 > 192.168.7.9.53: UDP, length 0"
+            ),
         ),
         (
             "ping",
             LineStyle(verbose=1),
-            "IP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto ICMP (1), length 84)\n"
-            "    10.0.0.1 > 10.0.0.2: ICMP echo request, id 7, seq 1, length 64",
+            (
+                "IP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto ICMP (1), length 84)\n"
+                "    10.0.0.1 > 10.0.0.2: ICMP echo request, id 7, seq 1, length 64"
+            ),
         ),
     ],
 )
@@ -151,5 +157,7 @@ def test_sequence_numbers_are_relative_after_the_handshake() -> None:
 
 def test_icmp_error_names_what_could_not_be_reached() -> None:
     original = Ipv4Packet(A, B, PROTO_UDP, UdpDatagram(5000, 53, b""))
-    frame = ip(PROTO_ICMP, IcmpMessage(icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, original=original), source=B, target=A)
+    frame = ip(
+        PROTO_ICMP, IcmpMessage(icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, original=original), source=B, target=A
+    )
     assert Printer().text(frame) == "IP 10.0.0.2 > 10.0.0.1: ICMP 10.0.0.2 udp port 53 unreachable, length 36"

@@ -12,7 +12,10 @@ from tests.net.machine import Machine, echo, errors, ip, packets, segment, udp
 
 A, B, OUT = "192.168.1.10", "192.168.1.11", "203.0.113.9"
 MASQUERADE = "table ip nat { chain post { type nat hook postrouting priority 100; oifname eth1 masquerade; } }"
-FORWARD_IN = "table ip nat { chain pre { type nat hook prerouting priority -100; iifname eth1 tcp dport 8080 dnat to 192.168.1.10:80; } }"
+FORWARD_IN = (
+    "table ip nat { chain pre { type nat hook prerouting priority -100;"
+    " iifname eth1 tcp dport 8080 dnat to 192.168.1.10:80; } }"
+)
 
 
 def tracked(table: Conntrack, packet: Ipv4Packet, now: int = 0):
@@ -67,7 +70,9 @@ def test_tcp_picked_up_in_the_middle_is_new():
 def test_error_about_a_known_packet_is_related():
     table = Conntrack()
     tracked(table, udp(A, OUT))
-    error = Ipv4Packet(ip("198.51.100.1"), ip(A), PROTO_ICMP, IcmpMessage(icmp.DEST_UNREACHABLE, 1, original=udp(A, OUT)))
+    error = Ipv4Packet(
+        ip("198.51.100.1"), ip(A), PROTO_ICMP, IcmpMessage(icmp.DEST_UNREACHABLE, 1, original=udp(A, OUT))
+    )
     found = table.track(error, 1)
     assert (found.state, found.direction) == ("related", "reply")
 
@@ -80,8 +85,19 @@ def test_error_about_a_known_packet_is_related():
         ([udp(A, OUT), udp(OUT, A, 9, 5000), udp(A, OUT), udp(A, OUT)], "udp-stream"),
         ([segment(A, OUT)], "SYN_SENT"),
         ([segment(A, OUT), segment(OUT, A, 80, 5000, tcp.SYN | tcp.ACK)], "SYN_RECV"),
-        ([segment(A, OUT), segment(OUT, A, 80, 5000, tcp.SYN | tcp.ACK), segment(A, OUT, flags=tcp.ACK)], "ESTABLISHED"),
-        ([segment(A, OUT), segment(OUT, A, 80, 5000, tcp.RST | tcp.ACK)], "CLOSE"),
+        (
+            [segment(A, OUT), segment(OUT, A, 80, 5000, tcp.SYN | tcp.ACK), segment(A, OUT, flags=tcp.ACK)],
+            "ESTABLISHED",
+        ),
+        (
+            [
+                segment(A, OUT),
+                segment(OUT, A, 80, 5000, tcp.SYN | tcp.ACK),
+                segment(A, OUT, flags=tcp.ACK),
+                segment(OUT, A, 80, 5000, tcp.RST),
+            ],
+            "CLOSE",
+        ),
     ],
 )
 def test_silent_connection_lives_exactly_as_long_as_its_state_allows(packets_sent, name):
@@ -92,9 +108,24 @@ def test_silent_connection_lives_exactly_as_long_as_its_state_allows(packets_sen
     assert table.connections(TIMEOUT_NS[name]) == []
 
 
+def test_attempt_that_is_refused_leaves_no_connection():
+    """nf_conntrack_tcp_packet: only ever answered by a reset."""
+    table = Conntrack()
+    tracked(table, segment(A, OUT))
+    assert tracked(table, segment(OUT, A, 80, 5000, tcp.RST | tcp.ACK)).state == "established"
+    assert len(table) == 0
+
+
 def test_closed_from_both_sides_waits_two_minutes():
     table = Conntrack()
-    for flags, forth in [(tcp.SYN, 1), (tcp.SYN | tcp.ACK, 0), (tcp.ACK, 1), (tcp.FIN | tcp.ACK, 1), (tcp.FIN | tcp.ACK, 0), (tcp.ACK, 1)]:
+    for flags, forth in [
+        (tcp.SYN, 1),
+        (tcp.SYN | tcp.ACK, 0),
+        (tcp.ACK, 1),
+        (tcp.FIN | tcp.ACK, 1),
+        (tcp.FIN | tcp.ACK, 0),
+        (tcp.ACK, 1),
+    ]:
         tracked(table, segment(A, OUT, flags=flags) if forth else segment(OUT, A, 80, 5000, flags))
     (connection,) = table.connections(0)
     assert connection.tcp_state == "TIME_WAIT"
@@ -144,7 +175,13 @@ def test_masquerade_two_clients_with_one_port_get_two(kind):
     assert first.src == second.src
     assert first.payload.sport == 5000 != second.payload.sport
     for used, client in ((first, A), (second, B)):
-        back = kind(OUT, "203.0.113.2", used.payload.dport, used.payload.sport, **({"flags": tcp.SYN | tcp.ACK} if kind is segment else {}))
+        back = kind(
+            OUT,
+            "203.0.113.2",
+            used.payload.dport,
+            used.payload.sport,
+            **({"flags": tcp.SYN | tcp.ACK} if kind is segment else {}),
+        )
         answer = only(machine.packet(back, port="eth1"))
         assert (str(answer.dst), answer.payload.dport) == (client, 5000)
 
@@ -154,7 +191,9 @@ def test_masquerade_two_pings_with_one_identifier_get_two():
     first, second = only(machine.packet(echo(A, OUT))), only(machine.packet(echo(B, OUT)))
     assert first.payload.identifier != second.payload.identifier
     for used, client in ((first, A), (second, B)):
-        answer = only(machine.packet(echo(OUT, "203.0.113.2", identifier=used.payload.identifier, reply=True), port="eth1"))
+        answer = only(
+            machine.packet(echo(OUT, "203.0.113.2", identifier=used.payload.identifier, reply=True), port="eth1")
+        )
         assert (str(answer.dst), answer.payload.identifier) == (client, 1)
 
 
@@ -163,7 +202,9 @@ def test_masquerade_error_from_outside_reaches_the_client_about_its_own_packet(k
     machine = home()
     machine.packet(echo(B, OUT))  # so that the identifier of the next ping is translated too
     out = only(machine.packet(kind(A, OUT)))
-    error = Ipv4Packet(ip("203.0.113.1"), ip("203.0.113.2"), PROTO_ICMP, IcmpMessage(3, 1, original=out._replace(ttl=63)))
+    error = Ipv4Packet(
+        ip("203.0.113.1"), ip("203.0.113.2"), PROTO_ICMP, IcmpMessage(3, 1, original=out._replace(ttl=63))
+    )
     told = only(machine.packet(error, port="eth1"))
     assert (str(told.src), str(told.dst)) == ("203.0.113.1", A)
     inner = told.payload.original
@@ -182,10 +223,14 @@ def test_destination_translated_both_halves_and_its_errors():
     machine = home(FORWARD_IN)
     inside = only(machine.packet(segment(OUT, "203.0.113.2", 4000, 8080), port="eth1"))
     assert (str(inside.src), str(inside.dst), inside.payload.dport) == (OUT, A, 80)
-    back = only(machine.packet(segment(A, OUT, 80, 4000, tcp.RST | tcp.ACK)))
+    back = only(machine.packet(segment(A, OUT, 80, 4000, tcp.SYN | tcp.ACK)))
     assert (str(back.src), back.payload.sport) == ("203.0.113.2", 8080)
     told = only(machine.packet(Ipv4Packet(ip(A), ip(OUT), PROTO_ICMP, IcmpMessage(3, 13, original=inside))))
-    assert (str(told.src), str(told.payload.original.dst), told.payload.original.payload.dport) == ("203.0.113.2", "203.0.113.2", 8080)
+    assert (str(told.src), str(told.payload.original.dst), told.payload.original.payload.dport) == (
+        "203.0.113.2",
+        "203.0.113.2",
+        8080,
+    )
 
 
 def test_answer_nobody_asked_for_is_for_the_router_itself():

@@ -13,20 +13,25 @@ from labs.net.dns import DnsMessage, Question, Record, RecordType
 LABELS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=20)
 NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
 ADDRESSES = st.integers(0, 2**32 - 1).map(IPv4)
+IN = st.just(dns.CLASS_IN)
 TTLS = st.integers(0, 2**31 - 1)
 RECORDS = st.one_of(
-    st.builds(Record, NAMES, st.just(int(RecordType.A)), TTLS, ADDRESSES),
-    st.builds(Record, NAMES, st.sampled_from([int(RecordType.CNAME), int(RecordType.PTR)]), TTLS, NAMES),
-    st.builds(Record, NAMES, st.just(int(RecordType.TXT)), TTLS, st.binary(max_size=40)),
+    st.builds(Record, NAMES, st.just(int(RecordType.A)), TTLS, ADDRESSES, IN),
+    st.builds(Record, NAMES, st.sampled_from([int(RecordType.CNAME), int(RecordType.PTR)]), TTLS, NAMES, IN),
+    st.builds(Record, NAMES, st.just(int(RecordType.TXT)), TTLS, st.binary(max_size=40), IN),
 )
 MESSAGES = st.builds(
     DnsMessage,
     st.integers(0, 65535),
-    st.lists(st.builds(Question, NAMES, st.sampled_from([1, 12, 28])), max_size=2).map(tuple),
+    st.lists(st.builds(Question, NAMES, st.sampled_from([1, 12, 28]), IN), max_size=2).map(tuple),
     st.lists(RECORDS, max_size=6).map(tuple),
     st.lists(RECORDS, max_size=2).map(tuple),
     st.lists(RECORDS, max_size=2).map(tuple),
     response=st.booleans(),
+    opcode=st.just(0),
+    authentic_data=st.booleans(),
+    checking_disabled=st.booleans(),
+    edns=st.just(()),
     authoritative=st.booleans(),
     truncated=st.booleans(),
     recursion_desired=st.booleans(),
@@ -67,7 +72,12 @@ def test_repeated_name_is_sent_once() -> None:
 
 @pytest.mark.parametrize(
     ("name", "address"),
-    [("20.1.168.192.in-addr.arpa", "192.168.1.20"), ("1.168.192.in-addr.arpa", None), ("x.in-addr.arpa", None), ("a", None)],
+    [
+        ("20.1.168.192.in-addr.arpa", "192.168.1.20"),
+        ("1.168.192.in-addr.arpa", None),
+        ("x.in-addr.arpa", None),
+        ("a", None),
+    ],
 )
 def test_reverse_name_gives_its_address(name: str, address: str | None) -> None:
     found = dns.address_of_reverse(name)

@@ -56,7 +56,8 @@ def test_no_router_forwards_nothing_and_says_nothing():
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"), [("", 0), ("unreachable", icmp.HOST_UNREACHABLE), ("prohibit", icmp.ADMIN_PROHIBITED), ("blackhole", None)]
+    ("kind", "code"),
+    [("", 0), ("unreachable", icmp.HOST_UNREACHABLE), ("prohibit", icmp.ADMIN_PROHIBITED), ("blackhole", None)],
 )
 def test_no_way_on_the_sender_is_told_what_the_route_says(kind, code):
     machine = router()
@@ -93,9 +94,9 @@ def test_every_peer_has_its_own_limit():
     "packet",
     [
         Ipv4Packet(ip(NEAR), ip(FAR), PROTO_ICMP, IcmpMessage(3, 1, original=echo(FAR, NEAR)), ttl=1),
-        udp("255.255.255.255", FAR, **{"ttl": 1}),  # type: ignore[arg-type]
-        udp("0.0.0.0", FAR, **{"ttl": 1}),  # type: ignore[arg-type]
-        udp("224.0.0.1", FAR, **{"ttl": 1}),  # type: ignore[arg-type]
+        udp("255.255.255.255", FAR, ttl=1),
+        udp("0.0.0.0", FAR, ttl=1),
+        udp("224.0.0.1", FAR, ttl=1),
     ],
 )
 def test_error_is_never_sent_about_an_error_or_to_a_group(packet):
@@ -127,7 +128,11 @@ def test_reverse_path_filter_strict_and_loose(mode, source, believed):
     machine = router()
     machine.node.sysctl.set("net.ipv4.conf.eth0.rp_filter", str(mode))
     machine.packet(echo(source, FAR))
-    assert (death(machine) is DropReason.INVALID_SOURCE if machine.notes and isinstance(machine.notes[0], Dropped) else False) is not believed
+    assert (
+        death(machine) is DropReason.INVALID_SOURCE
+        if machine.notes and isinstance(machine.notes[0], Dropped)
+        else False
+    ) is not believed
 
 
 def test_reverse_path_filter_all_and_interface_the_larger_counts():
@@ -180,7 +185,12 @@ def test_program_may_not_ask_everybody_unless_it_says_so():
 
 @pytest.mark.parametrize(
     ("kind", "error"),
-    [("", "Network is unreachable"), ("blackhole", "Invalid argument"), ("unreachable", "No route to host"), ("prohibit", "Permission denied")],
+    [
+        ("", "Network is unreachable"),
+        ("blackhole", "Invalid argument"),
+        ("unreachable", "No route to host"),
+        ("prohibit", "Permission denied"),
+    ],
 )
 def test_own_packet_without_a_way_out_the_program_is_told(kind, error):
     machine = router()
@@ -231,8 +241,8 @@ def test_interface_down_takes_its_routes_and_up_brings_the_connected_one_back():
 
 CHANGES = st.sampled_from(
     [
-        "forward on", "forward off", "route", "no route", "prohibit", "down", "up", "address", "no address", "strict", "loose",
-        "gateway", "rename", "mtu", "settle",
+        "forward on", "forward off", "route", "no route", "prohibit", "down", "up", "address", "no address",
+        "strict", "loose", "gateway", "rename", "mtu", "settle",
     ]
 )  # fmt: skip
 
@@ -273,7 +283,16 @@ def change(machine: Machine, what: str) -> None:
     node.drain(machine.now)
 
 
-@given(st.lists(st.tuples(CHANGES, st.sampled_from([FAR, "10.2.0.5", "10.2.0.1", "10.0.0.77", "172.16.0.1"]), st.sampled_from([NEAR, FAR, "10.2.0.9"])), max_size=25))
+@given(
+    st.lists(
+        st.tuples(
+            CHANGES,
+            st.sampled_from([FAR, "10.2.0.5", "10.2.0.1", "10.0.0.77", "172.16.0.1"]),
+            st.sampled_from([NEAR, FAR, "10.2.0.9"]),
+        ),
+        max_size=25,
+    )
+)
 def test_remembered_decisions_after_any_change_are_those_made_afresh(steps):
     """The same packets and changes on two routers, one of which forgets everything before each packet."""
     remembering, forgetful = router(), router()

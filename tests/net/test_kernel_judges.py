@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labs.engines.sim import SimEngine
-from labs.model.addresses import IPv4
 from labs.model.site import Site
 from tests.kernel_lab import KernelLab, judged
 from tests.sites import machine, site, switch
@@ -94,7 +91,17 @@ def near_and_far(**far: object) -> list:
 
 
 LEADS = ["a:eth0 r:lan", "r:wan s:wan", "s:lan d:eth0"]
-TARGETS = ["10.0.1.10", "10.0.1.1", "10.0.0.1", "10.0.0.2", "10.0.2.1", "10.0.2.20", "10.0.2.99", "10.0.1.99", "172.16.0.1"]
+TARGETS = [
+    "10.0.1.10",
+    "10.0.1.1",
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.2.1",
+    "10.0.2.20",
+    "10.0.2.99",
+    "10.0.1.99",
+    "172.16.0.1",
+]
 
 FIREWALL = """table inet filter {
   chain input { type filter hook input priority filter; policy accept; %(input)s }
@@ -105,7 +112,18 @@ FIREWALL = """table inet filter {
 
 
 def filtering(**chains: str) -> str:
-    return FIREWALL % ({"input": "", "forward": "", "output": ""} | {k: v.replace(";", "\n") for k, v in chains.items()})
+    return FIREWALL % (
+        {"input": "", "forward": "", "output": ""} | {k: v.replace(";", "\n") for k, v in chains.items()}
+    )
+
+
+def translating(hook: str, rule: str) -> str:
+    priority = 100 if hook == "postrouting" else -100
+    return f"table ip n {{\n chain c {{\n type nat hook {hook} priority {priority}; {rule}\n }}\n}}\n"
+
+
+def early(priority: str, rule: str) -> str:
+    return f"table ip t {{\n chain c {{\n type filter hook prerouting priority {priority}; {rule}\n }}\n}}\n"
 
 
 MASQUERADE = """table ip nat {
@@ -153,21 +171,29 @@ CASES = {
     "the far interface down": near_and_far(d={"up": ["ip link set eth0 down"]}),
     "the near interface down": near_and_far(a={"up": ["ip link set eth0 down"]}),
     "input dropped": near_and_far(d={"rules": filtering(input="drop;")}),
-    "input of one protocol": near_and_far(d={"rules": filtering(input="tcp dport 7 accept; icmp type echo-request reject; drop;")}),
+    "input of one protocol": near_and_far(
+        d={"rules": filtering(input="tcp dport 7 accept; icmp type echo-request reject; drop;")}
+    ),
     "established only": near_and_far(a={"rules": filtering(input="ct state established,related accept; drop;")}),
     "established without related": near_and_far(a={"rules": filtering(input="ct state established accept; drop;")}),
     "forward dropped": near_and_far(r={"rules": filtering(forward="drop;")}),
     "forward one way": near_and_far(
         r={"rules": filtering(forward='ct state established,related accept; iifname "wan" drop;')}
     ),
-    "output dropped": near_and_far(a={"rules": filtering(output="udp dport 7 drop; tcp dport 7 drop; icmp type echo-request drop;")}),
+    "output dropped": near_and_far(
+        a={"rules": filtering(output="udp dport 7 drop; tcp dport 7 drop; icmp type echo-request drop;")}
+    ),
     "output of a router dropped": near_and_far(r={"rules": filtering(output="drop;")}),
     "tcp reset": near_and_far(
         r={"rules": filtering(forward="meta l4proto tcp reject with tcp reset; udp dport 7 reject;")},
         d={"rules": filtering(input="meta l4proto tcp reject with tcp reset;")},
     ),
-    "tcp reset on the way out": near_and_far(a={"rules": filtering(output="tcp dport { 7, 8 } reject with tcp reset;")}),
-    "resets reset on the way out": near_and_far(a={"rules": filtering(output="meta l4proto tcp reject with tcp reset;")}),
+    "tcp reset on the way out": near_and_far(
+        a={"rules": filtering(output="tcp dport { 7, 8 } reject with tcp reset;")}
+    ),
+    "resets reset on the way out": near_and_far(
+        a={"rules": filtering(output="meta l4proto tcp reject with tcp reset;")}
+    ),
     "masquerade": near_and_far(r={"rules": MASQUERADE, "up": ["ip route add default via 10.0.0.2"]}, s={"up": []}),
     "masquerade and filter": near_and_far(
         r={
@@ -179,30 +205,30 @@ CASES = {
     ),
     "destination translated": near_and_far(r={"rules": FORWARDING_PORT}),
     "destination translated on the way out": near_and_far(
-        a={"rules": 'table ip n { chain o { type nat hook output priority -100; ip daddr 172.16.0.1 dnat to 10.0.2.20 \n }\n}\n'}
+        a={"rules": translating("output", "ip daddr 172.16.0.1 dnat to 10.0.2.20")}
     ),
-    "redirected to the router": near_and_far(
-        r={"rules": 'table ip n { chain p { type nat hook prerouting priority -100; tcp dport 8 redirect to :7 \n }\n}\n'}
-    ),
+    "redirected to the router": near_and_far(r={"rules": translating("prerouting", "tcp dport 8 redirect to :7")}),
     "source translated to another address": near_and_far(
-        s={"rules": 'table ip n { chain p { type nat hook postrouting priority 100; oifname "lan" snat to 10.0.2.1 \n }\n}\n'}
+        s={"rules": translating("postrouting", 'oifname "lan" snat to 10.0.2.1')}
     ),
     "untracked": near_and_far(
         r={
-            "rules": "table ip t { chain p { type filter hook prerouting priority raw; ip protocol icmp notrack \n }\n}\n"
-            + filtering(forward="ct state new,established accept; ct state untracked icmp type echo-request accept; drop;")
+            "rules": early("raw", "ip protocol icmp notrack")
+            + filtering(
+                forward="ct state new,established accept; ct state untracked icmp type echo-request accept; drop;"
+            )
         }
     ),
-    "early drop before conntrack": near_and_far(
-        r={"rules": "table ip t { chain p { type filter hook prerouting priority -300; tcp dport 7 drop \n }\n}\n"}
-    ),
+    "early drop before conntrack": near_and_far(r={"rules": early("-310", "tcp dport 7 drop")}),
     "two tables, the first accepts": near_and_far(
         d={
             "rules": "table ip one { chain i { type filter hook input priority -10; accept \n }\n}\n"
             "table ip two { chain i { type filter hook input priority 10; udp dport 7 drop \n }\n}\n"
         }
     ),
-    "loopback filtered": near_and_far(a={"rules": filtering(input='iifname "lo" tcp dport 7 reject; iifname "lo" udp dport 7 drop;')}),
+    "loopback filtered": near_and_far(
+        a={"rules": filtering(input='iifname "lo" tcp dport 7 reject; iifname "lo" udp dport 7 drop;')}
+    ),
 }
 CASES |= {
     f"forward rejected {kind or 'plainly'}": near_and_far(
@@ -211,7 +237,13 @@ CASES |= {
     for kind in UNREACHABLES
 }
 CASES |= {
-    f"{chain} rejected": near_and_far(**{host: {"rules": filtering(**{chain: "tcp dport 7 reject; udp dport 7 reject; icmp type echo-request reject;"})}})
+    f"{chain} rejected": near_and_far(
+        **{
+            host: {
+                "rules": filtering(**{chain: "tcp dport 7 reject; udp dport 7 reject; icmp type echo-request reject;"})
+            }
+        }
+    )
     for chain, host in (("input", "d"), ("output", "a"))
 }
 
@@ -258,7 +290,9 @@ LAN_CASES = {
             "up": ["ip route add 10.0.1.200 dev eth0"],
         },
     },
-    "host address with a point-to-point mask": {"b": {"addresses": {"eth0": "10.0.1.11/32"}, "up": ["ip route add 10.0.1.0/24 dev eth0 src 10.0.1.11"]}},
+    "host address with a point-to-point mask": {
+        "b": {"addresses": {"eth0": "10.0.1.11/32"}, "up": ["ip route add 10.0.1.0/24 dev eth0 src 10.0.1.11"]}
+    },
 }
 
 
@@ -280,7 +314,10 @@ def triangle(mode: int) -> Site:
             ),
             machine("r", {"lan": "10.0.1.1/24", "out": "10.0.3.1/24"}, forward=True),
             machine(
-                "s", {"lan": "10.0.2.1/24", "out": "10.0.3.2/24"}, forward=True, settings=["net.ipv4.conf.out.rp_filter = 0"]
+                "s",
+                {"lan": "10.0.2.1/24", "out": "10.0.3.2/24"},
+                forward=True,
+                settings=["net.ipv4.conf.out.rp_filter = 0"],
             ),
             machine("d", {"eth0": "10.0.3.20/24"}, gateway="10.0.3.2", up=["ip route add 10.0.1.0/24 via 10.0.3.2"]),
             switch("sw", 3),
@@ -319,8 +356,16 @@ def small_sites(draw) -> Site:
         ]
     )
     routes = {
-        "r": ["ip route add 10.0.2.0/24 via 10.0.0.2", "ip route add default via 10.0.0.2", "ip route add prohibit 10.0.2.0/25"],
-        "s": ["ip route add 10.0.1.0/24 via 10.0.0.1", "ip route add default via 10.0.0.1", "ip route add blackhole 10.0.1.0/28"],
+        "r": [
+            "ip route add 10.0.2.0/24 via 10.0.0.2",
+            "ip route add default via 10.0.0.2",
+            "ip route add prohibit 10.0.2.0/25",
+        ],
+        "s": [
+            "ip route add 10.0.1.0/24 via 10.0.0.1",
+            "ip route add default via 10.0.0.1",
+            "ip route add blackhole 10.0.1.0/28",
+        ],
     }
     devices = []
     for router, net, place in (("r", 1, 1), ("s", 2, 2)):
@@ -340,7 +385,11 @@ def small_sites(draw) -> Site:
                 name,
                 {"eth0": f"10.0.{net}.{number}/{draw(length)}"},
                 gateway=draw(st.sampled_from([f"10.0.{net}.1"] * 3 + ["", f"10.0.{net}.77", f"10.0.{3 - net}.1"])),
-                rules=draw(st.sampled_from(["", "", "", filtering(input="tcp dport 7 reject with tcp reset; udp dport 7 drop;")])),
+                rules=draw(
+                    st.sampled_from(
+                        ["", "", "", filtering(input="tcp dport 7 reject with tcp reset; udp dport 7 drop;")]
+                    )
+                ),
             )
         )
     devices += [switch("x", 3), switch("y", 3)]

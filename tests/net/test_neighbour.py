@@ -208,7 +208,9 @@ def test_permanent_neighbour_believes_nobody(machine):
 
 def test_full_table_a_new_neighbour_is_refused(machine):
     for number in range(MAX_ENTRIES):
-        machine.node.link.neighbours.create(machine.node.interfaces["eth0"], ip("10.0.1.0").__class__(number), NeighbourState.STALE)
+        machine.node.link.neighbours.create(
+            machine.node.interfaces["eth0"], ip("10.0.1.0").__class__(number), NeighbourState.STALE
+        )
     _, out = machine.send(udp("10.0.0.1", PEER))
     assert out == []
 
@@ -217,8 +219,12 @@ def test_proxy_arp_answers_for_what_it_can_reach_elsewhere():
     machine = Machine(forward=True, eth0="10.0.0.1/24", eth1="10.1.0.1/24")
     assert machine.arp(PEER, 2, "10.1.0.7") == []
     machine.node.sysctl.set("net.ipv4.conf.eth0.proxy_arp", "1")
-    assert [address for address, _ in answers(machine.arp(PEER, 2, "10.1.0.7", at=SECOND) + machine.until(2 * SECOND))] == ["10.1.0.7"]
-    assert answers(machine.arp(PEER, 2, "10.0.0.9", at=3 * SECOND) + machine.until(4 * SECOND)) == [], "on the same interface"
+    assert [
+        address for address, _ in answers(machine.arp(PEER, 2, "10.1.0.7", at=SECOND) + machine.until(2 * SECOND))
+    ] == ["10.1.0.7"]
+    assert answers(machine.arp(PEER, 2, "10.0.0.9", at=3 * SECOND) + machine.until(4 * SECOND)) == [], (
+        "on the same interface"
+    )
 
 
 def test_unicast_question_is_answered(machine):

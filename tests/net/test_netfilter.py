@@ -11,7 +11,9 @@ from tests.net.machine import Machine, echo, errors, ip, packets, segment, udp
 IN, OUT = "10.0.0.2", "10.1.0.2"
 
 
-def chain(hook: str, *rules: str, priority: int = 0, policy: str = "accept", kind: str = "filter", name: str = "t") -> str:
+def chain(
+    hook: str, *rules: str, priority: int = 0, policy: str = "accept", kind: str = "filter", name: str = "t"
+) -> str:
     body = "; ".join([f"type {kind} hook {hook} priority {priority}; policy {policy}", *rules])
     return f"table inet {name} {{ chain {hook} {{ {body}; }} }}\n"
 
@@ -67,12 +69,16 @@ def test_accept_ends_one_chain_and_not_the_next_one():
 
 
 def test_drop_is_final_in_the_chain_of_lower_priority():
-    machine = router(chain("forward", "accept", priority=10, name="b"), chain("forward", "drop", priority=-10, name="a"))
+    machine = router(
+        chain("forward", "accept", priority=10, name="b"), chain("forward", "drop", priority=-10, name="a")
+    )
     assert not passes(machine)
 
 
 def test_raw_chain_is_asked_before_conntrack():
-    machine = router(chain("prerouting", "udp dport 9 drop", priority=-300), chain("forward", "ct state new accept", name="f"))
+    machine = router(
+        chain("prerouting", "udp dport 9 drop", priority=-300), chain("forward", "ct state new accept", name="f")
+    )
     assert not passes(machine)
     assert len(machine.node.netfilter.conntrack) == 0
 
@@ -174,7 +180,9 @@ def test_packet_to_oneself_is_one_connection():
 
 
 def test_own_packet_redirected_to_oneself_arrives():
-    machine = router("table ip n { chain o { type nat hook output priority -100; ip daddr 10.9.9.9 dnat to 10.0.0.1; } }\n")
+    machine = router(
+        "table ip n { chain o { type nat hook output priority -100; ip daddr 10.9.9.9 dnat to 10.0.0.1; } }\n"
+    )
     machine.route("10.9.0.0/16", "eth1", OUT)
     socket = machine.node.transport.udp_open(9)
     machine.send(udp("0.0.0.0", "10.9.9.9"))
@@ -183,7 +191,9 @@ def test_own_packet_redirected_to_oneself_arrives():
 
 
 def test_own_packet_translated_takes_the_way_of_its_new_destination():
-    machine = router("table ip n { chain o { type nat hook output priority -100; ip daddr 10.0.0.9 dnat to 10.1.0.2; } }\n")
+    machine = router(
+        "table ip n { chain o { type nat hook output priority -100; ip daddr 10.0.0.9 dnat to 10.1.0.2; } }\n"
+    )
     _, (frame,) = machine.send(udp("0.0.0.0", "10.0.0.9"))
     assert str(frame.payload.dst) == OUT
     assert frame.src == machine.node.interfaces["eth1"].mac

@@ -86,7 +86,10 @@ def test_answer_is_remembered_every_change_forgets_it():
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["add", "append", "replace", "remove", "down", "up"]), nested, st.integers(0, 1)), max_size=20),
+    st.lists(
+        st.tuples(st.sampled_from(["add", "append", "replace", "remove", "down", "up"]), nested, st.integers(0, 1)),
+        max_size=20,
+    ),
     destinations,
 )
 def test_remembered_answer_is_always_the_one_found_afresh(changes, destination):

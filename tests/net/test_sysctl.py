@@ -49,3 +49,11 @@ def test_every_change_is_told(sysctl):
     sysctl.watchers.append(lambda: told.append(1))
     sysctl.set("net.ipv4.ip_forward", "1")
     assert told == [1]
+
+
+def test_forwarding_of_one_interface_is_its_own_until_all_are_set(sysctl):
+    sysctl.set("net.ipv4.conf.eth0.forwarding", "1")
+    assert sysctl.get("net.ipv4.ip_forward") == "0"
+    assert sysctl.get("net.ipv4.conf.eth0.forwarding") == "1"
+    sysctl.set("net.ipv4.ip_forward", "0")
+    assert sysctl.get("net.ipv4.conf.eth0.forwarding") == "0"

@@ -16,8 +16,10 @@ from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
+from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
+from labs.net.pcap import file_bytes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal
 from labs.shell.bash import Session
 from labs.shell.hands import HandsError, run_hands
@@ -130,7 +132,9 @@ class SimEngine:
             )
             budget -= self._clock.spent
             if why is Stopped.BUDGET:
-                terminal.write("\nnetwerf: stopped: too much is happening on the network (is there a switching loop?)\n")
+                terminal.write(
+                    "\nnetwerf: stopped: too much is happening on the network (is there a switching loop?)\n"
+                )
                 self._interrupt(node, session)
                 return Output(terminal.take(), 124)
             if not node.powered:
@@ -217,6 +221,18 @@ class SimEngine:
             for probe, tag, _, ending in running
         ]
 
+    def read_file(self, device: str, path: str) -> bytes:
+        """A file of a device as it is now, byte for byte. Raises CommandRejected."""
+        node = self._nodes.get(device)
+        if node is None:
+            message = f'there is no device "{device}"'
+            raise CommandRejected(message)
+        try:
+            return file_bytes(node.files.read(path))
+        except FileError as error:
+            message = f"{device}: {path}: {error}"
+            raise CommandRejected(message) from None
+
     def foresee(self, device: str, question: Question) -> Foresight:
         """What would become of a packet that `device` sends. Nothing on the site changes."""
         from labs.engines.sim.foresight import foresee
@@ -273,8 +289,8 @@ class SimEngine:
         node = self._nodes[device]
         self._perform(node, node.power_on(self.now) if on else node.power_off(self.now))
         self._sessions[device] = Session(node)
-        for end, wire in list(self._wires.items()):
-            if end.device == device:
+        for (name, _), wire in list(self._wires.items()):
+            if name == device:
                 self._refresh(wire)
 
     def _power_down(self, argument: tuple[str, PowerDown]) -> None:
@@ -387,4 +403,3 @@ def _packet_of(frame: Frame) -> Ipv4Packet | None:
 def _tag_of(note: Note) -> int:
     packet = note.packet
     return packet.tag if packet is not None else 0
-

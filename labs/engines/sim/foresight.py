@@ -17,7 +17,7 @@ from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.model.site import Endpoint
-from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Transmit
+from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Storm, Transmit
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
 from labs.net.sockets import IcmpError, SocketError
@@ -84,7 +84,7 @@ class _Stage:
         for item in items:
             if isinstance(item, Transmit):
                 self._transmit(node, item)
-            elif not isinstance(item, (SetLink, PowerDown)) and self._concerns(item):
+            elif not isinstance(item, (SetLink, PowerDown, Storm)) and self._concerns(item):
                 self.explainer.add(node, item, self._passed(item.packet))
 
     def _passed(self, packet: Ipv4Packet | None) -> tuple[Passage, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from labs.engines.base import Disposition, Probe
+from labs.model.addresses import IPv4
 from labs.net import icmp
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.process import Process, Routine, Wait
@@ -14,6 +15,7 @@ from labs.shell.resolver import ResolveError, resolve
 __all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "probe_program"]
 
 Ending = tuple[Disposition, str, str]  # how it ended, the address that was used, details
+Attempt = Generator[Wait, None, Ending]
 TRIES = 2
 
 SOCKET_ERRORS = {
@@ -48,7 +50,7 @@ def probe_program(probe: Probe, tag: int, result: list[Ending]) -> Callable[[Pro
     return program
 
 
-def _tcp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _tcp(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
     try:
         connection = yield from connect(process, address, probe.port, timeout_ns=probe.timeout_ns, tag=tag)
     except SocketError as error:
@@ -68,7 +70,7 @@ def disposition_of(error: IcmpError) -> Disposition:
     return Disposition.NO_ROUTE if error.code == icmp.NET_UNREACHABLE else Disposition.UNREACHABLE
 
 
-def _udp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _udp(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
     node = process.node
     socket = node.transport.udp_open(program="probe", tag=tag)
     process.cleanup.append(lambda: node.transport.udp_close(socket))
@@ -86,7 +88,7 @@ def _udp(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-
     return Disposition.TIMED_OUT, str(address), "no answer"
 
 
-def _ping(process: Process, probe: Probe, address, tag: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _ping(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
     node = process.node
     socket = node.transport.echo_open(tag=tag)
     process.cleanup.append(lambda: node.transport.echo_close(socket))

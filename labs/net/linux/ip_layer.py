@@ -9,23 +9,20 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4, InterfaceAddress, Network
+from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.state import Route
-from labs.net import icmp, tcp
+from labs.net import icmp
 from labs.net.actions import Accepted, Delivered, DropReason, Forwarded, PolicyVerdict
 from labs.net.conntrack import UNTRACKED, Tracked
 from labs.net.ethernet import BROADCAST, Frame
-from labs.net.icmp import IcmpMessage
-from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_ICMP, PROTO_TCP, Ipv4Packet
+from labs.net.ipv4 import ANY, LIMITED_BROADCAST, Ipv4Packet
+from labs.net.linux.error_sender import ErrorSender
 from labs.net.netfilter import Filtered
-from labs.net.nftables import icmp_code
 from labs.net.routing import AddressType, RoutingTable, route_text
-from labs.net.tcp import TcpSegment
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
-    from labs.net.nftables import Reject
 
 __all__ = ["HOST_UNREACHABLE", "NETWORK_UNREACHABLE", "IpLayer"]
 
@@ -35,9 +32,6 @@ GROUPS = frozenset({AddressType.BROADCAST, AddressType.MULTICAST})
 MAX_ANSWERS = 4096  # remembered decisions
 LOOPBACK_NS = 10_000  # what a packet to oneself takes on a small machine
 LOOPBACK_ADDRESS = InterfaceAddress(IPv4.parse("127.0.0.1"), 8)
-ICMP_BURST = 6  # XRLIM_BURST_FACTOR, net/ipv4/icmp.c
-HZ = 250  # ticks a second of Debian's kernel: the unit of net.ipv4.route.error_*
-NEVER_NS = -60 * 1_000_000_000  # a peer that was never told anything has a full bucket (inet_getpeer)
 # What a sender is told for each type of route that refuses (fib_props, net/ipv4/fib_semantics.c)
 REFUSING = {
     "blackhole": (None, "Invalid argument"),
@@ -75,7 +69,7 @@ class IpLayer:
         self.routes = RoutingTable(self._forget_answers)
         node.sysctl.watchers.append(self._forget_answers)
         self._identification = 0
-        self._credit: dict[IPv4, tuple[int, int]] = {}  # of each peer: what it may cost, and since when (inet_peer)
+        self.errors = ErrorSender(node, self)
 
     def _forget_answers(self) -> None:
         """A route, an address, the state of an interface or a setting changed: decide anew."""
@@ -93,8 +87,11 @@ class IpLayer:
         self.routes.forget_answers()
 
     def address_removed(self, interface: Interface, address: InterfaceAddress, prefix: Network) -> None:
-        """Take away what depended on the address (fib_del_ifaddr): its connected route `prefix`, routes that used it as
-        source, and with the last address of an interface every route over that interface."""
+        """Take away what depended on the address (fib_del_ifaddr).
+
+        That is its connected route `prefix`, routes that used it as source, and with the last address of an interface
+        every route over that interface.
+        """
         self.routes.remove_where(
             [
                 route
@@ -132,7 +129,8 @@ class IpLayer:
             return
         if int(prefix.address) >> 28 >= 0xE:  # no unicast network
             return
-        if prefix.address == address.address and prefix.length == 32 or interface.detail(address, "noprefixroute"):
+        alone = prefix.address == address.address and prefix.length == 32
+        if alone or interface.detail(address, "noprefixroute"):
             return
         metric = int(interface.detail(address, "metric") or 0)
         self.routes.append(
@@ -206,7 +204,7 @@ class IpLayer:
             self._forward(interface, packet, frame, tracked, way)
 
     def _find_way(self, interface: Interface, packet: Ipv4Packet) -> Way:
-        """The routing decision (ip_route_input), remembered until a route, an address, an interface or a setting changes."""
+        """The routing decision (ip_route_input); a change of route, address, interface or setting forgets it."""
         if len(self._ways) > MAX_ANSWERS:
             self._ways.clear()
         way = self._ways[interface.name, packet.src, packet.dst] = self._decide(interface, packet.src, packet.dst)
@@ -217,7 +215,7 @@ class IpLayer:
             return Way(Fate.MARTIAN)
         if self._type_of(destination) is not AddressType.UNICAST:
             return Way(Fate.LOCAL)
-        if not self._node.sysctl.number("net.ipv4.ip_forward"):
+        if not self._node.sysctl.number(f"net.ipv4.conf.{interface.name}.forwarding"):
             return Way(Fate.NOT_FORWARDING)
         route = self.routes.lookup(destination)
         if route is None or route.device is None or route.kind != "unicast":
@@ -252,8 +250,8 @@ class IpLayer:
         kind = route.kind if route is not None else ""
         code = REFUSING[kind][0] if kind in REFUSING else icmp.NET_UNREACHABLE
         self._node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
-        if code is not None and self._may_say_no_route(packet.src):
-            self.send_error(packet, icmp.DEST_UNREACHABLE, code, tracked)
+        if code is not None and self.errors.may_say_no_route(packet.src):
+            self.errors.send(packet, icmp.DEST_UNREACHABLE, code, tracked)
 
     def _forward(self, interface: Interface, packet: Ipv4Packet, frame: Frame, tracked: Tracked, way: Way) -> None:
         node = self._node
@@ -261,11 +259,11 @@ class IpLayer:
         assert outgoing is not None
         if packet.ttl <= 1:
             node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
-            self.send_error(packet, icmp.TIME_EXCEEDED, 0, tracked)
+            self.errors.send(packet, icmp.TIME_EXCEEDED, 0, tracked)
             return
         if packet.dont_fragment and packet.length > outgoing.mtu:
             node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {outgoing.mtu}")
-            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, tracked, mtu=outgoing.mtu)
+            self.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, tracked, mtu=outgoing.mtu)
             return
         packet = packet.one_hop_on()
         if node.netfilter.active:
@@ -288,8 +286,8 @@ class IpLayer:
     ) -> str | None:
         """Send a packet of a program. Returns None, or the error of the system call.
 
-        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it. `tracked` says to which connection
-        an error of the device itself belongs.
+        `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it. `tracked` says to which
+        connection an error of the device itself belongs.
         """
         node = self._node
         route = None if interface is not None else self.routes.lookup(packet.dst)
@@ -437,7 +435,7 @@ class IpLayer:
 
     def neighbour_failed(self, packet: Ipv4Packet) -> None:
         """Nobody answered ARP: tell the sender, who may be this device itself, over the loopback (arp_error_report)."""
-        self.send_error(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE)
+        self.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE)
 
     # Refusals
 
@@ -477,76 +475,4 @@ class IpLayer:
         node.note(PolicyVerdict(packet, hook, verdict, filtered.by))
         node.drop(DropReason.POLICY, interface.name if interface else "", packet=packet, by=filtered.by)
         if filtered.reject is not None:
-            self._reject(filtered.reject, packet, filtered.tracked)
-
-    def _reject(self, reject: Reject, packet: Ipv4Packet, tracked: Tracked) -> None:
-        if reject.type == "tcp reset":
-            self._send_reset(packet, tracked)
-        else:
-            self.send_error(packet, icmp.DEST_UNREACHABLE, icmp_code(reject), tracked)
-
-    def _send_reset(self, packet: Ipv4Packet, tracked: Tracked) -> None:
-        """`reject with tcp reset` (nf_send_reset): only an open attempt or a segment gets one, never a reset."""
-        segment = packet.payload
-        if packet.protocol != PROTO_TCP or not isinstance(segment, TcpSegment) or segment.flags & tcp.RST:
-            return
-        answer = Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), tag=packet.tag)
-        self.output(answer, tracked=tracked.answer)
-
-    def send_error(
-        self, packet: Ipv4Packet, kind: int, code: int, tracked: Tracked = UNTRACKED, *, mtu: int = 0
-    ) -> None:
-        """Send an ICMP error about a packet, unless RFC 1122 §3.2.2 or the rate limit forbids it.
-
-        `tracked` is what conntrack says of that packet: the error belongs to its connection (nf_ct_attach).
-        """
-        payload = packet.payload
-        if isinstance(payload, IcmpMessage) and payload.type in icmp.ERROR_TYPES:
-            return
-        if packet.src in (ANY, LIMITED_BROADCAST) or packet.src.is_multicast or packet.dst.is_multicast:
-            return
-        if self.is_broadcast(packet.dst) or not self._within_rate(packet.src, kind):
-            return
-        source = packet.dst if self.is_local(packet.dst) else self.preferred_source(packet.src)
-        if source is None:
-            return
-        message = IcmpMessage(kind, code, sequence=mtu, original=packet)
-        error = Ipv4Packet(source, packet.src, PROTO_ICMP, message, tos=0xC0, tag=packet.tag)
-        self.output(error, tracked=tracked.answer)
-
-    def _within_rate(self, peer: IPv4, kind: int) -> bool:
-        """One error a second and a burst of six to each peer (icmpv4_xrlim_allow)."""
-        if self.is_local(peer) or not self._node.sysctl.number("net.ipv4.icmp_ratemask") >> kind & 1:
-            return True
-        cost = self._node.sysctl.number("net.ipv4.icmp_ratelimit") * 1_000_000
-        return self._pay(peer, cost, ICMP_BURST * cost)
-
-    def _may_say_no_route(self, peer: IPv4) -> bool:
-        """Errors about missing routes have a limit of their own on the same bucket (ip_error): a ping that goes on and on
-        sees four of them."""
-        cost, burst = (self._node.sysctl.number(f"net.ipv4.route.error_{word}") for word in ("cost", "burst"))
-        return self._pay(peer, cost * 1_000_000_000 // HZ, burst * 1_000_000_000 // HZ)
-
-    def _pay(self, peer: IPv4, cost: int, most: int) -> bool:
-        """Take `cost` nanoseconds out of the bucket of a peer, which fills as time passes (inet_peer_xrlim_allow)."""
-        now = self._node.now
-        credit, since = self._credit.get(peer, (0, NEVER_NS + now))
-        if since != now:
-            credit = min(credit + now - since, most)
-        allowed = credit >= cost
-        if len(self._credit) > 1024:
-            self._credit.clear()
-        self._credit[peer] = (credit - cost if allowed else credit, now)
-        return allowed
-
-
-def reset_for(segment: TcpSegment) -> TcpSegment:
-    """The reset that answers a segment to a closed port (RFC 9293 §3.10.7.1)."""
-    if segment.flags & tcp.ACK:
-        return TcpSegment(segment.dport, segment.sport, segment.ack, 0, tcp.RST, window=0)
-    length = len(segment.data) + (1 if segment.flags & (tcp.SYN | tcp.FIN) else 0)
-    ack = segment.seq + length & 0xFFFFFFFF
-    return TcpSegment(segment.dport, segment.sport, 0, ack, tcp.RST | tcp.ACK, window=0)
-
-
-DEFAULT_ROUTE = Network(IPv4(0), 0)
+            self.errors.reject(filtered.reject, packet, filtered.tracked)

@@ -229,7 +229,9 @@ class LinkLayer:
     def _proxies(self, interface: Interface, address: IPv4) -> bool:
         """proxy_arp: a router answers for what it reaches over another interface (arp_fwd_proxy)."""
         sysctl = self._node.sysctl
-        if not sysctl.interface_number(interface.name, "proxy_arp") or not sysctl.number("net.ipv4.ip_forward"):
+        if not sysctl.interface_number(interface.name, "proxy_arp") or not sysctl.number(
+            f"net.ipv4.conf.{interface.name}.forwarding"
+        ):
             return False
         route = self._node.ip.routes.lookup(address)
         return route is not None and route.kind == "unicast" and route.device != interface.name

@@ -56,7 +56,11 @@ class Sysctl:
         if name in self._values:
             return self._values[name]
         interface, _, leaf = name.removeprefix("net.ipv4.conf.").rpartition(".")
-        if name.startswith("net.ipv4.conf.") and leaf in PER_INTERFACE and interface in ["all", "default", *self._interfaces()]:
+        if (
+            name.startswith("net.ipv4.conf.")
+            and leaf in PER_INTERFACE
+            and interface in ["all", "default", *self._interfaces()]
+        ):
             if leaf == "forwarding":
                 return self._values["net.ipv4.ip_forward"]
             default = self._values.get(f"net.ipv4.conf.default.{leaf}", PER_INTERFACE[leaf])
@@ -70,10 +74,11 @@ class Sysctl:
         value = " ".join(value.split())
         if name != "kernel.hostname" and not value.removeprefix("-").isdecimal():
             raise FileError("Invalid argument")
-        self._values[name] = value
         self._combined.clear()
-        if name == "net.ipv4.conf.all.forwarding":
-            self._values["net.ipv4.ip_forward"] = value
+        if name in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):  # one setting, and it sets every interface
+            self._values = {key: old for key, old in self._values.items() if not key.endswith(".forwarding")}
+            name = "net.ipv4.ip_forward"
+        self._values[name] = value
         for tell in self.watchers:
             tell()
         return True
@@ -83,7 +88,7 @@ class Sysctl:
         return int(self.get(name) or 0)
 
     def interface_number(self, interface: str, leaf: str) -> int:
-        """A per-interface setting the way the kernel combines it with `all`: the larger counts (rp_filter) or either."""
+        """A per-interface setting as the kernel combines it with `all`: the larger counts (rp_filter) or either."""
         combined = self._combined.get((interface, leaf))
         if combined is None:
             values = (self.number(f"net.ipv4.conf.{where}.{leaf}") for where in ("all", interface))

@@ -12,7 +12,8 @@ from labs.net import icmp, tcp
 from labs.net.actions import DropReason
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
-from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE, reset_for
+from labs.net.linux.error_sender import reset_for
+from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.sockets import (
     FIRST_EPHEMERAL_PORT,
     Datagram,
@@ -140,7 +141,7 @@ class Transport:
                 break
         if not taken and not broadcast:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"udp port {datagram.dport}")
-            self._node.ip.send_error(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
+            self._node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
 
     def _segment(self, packet: Ipv4Packet, segment: TcpSegment, interface: Interface) -> None:
         if self._node.ip.is_broadcast(packet.dst):
@@ -163,7 +164,9 @@ class Transport:
             return
         if not segment.flags & tcp.RST:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"tcp port {segment.dport}")
-            answer = Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), dont_fragment=True, tag=packet.tag)
+            answer = Ipv4Packet(
+                packet.dst, packet.src, PROTO_TCP, reset_for(segment), dont_fragment=True, tag=packet.tag
+            )
             self._node.ip.output(answer)
 
     def _await_handshake(self, listener: TcpListener, connection: TcpConnection) -> None:
@@ -190,12 +193,18 @@ class Transport:
             sequence=self._sequence,
             emit=self._emit,
             call_at=self._node.call_at,
-            ended=lambda c: self._connections.pop((*c.local, *c.remote), None),  # type: ignore[arg-type,return-value]
+            ended=self._ended,
         )
         connection.program = program
         connection.tag = tag
         self._connections[key] = connection
         return connection
+
+    def _ended(self, connection: TcpConnection) -> None:
+        """Take an ended connection out of the table, unless a new one has its place (out of TIME-WAIT)."""
+        key = (*connection.local, *connection.remote)
+        if self._connections.get(key) is connection:
+            del self._connections[key]
 
     def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
         packet = Ipv4Packet(
@@ -321,9 +330,7 @@ class Transport:
         if not socket.broadcast and self._node.ip.is_broadcast(address):
             return "Permission denied"
         message = IcmpMessage(icmp.ECHO_REQUEST, 0, socket.identifier, sequence, bytes(size))
-        packet = Ipv4Packet(
-            source, address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag
-        )
+        packet = Ipv4Packet(source, address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag)
         return self._node.ip.output(packet, interface=interface)
 
     # Packet sockets

@@ -271,7 +271,7 @@ class _Run:
             self.process.print(line + (f" ({', '.join(parts)})" if parts else ""))
         if self.options.detect:
             return int(self.received > 0)
-        return 0 if self.options.unsolicited else int(self.received == 0)
+        return 0 if self.options.unsolicited else int(self.received != self.sent)
 
 
 COMMANDS: dict[str, Program] = {"arping": arping}

@@ -40,6 +40,9 @@ WAIT_TRIES_NS = 10 * SECOND
 
 def chronyc(process: Process) -> Routine:
     """The program, one command each time."""
+    if process.argv[1:] == ["--help"]:
+        process.print("Usage: chronyc [-n] tracking | sources [-v] | makestep | activity | waitsync [TRIES]")
+        return 0
     try:
         options, words = parse_options(process.argv[1:], "46nNvah:p:", ["help", "version"], intermixed=False)
     except UsageError as error:
@@ -54,7 +57,9 @@ def chronyc(process: Process) -> Routine:
         return 1
     words = [part for word in words for part in word.split()]
     if not words:
-        process.error("chronyc: a prompt of its own is not simulated here; use: chronyc tracking, sources, makestep, activity")
+        process.error(
+            "chronyc: a prompt of its own is not simulated here; use: chronyc tracking, sources, makestep, activity"
+        )
         return 1
     verb, *rest = words
     if verb not in _VERBS:
@@ -82,11 +87,12 @@ def _tracking(process: Process, daemon: Chronyd, words: Sequence[str], names: bo
         name = yield from _named(process, identifier, names=names)
     reference = daemon.node.wall_clock() if daemon.local else daemon.reference_clock_ns / 1e9
     delay, dispersion = daemon.root()
+    side = "slow" if daemon.remaining_ns > 0 else "fast"
     rows = {
         "Reference ID": f"{int(identifier):08X} ({name})",
         "Stratum": str(daemon.stratum),
         "Ref time (UTC)": clock_text(reference, "%a %b %d %H:%M:%S %Y"),
-        "System time": f"{abs(daemon.remaining_ns) / 1e9:.9f} seconds {'slow' if daemon.remaining_ns > 0 else 'fast'} of NTP time",
+        "System time": f"{abs(daemon.remaining_ns) / 1e9:.9f} seconds {side} of NTP time",
         "Last offset": f"{daemon.last_offset_ns / 1e9:+.9f} seconds",
         "RMS offset": f"{daemon.rms_offset_ns / 1e9:.9f} seconds",
         "Frequency": "0.000 ppm slow",
@@ -149,8 +155,8 @@ def _row(daemon: Chronyd, source: Source, name: str) -> str:
         name = name[:24] + ">"
     sample = f"{_span(source.offset_ns, signed=True)}[{_span(source.measured_ns, signed=True)}]"
     return (
-        f"^{source.state} {name:<27}  {source.stratum:2d}  {source.poll:2d}   {source.reach:3o}  {_ago(since)}  {sample}"
-        f" +/- {_span(source.distance_ns(now), signed=False)}"
+        f"^{source.state} {name:<27}  {source.stratum:2d}  {source.poll:2d}   {source.reach:3o}  {_ago(since)}"
+        f"  {sample} +/- {_span(source.distance_ns(now), signed=False)}"
     )
 
 

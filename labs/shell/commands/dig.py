@@ -141,12 +141,11 @@ def _ask(
                 size = len(dns.encode(answer))
                 return _Outcome(answer, server, process.node.now - started, size)
             where = f"{server}#{options.port}"
-            if answer in ("Network is unreachable", "Operation not permitted"):
+            if answer == "Network is unreachable":
                 outcome.unsendable = True
                 name = message.questions[0].name
-                reason = "network unreachable" if answer.startswith("Network") else "permission denied"
                 process.print(
-                    f";; UDP setup with {where}({server}) for {name} failed: {reason}.",
+                    f";; UDP setup with {where}({server}) for {name} failed: network unreachable.",
                     ";; no servers could be reached",
                 )
             else:
@@ -159,7 +158,12 @@ def _query_udp(
     process: Process, server: IPv4, message: DnsMessage, options: _Options
 ) -> Generator[Wait, None, DnsMessage | str]:
     timeout_ns, port = options.timeout_ns, options.port
-    return (yield from query(process, server, message, timeout_ns=timeout_ns, port=port, soft_errors=False))
+    until = process.node.now + timeout_ns
+    answer = yield from query(process, server, message, timeout_ns=timeout_ns, port=port, soft_errors=False)
+    if answer == "Operation not permitted":  # a firewall of our own: BIND waits for an answer all the same
+        yield Wait((), until)
+        return "timed out"
+    return answer
 
 
 def _query_tcp(
@@ -269,7 +273,7 @@ def _report(
                 process.print(f"; EDE: {number} ({EXTENDED_ERRORS.get(number, 'Other')})")
     if "question" in options.show:
         process.print(*([";; QUESTION SECTION:"] if comments else []))
-        process.print(*(f";{_columns(q.name + '.', '', q.type, '')}".rstrip() for q in answer.questions))
+        process.print(*map(_question, answer.questions))
     for title, records in (
         ("ANSWER", answer.answers),
         ("AUTHORITY", answer.authority),
@@ -277,7 +281,7 @@ def _report(
     ):
         if records and title.lower() in options.show:
             process.print(*(["", f";; {title} SECTION:"] if comments else []))
-            process.print(*(_columns(f"{r.name}.", str(r.ttl_s), r.type, _data(r)) for r in records))
+            process.print(*map(_record, records))
     if "stats" in options.show:
         _print_stats(process, options, outcome, blank=comments)
     return 0
@@ -332,21 +336,27 @@ def _type_name(kind: int) -> str:
     return RecordType(kind).name if kind in RecordType.__members__.values() else f"TYPE{kind}"
 
 
-def _tab_to(text: str, column: int) -> str:
-    """Pad with tabs as dig does: at least one blank, tab stops every eight."""
-    if len(text.expandtabs()) >= column:
-        return text + " "
-    while len(text.expandtabs()) < column:
-        text += "\t"
-    return text
+def _columns(*parts: tuple[str, int]) -> str:
+    """Texts at columns as BIND lays them out: tabs every eight, one blank where a column is past already."""
+    line, at = "", 0
+    for text, column in parts:
+        if line:
+            to = max(column, at + 1)
+            tabs = to // 8 - at // 8
+            line += "\t" * tabs + " " * (to - (to // 8 * 8 if tabs else at))
+            at = to
+        line += text
+        at += len(text)
+    return line
 
 
-def _columns(name: str, ttl: str, kind: int, data: str) -> str:
-    """One record: name to column 24, TTL to 32, class to 40, type to 48. A question has a leading ";" of its own."""
-    if not ttl:
-        text = _tab_to(";" + name, 32)[1:]
-        return f"{text}IN\t{_type_name(kind)}"
-    return f"{_tab_to(name, 24)}{ttl}\tIN\t{_type_name(kind)}\t{data}"
+def _question(question: Question) -> str:
+    return ";" + _columns((f"{question.name}.", 0), ("IN", 32), (_type_name(question.type), 40))
+
+
+def _record(record: Record) -> str:
+    ttl, kind = str(record.ttl_s), _type_name(record.type)
+    return _columns((f"{record.name}.", 0), (ttl, 24), ("IN", 32), (kind, 40), (_data(record), 48))
 
 
 def _data(record: Record) -> str:

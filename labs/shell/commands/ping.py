@@ -290,6 +290,8 @@ class _Run:
             if options.count and self.received + self.errors >= options.count:
                 return 0
             if end_ns is not None and (self.errors or node.now >= end_ns):
+                yield Wait((), node.now)  # errors about several packets come at the same moment
+                yield from self._listen(socket)
                 return 0
             if linger_ns is not None and node.now >= linger_ns:
                 return 0
@@ -332,8 +334,7 @@ class _Run:
         if error == "Message too long":
             self.errors += 1
             self.process.error(f"ping: local error: message too long, mtu={self._mtu()}")
-        elif error is not None and not options.quiet:
-            self.process.error(f"ping: sendmsg: {error}")
+        # Any other error of sendto(2) is a lost packet, without a word: so does this version of the real one.
 
     def _mtu(self) -> int:
         node = self.process.node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from labs.net.accounts import accounts
 from labs.net.process import Process, Program, Routine, Wait
 from labs.shell.bash import conditions, printing
 from labs.shell.bash.streams import is_terminal
@@ -119,16 +120,27 @@ def _says(text: str, usage: str) -> Program:
 
 def identity(process: Process) -> int:
     """id: who you are."""
-    parsed = begin(process, "ungG", ["user", "name", "group"], usage="id [-u] [-un] [-g]\n  everybody here is root")
+    parsed = begin(process, "ungG", ["user", "name", "group"], usage="id [-u] [-un] [-g]\n  of yourself, or of a user")
     if isinstance(parsed, int):
         return parsed
     flags = {option.lstrip("-")[0] for option, _ in parsed[0]}
-    if parsed[1] and parsed[1][0] != "root":
-        return fail(process, f"‘{parsed[1][0]}’: no such user")
+    name = parsed[1][0] if parsed[1] else process.environment.get("USER", "root")
+    account = accounts(process.node.files).get(name)
+    if account is None:
+        return fail(process, f"‘{name}’: no such user")
     if flags & {"u", "g", "G"}:
-        process.print("root" if "n" in flags else "0")
+        process.print(name if "n" in flags else str(account.uid if "u" in flags else account.gid))
     else:
-        process.print("uid=0(root) gid=0(root) groups=0(root)")
+        process.print(f"uid={account.uid}({name}) gid={account.gid}({name}) groups={account.gid}({name})")
+    return 0
+
+
+def whoami(process: Process) -> int:
+    """The name of the user."""
+    parsed = begin(process, "", usage="whoami\n  the name of the user")
+    if isinstance(parsed, int):
+        return parsed
+    process.print(process.environment.get("USER", "root"))
     return 0
 
 
@@ -345,6 +357,6 @@ COMMANDS: dict[str, Program] = {
     "uname": uname,
     "uptime": uptime,
     "who": who,
-    "whoami": _says("root", "whoami"),
+    "whoami": whoami,
     "yes": yes,
 }

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from labs.model.addresses import IPv4
+from labs.net import pcap
 from labs.net.capture.filter import FilterError, compile_filter
 from labs.net.capture.lines import LineStyle, Printer, addresses_in
 from labs.net.ethernet import BROADCAST, Frame
+from labs.net.filesystem import FileError, FileSystem
 from labs.net.process import SIGINT, SIGTERM, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import PacketSocket
 from labs.shell.options import UsageError, parse_options
@@ -25,9 +27,7 @@ USAGE = (
     "\t\t[ -i interface ] [ -Q in|out|inout ] [ -s snaplen ] [ --version ] [ expression ]",
 )
 IGNORED = frozenset({"-l", "-U", "-p", "-K", "-N", "-O", "-s", "-B", "-#", "--immediate-mode", "-S"})
-ABSENT = frozenset(
-    {"-w", "-r", "-A", "-x", "-X", "-b", "-C", "-F", "-G", "-W", "-z", "-Z", "-E", "-T", "-y", "-L", "-I", "-J"}
-)
+ABSENT = frozenset({"-A", "-x", "-X", "-b", "-C", "-F", "-G", "-W", "-z", "-Z", "-E", "-T", "-y", "-L", "-I", "-J"})
 
 
 class _Refusal(Exception):
@@ -46,9 +46,11 @@ class _Options:
     direction: str = "inout"
     only_count: bool = False
     list: bool = False
+    save: str = ""
+    load: str = ""
 
 
-def _read(arguments: list[str]) -> tuple[_Options, str]:
+def _read(arguments: list[str], directory: str) -> tuple[_Options, str]:
     options = _Options()
     short = "AbB:c:C:dDeE:fF:G:hHi:IJj:KlLM:nNOpqQ:r:s:StT:uUvV:w:W:xXy:z:Z:#"
     words, rest = parse_options(
@@ -72,6 +74,11 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
                 options.quick = True
             case "-t":
                 options.stamps += 1
+            case "-w" | "-r":
+                if value == "-":
+                    raise _Refusal(f'"{option} -" is not simulated here')
+                path = FileSystem.resolve(value, directory)
+                options.save, options.load = (path, options.load) if option == "-w" else (options.save, path)
             case "-Q":
                 if value not in ("in", "out", "inout"):
                     raise _Refusal(f"unknown capture direction `{value}'")
@@ -92,11 +99,15 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
 def tcpdump(process: Process) -> Routine:
     """The program."""
     try:
-        options, expression = _read(process.argv[1:])
+        options, expression = _read(process.argv[1:], process.directory)
         if options.list:
             return _list_interfaces(process)
         capture = _Capture(process, options)
         yield from capture.compile(expression)
+        if options.load:
+            yield from capture.replay()
+            return 0
+        capture.open_file()
     except UsageError as error:
         process.error(*([f"tcpdump: {error}"] if str(error) else []), *(USAGE if str(error) else VERSION))
         return 1 if str(error) else 0
@@ -136,7 +147,9 @@ class _Capture:
         self._options = options
         name = options.interface or self._first()
         self._any = name == "any"
-        if not self._any:
+        if self._any and options.save:
+            raise _Refusal("capturing on any into a file is not simulated here; name one interface")
+        if not self._any and not options.load:
             interface = node.interfaces.get(name)
             if interface is None:
                 raise _Refusal(f"{name}: No such device exists\n(No such device exists)")
@@ -149,6 +162,8 @@ class _Capture:
         self._captured = 0
         self._last_ns: int | None = None
         self._socket: PacketSocket | None = None
+        self._saved: list[str] = []
+        self._wall = lambda at_ns: node.world.wall_clock(at_ns + node.clock_offset_ns)
 
     def _first(self) -> str:
         """The interface that is taken without -i: the first that is up."""
@@ -171,6 +186,48 @@ class _Capture:
                 raise _Refusal(f"unknown host '{name}'") from None
         self._accepts = accepts
 
+    def replay(self) -> Generator[Wait, None, None]:
+        """Print a capture file. Raises _Refusal."""
+        options = self._options
+        try:
+            records = list(pcap.read(self._node.files.read(options.load)))
+        except FileError as error:
+            raise _Refusal(f"{options.load}: {error}") from None
+        except pcap.PcapError as error:
+            raise _Refusal(str(error)) from None
+        kind = f"link-type EN10MB (Ethernet), snapshot length {pcap.SNAPSHOT_BYTES}"
+        self._process.error(f"reading from file {options.load}, {kind}")
+        self._wall = lambda at_ns: at_ns / SECOND
+        for at_us, frame in records:
+            if not self._accepts(frame):
+                continue
+            self._captured += 1
+            if options.save:
+                self._saved.append(pcap.record(at_us, frame))
+            elif not options.only_count:
+                yield from self._look_up(frame)
+                self._print(at_us * 1000, "", "in", frame)
+            if options.count and self._captured >= options.count:
+                break
+        if options.only_count:
+            self._process.print(f"{self._captured} packet{'' if self._captured == 1 else 's'}")
+        self._save()
+
+    def open_file(self) -> None:
+        """Begin the file of -w. Raises _Refusal."""
+        if self._options.save:
+            try:
+                self._node.files.write(self._options.save, pcap.header())
+            except FileError as error:
+                raise _Refusal(f"{self._options.save}: {error}") from None
+
+    def _save(self) -> None:
+        if self._options.save:
+            try:
+                self._node.files.write(self._options.save, pcap.header() + "".join(self._saved))
+            except FileError as error:
+                self._process.error(f"tcpdump: Unable to write output: {error}")
+
     def run(self) -> Routine:
         """Print what passes until there was enough."""
         node, options = self._node, self._options
@@ -182,7 +239,7 @@ class _Capture:
         listening = f"listening on {self._name}, link-type {link}, snapshot length 262144 bytes"
         if self._any:
             self._process.error("tcpdump: data link type LINUX_SLL2")
-        if options.verbose:
+        if options.verbose or options.save:
             self._process.error(f"tcpdump: {listening}")
         else:
             self._process.error("tcpdump: verbose output suppressed, use -v[v]... for full protocol decode", listening)
@@ -192,7 +249,9 @@ class _Capture:
                 if options.direction not in ("inout", direction):
                     continue
                 self._captured += 1
-                if not options.only_count:
+                if options.save:
+                    self._saved.append(pcap.record(round(self._wall(at_ns) * 1_000_000), frame))
+                elif not options.only_count:
                     yield from self._look_up(frame)
                     self._print(at_ns, interface, direction, frame)
                 if options.count and self._captured >= options.count:
@@ -226,7 +285,7 @@ class _Capture:
         stamps = self._options.stamps
         if stamps == 1:
             return ""
-        wall = self._node.world.wall_clock(at_ns + self._node.clock_offset_ns)
+        wall = self._wall(at_ns)
         if stamps == 2:
             return f"{wall:.6f} "
         if stamps in (3, 5):
@@ -240,6 +299,7 @@ class _Capture:
 
     def finish(self) -> None:
         """The counts, on stderr."""
+        self._save()
         dropped = self._socket.dropped if self._socket is not None else 0
         waiting = len(self._socket.queue) if self._socket is not None else 0
         received = self._captured + waiting

@@ -281,10 +281,12 @@ def _lookup(daemon: Chronyd, line: SourceLine) -> Program:
         pause = RESOLVE_FIRST_NS
         while True:
             try:
-                daemon.found(line, (yield from resolve(process, line.name)))
-                return 0
+                address = yield from resolve(process, line.name)
             except ResolveError:
                 until = process.node.now + pause
+            else:
+                daemon.found(line, address)
+                return 0
             while process.node.now < until:
                 yield Wait(until=until)
             pause = min(2 * pause, 512 * RESOLVE_FIRST_NS)

@@ -121,7 +121,7 @@ class Source:
 
     @property
     def offset_ns(self) -> int:
-        """This clock minus the source's, after corrections."""
+        """How far this clock is ahead of the source's, after corrections."""
         return self.samples[-1].offset_ns if self.samples else 0
 
     def root_delay_ns(self) -> int:
@@ -163,8 +163,10 @@ def select(sources: Sequence[Source], current: Source | None, now: int) -> tuple
 
 def _largest_agreement(sources: Sequence[Source], now: int) -> list[Source]:
     """The most sources whose intervals of possible true time share a point (§11.2.1, the intersection of Marzullo)."""
-    bounds = {source: (source.offset_ns - reach, source.offset_ns + reach) for source in sources for reach in [
-        source.distance_ns(now) + 1000]}
+    bounds = {}
+    for source in sources:
+        wide = source.distance_ns(now) + 1000
+        bounds[source] = (source.offset_ns - wide, source.offset_ns + wide)
     best: list[Source] = []
     for low, _ in bounds.values():
         here = [source for source in sources if bounds[source][0] <= low <= bounds[source][1]]

@@ -314,8 +314,8 @@ class DhcpServer:
                 if lease is not None and lease.address != address:
                     self._drop(lease)
                     lease = None
-            elif lease is None and not authoritative and any(address in context.network for context in contexts):
-                return
+            elif lease is None and not authoritative:
+                return  # INIT-REBOOT of a stranger: perhaps another server knows it
             elif lease is not None and lease.address != address:
                 complaint = "wrong address"
         else:

@@ -1,0 +1,196 @@
+"""Frames as bytes and back: what a real capture of them would hold.
+
+Before changing this file read RFC 791 §3.1, RFC 792, RFC 768, RFC 9293 §3.1, RFC 1071, RFC 826, and IEEE 802.1Q
+clause 9.
+Not on the wire, and so lost on the way: the tag of a packet and the count of bridges. TCP options are those whose
+length `TcpSegment.length` counts, with timestamps of zero. An ICMP error holds as much of the packet as fits 576 bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from labs.model.addresses import IPv4, Mac
+from labs.net.arp import ArpPacket
+from labs.net.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, MIN_FRAME_BYTES, Frame
+from labs.net.icmp import DEST_UNREACHABLE, FRAGMENTATION_NEEDED, IcmpMessage
+from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.stp import MAX_AGE_S, Bpdu, Role
+from labs.net.tcp import RST, SYN, TcpSegment
+from labs.net.udp import UdpDatagram
+
+__all__ = ["WireError", "checksum", "decode", "encode"]
+
+ETHERTYPE_VLAN = 0x8100  # IEEE 802.1Q clause 9.6
+DONT_FRAGMENT = 0x4000
+MORE_OR_OFFSET = 0x3FFF
+ARP_HEAD = struct.pack("!HHBB", 1, ETHERTYPE_IPV4, 6, 4)
+TIMESTAMPS = b"\x08\x0a" + bytes(8)  # RFC 7323 §3.2
+SYN_OPTIONS = b"\x02\x04\x05\xb4\x04\x02" + TIMESTAMPS + b"\x01\x03\x03\x07"  # MSS 1460, SACK, timestamps, scale
+OPTIONS = b"\x01\x01" + TIMESTAMPS
+
+
+class WireError(ValueError):
+    """Bytes that are no frame, or one of a protocol that is not spoken here."""
+
+
+def checksum(data: bytes) -> int:
+    """The internet checksum (RFC 1071)."""
+    if len(data) % 2:
+        data += b"\0"
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _mac(address: Mac) -> bytes:
+    return int(address).to_bytes(6, "big")
+
+
+def _ip(address: IPv4) -> bytes:
+    return int(address).to_bytes(4, "big")
+
+
+# To bytes
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes from the destination address to the padding; no frame check sequence."""
+    head = _mac(frame.dst) + _mac(frame.src)
+    if frame.vlan is not None:
+        head += struct.pack("!HH", ETHERTYPE_VLAN, frame.vlan)
+    payload = frame.payload
+    if isinstance(payload, Bpdu):
+        body = _encode_bpdu(payload)
+    else:
+        body = _encode_arp(payload) if isinstance(payload, ArpPacket) else _encode_packet(payload)
+    return (head + struct.pack("!H", frame.ethertype) + body).ljust(MIN_FRAME_BYTES, b"\0")
+
+
+def _encode_bpdu(bpdu: Bpdu) -> bytes:
+    """LLC and a rapid spanning tree BPDU (IEEE 802.1D-2004 clause 9.3.3); times in 1/256 s."""
+    root, cost, bridge, port = bpdu.vector
+    role = {Role.ALTERNATE: 1, Role.BACKUP: 1, Role.ROOT: 2, Role.DESIGNATED: 3}.get(bpdu.role, 0)
+    flags = bpdu.topology_change | bpdu.proposal << 1 | role << 2 | bpdu.agreement << 6
+    head = b"\x42\x42\x03" + struct.pack("!HBBB", 0, 2, 2, flags)
+    ids = [struct.pack("!H", known.priority) + _mac(known.mac) for known in (root, bridge)]
+    times = struct.pack("!HHHHB", bpdu.age << 8, MAX_AGE_S << 8, 2 << 8, 15 << 8, 0)
+    return head + ids[0] + struct.pack("!I", cost) + ids[1] + struct.pack("!H", port) + times
+
+
+def _encode_arp(packet: ArpPacket) -> bytes:
+    ends = _mac(packet.sender_mac) + _ip(packet.sender) + _mac(packet.target_mac) + _ip(packet.target)
+    return ARP_HEAD + struct.pack("!H", packet.operation) + ends
+
+
+def _encode_packet(packet: Ipv4Packet) -> bytes:
+    body = _encode_payload(packet)
+    flags = DONT_FRAGMENT if packet.dont_fragment else 0
+    fixed = (0x45, packet.tos, 20 + len(body), packet.identification, flags, packet.ttl, packet.protocol)
+    ends = _ip(packet.src) + _ip(packet.dst)
+    total = checksum(struct.pack("!BBHHHBBH", *fixed, 0) + ends)
+    return struct.pack("!BBHHHBBH", *fixed, total) + ends + body
+
+
+def _encode_payload(packet: Ipv4Packet) -> bytes:
+    payload = packet.payload
+    if isinstance(payload, IcmpMessage):
+        return _encode_icmp(payload)
+    if isinstance(payload, UdpDatagram):
+        length = 8 + len(payload.data)
+        head = struct.pack("!HHH", payload.sport, payload.dport, length)
+        total = checksum(_pseudo(packet, length) + head + b"\0\0" + payload.data) or 0xFFFF
+        return head + struct.pack("!H", total) + payload.data
+    return _encode_segment(packet, payload)
+
+
+def _pseudo(packet: Ipv4Packet, length: int) -> bytes:
+    return _ip(packet.src) + _ip(packet.dst) + struct.pack("!BBH", 0, packet.protocol, length)
+
+
+def _encode_icmp(message: IcmpMessage) -> bytes:
+    if message.original is None:
+        rest = struct.pack("!HH", message.identifier, message.sequence) + message.data
+    else:
+        mtu = message.sequence if (message.type, message.code) == (DEST_UNREACHABLE, FRAGMENTATION_NEEDED) else 0
+        rest = struct.pack("!HH", 0, mtu) + _encode_packet(message.original)
+    rest = rest[: message.length - 4]
+    total = checksum(struct.pack("!BBH", message.type, message.code, 0) + rest)
+    return struct.pack("!BBH", message.type, message.code, total) + rest
+
+
+def _encode_segment(packet: Ipv4Packet, segment: TcpSegment) -> bytes:
+    data = b"" if segment.flags & RST else segment.data
+    room = segment.length - 20 - len(data)
+    options = (b"" if segment.flags & RST else SYN_OPTIONS if segment.flags & SYN else OPTIONS)[:room].ljust(
+        room, b"\1"
+    )
+    offset = (20 + room) // 4 << 12
+    fixed = (segment.sport, segment.dport, segment.seq, segment.ack, offset | segment.flags, segment.window)
+    tail = options + data
+    length = 20 + len(tail)
+    total = checksum(_pseudo(packet, length) + struct.pack("!HHIIHHHH", *fixed, 0, 0) + tail)
+    return struct.pack("!HHIIHHHH", *fixed, total, 0) + tail
+
+
+# From bytes
+
+
+def decode(data: bytes) -> Frame:
+    """The frame of these bytes. Raises WireError."""
+    try:
+        return _decode(data)
+    except (struct.error, IndexError, ValueError) as error:
+        message = f"not a frame that is known here: {error}"
+        raise WireError(message) from error
+
+
+def _decode(data: bytes) -> Frame:
+    dst, src = Mac(int.from_bytes(data[:6], "big")), Mac(int.from_bytes(data[6:12], "big"))
+    (ethertype,) = struct.unpack_from("!H", data, 12)
+    start, vlan = 14, None
+    if ethertype == ETHERTYPE_VLAN:
+        tag, ethertype = struct.unpack_from("!HH", data, 14)
+        start, vlan = 18, tag & 0xFFF
+    if ethertype == ETHERTYPE_ARP:
+        return Frame(dst, src, ethertype, _decode_arp(data[start:]), vlan)
+    if ethertype == ETHERTYPE_IPV4:
+        return Frame(dst, src, ethertype, _decode_packet(data[start:]), vlan)
+    message = f"EtherType 0x{ethertype:04x}"
+    raise WireError(message)
+
+
+def _decode_arp(data: bytes) -> ArpPacket:
+    if data[:6] != ARP_HEAD:
+        raise WireError("ARP for other networks")
+    (operation,) = struct.unpack_from("!H", data, 6)
+    macs = [Mac(int.from_bytes(data[at : at + 6], "big")) for at in (8, 18)]
+    addresses = [IPv4(int.from_bytes(data[at : at + 4], "big")) for at in (14, 24)]
+    return ArpPacket(operation, macs[0], addresses[0], macs[1], addresses[1])
+
+
+def _decode_packet(data: bytes) -> Ipv4Packet:
+    first, tos, length, identification, flags, ttl, protocol, _ = struct.unpack_from("!BBHHHBBH", data)
+    if first >> 4 != 4 or flags & MORE_OR_OFFSET:
+        raise WireError("a fragment, or another version of IP")
+    src, dst = (IPv4(int.from_bytes(data[at : at + 4], "big")) for at in (12, 16))
+    body = data[(first & 15) * 4 : length]
+    payload = _decode_payload(protocol, body)
+    return Ipv4Packet(src, dst, protocol, payload, ttl, identification, bool(flags & DONT_FRAGMENT), tos)
+
+
+def _decode_payload(protocol: int, body: bytes) -> IcmpMessage | UdpDatagram | TcpSegment:
+    if protocol == PROTO_UDP:
+        sport, dport, length = struct.unpack_from("!HHH", body)
+        return UdpDatagram(sport, dport, body[8:length])
+    if protocol == PROTO_TCP:
+        sport, dport, seq, ack, flags, window = struct.unpack_from("!HHIIHH", body)
+        return TcpSegment(sport, dport, seq, ack, flags & 0x3F, body[(flags >> 12) * 4 :], window)
+    if protocol != PROTO_ICMP:
+        message = f"IP protocol {protocol}"
+        raise WireError(message)
+    kind, code, _, high, low = struct.unpack_from("!BBHHH", body)
+    if kind in (3, 4, 5, 11, 12):  # RFC 792: errors carry the packet they are about
+        return IcmpMessage(kind, code, sequence=low, original=_decode_packet(body[8:]))
+    return IcmpMessage(kind, code, high, low, body[8:])
