@@ -1,6 +1,6 @@
 """What a trainee and a grader wait for: opening, resetting, one command, a check, grading a submission; per scenario.
 
-The rival in the same run is the interpreter itself: how long `python -c pass` takes tells how fast the machine is today.
+Beside it in the same run: how long `python -c pass` takes, which tells how fast the machine is today.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class Header:
 class Entry:
     """One line: its number from 1, when it was typed (ns of simulated time), place, text, status, answer digest.
 
-    `chain` is a digest over the entry and the chain before it, beginning with the header: whoever changes a line without
-    knowing how breaks it. It holds no secret and proves nothing against somebody who does.
+    `chain` is a digest over the entry and the chain before it, beginning with the header: whoever changes a line
+    without knowing how breaks it. It holds no secret and proves nothing against somebody who does.
     """
 
     n: int

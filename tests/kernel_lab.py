@@ -76,7 +76,7 @@ def judged() -> pytest.MarkDecorator:
 def _announce() -> IO[str]:
     """Labs at the same time share one setting of all namespaces; the file of their lock keeps what it was before."""
     path = Path(tempfile.gettempdir(), "netwerf-kernel-lab.lock")
-    handle = path.open("a+", encoding="ascii")  # noqa: SIM115 - closed with the lab
+    handle = path.open("a+", encoding="ascii")
     fcntl.flock(handle, fcntl.LOCK_SH)
     before = ERROR_COST.read_text(encoding="ascii")
     if int(before):  # otherwise another lab is at work, or was killed

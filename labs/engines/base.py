@@ -98,7 +98,7 @@ class Observation:
 
 
 class Engine(Protocol):
-    """Runs a site. Times are nanoseconds since it was switched on; the trainee arrives at `labs.model.world.ARRIVAL_NS`."""
+    """Runs a site. Times are nanoseconds since it was switched on; the trainee arrives at `ARRIVAL_NS`."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""What a device asks for and what it reports. An *Action* is a request to the engine, a *Note* is a fact for the trace."""
+"""What a device asks for (an *Action* is a request to the engine) and reports (a *Note* is a fact for the trace)."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Accepted(NamedTuple):
 
 
 class PolicyVerdict(NamedTuple):
-    """A base chain decided about a packet: `verdict` accept, drop or reject; `by` the rule or policy, as nft prints it."""
+    """A base chain decided about a packet: `verdict` accept, drop or reject; `by` the rule or policy in nft's words."""
 
     packet: Ipv4Packet
     hook: str

@@ -155,7 +155,8 @@ class FileSystem:
             raise FileError("Not a directory" if self.is_file(path) else "No such file or directory")
         start = path.rstrip("/") + "/"
         every = [*self._paths(), *self._directories]
-        return sorted({name[len(start) :].split("/")[0] for name in every if name.startswith(start) and name != start} - {""})
+        below = (name[len(start) :] for name in every if name.startswith(start))
+        return sorted({name.split("/")[0] for name in below} - {""})
 
     def forget_volatile(self) -> None:
         """What a reboot does to /run and /tmp."""

@@ -53,7 +53,7 @@ Program = Callable[["Process"], "Routine | int"]
 
 
 class Interrupt(BaseException):
-    """Thrown into a program that receives a signal it may handle. Not an Exception: a program must name it to catch it."""
+    """Thrown into a program that gets a signal it may handle. No Exception: a program must name it to catch it."""
 
     def __init__(self, signal: int) -> None:
         super().__init__(signal)
@@ -263,7 +263,7 @@ class Process:
     def resume(self) -> None:
         """Run until the next wait or the end; used by the scheduler alone."""
         if self._routine is not None and self.running:
-            self._advance(lambda routine: next(routine))
+            self._advance(next)
 
     def throw(self, signal: int) -> None:
         """Throw a signal into the program; used by the scheduler alone."""

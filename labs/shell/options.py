@@ -17,7 +17,8 @@ def parse_options(
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Split arguments into options and operands.
 
-    `short` and `long` are as for `getopt.getopt` ("c:n", "count="). Options come back with their dashes. Raises UsageError.
+    `short` and `long` are as for `getopt.getopt` ("c:n", "count="). Options come back with their dashes. Raises
+    UsageError.
     """
     parse = _getopt.gnu_getopt if intermixed else _getopt.getopt
     try:

@@ -88,7 +88,7 @@ def test_submission_is_graded_as_the_lab_was_and_twice_the_same(tmp_path: Path) 
 
 
 def tampered(journal: Journal, n: int, *, forge: bool = False, **changes: object) -> str:
-    """The journal with line `n` of its file changed; `forge` also mends the chain, as somebody who read the source could."""
+    """The journal with line `n` of its file changed; `forge` also mends the chain, as who read the source could."""
     lines = [json.loads(line) for line in journal.dumps().splitlines()]
     lines[n].update(changes)
     if not forge:

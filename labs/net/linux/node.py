@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from labs.model.addresses import IPv4, InterfaceAddress, Mac, Network
+from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
 from labs.model.site import Port
 from labs.model.state import DeviceState, Listener, Route
 from labs.net.actions import Action, Dropped, DropReason, Note, SetLink, Transmit
@@ -186,7 +186,8 @@ class LinuxNode:
                 process.kill(SIGKILL)
             self.processes.queue.clear()
             self._timers.clear()
-            self._out = [item for item in self._out if not isinstance(item, (SetLink, Transmit))]  # too late to say goodbye
+            # Too late to say goodbye.
+            self._out = [item for item in self._out if not isinstance(item, (SetLink, Transmit))]
             self.units.forget()
             self.files.forget_volatile()
             self._reset_parts()
@@ -305,8 +306,10 @@ class LinuxNode:
             self.remove_address(interface, address)
 
     def remove_address(self, interface: Interface, address: InterfaceAddress) -> None:
-        """`ip addr del`; its secondary addresses go with it, or the first of them takes its place
-        (promote_secondaries). Raises ValueError where it is not there."""
+        """`ip addr del`. Raises ValueError where it is not there.
+
+        Secondary addresses go with it, or the first of them takes its place (promote_secondaries).
+        """
         if address not in interface.addresses:
             message = f"{interface.name} does not have {address}"
             raise ValueError(message)

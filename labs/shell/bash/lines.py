@@ -23,10 +23,10 @@ def is_complete(text: str) -> bool:
 
 
 def logical_lines(text: str) -> list[str]:
-    """The lines of a text as they would be typed, without blank ones and comments.
+    r"""The lines of a text as they would be typed, without blank ones and comments.
 
-    >>> logical_lines("hostname\\ncat > /tmp/x <<EOF\\none\\nEOF\\n")
-    ['hostname', 'cat > /tmp/x <<EOF\\none\\nEOF']
+    >>> logical_lines("hostname\ncat > /tmp/x <<EOF\none\nEOF\n")
+    ['hostname', 'cat > /tmp/x <<EOF\none\nEOF']
     """
     found: list[str] = []
     pending = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine
 from labs.shell.nft import nft as run
@@ -14,7 +16,7 @@ def nft(process: Process) -> Routine:
     node = process.node
     arguments = process.argv[1:]
     reads_stdin = any(a in ("-f-", "--file=-") for a in arguments) or any(
-        a in ("-f", "--file") and b in ("-", "/dev/stdin") for a, b in zip(arguments, arguments[1:], strict=False)
+        a in ("-f", "--file") and b in ("-", "/dev/stdin") for a, b in pairwise(arguments)
     )
     stdin = (yield from process.stdin.read_all()) if reads_stdin else ""
     if reads_stdin:

@@ -55,11 +55,12 @@ def _read(words: list[str]) -> tuple[list[str], str, int]:
 def why(process: Process) -> Routine:
     """The program."""
     node = process.node
+    if node.oracle is None:
+        process.error("why: nobody here knows the whole site")
+        return 2
     try:
         places, protocol, port = _read(process.argv[1:])
         source = _own_address(process, places[0]) if len(places) == 2 else None
-        if node.oracle is None:
-            raise _Refusal("nobody here knows the whole site")
         destination = yield from resolve(process, places[-1])
     except _Refusal as refusal:
         process.error(*([f"why: {refusal}"] if str(refusal) else []), *USAGE.split("\n"))
