@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from labs.engines.base import CommandRejected, Engine, Output
@@ -147,6 +148,16 @@ class Lab:
     def observe(self) -> Site:
         """The site as it now is."""
         return self._engine.observe()
+
+    def drawing(self) -> Site:
+        """The site as it stands on paper: the leads and devices of the plan, with the power as it now is.
+
+        What somebody plugged since is not on a drawing; that is for the trainee to find (`look`).
+        """
+        plan = self.variant.healthy
+        now = self.observe().devices
+        devices = {name: replace(device, powered=now[name].powered) for name, device in plan.devices.items()}
+        return replace(plan, devices=devices)
 
     def save(self, path: str | Path) -> Path:
         """Write the submission file and return its path."""

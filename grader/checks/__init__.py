@@ -2,6 +2,7 @@
 
 from grader.checks.context import Context
 from grader.checks.flows import judge_reach, judge_refuse, judge_resolve
+from grader.checks.loops import judge_withstands
 from grader.checks.messages import judge_fresh, judge_kept, judge_shows
 from grader.checks.policy import judge_policy
 from grader.checks.unique import judge_unique
@@ -17,4 +18,5 @@ JUDGES = {
     "resolve": judge_resolve,
     "shows": judge_shows,
     "unique": judge_unique,
+    "withstands": judge_withstands,
 }

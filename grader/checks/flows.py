@@ -11,7 +11,7 @@ from labs.model.services import Service
 from labs.net.actions import Accepted, Dropped, DropReason
 from labs.scenario.intents import Reach, Refuse, Resolve
 
-__all__ = ["describe", "judge_reach", "judge_refuse", "judge_resolve", "witness_against"]
+__all__ = ["describe", "judge_reach", "judge_refuse", "judge_resolve", "too_open", "witness_against", "works"]
 
 
 def describe(flow: Flow) -> str:
@@ -20,7 +20,7 @@ def describe(flow: Flow) -> str:
     return f"{source} -> {target}:{service}"
 
 
-def _works(context: Context, flow: Flow, observation: Observation | None) -> bool:
+def works(context: Context, flow: Flow, observation: Observation | None) -> bool:
     """The probe got an answer, and from the device that was meant."""
     if observation is None or not observation.delivered:
         return False
@@ -38,7 +38,7 @@ def judge_reach(context: Context, body: Reach) -> Finding:
         answers = context.observe(flows, fresh=True)
         for flow in flows:
             observation = answers[flow]
-            if not _works(context, flow, observation):
+            if not works(context, flow, observation):
                 return _unreached(context, flow, observation, number, rounds)
     first = flows[0]
     return Finding(
@@ -154,9 +154,9 @@ def _alive(context: Context, source: str, target: str) -> Message | None:
     outgoing = [flow for flow in flows if flow[0] == source] or [(source, source, Service("icmp"))]
     incoming = [flow for flow in flows if flow[1] == target] or [(target, target, Service("icmp"))]
     answers = context.observe([*outgoing, *incoming])
-    if not any(_works(context, flow, answers[flow]) for flow in outgoing):
+    if not any(works(context, flow, answers[flow]) for flow in outgoing):
         return message("{source} reaches nobody at all, so its silence proves nothing", source=source)
-    if not any(_works(context, flow, answers[flow]) for flow in incoming):
+    if not any(works(context, flow, answers[flow]) for flow in incoming):
         return message("{target} answers nobody at all, so its silence proves nothing", target=target)
     return None
 

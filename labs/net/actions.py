@@ -21,6 +21,7 @@ __all__ = [
     "PolicyVerdict",
     "PowerDown",
     "SetLink",
+    "Storm",
     "Transmit",
 ]
 
@@ -73,7 +74,18 @@ class PowerDown(NamedTuple):
     restart: bool
 
 
-Action = Transmit | SetLink | PowerDown
+class Storm(NamedTuple):
+    """Frames go round in a loop: the lead in this port is full of them until then, and `frame` comes by again.
+
+    `frame` is None on the other ports of the bridge.
+    """
+
+    port: str
+    until_ns: int
+    frame: Frame | None
+
+
+Action = Transmit | SetLink | PowerDown | Storm
 
 
 class Dropped(NamedTuple):

@@ -11,7 +11,7 @@ from labs.model.state import InterfaceState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labs.net.bridge import Bridge
+    from labs.net.bridge import Bridge, BridgePort
     from labs.net.ethernet import Frame
 
 __all__ = ["Counters", "Interface"]
@@ -28,6 +28,11 @@ class Counters:
     bytes: int = 0
     errors: int = 0
     dropped: int = 0
+
+    def add(self, packets: int, length: int) -> None:
+        """Count many frames of one length."""
+        self.packets += packets
+        self.bytes += packets * length
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ class Interface:
     parent: Interface | None = None
     vlan: int | None = None
     bridge: Bridge | None = None
+    bridge_port: BridgePort | None = None
+    """What the bridge that it is a port of keeps about it."""
     addresses: list[InterfaceAddress] = field(default_factory=list)
     labels: dict[InterfaceAddress, dict[str, str]] = field(default_factory=dict)
     """Per address what `ip addr` shows besides it: label, brd, peer, scope, metric, noprefixroute, and for an address

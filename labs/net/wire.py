@@ -15,6 +15,7 @@ from labs.net.arp import ArpPacket
 from labs.net.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, MIN_FRAME_BYTES, Frame
 from labs.net.icmp import DEST_UNREACHABLE, FRAGMENTATION_NEEDED, IcmpMessage
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.stp import MAX_AGE_S, Bpdu, Role
 from labs.net.tcp import RST, SYN, TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -60,8 +61,22 @@ def encode(frame: Frame) -> bytes:
     if frame.vlan is not None:
         head += struct.pack("!HH", ETHERTYPE_VLAN, frame.vlan)
     payload = frame.payload
-    body = _encode_arp(payload) if isinstance(payload, ArpPacket) else _encode_packet(payload)
+    if isinstance(payload, Bpdu):
+        body = _encode_bpdu(payload)
+    else:
+        body = _encode_arp(payload) if isinstance(payload, ArpPacket) else _encode_packet(payload)
     return (head + struct.pack("!H", frame.ethertype) + body).ljust(MIN_FRAME_BYTES, b"\0")
+
+
+def _encode_bpdu(bpdu: Bpdu) -> bytes:
+    """LLC and a rapid spanning tree BPDU (IEEE 802.1D-2004 clause 9.3.3); times in 1/256 s."""
+    root, cost, bridge, port = bpdu.vector
+    role = {Role.ALTERNATE: 1, Role.BACKUP: 1, Role.ROOT: 2, Role.DESIGNATED: 3}.get(bpdu.role, 0)
+    flags = bpdu.topology_change | bpdu.proposal << 1 | role << 2 | bpdu.agreement << 6
+    head = b"\x42\x42\x03" + struct.pack("!HBBB", 0, 2, 2, flags)
+    ids = [struct.pack("!H", known.priority) + _mac(known.mac) for known in (root, bridge)]
+    times = struct.pack("!HHHHB", bpdu.age << 8, MAX_AGE_S << 8, 2 << 8, 15 << 8, 0)
+    return head + ids[0] + struct.pack("!I", cost) + ids[1] + struct.pack("!H", port) + times
 
 
 def _encode_arp(packet: ArpPacket) -> bytes:

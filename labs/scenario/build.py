@@ -18,6 +18,7 @@ from labs.net.linux.units import enabled_path
 from labs.scenario import files
 from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import Report, suggest
+from labs.scenario.switching import Switching, stp_options
 from labs.scenario.wiring import Draft, Wiring
 
 __all__ = ["build_site", "draw_subnets"]
@@ -76,9 +77,11 @@ class _Builder:
             self._drafts[name] = Draft(name, spec)
             self._place(self._drafts[name])
         self._check_unique_addresses()
-        links = Wiring(self._spec, self._drafts, self._subnets, self._report).links()
+        wiring = Wiring(self._spec, self._drafts, self._subnets, self._report)
+        links = wiring.links()
         if links is None:
             return None
+        self._switching = Switching(self._spec, self._drafts, wiring, links, self._report)
         devices = {draft.name: self._device(index, draft) for index, draft in enumerate(self._drafts.values())}
         rooms = {name: Room(name, quantities) for name, quantities in self._spec.rooms.items()}
         for draft in self._drafts.values():
@@ -164,8 +167,10 @@ class _Builder:
         )
 
     def _interface(self, draft: Draft, subnet: str) -> str:
-        """The interface that carries a subnet: the port, or a bridge over several ports."""
+        """The interface that carries a subnet: the port, a VLAN on it, or a bridge over several ports."""
         ports = draft.ports[subnet]
+        if len(ports) == 1 and len(draft.carried(ports[0])) > 1:
+            return f"{ports[0]}.{self._spec.vlan(subnet)}"
         if len(ports) == 1:
             return ports[0]
         bridged = [s for s, group in draft.ports.items() if len(group) > 1]
@@ -196,16 +201,24 @@ class _Builder:
 
     def _interfaces(self, draft: Draft) -> InterfacesFile:
         stanzas = [Stanza("lo", method="loopback")]
-        if draft.spec.kind == Kind.SWITCH:
+        if draft.spec.vlans:
+            stanzas += self._switching.bridge(draft)
+            for subnet in draft.addresses:
+                stanzas += self._static(draft, f"br0.{self._spec.vlan(subnet)}", subnet, ())
+        elif draft.spec.kind == Kind.SWITCH:
             bridged = ("bridge_ports", " ".join(draft.ports[""]))
-            stanzas += self._static(draft, "br0", next(iter(draft.addresses), None), (bridged,))
+            stanzas += self._static(draft, "br0", next(iter(draft.addresses), None), (bridged, *stp_options(draft)))
         for subnet, ports in draft.ports.items():
             if not subnet:
                 continue
+            if len(ports) == 1 and len(draft.carried(ports[0])) > 1 and not any(s.name == ports[0] for s in stanzas):
+                stanzas.append(Stanza(ports[0], method="manual"))
             interface = self._interface(draft, subnet)
             options = () if len(ports) == 1 else (("bridge_ports", " ".join(ports)),)
             stanzas += self._static(draft, interface, subnet, options)
-        return InterfacesFile(tuple(Allow("auto", stanza.name) for stanza in stanzas), tuple(stanzas))
+        allowed = tuple(Allow("auto", stanza.name) for stanza in stanzas)
+        stanzas += self._switching.ports(draft) if draft.spec.vlans else []
+        return InterfacesFile(allowed, tuple(stanzas))
 
     def _static(
         self, draft: Draft, interface: str, subnet: str | None, options: tuple[tuple[str, str], ...]
@@ -378,14 +391,16 @@ class _Builder:
     def _dnsmasq(self, draft: Draft) -> str:
         services = draft.spec.services
         lines: list[str] = []
-        dhcp, dns = services.get("dhcp"), services.get("dns")
+        dhcp, dns = services.get("dhcp", ()), services.get("dns")
         if dns is None:
             lines.append("port=0")
         else:
             lines.append("no-hosts")
             lines += self._dns_lines(draft, dns)
-        if dhcp is not None:
-            lines += self._dhcp_lines(draft, dhcp)
+        for served in dhcp:
+            lines += self._dhcp_lines(draft, served, alone=len(dhcp) == 1)
+        if dhcp:
+            lines += ["dhcp-authoritative", "no-ping"]
         return "\n".join(lines) + "\n"
 
     def _dns_lines(self, draft: Draft, dns: dict[str, Any]) -> list[str]:
@@ -413,7 +428,8 @@ class _Builder:
                 lines.append(f"host-record={name},{address}")
         return lines
 
-    def _dhcp_lines(self, draft: Draft, dhcp: dict[str, Any]) -> list[str]:
+    def _dhcp_lines(self, draft: Draft, dhcp: dict[str, Any], *, alone: bool) -> list[str]:
+        """One range. Where there are several, dnsmasq tells each subnet its own address there as router and server."""
         subnet = dhcp["on"]
         own = draft.addresses.get(subnet)
         if own is None:
@@ -428,13 +444,11 @@ class _Builder:
         lines = [
             f"interface={self._interface(draft, subnet)}",
             f"dhcp-range={pool[0]},{pool[1]},{network.netmask},{dhcp['lease']}",
-            "dhcp-authoritative",
-            "no-ping",
         ]
-        if gateway is not None:
+        if gateway is not None and alone:
             lines.append(f"dhcp-option=option:router,{gateway}")
         resolver = self._resolver_for_clients(draft, subnet)
-        if resolver is not None:
+        if resolver is not None and (alone or resolver != own):
             lines.append(f"dhcp-option=option:dns-server,{resolver}")
         for name, place in dhcp["reserve"].items():
             client = self._drafts.get(name)

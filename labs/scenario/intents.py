@@ -9,7 +9,7 @@ from labs.model.services import Service
 from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Report, Spec, String
 from labs.scenario.yaml_tree import Node
 
-__all__ = ["INTENTS", "Fresh", "Kept", "PolicyHolds", "Reach", "Refuse", "Resolve", "Shows", "Unique"]
+__all__ = ["INTENTS", "Fresh", "Kept", "PolicyHolds", "Reach", "Refuse", "Resolve", "Shows", "Unique", "Withstands"]
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
 DEVICES = ListOf(String("a device", NAME), single=True, at_least=1)
@@ -84,6 +84,13 @@ class Kept:
     older_than: int
     user: str
     password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withstands:
+    """The site goes on working when somebody closes a loop on any of `switches`."""
+
+    switches: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,15 @@ INTENTS: dict[str, Spec] = {
         },
         build=Kept,
         doc="no stale message is kept",
+    ),
+    "withstands": Record(
+        {
+            "loop_on": Field(
+                DEVICES, "the switches on which a lead is put from one free port to another", attribute="switches"
+            )
+        },
+        build=lambda switches: Withstands(tuple(switches)),
+        doc="a lead that closes a loop does no harm",
     ),
     "policy": _PolicyMode(),
 }

@@ -10,7 +10,7 @@ from labs.data import scenario_root
 from labs.model.site import Kind
 from labs.model.text import Text
 from labs.scenario.document import SCENARIO
-from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique
+from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
 from labs.scenario.scenario import Check, Scenario, ScenarioError
 from labs.scenario.schema import MISSING, Problem, Report, suggest
 from labs.scenario.variant import Variant, break_site, draw
@@ -134,6 +134,11 @@ class _Names:
                 self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
             else:
                 self._known(body.quantity, room, "a quantity of that room", check.line, f"{here}.quantity")
+        elif isinstance(body, Withstands):
+            for name in body.switches:
+                self._device(name, check, f"{here}.loop_on")
+                if name in self._devices and self._devices[name].kind != Kind.SWITCH:
+                    self._report.add(check.line, f"{here}.loop_on", f"{name} is not a switch")
         elif isinstance(body, PolicyHolds) and self._scenario.policy is None:
             self._report.add(check.line, here, 'the scenario has no "policy" to compare with')
 

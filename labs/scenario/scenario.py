@@ -42,6 +42,8 @@ class PoolSpec:
 
     pool: Network
     size: int
+    vlan: int | None = None
+    """The number that managed switches and routers know it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class DeviceSpec:
     names: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     power: bool = True
+    vlans: tuple[str, ...] = ()
+    """A managed switch: the subnets it carries. Without, a switch passes everything."""
+    native: str = ""
+    stp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,11 @@ class SiteSpec:
     links: tuple[LinkSpec, ...]
     rooms: Mapping[str, Mapping[str, DayCycle]] = field(default_factory=dict)
     start_s: int | None = None
+
+    def vlan(self, subnet: str) -> int | None:
+        """The VLAN number of a subnet, if it has one."""
+        found = self.subnets.get(subnet)
+        return found.vlan if isinstance(found, PoolSpec) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from labs.model.services import Service
 from labs.model.site import Kind
 from labs.model.text import Text
 from labs.model.world import DayCycle
+from labs.net.vlan import MAX_VLAN_ID
 from labs.scenario.scenario import DeviceSpec, HostNumber, LinkSpec, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import (
     Boolean,
@@ -100,19 +101,22 @@ QUANTITY = Record(
 SERVICE_SPECS = Record(
     {
         "dhcp": Field(
-            Record(
-                {
-                    "on": Field(String("a subnet", NAME), "the subnet that is served"),
-                    "pool": Field(ListOf(HOST_NUMBER, at_least=2), "first and last address, such as [.100, .199]"),
-                    "reserve": Field(MapOf(HOST_NUMBER), "device -> address it always gets", default={}),
-                    "lease": Field(
-                        String("a lease time as dnsmasq writes it, such as 12h", r"\d+[smhd]?"),
-                        "lease time",
-                        default="12h",
-                    ),
-                }
+            ListOf(
+                Record(
+                    {
+                        "on": Field(String("a subnet", NAME), "the subnet that is served"),
+                        "pool": Field(ListOf(HOST_NUMBER, at_least=2), "first and last address, such as [.100, .199]"),
+                        "reserve": Field(MapOf(HOST_NUMBER), "device -> address it always gets", default={}),
+                        "lease": Field(
+                            String("a lease time as dnsmasq writes it, such as 12h", r"\d+[smhd]?"),
+                            "lease time",
+                            default="12h",
+                        ),
+                    }
+                ),
+                single=True,
             ),
-            "hands out addresses (dnsmasq)",
+            "hands out addresses (dnsmasq); a list for several subnets",
             default=None,
         ),
         "dns": Field(
@@ -236,6 +240,9 @@ DEVICE = Record(
             MapOf(String(), r"/[A-Za-z0-9._/-]+", "an absolute path"), "files by path, written as they are", default={}
         ),
         "power": Field(Boolean(), "whether it is switched on", default=True),
+        "vlans": Field(NAMES, "the subnets that a managed switch carries", default=()),
+        "stp": Field(Boolean(), "whether a switch speaks the spanning tree protocol", default=False),
+        "native": Field(String("a subnet", NAME), "the subnet that goes untagged between managed switches", default=""),
     },
     build=DeviceSpec,
     line=True,
@@ -301,6 +308,9 @@ SITE = Record(
                         {
                             "pool": Field(NETWORK, "where the network is drawn from"),
                             "size": Field(Number(8, 30, whole=True), "its prefix length"),
+                            "vlan": Field(
+                                Number(1, MAX_VLAN_ID, whole=True), "its number on managed switches", default=None
+                            ),
                         },
                         build=PoolSpec,
                     ),

@@ -30,8 +30,12 @@ class Draft:
 
     @property
     def all_ports(self) -> list[str]:
-        """Every port, in order."""
-        return [port for group in self.ports.values() for port in group]
+        """Every port, in order; one that carries several subnets stands there once."""
+        return list(dict.fromkeys(port for group in self.ports.values() for port in group))
+
+    def carried(self, port: str) -> list[str]:
+        """The subnets of a port; more than one are told apart by their VLAN tags."""
+        return [subnet for subnet, group in self.ports.items() if port in group]
 
 
 class Wiring:
@@ -181,6 +185,13 @@ class Wiring:
         fitting = [port for port in draft.free if self._subnet_of(draft, port) in reachable]
         return fitting or ([] if reachable else draft.free)
 
+    def behind(self, end: Endpoint) -> set[str]:
+        """The subnets that a lead into this port belongs to."""
+        draft = self._drafts[end.device]
+        if draft.spec.kind == Kind.SWITCH:
+            return self._subnets_behind(end.device, set())
+        return set(draft.carried(end.port))
+
     def _subnets_behind(self, name: str, seen: set[str]) -> set[str]:
         """Subnets of a device, or of whatever hangs on a switch."""
         draft = self._drafts.get(name)
@@ -188,7 +199,7 @@ class Wiring:
             return set()
         if draft.spec.kind != Kind.SWITCH:
             return set(draft.addresses)
-        found: set[str] = set(draft.addresses)
+        found: set[str] = set(draft.spec.vlans or draft.addresses)
         if found:
             return found
         groups = []

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from labs.net.ifupdown import InterfacesFile, Stanza
 from labs.net.process import Process, Wait, Writer
+from labs.net.vlan import VlanTable
 from labs.shell.bash import run_script
 from labs.shell.bash.programs import run_argv
+from labs.shell.interface_bridge import bridge_lines, own_vlan_lines, vlan_lines, wants_vlans
 from labs.shell.interface_plan import address_plan, down_lines, up_lines
 
 if TYPE_CHECKING:
@@ -144,6 +146,10 @@ def _make_vlan(run: Run, name: str) -> Steps:
         return False
     line = f"ip link set up dev {parent}; ip link add link {parent} name {name} type vlan id {int(number)}"
     yield from _shell(run, line, phase="pre-up", ignore=True)
+    bridge = run.node.interfaces[parent].bridge
+    if bridge is not None and bridge.vlan_filtering:
+        for line in own_vlan_lines(parent, int(number)):
+            yield from _shell(run, line, phase="pre-up", ignore=True)
     if name not in run.node.interfaces and not run.dry:
         run.complain(f"ignoring unknown interface {name}={name}")
         return False
@@ -166,6 +172,7 @@ def _up_stanza(run: Run, stanza: Stanza) -> Steps:
     _scripts(run, "if-pre-up.d")
     if not ((yield from _make_bridge(run, stanza)) and (yield from _raw_vlan(run, stanza))):
         return False
+    yield from _port_vlans(run, stanza)
     for line in up_lines(stanza):
         if not (yield from _shell(run, line, phase="post-up")):
             return False
@@ -227,12 +234,12 @@ def _make_bridge(run: Run, stanza: Stanza) -> Steps:
     if ports is None or run.dry:
         return True
     node, name = run.node, stanza.name
-    for option in ("bridge_stp", "bridge_vlan_aware"):
-        if stanza.get(option) in ("on", "yes"):
-            run.complain(f'"{option} {stanza.get(option)}" is not simulated here')
+    aware = stanza.get("bridge_vlan_aware") == "yes"
     missing = name not in node.interfaces
-    if missing and (yield from run_script(run.process, f"ip link add name {name} type bridge")) != 0:
-        return False
+    if missing:
+        line = f"ip link add name {name} type bridge vlan_filtering {int(aware)}"
+        if (yield from run_script(run.process, line)) != 0:
+            return False
     for port in bridge_ports(node, ports):
         if port not in node.interfaces:
             yield from _make_port(run, port)
@@ -242,6 +249,20 @@ def _make_bridge(run: Run, stanza: Stanza) -> Steps:
             yield from run_script(
                 run.process, f"{mtu}ip link set dev {port} master {name} && ip link set dev {port} up"
             )
+            for line in vlan_lines(port, run.file.stanza(port), stanza) if aware else ():
+                yield from run_script(run.process, line)
+    for line in bridge_lines(stanza):
+        yield from run_script(run.process, line)
+    return True
+
+
+def _port_vlans(run: Run, stanza: Stanza) -> Steps:
+    """The VLANs of a port that is in its bridge already."""
+    interface = run.node.interfaces.get(stanza.name)
+    if interface is not None and interface.bridge_port is not None and wants_vlans(stanza) and not run.dry:
+        interface.bridge_port.vlans = VlanTable()
+        for line in vlan_lines(stanza.name, stanza, None):
+            yield from run_script(run.process, line)
     return True
 
 

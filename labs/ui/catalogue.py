@@ -142,8 +142,8 @@ def _parameter(screen: Screen, fault: Fault, name: str) -> str:
 
 
 def show_map(screen: Screen, *, scenario: str, seed: str, svg: Path | None) -> int:
-    """`netwerf map`: the site as the trainee finds it, without the addresses: finding those out is the work."""
-    site = draw(scenario_named(scenario), seed).broken
+    """`netwerf map`: the site as on the drawing, without the addresses: finding those out is the work."""
+    site = draw(scenario_named(scenario), seed).healthy
     if svg is None:
         from labs.ui.map import text_map
 

@@ -175,7 +175,7 @@ def _validate(context: click.Context, /, **options: Any) -> int:
 )
 @click.argument("scenarios", metavar="[SCENARIO]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help=marked("every scenario that is shipped"))
-@click.option("--seeds", type=Whole(1, 1000), default=3, metavar="N", help=marked("how many variants are tried (3)"))
+@click.option("--seeds", type=Whole(1, 1000), default=2, metavar="N", help=marked("how many variants are tried (2)"))
 @click.option("-q", "--quiet", is_flag=True, help=marked("only what is not as it must be"))
 @click.pass_context
 def _prove(context: click.Context, /, **options: Any) -> int:

@@ -159,7 +159,7 @@ class LabMagics(Magics):
         told = [notice.in_language(language) if isinstance(notice, Message) else notice for notice in notices]
         parts = [html.story(lab, self.screen), *(html.words(text, loud=True) for text in told)]
         # As a visitor sees it: boxes and leads. Addresses are what the trainee has to ask for.
-        parts.append(html.site_map(lab.observe(), self.screen, addresses=False))
+        parts.append(html.site_map(lab.drawing(), self.screen, addresses=False))
         rows = [(self.screen.phrase("places"), ", ".join(lab.places)), (self.screen.phrase("magics"), MAGIC_WORDS)]
         display(html.together([*parts, html.pairs(rows)]))
 
@@ -287,7 +287,7 @@ class LabMagics(Magics):
         words = _words(line)
         if words not in ([], ["--addresses"]):
             raise Refusal("usage: %map [--addresses]")
-        display(html.site_map(self._lab.observe(), self.screen, addresses=bool(words)))
+        display(html.site_map(self._lab.drawing(), self.screen, addresses=bool(words)))
 
     @line_magic
     @_careful
@@ -315,7 +315,7 @@ class LabMagics(Magics):
         _nothing_behind("check", line)
         lab = self._lab
         judged = grader.check(lab)
-        site = lab.observe()
+        site = lab.drawing()
         verdicts = verdicts_of(lab.scenario, judged, site)
         display(
             html.together(

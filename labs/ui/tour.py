@@ -63,7 +63,7 @@ class _Walk:
         show, lab, screen = self._screen.show, self._lab, self._screen
         for line in ["", *work_order(lab, screen), ""]:
             show(line)
-        show(text_map(lab.observe(), addresses=False, language=screen.language, width=screen.width).rstrip("\n"))
+        show(text_map(lab.drawing(), addresses=False, language=screen.language, width=screen.width).rstrip("\n"))
         self._tell(marked("First look, then touch. Commands are those of any Linux machine."))
         for place, why, lines in SEARCH:
             self._tell(why)

@@ -114,7 +114,7 @@ class Desk:
         from labs.ui.map import text_map
 
         del rest
-        drawing = text_map(self.lab.observe(), addresses=False, language=self.screen.language, width=self.screen.width)
+        drawing = text_map(self.lab.drawing(), addresses=False, language=self.screen.language, width=self.screen.width)
         self.screen.show(drawing.rstrip("\n"))
 
     def places(self, rest: list[str]) -> None:

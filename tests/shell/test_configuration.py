@@ -377,7 +377,7 @@ def test_what_is_not_simulated_says_so_and_changes_nothing() -> None:
         "ip netns",
         "ip -6 addr add fe80::1/64 dev eth0",
         "ip link add d0 type dummy",
-        "bridge vlan",
+        "bridge mdb",
     ):
         answer = run(node, line)
         assert "is not simulated here" in answer.text, line

@@ -15,7 +15,7 @@ from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Transmit
+from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
@@ -42,6 +42,7 @@ EVENTS_PER_LINE = 3_000_000
 MAX_LINE = 16_384
 MAX_OUTPUT = 1 << 18
 MAX_HOPS = 200_000
+STORM_GAP_NS = SECOND // 20  # in which every lead of the loop comes free, and fills again
 RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
 NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
 
@@ -333,12 +334,12 @@ class SimEngine:
                 wire = self._wires.get(Endpoint(node.name, item.port))
                 if wire is not None:
                     self._refresh(wire)
+            elif type(item) is Storm:
+                self._storm(node.name, item)
             elif type(item) is PowerDown:
                 self._clock.call_at(self.now, self._power_down, (node.name, item))
             elif self._trace is not None:
                 self._record(node.name, item)  # type: ignore[arg-type]
-            if type(item) is Dropped and item.reason is DropReason.STORM:
-                self._storm(node.name, item.interface)
         self._schedule(node)
 
     def _record(self, device: str, note: Note) -> None:
@@ -368,10 +369,15 @@ class SimEngine:
             node = self._nodes[device]
             self._perform(node, node.receive(port, frame, self.now))
 
-    def _storm(self, device: str, port: str) -> None:
-        wire = self._wires.get(Endpoint(device, port))
-        if wire is not None:
-            wire.storm_until_ns = self.now + 10 * SECOND
+    def _storm(self, device: str, item: Storm) -> None:
+        """A lead is full of frames that go round. The last of them comes by again: a loop never ends alone."""
+        end = Endpoint(device, item.port)
+        wire = self._wires.get(end)
+        if wire is None:
+            return
+        wire.storm_until_ns = max(wire.storm_until_ns, item.until_ns)
+        if item.frame is not None:
+            self._clock.call_at(item.until_ns + STORM_GAP_NS, self._arrive, (wire, end, item.frame))
 
     def _schedule(self, node: LinuxNode) -> None:
         when = node.next_wake()

@@ -17,7 +17,7 @@ from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.model.site import Endpoint
-from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Transmit
+from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Storm, Transmit
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
 from labs.net.sockets import IcmpError, SocketError
@@ -84,7 +84,7 @@ class _Stage:
         for item in items:
             if isinstance(item, Transmit):
                 self._transmit(node, item)
-            elif not isinstance(item, (SetLink, PowerDown)) and self._concerns(item):
+            elif not isinstance(item, (SetLink, PowerDown, Storm)) and self._concerns(item):
                 self.explainer.add(node, item, self._passed(item.packet))
 
     def _passed(self, packet: Ipv4Packet | None) -> tuple[Passage, ...]:
@@ -117,7 +117,7 @@ class _Stage:
         arrival = self._arrival
         if arrival is not None and arrival.end.device == node.name and item.frame.src == arrival.frame.src:
             master = node.interfaces[item.port].master
-            known = master is not None and master.bridge is not None and item.frame.dst in master.bridge.stations
+            known = master is not None and master.bridge is not None and master.bridge.knows(item.frame.dst)
             passed = (*arrival.passed, Passage(node.name, arrival.end.port, item.port, known))
         self._serial += 1
         size = item.frame.length + OVERHEAD_BYTES

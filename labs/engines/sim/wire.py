@@ -18,7 +18,6 @@ __all__ = ["Wire"]
 
 OVERHEAD_BYTES = 24  # preamble 8, frame check sequence 4, inter-packet gap 12 (IEEE 802.3)
 SECOND = 1_000_000_000
-STORM_NS = 10 * SECOND  # how long a looped segment stays unusable after a frame was seen going round
 STORM_PASSES = 8  # while it storms, one frame in eight still gets through
 
 

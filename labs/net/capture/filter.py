@@ -15,6 +15,7 @@ from labs.net.ethernet import BROADCAST
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import LIMITED_BROADCAST, Ipv4Packet
 from labs.net.service_names import port_number
+from labs.net.stp import Bpdu
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -276,10 +277,14 @@ def _sides(direction: str, fits: Callable[[IPv4], bool]) -> Test:
 
     def source(frame: Frame) -> bool:
         packet = frame.payload
+        if isinstance(packet, Bpdu):
+            return False
         return fits(packet.sender if isinstance(packet, ArpPacket) else packet.src)
 
     def destination(frame: Frame) -> bool:
         packet = frame.payload
+        if isinstance(packet, Bpdu):
+            return False
         return fits(packet.target if isinstance(packet, ArpPacket) else packet.dst)
 
     return _pick(direction, source, destination)

@@ -17,6 +17,7 @@ from labs.net.ethernet import HEADER_BYTES, Frame
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.service_names import port_name
+from labs.net.stp import Bpdu
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -72,10 +73,26 @@ def addresses_in(frame: Frame) -> tuple[IPv4, ...]:
     packet = frame.payload
     if isinstance(packet, ArpPacket):
         return (packet.target, packet.sender)
+    if isinstance(packet, Bpdu):
+        return ()
     found: tuple[IPv4, ...] = (packet.src, packet.dst)
     if isinstance(packet.payload, IcmpMessage) and packet.payload.original is not None:
         found += (packet.payload.original.dst,)
     return found
+
+
+def _bpdu(bpdu: Bpdu) -> str:
+    """A rapid spanning tree BPDU: its flags, who sends it and from which port."""
+    flags = []
+    if bpdu.topology_change:
+        flags.append("Topology change")
+    if bpdu.proposal:
+        flags.append("Proposal")
+    if bpdu.agreement:
+        flags.append("Agreement")
+    bridge = f"{bpdu.vector.bridge}.{bpdu.vector.port:04x}"
+    length = bpdu.length - 3  # without the LLC header
+    return f"STP 802.1w, Rapid STP, Flags [{', '.join(flags) or 'none'}], bridge-id {bridge}, length {length}"
 
 
 @dataclass(slots=True)
@@ -89,6 +106,8 @@ class Printer:
     def text(self, frame: Frame) -> str:
         """Everything behind the time stamp; further lines of verbose output follow after newlines."""
         packet = frame.payload
+        if isinstance(packet, Bpdu):
+            return self._llc(frame) + _bpdu(packet)
         if isinstance(packet, ArpPacket):
             body, label = self._arp(packet), "ARP"
         else:
@@ -109,6 +128,15 @@ class Printer:
         if frame.vlan is None:
             return f"{head}{kind}, length {length}: "
         return f"{head}802.1Q (0x8100), length {length}: vlan {frame.vlan}, p 0, ethertype {kind}, "
+
+    def _llc(self, frame: Frame) -> str:
+        """The 802.3 header of a frame with a length instead of a type (-e)."""
+        if not self.style.link:
+            return ""
+        return (
+            f"{frame.src} > {frame.dst}, 802.3, length {frame.payload.length}: LLC, dsap STP (0x42) Individual, "
+            "ssap STP (0x42) Command, ctrl 0x03: "
+        )
 
     def _arp(self, packet: ArpPacket) -> str:
         prefix = "Ethernet (len 6), IPv4 (len 4), " if self.style.verbose else ""

@@ -6,11 +6,14 @@ Errors are those of the kernel: strerror(3), or the sentence of its extended ack
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import Mac
-from labs.net.bridge import Bridge
+from labs.net.bridge import Bridge, PortState
+from labs.net.linux import spanning
+from labs.net.vlan import MAX_VLAN_ID
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
@@ -21,16 +24,20 @@ __all__ = [
     "add_bridge",
     "add_vlan",
     "enslave",
+    "port_state",
     "release",
     "remove_interface",
     "rename",
+    "set_bridge",
+    "set_bridge_port",
     "set_mac",
     "set_mtu",
     "set_up",
 ]
 
 MAX_INTERFACES = 256
-MAX_VLAN_ID = 4094  # IEEE 802.1Q clause 9.6: 4095 is reserved
+MAX_COST = 65535  # Linux net/bridge/br_private_stp.h: BR_MAX_PATH_COST
+MAX_PORT_PRIORITY = 63  # BR_MAX_PORT_PRIORITY
 MTU_RANGE = {"ether": (68, 9216), "bridge": (68, 65535), "vlan": (0, 65535), "loopback": (0, 2147483647)}
 
 
@@ -87,6 +94,8 @@ def remove_interface(node: LinuxNode, interface: Interface) -> None:
     if interface.kind in ("loopback", "ether"):
         message = "Operation not supported"
         raise LinkError(message)
+    if interface.bridge is not None:
+        interface.bridge.tree = None
     for child in [other for other in node.interfaces.values() if other.parent is interface]:
         remove_interface(node, child)
     if interface.bridge is not None:
@@ -141,6 +150,74 @@ def release(node: LinuxNode, port: Interface) -> None:
         _follow_ports(node, master)
 
 
+def port_state(port: Interface) -> PortState:
+    """The state of a bridge port: disabled while it, its lead or its bridge is down."""
+    assert port.bridge_port is not None
+    assert port.master is not None
+    return port.bridge_port.state if port.running and port.master.up else PortState.DISABLED
+
+
+def set_bridge(
+    node: LinuxNode,
+    interface: Interface,
+    *,
+    vlan_filtering: bool | None = None,
+    ageing_time_ns: int | None = None,
+    priority: int | None = None,
+    stp: bool | None = None,
+) -> None:
+    """`ip link set BRIDGE type bridge …`. Raises LinkError."""
+    bridge = interface.bridge
+    if bridge is None:
+        message = "Operation not supported"
+        raise LinkError(message)
+    if ageing_time_ns is not None:
+        bridge.ageing_time_ns = ageing_time_ns
+    if priority is not None:
+        bridge.priority = priority
+    if stp is not None:
+        spanning.switch(node, interface, on=stp)
+    if vlan_filtering is not None and vlan_filtering != bridge.vlan_filtering:
+        bridge.vlan_filtering = vlan_filtering
+        for port in bridge.ports:
+            bridge.forget(port)
+    node.link.ports_changed(interface)
+    node.ip.routes.forget_answers()
+
+
+def set_bridge_port(
+    node: LinuxNode,
+    port: Interface,
+    switches: Mapping[str, bool],
+    *,
+    cost: int | None = None,
+    priority: int | None = None,
+    state: PortState | None = None,
+) -> None:
+    """`bridge link set dev PORT …`; `switches` are the on-off fields of BridgePort. Raises LinkError."""
+    settings = port.bridge_port
+    if settings is None or port.master is None or port.master.bridge is None:
+        message = "Operation not supported"
+        raise LinkError(message)
+    if (cost is not None and not 1 <= cost <= MAX_COST) or (priority is not None and priority > MAX_PORT_PRIORITY):
+        message = "Numerical result out of range"
+        raise LinkError(message)
+    if state is not None:
+        if port.master.bridge.tree is not None:
+            message = "Device or resource busy"
+            raise LinkError(message)
+        if not port.running and state is not PortState.DISABLED:
+            message = "Network is down"
+            raise LinkError(message)
+        settings.state = state
+    for name, on in switches.items():
+        setattr(settings, name, on)
+    settings.cost = cost if cost is not None else settings.cost
+    settings.priority = priority if priority is not None else settings.priority
+    node.link.ports_changed(port)
+    node.ip.routes.forget_answers()
+
+
 def _follow_ports(node: LinuxNode, interface: Interface) -> None:
     """A bridge takes the lowest MAC address and the lowest MTU of its ports, unless it was told otherwise."""
     bridge = interface.bridge
@@ -150,6 +227,7 @@ def _follow_ports(node: LinuxNode, interface: Interface) -> None:
             interface.mac = min(port.mac for port in bridge.ports)
         if not bridge.fixed_mtu:
             interface.mtu = min(port.mtu for port in bridge.ports)
+    node.link.ports_changed(interface)
     node.ip.routes.forget_answers()
 
 
@@ -166,7 +244,7 @@ def set_mac(node: LinuxNode, interface: Interface, mac: Mac) -> None:
             other.mac = mac
     master = interface.master
     if master is not None and master.bridge is not None:
-        master.bridge.stations.pop(old, None)
+        master.bridge.remove_own(interface, old)
         master.bridge.add_own(interface)
         _follow_ports(node, master)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import IPv4, Mac
-from labs.net.actions import Dropped, DropReason, Transmit
+from labs.net.actions import DropReason, Storm, Transmit
 from labs.net.arp import REPLY, REQUEST, ArpPacket
+from labs.net.bridge import STORM_HOPS, STORM_NS
 from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import ANY, Ipv4Packet
+from labs.net.linux import spanning
 from labs.net.neighbour import (
     BASE_REACHABLE_NS,
     DELAY_FIRST_PROBE_NS,
@@ -24,13 +26,18 @@ from labs.net.neighbour import (
     NeighbourState,
     NeighbourTable,
 )
+from labs.net.stp import Bpdu
 
 if TYPE_CHECKING:
+    from labs.net.bridge import Bridge, Relay
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
     from labs.net.sockets import PacketSocket
 
 __all__ = ["LinkLayer"]
+
+SECOND = 1_000_000_000
+WIRE_OVERHEAD_BYTES = 24  # preamble 8, frame check sequence 4, inter-packet gap 12 (IEEE 802.3)
 
 PROXY_DELAY_NS = 400_000_000  # proxy_delay: Linux draws up to 0.8 s so that the owner may come first; we take the mean
 
@@ -96,20 +103,43 @@ class LinkLayer:
         if not master.up:
             self._node.drop(DropReason.ADMIN_DOWN, master.name, frame=frame)
             return
-        frame = frame._replace(hops=frame.hops + 1)
-        local = frame.dst == master.mac
-        leaving = bridge.relay(frame, incoming, self._node.now)
-        if isinstance(leaving, DropReason):
-            incoming.rx.dropped += 1
-            self._node.emit(Dropped(leaving, incoming.name, frame, None))  # the engine must know, traced or not
+        if bridge.tree is not None and type(frame.payload) is Bpdu:
+            spanning.bpdu_arrived(self._node, master, incoming, frame.payload)
             return
-        if not local:
-            for port in leaving:
-                self.transmit(port, frame)
-        if local or frame.dst.is_group:
-            self.receive(master, frame)
-        elif not leaving:
+        frame = frame._replace(hops=frame.hops + 1)
+        relay = bridge.relay(frame, incoming, master.mac, self._node.now)
+        if isinstance(relay, DropReason):
+            incoming.rx.dropped += 1
+            self._node.drop(relay, incoming.name, frame=frame)
+            return
+        if frame.hops > STORM_HOPS and bridge.storm_until_ns <= self._node.now:
+            self._storm(bridge, incoming, relay, frame)
+        self._bridge_output(relay, frame)
+        if relay.up:
+            self.receive(master, frame._replace(vlan=bridge.vlans.tag(relay.vid)) if relay.vid else frame)
+        elif not relay.ports:
             self._node.drop(DropReason.BRIDGE_SAME_PORT, incoming.name, frame=frame)
+
+    def _storm(self, bridge: Bridge, incoming: Interface, relay: Relay, frame: Frame) -> None:
+        """A frame goes round: every lead is full from now on, and the counters show what a loop at line rate does."""
+        bridge.storm_until_ns = until = self._node.now + STORM_NS
+        frames = STORM_NS * incoming.speed_bps // (8 * (frame.length + WIRE_OVERHEAD_BYTES) * SECOND)
+        incoming.rx.add(frames, frame.length)
+        for port in relay.ports:
+            port.tx.add(frames, frame.length)
+        for port in bridge.ports:
+            if port.kind == "ether" and port.running:
+                again = frame._replace(hops=0) if port is incoming else None
+                self._node.emit(Storm(port.name, until, again))
+
+    def _bridge_output(self, relay: Relay, frame: Frame) -> None:
+        """Send a frame out of bridge ports, tagged as each of them wants it."""
+        for port in relay.ports:
+            if relay.vid and port.bridge_port is not None:
+                tag = port.bridge_port.vlans.tag(relay.vid)
+                self.transmit(port, frame if frame.vlan == tag else frame._replace(vlan=tag))
+            else:
+                self.transmit(port, frame)
 
     # Sending
 
@@ -125,10 +155,12 @@ class LinkLayer:
         if interface.parent is not None:
             self.transmit(interface.parent, frame._replace(vlan=interface.vlan))
         elif interface.bridge is not None:
-            leaving = interface.bridge.relay(frame, None, self._node.now)
-            if not isinstance(leaving, DropReason):
-                for port in leaving:
-                    self.transmit(port, frame)
+            relay = interface.bridge.relay(frame, None, interface.mac, self._node.now)
+            if isinstance(relay, DropReason):
+                interface.tx.dropped += 1
+                self._node.drop(relay, interface.name, frame=frame)
+            else:
+                self._bridge_output(relay, frame)
         elif interface.carrier:
             self._node.emit(Transmit(interface.name, frame))
         else:
@@ -146,6 +178,13 @@ class LinkLayer:
             interface.master.bridge.forget(interface)
         if not up:
             self._flush_neighbours(interface)
+        self.ports_changed(interface)
+
+    def ports_changed(self, interface: Interface) -> None:
+        """A bridge or one of its ports came up, went down or was set otherwise: the spanning tree wants to know."""
+        owner = interface.master or interface
+        if owner.bridge is not None and owner.bridge.tree is not None:
+            spanning.refresh(self._node, owner)
 
     def interface_down(self, interface: Interface) -> None:
         """`ip link set … down` empties the neighbour table of the interface."""

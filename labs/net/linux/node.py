@@ -266,6 +266,7 @@ class LinuxNode:
         for other in list(self.interfaces.values()):
             if other.parent is interface:  # VLANs follow what they stand on (vlan_device_event)
                 self.set_up(other, up=up)
+        self.link.ports_changed(interface)
         self.ip.routes.forget_answers()
 
     def add_address(self, interface: Interface, address: InterfaceAddress, **details: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from labs.model.addresses import Mac
 from labs.net.linux import link_config
 from labs.net.linux.link_config import LinkError
+from labs.shell.commands.ip.link_bridge import BridgeSettings, PortSettings, bridge_settings, slave_settings
 from labs.shell.commands.ip.link_view import brief_name, link_flags, link_record, operational_state, statistics
 from labs.shell.commands.ip.output import Record, Style, print_json
 from labs.shell.commands.ip.words import (
@@ -206,6 +207,8 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
     mtu: int | None = None
     master: Interface | None = None
     nomaster = False
+    settings: BridgeSettings = {}
+    port_settings: PortSettings | None = None
     while words.more:
         word = words.take()
         if word in ("up", "down"):
@@ -225,6 +228,14 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
             master = node.interfaces[text]
         elif word == "nomaster":
             nomaster = True
+        elif word == "type" and device is not None:
+            kind = words.value()
+            if kind == "bridge":
+                settings = bridge_settings(words)
+            elif kind == "bridge_slave":
+                port_settings = slave_settings(words)
+            else:
+                raise refused(f"link set type {kind}")
         elif word in NOT_SIMULATED and device is not None:
             if device not in node.interfaces:
                 raise no_device(device)
@@ -257,6 +268,10 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
             link_config.enslave(node, interface, master)
         elif nomaster:
             link_config.release(node, interface)
+        if settings:
+            link_config.set_bridge(node, interface, **settings)
+        if port_settings is not None:
+            link_config.set_bridge_port(node, interface, **port_settings)
         if up is not None:
             link_config.set_up(node, interface, up=up)
     except LinkError as error:
@@ -265,7 +280,6 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
 
 
 def _add(process: Process, _style: Style, words: Words) -> int:
-    node = process.node
     name = parent = kind = None
     mac: str | None = None
     mtu: int | None = None
@@ -299,9 +313,8 @@ def _add(process: Process, _style: Style, words: Words) -> int:
     if kind in OTHER_KINDS:
         raise refused(f"link add type {kind}")
     vlan = _vlan_id(words) if kind == "vlan" else None
-    if kind == "bridge" and words.more:
-        raise refused(f"link add type bridge {words.word}")
-    if parent is not None and parent not in node.interfaces:
+    settings = bridge_settings(words) if kind == "bridge" else {}
+    if parent is not None and parent not in process.node.interfaces:
         raise no_device(parent)
     if kind not in KINDS:
         message = "Error: Unknown device type."
@@ -312,8 +325,10 @@ def _add(process: Process, _style: Style, words: Words) -> int:
         raise IpError(message, status=EXIT_KERNEL)
     try:
         interface = _create(process, kind, name, parent, vlan, address)
+        if settings:
+            link_config.set_bridge(process.node, interface, **settings)
         if mtu is not None:
-            link_config.set_mtu(node, interface, mtu)
+            link_config.set_mtu(process.node, interface, mtu)
     except LinkError as error:
         raise refusal(error) from None
     return 0

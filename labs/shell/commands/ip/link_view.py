@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from labs.shell.commands.ip.bridge_view import bridge_details, port_details
 from labs.shell.commands.ip.output import Record, Style
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ GSO = {
     "tso_max_segs": 65535,
     "gro_max_size": 65536,
 }
-HELLO = "forward_delay 1500 hello_time 200 max_age 2000 ageing_time {} stp_state 0 priority 32768 vlan_filtering 0 "
 
 
 def link_flags(interface: Interface) -> list[str]:
@@ -121,26 +121,12 @@ def _details(record: Record, interface: Interface, *, mode: bool) -> None:
         }
         text = f"vlan protocol 802.1Q id {interface.vlan} <REORDER_HDR> "
     elif interface.bridge is not None:
-        ageing = interface.bridge.ageing_time_ns // 10_000_000
-        info = {
-            "info_kind": "bridge",
-            "info_data": {
-                "forward_delay": 1500,
-                "hello_time": 200,
-                "max_age": 2000,
-                "ageing_time": ageing,
-                "stp_state": 0,
-                "priority": 32768,
-                "vlan_filtering": 0,
-            },
-        }
-        text = "bridge " + HELLO.format(ageing)
+        text, data = bridge_details(interface)
+        info = {"info_kind": "bridge", "info_data": data}
     if interface.master is not None:
-        info |= {
-            "info_slave_kind": "bridge",
-            "info_slave_data": {"state": "forwarding" if interface.running else "disabled"},
-        }
-        text += f"{style.newline}    bridge_slave state {'forwarding' if interface.running else 'disabled'} "
+        slave, data = port_details(interface)
+        info |= {"info_slave_kind": "bridge", "info_slave_data": data}
+        text += f"{style.newline}    {slave}"
     if info:
         record.add("linkinfo", info, f"{style.newline}    {text}")
     if mode:

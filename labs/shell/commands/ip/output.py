@@ -21,6 +21,7 @@ class Style:
     pretty: bool = False
     brief: bool = False
     oneline: bool = False
+    compress: bool = False
     details: int = 0
     statistics: int = 0
     family: str = ""
