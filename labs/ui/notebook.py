@@ -283,7 +283,7 @@ class LabMagics(Magics):
     @line_magic
     @_careful
     def map(self, line: str) -> None:
-        """The site as it now is; `%map --addresses` tells what a technician would have asked each device for."""
+        """The drawing of the site; `%map --addresses` adds the planned addresses. What is really plugged: `%hands look`."""
         words = _words(line)
         if words not in ([], ["--addresses"]):
             raise Refusal("usage: %map [--addresses]")

@@ -19,7 +19,7 @@ __all__ = ["BY_HAND", "WORDS", "Desk", "clock", "is_word"]
 WORDS: dict[str, tuple[str, str]] = {
     "help": ("help", marked("this list")),
     "story": ("story", marked("the work order again")),
-    "map": ("map", marked("the site as it is now, as a drawing")),
+    "map": ("map", marked("the drawing of the site; look tells what is really plugged")),
     "places": ("places", marked("where you can go")),
     "on": ("on PLACE", marked("go to a device, or to `hands`; `PLACE: line` types one line there")),
     "look": ("look [ROOM|DEVICE]", marked("what stands where, which lamps burn, where leads go")),
