@@ -150,14 +150,11 @@ class Lab:
         return self._engine.observe()
 
     def drawing(self) -> Site:
-        """The site as it stands on paper: the leads and devices of the plan, with the power as it now is.
+        """The devices as they now are, with the leads of the plan.
 
         What somebody plugged since is not on a drawing; that is for the trainee to find (`look`).
         """
-        plan = self.variant.healthy
-        now = self.observe().devices
-        devices = {name: replace(device, powered=now[name].powered) for name, device in plan.devices.items()}
-        return replace(plan, devices=devices)
+        return replace(self.observe(), links=self.variant.healthy.links)
 
     def save(self, path: str | Path) -> Path:
         """Write the submission file and return its path."""

@@ -283,7 +283,7 @@ class LabMagics(Magics):
     @line_magic
     @_careful
     def map(self, line: str) -> None:
-        """The drawing of the site; `%map --addresses` adds the planned addresses. What is really plugged: `%hands look`."""
+        """The drawing of the site; `--addresses` adds what the devices would answer. What is plugged: `%hands look`."""
         words = _words(line)
         if words not in ([], ["--addresses"]):
             raise Refusal("usage: %map [--addresses]")
