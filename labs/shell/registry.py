@@ -1,85 +1,80 @@
-"""Every command that a device knows, by name. To add one: write its module, add the module to `MODULES`."""
+"""Every command that a device knows, by name. To add one: write its module, add it and its names to `MODULES`."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from labs.net.process import Program
 
-__all__ = ["command", "command_names"]
+__all__ = ["MODULES", "command", "command_names"]
 
-MODULES = (
-    "accounts",
-    "arping",
-    "awk",
-    "bridge",
-    "chronyc",
-    "columns",
-    "curl",
-    "conntrack",
-    "date",
-    "dhclient",
-    "diff",
-    "dig",
-    "digests",
-    "dnsmasq",
-    "ethtool",
-    "files",
-    "find",
-    "getent",
-    "grep",
-    "help",
-    "ifupdown",
-    "ip",
-    "journalctl",
-    "ls",
-    "mosquitto",
-    "mtr",
-    "nc",
-    "nft",
-    "nmap",
-    "nginx",
-    "openssl",
-    "paths",
-    "ping",
-    "power",
-    "processes",
-    "sed",
-    "sensorctl",
-    "sort",
-    "ss",
-    "ssh",
-    "sysctl",
-    "system",
-    "systemctl",
-    "tcpdump",
-    "telnet",
-    "text",
-    "traceroute",
-    "why",
-    "wget",
-    "wrappers",
-)
+# A module is imported when one of its commands is first typed: nobody waits for nmap who only wants to ping.
+MODULES = {
+    "accounts": "chpasswd passwd useradd userdel",
+    "arping": "arping",
+    "awk": "awk mawk",
+    "bridge": "brctl bridge",
+    "chronyc": "chronyc",
+    "columns": "column cut paste tr",
+    "curl": "curl",
+    "conntrack": "conntrack",
+    "date": "date",
+    "dhclient": "dhclient",
+    "diff": "cmp diff",
+    "dig": "dig host nslookup",
+    "digests": "hd hexdump md5sum sha1sum sha256sum sha512sum xxd",
+    "dnsmasq": "dnsmasq",
+    "ethtool": "ethtool",
+    "files": "chgrp chmod chown cp df ln mkdir mv rm rmdir touch",
+    "find": "find",
+    "getent": "getent",
+    "grep": "egrep fgrep grep",
+    "help": "bash dash help man sh which",
+    "ifupdown": "ifup ifdown ifquery",
+    "ip": "ip",
+    "journalctl": "journalctl",
+    "ls": "ls",
+    "mosquitto": "mosquitto mosquitto_passwd mosquitto_pub mosquitto_sub",
+    "mtr": "mtr",
+    "nc": "nc netcat",
+    "nft": "nft",
+    "nmap": "nmap",
+    "nginx": "nginx",
+    "openssl": "openssl",
+    "paths": "basename dirname du file readlink realpath stat",
+    "ping": "ping",
+    "power": "dmesg halt logger poweroff reboot shutdown",
+    "processes": "kill killall pgrep pidof pkill ps",
+    "sed": "sed",
+    "sensorctl": "sensorctl",
+    "sort": "sort uniq wc",
+    "ss": "ss",
+    "ssh": "ssh sshpass",
+    "sysctl": "sysctl",
+    "system": (
+        "[ arch clear echo false hostname id nproc printenv printf "
+        "pwd seq sleep sync test true uname uptime who whoami yes"
+    ),
+    "systemctl": "systemctl",
+    "tcpdump": "tcpdump",
+    "telnet": "telnet telnetd",
+    "text": "cat head nl rev tac tail tee",
+    "traceroute": "traceroute",
+    "why": "why",
+    "wget": "wget",
+    "wrappers": "env nohup sudo timeout watch xargs",
+}
+HOMES = {name: module for module, names in MODULES.items() for name in names.split()}
 
 
 @cache
-def _table() -> dict[str, Program]:
-    """Loaded at the first command: a reader of scenarios needs none of it."""
-    table: dict[str, Program] = {}
-    for module in MODULES:
-        if find_spec(f"labs.shell.commands.{module}") is None:  # being written
-            continue
-        table.update(import_module(f"labs.shell.commands.{module}").COMMANDS)
-    return table
-
-
 def command(name: str) -> Program | None:
     """The program of that name, or None."""
-    return _table().get(name)
+    module = HOMES.get(name)
+    return None if module is None else import_module(f"labs.shell.commands.{module}").COMMANDS[name]
 
 
 def command_names() -> list[str]:
     """Every name, sorted."""
-    return sorted(_table())
+    return sorted(HOMES)

@@ -1,0 +1,30 @@
+"""The table of commands is what the modules say."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from labs.shell import commands
+from labs.shell.registry import MODULES, command, command_names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_table_names_every_command_of_a_module(module: str) -> None:
+    table = import_module(f"labs.shell.commands.{module}").COMMANDS
+    assert sorted(table) == sorted(MODULES[module].split())
+    assert all(command(name) is program for name, program in table.items())
+
+
+def test_module_with_commands_is_in_the_table() -> None:
+    folder = Path(commands.__file__).parent
+    exporting = {p.stem for p in folder.glob("*.py") if "COMMANDS" in p.read_text(encoding="utf-8")}
+    exporting |= {p.parent.name for p in folder.glob("*/__init__.py") if "COMMANDS" in p.read_text(encoding="utf-8")}
+    assert exporting == set(MODULES)
+
+
+def test_no_name_stands_twice() -> None:
+    names = " ".join(MODULES.values()).split()
+    assert len(names) == len(set(names)) == len(command_names())
