@@ -6,6 +6,7 @@ from grader.checks.context import Context, Flow
 from grader.checks.flows import describe, works
 from grader.explain import death_of, path_of
 from grader.verdict import Finding, Verdict
+from labs.engines.base import Probe
 from labs.messages import Message, message
 from labs.model.site import Endpoint
 from labs.scenario.intents import Withstands
@@ -43,6 +44,7 @@ def _with_loop(context: Context, switch: str, flows: list[Flow]) -> Finding | No
             Verdict.BLOCKED, message("{switch} has no power or no two free ports, so nothing was tested", switch=switch)
         )
     context.engine.run("hands", f"patch {ends[0]} {ends[1]}")
+    _broadcast(context, flows)
     context.wait(SETTLE_NS)
     context.forget()
     broken = _broken(context, flows)
@@ -60,6 +62,20 @@ def _with_loop(context: Context, switch: str, flows: list[Flow]) -> Finding | No
         cause=cause,
     )
     return Finding(Verdict.FAIL, text, evidence=evidence, devices=(switch,))
+
+
+def _broadcast(context: Context, flows: list[Flow]) -> None:
+    """One broadcast from every sender: a loop is quiet until the first, and on a quiet site that may take minutes.
+
+    Asking for the last address of a network makes a device broadcast an ARP request, whether anybody has it or not.
+    """
+    probes = []
+    for source in dict.fromkeys(flow[0] for flow in flows):
+        state = context.site.devices[source].state
+        for found in state.addresses() if state is not None else ():
+            last = type(found.address)(int(found.network.broadcast) - 1)
+            probes.append(Probe(source, str(last), timeout_ns=SECOND))
+    context.engine.probe(probes)
 
 
 def _free_ports(context: Context, switch: str) -> list[Endpoint]:
