@@ -64,6 +64,7 @@ def prove(scenario: Scenario, seeds: Iterable[int | str] = (0, 1, 2)) -> Proof:
         if index == 0:
             trial.faults_alone()
         trial.repairs()
+        trial.half_repairs()
         if index == 0:
             trial.cheats()
     return proof
@@ -135,6 +136,23 @@ class _Trial:
         scenario = self._variant.scenario
         for name, steps in [("reference repair", scenario.solution), *scenario.other_solutions.items()]:
             self._full_marks(name, self._judge(self._variant.broken, _typed(self._variant.steps(steps))))
+
+    def half_repairs(self) -> None:
+        """What the author says is not enough does not pass."""
+        for name, steps in self._variant.scenario.not_enough.items():
+            grade = self._judge(self._variant.broken, _typed(self._variant.steps(steps)))
+            failed = [result.id for result in grade.results if result.verdict is not Verdict.PASS]
+            said = message(
+                "is not enough: {points} of {max} points; {ids}",
+                points=grade.points,
+                max=grade.max_points,
+                ids=", ".join(failed),
+            )
+            if grade.outcome is Outcome.PASSED:
+                said = message(
+                    "{points} of {max} points: that is enough to pass", points=grade.points, max=grade.max_points
+                )
+            self._note(name, said, grade, good=grade.outcome is Outcome.BELOW)
 
     def cheats(self) -> None:
         """None of the short cuts reaches the threshold; a dead or closed site earns nothing for being safe."""

@@ -203,16 +203,22 @@ SCENARIO = Record(
         "other_solutions": Field(
             MapOf(STEPS, r"[^\n]{1,80}", "a short description"), "other repairs that must earn full marks", default={}
         ),
+        "not_enough": Field(
+            MapOf(STEPS, r"[^\n]{1,80}", "a short description"),
+            "half repairs that must not pass, whatever they earn",
+            default={},
+        ),
         "hints": Field(
             MapOf(ListOf(TEXT_FIELD, single=True)), "check -> hints, from a nudge to nearly the answer", default={}
         ),
         "debrief": Field(TEXT_FIELD, "what is told after a passed submission", default=Text()),
     },
-    build=lambda checks, faults, solution, other_solutions, hints, activities, **rest: Scenario(
+    build=lambda checks, faults, solution, other_solutions, not_enough, hints, activities, **rest: Scenario(
         checks=tuple(checks),
         faults=tuple(faults),
         solution=tuple(solution),
         other_solutions={name: tuple(steps) for name, steps in other_solutions.items()},
+        not_enough={name: tuple(steps) for name, steps in not_enough.items()},
         hints={name: tuple(texts) for name, texts in hints.items()},
         activities=tuple(activities),
         **rest,

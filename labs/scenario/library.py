@@ -11,7 +11,7 @@ from labs.model.site import Kind
 from labs.model.text import Text
 from labs.scenario.document import SCENARIO
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
-from labs.scenario.scenario import Check, Scenario, ScenarioError
+from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
 from labs.scenario.schema import MISSING, Problem, Report, suggest
 from labs.scenario.variant import Variant, break_site, draw
 from labs.scenario.yaml_tree import YamlError, parse_yaml
@@ -99,7 +99,7 @@ class _Names:
         for name in self._scenario.hints:
             self._known(name, seen, "a check", 1, f"hints.{name}")
         self._policy()
-        for where, steps in [("solution", self._scenario.solution), *self._scenario.other_solutions.items()]:
+        for where, steps in _every_solution(self._scenario):
             for step in steps:
                 if step.place != HANDS:
                     self._known(step.place, self._devices, "a device (or hands)", step.line, where)
@@ -163,6 +163,13 @@ class _Names:
                 self._known(zone, policy.zones, "a zone", conduit.line, f"policy.allow[{index}]")
 
 
+def _every_solution(scenario: Scenario) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """Everything that somebody would type: the repair, the others, and those that are not enough."""
+    yield "solution", scenario.solution
+    yield from scenario.other_solutions.items()
+    yield from scenario.not_enough.items()
+
+
 def _texts(scenario: Scenario) -> Iterator[tuple[int, str, str]]:
     """Every text with placeholders: line, path, text."""
     localised: list[tuple[int, str, Text]] = [(1, "story", scenario.story), (1, "debrief", scenario.debrief)]
@@ -174,7 +181,7 @@ def _texts(scenario: Scenario) -> Iterator[tuple[int, str, str]]:
         yield device.line, f"site.devices.{name}.firewall", device.firewall
         for path, text in device.files.items():
             yield device.line, f"site.devices.{name}.files.{path}", text
-    for where, steps in [("solution", scenario.solution), *scenario.other_solutions.items()]:
+    for where, steps in _every_solution(scenario):
         for step in steps:
             yield step.line, f"{where}.{step.place}", step.text
 

@@ -193,6 +193,7 @@ class Scenario:
     faults: tuple[FaultChoice, ...]
     solution: tuple[Step, ...]
     other_solutions: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    not_enough: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     activities: tuple[str, ...] = ()
     customer: Text = field(default_factory=Text)
     order: str = ""
