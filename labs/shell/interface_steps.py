@@ -55,7 +55,7 @@ class Run:
         self.process.error(f"{self.command}: {text}")
 
 
-PLAIN = re.compile(r"(?:/\S+/)?(?:ip|sysctl)(?: [\w./:@%+,-]+)+")
+PLAIN = re.compile(r"[ \t]*(?:/\S+/)?(?:ip|sysctl)(?:[ \t]+[\w./:@%+,-]+)+[ \t]*")
 """Lines that mean the same with and without a shell: most of a start consists of them."""
 
 
