@@ -13,6 +13,7 @@ from pathlib import Path
 import grader
 import labs
 from benchmarks.common import Case, heading, measure, seconds, table
+from labs.model.site import Kind
 from labs.scenario.library import load_scenario, scenario_files
 from labs.shell.bash import logical_lines
 
@@ -51,7 +52,7 @@ def scenario(path: Path) -> None:
     known = load_scenario(path)
     heading(known.id, "in a warm process")
     lab = labs.open(known, seed=SEED)
-    place = next(name for name in lab.places if name in ("laptop", "pc"))
+    place = next(device.name for device in lab.variant.healthy.devices.values() if device.kind is Kind.HOST)
     solved = labs.open(known, seed=SEED)
     _solve(solved)
     with tempfile.TemporaryDirectory() as folder:
