@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from labs.engines.base import Engine, Observation, Probe
 from labs.model.addresses import InterfaceAddress, IPv4
 from labs.model.services import Service
-from labs.model.site import Kind, Site
+from labs.model.site import Site
 from labs.scenario.intents import Reach
 from labs.scenario.variant import Variant
 
@@ -70,17 +70,19 @@ class Context:
     def observe(self, flows: Iterable[Flow], *, fresh: bool = False) -> dict[Flow, Observation | None]:
         """What becomes of each flow; None where the target has no address. Answers are remembered unless `fresh`."""
         wanted = list(dict.fromkeys(flows))
-        asked = [flow for flow in wanted if fresh or flow not in self._known]
-        probes = [(flow, self.probe_for(flow)) for flow in asked]
-        answers = self.engine.probe([probe for _, probe in probes if probe is not None])
-        for (flow, probe), answer in zip([p for p in probes if p[1] is not None], answers, strict=True):
-            del probe
-            self._known[flow] = answer
+        if fresh:
+            self._site = None
+            for flow in wanted:
+                self._known.pop(flow, None)
+        asked = {flow: self.probe_for(flow) for flow in wanted if flow not in self._known}
+        probes = {flow: probe for flow, probe in asked.items() if probe is not None}
+        self._known.update(zip(probes, self.engine.probe(list(probes.values())), strict=True))
         return {flow: self._known.get(flow) for flow in wanted}
 
     def forget(self) -> None:
         """Time passed or power was cut: ask again."""
         self._known.clear()
+        self._site = None
 
     def offered(self, device: str) -> set[Service]:
         """What a device serves in the healthy site, by its files, and whether it can be pinged (always)."""
@@ -113,10 +115,6 @@ class Context:
                             if source != target and any(c.covers(service) for c in conduit.services)
                         ]
         return list(dict.fromkeys(flows))
-
-    def is_end_device(self, device: str) -> bool:
-        """False for the boxes in between."""
-        return self.site.devices[device].kind not in (Kind.SWITCH, Kind.ROUTER)
 
 
 def _shares_network(address: InterfaceAddress, others: Iterable[InterfaceAddress]) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from labs.model.addresses import IPv4
 from labs.net import icmp, tcp
 from labs.net.icmp import IcmpMessage
-from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv4 import PROTO_ICMP, PROTO_UDP, Ipv4Packet
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -327,6 +327,3 @@ def _tcp_state(state: str, flags: int, direction: str) -> str:
     if state in ("", "SYN_RECV"):
         return "ESTABLISHED"
     return state
-
-
-PROTOCOL_NAMES = {PROTO_ICMP: "icmp", PROTO_TCP: "tcp", PROTO_UDP: "udp"}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import Address, IPv4, Network
+from labs.model.addresses import Address, Network
 from labs.model.state import Route
 
 if TYPE_CHECKING:
@@ -161,6 +161,3 @@ class RoutingTable:
             if route.scope in ("link", "host") and route.kind == "unicast" and self._usable(route)
         )
         return longest_match((route for route in near if device in (None, route.device)), destination)
-
-
-DEFAULT = Network(IPv4(0), 0)

@@ -25,7 +25,6 @@ class Stopped(StrEnum):
     TIME = "the time is up"
     DONE = "what was waited for has happened"
     BUDGET = "too many events"
-    IDLE = "nothing more will happen"
 
 
 class SimClock(Environment):
