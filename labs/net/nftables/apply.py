@@ -350,6 +350,8 @@ class _Transaction:
         flags = spec.flags
         if spec.timeout_ms is not None and "timeout" not in flags:
             flags = (*flags, "timeout")
+        if spec.gc_interval_ms is not None and "timeout" not in flags:
+            raise _KernelError.at("Could not process rule: Invalid argument", spec.span)
         return Set(
             name, types, 0, mapped, typeof, typeof_map, flags, (), spec.timeout_ms, spec.gc_interval_ms, spec.size,
             spec.policy, spec.auto_merge, spec.counter, spec.comment,

@@ -121,6 +121,8 @@ class _Parser(BlockReader):
         if where is not None:
             number = self.token
             places[where.text] = self.number()
+            if places == {"position": 0}:  # netlink leaves a zero out
+                places = {}
             place_span = where.span.to(number.span) if where.text == "index" else number.span
         body = self.rule()
         return Command(
