@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from labs.engines.base import Engine, Observation, Probe
 from labs.model.addresses import InterfaceAddress, IPv4
@@ -10,6 +11,10 @@ from labs.model.services import Service
 from labs.model.site import Site
 from labs.scenario.intents import Reach
 from labs.scenario.variant import Variant
+from labs.things.world import RoomSense
+
+if TYPE_CHECKING:
+    from grader.checks.hearing import Recording
 
 __all__ = ["Context", "Flow"]
 
@@ -25,6 +30,8 @@ class Context:
         self._site: Site | None = None
         self._site_at = -1
         self._known: dict[Flow, Observation] = {}
+        self.recordings: dict[tuple[object, ...], Recording] = {}
+        """What was heard at brokers, by who listened where."""
 
     @property
     def site(self) -> Site:
@@ -33,6 +40,10 @@ class Context:
             self._site = self.engine.observe()
             self._site_at = self.engine.now
         return self._site
+
+    def truth(self, room: str, quantity: str, at_ns: int) -> float:
+        """What a perfect instrument in a room reads at a moment, in the base unit of the quantity."""
+        return RoomSense(self.site.world, room, self.site.seed).sense(quantity, at_ns)
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""
@@ -82,6 +93,7 @@ class Context:
     def forget(self) -> None:
         """Time passed or power was cut: ask again."""
         self._known.clear()
+        self.recordings.clear()
         self._site = None
 
     def offered(self, device: str) -> set[Service]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labs.model.services import Service
+from labs.scenario.data_intents import DATA_INTENTS
 from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Report, Spec, String
 from labs.scenario.yaml_tree import Node
 
@@ -204,5 +205,6 @@ INTENTS: dict[str, Spec] = {
         build=lambda switches: Withstands(tuple(switches)),
         doc="a lead that closes a loop does no harm",
     ),
+    **DATA_INTENTS,
     "policy": _PolicyMode(),
 }

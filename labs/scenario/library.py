@@ -9,6 +9,7 @@ from pathlib import Path
 from labs.data import scenario_root
 from labs.model.site import Kind
 from labs.model.text import Text
+from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reading
 from labs.scenario.document import SCENARIO
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
 from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
@@ -129,11 +130,9 @@ class _Names:
             self._serves(body.broker, "broker", check, f"{here}.broker")
         elif isinstance(body, Shows):
             self._serves(body.display, "display", check, f"{here}.display")
-            room = self._scenario.site.rooms.get(body.room)
-            if room is None:
-                self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
-            else:
-                self._known(body.quantity, room, "a quantity of that room", check.line, f"{here}.quantity")
+            self._measured(body.room, body.quantity, check, here)
+        elif isinstance(body, (Listening, Authenticated, Authorised)):
+            self._data(body, check, here)
         elif isinstance(body, Withstands):
             for name in body.switches:
                 self._device(name, check, f"{here}.loop_on")
@@ -141,6 +140,23 @@ class _Names:
                     self._report.add(check.line, f"{here}.loop_on", f"{name} is not a switch")
         elif isinstance(body, PolicyHolds) and self._scenario.policy is None:
             self._report.add(check.line, here, 'the scenario has no "policy" to compare with')
+
+    def _data(self, body: Listening | Authenticated | Authorised, check: Check, here: str) -> None:
+        self._serves(body.broker, "broker", check, f"{here}.broker")
+        if isinstance(body, Reading):
+            self._measured(body.room, body.quantity, check, here)
+        elif isinstance(body, NoPlaintext):
+            for name in body.devices:
+                self._device(name, check, f"{here}.from")
+        elif isinstance(body, Authenticated) and body.source:
+            self._device(body.source, check, f"{here}.from")
+
+    def _measured(self, room: str, quantity: str, check: Check, here: str) -> None:
+        quantities = self._scenario.site.rooms.get(room)
+        if quantities is None:
+            self._known(room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
+        else:
+            self._known(quantity, quantities, "a quantity of that room", check.line, f"{here}.quantity")
 
     def _serves(self, device: str, service: str, check: Check, path: str) -> None:
         self._device(device, check, path)

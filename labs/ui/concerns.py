@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from grader.verdict import Grade, Verdict
 from labs.model.site import Kind, Site
+from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reading
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique
 from labs.scenario.scenario import Check, Scenario
 from labs.ui.map_facts import facts_of
@@ -36,10 +37,20 @@ def _named(check: Check, site: Site) -> Iterable[str]:
     if isinstance(body, (Fresh, Kept)):
         return (body.broker,)
     if isinstance(body, Shows):
-        return (body.display, *(d.name for d in site.devices.values() if d.kind is Kind.SENSOR and d.room == body.room))
+        return (body.display, *_sensors_in(body.room, site))
+    if isinstance(body, Reading):
+        return (body.broker, *_sensors_in(body.room, site))
+    if isinstance(body, NoPlaintext):
+        return (body.broker, *body.devices)
+    if isinstance(body, (Listening, Authenticated, Authorised)):
+        return (body.broker,)
     if isinstance(body, PolicyHolds):
         return (name for name, device in site.devices.items() if device.kind is Kind.ROUTER)
     return ()
+
+
+def _sensors_in(room: str, site: Site) -> list[str]:
+    return [device.name for device in site.devices.values() if device.kind is Kind.SENSOR and device.room == room]
 
 
 def verdicts_of(scenario: Scenario, grade: Grade, site: Site) -> dict[str, str]:

@@ -1,0 +1,156 @@
+"""Judges of who a broker lets in, and where: authenticated, authorised."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from dataclasses import replace
+
+from grader.checks.context import Context
+from grader.checks.hearing import login
+from grader.verdict import Finding, Verdict
+from labs.engines.base import Output
+from labs.messages import Message, message
+from labs.scenario.data_intents import Authenticated, Authorised
+from labs.things.mqtt.topics import matches, valid_topic
+
+__all__ = ["judge_authenticated", "judge_authorised"]
+
+REFUSED = frozenset({4, 5, 134, 135})  # CONNACK: bad user name or password, not authorised (MQTT 3.1.1 and 5)
+UNHEARD_OF = "netwerf/unheard-of"
+BY_CLIENT, BY_OWNER = "tried-by-client", "tried-by-owner"
+MOST_TOPICS = 40
+
+
+def judge_authenticated(context: Context, body: Authenticated) -> Finding:
+    """The right user is the witness: a broker that is dead refuses everybody."""
+    source = body.source or body.broker
+    host = "127.0.0.1"
+    if source != body.broker:
+        address = context.address_of(body.broker, source)
+        if address is None:
+            return Finding(
+                Verdict.BLOCKED,
+                message("{target} has no address, so {source} cannot reach it", target=body.broker, source=source),
+            )
+        host = str(address)
+    right = _knock(context, source, body, host)
+    if right.status != 0:
+        return Finding(
+            Verdict.FAIL if right.status in REFUSED else Verdict.BLOCKED,
+            message("the broker does not let {user} in: {text}", user=body.user, text=right.text.strip()),
+        )
+    strangers = [
+        (message("anybody without a name"), replace(body, user="", password="")),
+        (message("{user} with a wrong password", user=body.user), replace(body, password=f"not-{body.password}")),
+        (message("a user whom nobody knows"), replace(body, user=f"not-{body.user}")),
+    ]
+    for who, stranger in strangers:
+        answer = _knock(context, source, stranger, host)
+        if answer.status not in REFUSED:
+            return Finding(
+                Verdict.FAIL,
+                message("the broker lets {who} in", who=who),
+                help=message("allow_anonymous false and a password_file in mosquitto.conf keep strangers out"),
+                evidence=(f"mosquitto_sub {login(stranger, host)} -t '#': {answer.text.strip() or 'connected'}",),
+            )
+    return Finding(Verdict.PASS, message("{user} is let in, and nobody else", user=body.user))
+
+
+def _knock(context: Context, source: str, body: Authenticated, host: str) -> Output:
+    return context.engine.run(source, f"mosquitto_sub {login(body, host)} -i knocking -t '#' -E -W 10")
+
+
+def judge_authorised(context: Context, body: Authorised) -> Finding:
+    """Try every topic that the site knows, both ways; the owner of everything is the witness."""
+    topics = _topics(context, body)
+    client = replace(body, user=body.client, password=body.client_password)
+    heard = _exchange(context, body, client, topics)
+    if isinstance(heard, Finding):
+        return heard
+    for topic in topics:
+        if ("owner", BY_OWNER, topic) not in heard:
+            return Finding(
+                Verdict.BLOCKED,
+                message("{user} cannot publish on {topic}, so nothing was tested", user=body.user, topic=topic),
+            )
+        may_send = any(matches(pattern, topic) for pattern in body.publish)
+        may_hear = any(matches(pattern, topic) for pattern in body.subscribe)
+        sent = ("owner", BY_CLIENT, topic) in heard
+        received = ("client", BY_OWNER, topic) in heard
+        if sent != may_send:
+            text = (
+                message("{client} can publish on {topic}, which is not its business", client=body.client, topic=topic)
+                if sent
+                else message("{client} cannot publish on {topic}, which it has to", client=body.client, topic=topic)
+            )
+            return Finding(Verdict.FAIL, text, help=_help(), evidence=(f"publish: {', '.join(body.publish)}",))
+        if received != may_hear:
+            text = (
+                message("{client} can read {topic}, which is not its business", client=body.client, topic=topic)
+                if received
+                else message("{client} cannot read {topic}, which it has to", client=body.client, topic=topic)
+            )
+            return Finding(Verdict.FAIL, text, help=_help(), evidence=(f"subscribe: {', '.join(body.subscribe)}",))
+    return Finding(
+        Verdict.PASS,
+        message(
+            "{client} may do what it needs and no more: {count} topics tried", client=body.client, count=len(topics)
+        ),
+    )
+
+
+def _help() -> Message:
+    return message("the acl_file of mosquitto says who may read and write which topics")
+
+
+def _exchange(
+    context: Context, owner: Authorised, client: Authorised, topics: list[str]
+) -> set[tuple[str, str, str]] | Finding:
+    """Who heard whose message on which topic: (hearer, payload, topic)."""
+    engine, place = context.engine, owner.broker
+    heard = set()
+    for who, body in (("owner", owner), ("client", client)):
+        answer = engine.run(place, f"mosquitto_sub {login(body)} -t '#' -E -W 10")
+        if answer.status != 0:
+            return Finding(
+                Verdict.FAIL if who == "client" and answer.status in REFUSED else Verdict.BLOCKED,
+                message("the broker does not let {user} in: {text}", user=body.user, text=answer.text.strip()),
+            )
+        seconds = 3 + len(topics)
+        engine.run(
+            place, f"mosquitto_sub {login(body)} -R -t '#' -F '%p %t' -W {seconds} > /run/heard-{who} 2> /dev/null &"
+        )
+        engine.run(place, "sleep 1")
+        for topic in topics:
+            for sender, payload in ((client, BY_CLIENT), (owner, BY_OWNER)):
+                engine.run(place, f"mosquitto_pub {login(sender)} -t {shlex.quote(topic)} -m {payload}")
+        engine.run(place, "wait")
+        for line in engine.run(place, f"cat /run/heard-{who}; rm -f /run/heard-{who}").text.splitlines():
+            payload, _, topic = line.partition(" ")
+            heard.add((who, payload, topic))
+    return heard
+
+
+def _topics(context: Context, body: Authorised) -> list[str]:
+    """The topics that things of the site use, those that the check allows, and one that nobody knows."""
+    found = [topic for topic in (*body.publish, *body.subscribe) if valid_topic(topic)]
+    for device in context.site.devices.values():
+        for path, text in device.files.items():
+            if path.startswith("/etc/") and path.endswith(".toml"):
+                found += _configured(text)
+    found += [heard.topic for known in context.recordings.values() for heard in known.messages]
+    return list(dict.fromkeys([*found, UNHEARD_OF]))[:MOST_TOPICS]
+
+
+def _configured(text: str) -> list[str]:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return []
+    topics = []
+    for table in document.values():
+        for key, value in table.items() if isinstance(table, dict) else ():
+            if key.endswith("topic") and isinstance(value, str) and valid_topic(value):
+                topics.append(value)
+    return topics

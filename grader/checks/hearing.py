@@ -1,0 +1,161 @@
+"""What was heard at a broker: messages with their moments, recorded once and judged by many checks."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from grader.checks.context import Context
+from grader.verdict import Finding, Verdict
+from labs.messages import message
+from labs.model.durations import format_duration
+from labs.model.world import ARRIVAL_NS
+from labs.scenario.data_intents import Listening
+from labs.things.mqtt.topics import matches
+
+__all__ = ["Heard", "Recording", "field_of", "listen", "login", "moment_of", "nothing_heard", "number_of"]
+
+SECOND = 1_000_000_000
+TIMED_OUT = 27  # exit status of mosquitto_sub -W
+MOST_MESSAGES = 1900  # more would not fit in the output of one line
+LONGEST_LINE_S = 20 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message. `at_ns` is simulated time; `kept` is true for a retained one that was not published just now."""
+
+    at_ns: int
+    topic: str
+    payload: bytes
+    kept: bool = False
+
+    @property
+    def text(self) -> str:
+        """Topic and payload as a technician would see them."""
+        return f"{self.topic} {self.payload.decode(errors='replace')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Everything published between two moments; `problem` says why nothing could be heard at all."""
+
+    began_ns: int
+    ended_ns: int
+    messages: tuple[Heard, ...] = ()
+    problem: str = ""
+
+    def on(self, pattern: str) -> list[Heard]:
+        """The fresh messages on topics that match a filter, in order."""
+        return [heard for heard in self.messages if not heard.kept and matches(pattern, heard.topic)]
+
+    @property
+    def length(self) -> str:
+        """How long was listened."""
+        return format_duration((self.ended_ns - self.began_ns) // SECOND * SECOND)
+
+
+def login(body: Any, host: str = "127.0.0.1") -> str:
+    """The options of the mosquitto tools that lead to the broker of a check."""
+    words = ["-h", host]
+    if body.port != 1883:
+        words += ["-p", str(body.port)]
+    if body.cafile:  # the broker is asked at its own loopback, which no certificate names
+        words += ["--cafile", body.cafile, *(["--insecure"] if host == "127.0.0.1" else [])]
+    if body.user:
+        words += ["-u", body.user, "-P", body.password]
+    return shlex.join(words)
+
+
+def _key(body: Listening) -> tuple[object, ...]:
+    return (body.broker, body.user, body.password, body.port, body.cafile)
+
+
+def listen(context: Context, body: Listening) -> Recording:
+    """What the broker says for as long as a check asks. Checks with the same login share one recording."""
+    key = _key(body)
+    known = context.recordings.get(key)
+    if isinstance(known, Recording) and known.ended_ns - known.began_ns >= body.during:
+        return known
+    bodies = [check.body for check in context.variant.scenario.checks if isinstance(check.body, Listening)]
+    longest = max([body.during, *(other.during for other in bodies if _key(other) == key)])
+    recording = _record(context, body, min(longest // SECOND, LONGEST_LINE_S))
+    context.recordings[key] = recording
+    return recording
+
+
+def _record(context: Context, body: Listening, seconds: int) -> Recording:
+    began = context.engine.now
+    output = context.engine.run(
+        body.broker, f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'"
+    )
+    now = context.engine.now
+    if output.status not in (0, TIMED_OUT):
+        return Recording(began, now, problem=output.text.strip())
+    state = context.site.devices[body.broker].state
+    offset = state.clock_offset_ns if state is not None else 0
+    epoch = context.site.world.epoch_s
+    messages = []
+    for line in output.text.splitlines():
+        stamp, _, rest = line.partition(" ")
+        kept, _, rest = rest.partition(" ")
+        payload, _, topic = rest.partition(" ")
+        if kept not in ("0", "1") or not topic:
+            continue  # "Timed out" on standard error
+        seconds_, _, nanos = stamp.partition(".")
+        at = (int(seconds_) - epoch) * SECOND + int(nanos) + ARRIVAL_NS - offset
+        messages.append(Heard(min(max(at, began), now), topic, bytes.fromhex(payload), kept == "1"))
+    return Recording(began, now, tuple(messages))
+
+
+def nothing_heard(recording: Recording, body: Listening, topic: str, verdict: Verdict = Verdict.FAIL) -> Finding:
+    """The finding where a check has no message to judge: a dead site proves nothing."""
+    if recording.problem:
+        return Finding(
+            verdict,
+            message("the broker on {broker} does not answer: {text}", broker=body.broker, text=recording.problem),
+        )
+    others = list(dict.fromkeys(heard.topic for heard in recording.messages))
+    return Finding(
+        verdict,
+        message("nothing is published on {topic} within {within}", topic=topic, within=recording.length),
+        help=message("what is published: {topics}", topics=", ".join(others[:5])) if others else None,
+    )
+
+
+def field_of(payload: bytes, path: str) -> Any:
+    """What stands at `a.b` in a JSON message; a bare number is its own `value`. None where there is nothing."""
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return found if path == "value" else None
+    for part in path.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return None
+        found = found[part]
+    return found
+
+
+def number_of(payload: bytes, path: str) -> float | None:
+    """The finite number at `a.b`, or None."""
+    found = field_of(payload, path)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
+        return None
+    return float(found)
+
+
+def moment_of(payload: bytes, path: str) -> float | None:
+    """A time (as Unix seconds) or counter at `a.b`, or None."""
+    found = field_of(payload, path)
+    if isinstance(found, str):
+        try:
+            return datetime.fromisoformat(found).replace(tzinfo=datetime.fromisoformat(found).tzinfo or UTC).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return number_of(payload, path)

@@ -1,0 +1,116 @@
+"""Judge of `no_plaintext`: listen in at the ports of devices while they report, and look for what they said."""
+
+from __future__ import annotations
+
+import tomllib
+
+from grader.checks.context import Context
+from grader.checks.hearing import Recording, listen, nothing_heard
+from grader.verdict import Finding, Verdict
+from labs.engines.base import CommandRejected
+from labs.messages import Message, message
+from labs.model.site import Device
+from labs.net.ethernet import Frame
+from labs.net.ipv4 import Ipv4Packet
+from labs.net.pcap import PcapError, read
+from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
+from labs.scenario.data_intents import NoPlaintext
+
+__all__ = ["judge_no_plaintext"]
+
+MOST_FRAMES = 3000
+SHORTEST = 6  # bytes; anything shorter is found in any capture by chance
+
+
+def judge_no_plaintext(context: Context, body: NoPlaintext) -> Finding:
+    """The devices report, which the broker confirms; what they reported is searched in every frame they exchanged."""
+    for name in body.devices:
+        for port in context.site.devices[name].ports:
+            context.engine.run(
+                name, f"tcpdump -i {port.name} -c {MOST_FRAMES} -w {_file(port.name)} 'tcp or udp' > /dev/null 2>&1 &"
+            )
+    context.recordings.clear()  # what is said has to be said while somebody listens in
+    recording = listen(context, body)
+    if not recording.on(body.topic):
+        return nothing_heard(recording, body, body.topic, Verdict.BLOCKED)
+    for name in body.devices:
+        finding = _searched(context, name, body, recording)
+        if finding is not None:
+            return finding
+    return Finding(
+        Verdict.PASS,
+        message(
+            "{count} messages reached the broker, and none can be read on the way",
+            count=len(recording.on(body.topic)),
+        ),
+    )
+
+
+def _file(port: str) -> str:
+    return f"/run/wiretap-{port}.pcap"
+
+
+def _searched(context: Context, name: str, body: NoPlaintext, recording: Recording) -> Finding | None:
+    """What can be read at one device, or why nothing was proved there."""
+    device = context.site.devices[name]
+    if device.state is None:
+        return Finding(Verdict.BLOCKED, message("{device} has no power", device=name))
+    data = [piece for port in device.ports for piece in _exchanged(context, name, port.name)]
+    if not data:
+        return Finding(Verdict.BLOCKED, message("{device} sent nothing, so nothing could be read", device=name))
+    for password in _passwords(device):
+        if any(password.encode() in piece for piece in data):
+            return _readable(message("the password of {device} can be read on the wire", device=name), "")
+    spoken = recording.on(body.topic)
+    for heard in spoken:
+        for text in (heard.payload, heard.topic.encode()):
+            if len(text) >= SHORTEST and any(text in piece for piece in data):
+                return _readable(
+                    message("what {device} says on {topic} can be read on the wire", device=name, topic=heard.topic),
+                    text.decode(errors="replace"),
+                )
+    return None
+
+
+def _readable(text: Message, evidence: str) -> Finding:
+    help_ = message("tcpdump -A on the way shows it to anybody; TLS (port 8883) hides it")
+    return Finding(Verdict.FAIL, text, help=help_, evidence=(evidence,) if evidence else ())
+
+
+def _exchanged(context: Context, name: str, port: str) -> list[bytes]:
+    """What went over one port in TCP segments and UDP datagrams. The file is removed again."""
+    context.engine.run(name, f"pkill -f {_file(port)}")
+    try:
+        text = context.engine.read_file(name, _file(port)).decode("latin-1")
+        frames = [frame for _, frame in read(text)]
+    except (CommandRejected, PcapError):
+        return []
+    context.engine.run(name, f"rm -f {_file(port)}")
+    return [data for data in map(_data, frames) if data]
+
+
+def _data(frame: Frame) -> bytes:
+    packet = frame.payload
+    if isinstance(packet, Ipv4Packet):
+        if isinstance(packet.payload, TcpSegment):
+            return packet.payload.data
+        if isinstance(packet.payload, UdpDatagram):
+            return packet.payload.data
+    return b""
+
+
+def _passwords(device: Device) -> list[str]:
+    """The passwords in the TOML files of a thing."""
+    found = []
+    for path, text in device.files.items():
+        if path.startswith("/etc/") and path.endswith(".toml"):
+            try:
+                document = tomllib.loads(text)
+            except tomllib.TOMLDecodeError:
+                continue
+            for table in document.values():
+                password = table.get("password") if isinstance(table, dict) else None
+                if isinstance(password, str) and len(password) >= SHORTEST:
+                    found.append(password)
+    return found
