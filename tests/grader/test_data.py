@@ -29,7 +29,7 @@ site:
       at: {home: .10}
       services:
         broker:
-          users: {garden: tomaat-en-kaas, panel: koffie-om-negen, boss: sleutel-onder-de-mat}
+          users: {garden: tomaat-kaas, panel: koffie-om-negen, boss: sleutel-onder-de-mat}
           acl: |
             user garden
             topic write home/garden/#
@@ -43,7 +43,8 @@ site:
       at: {home: .20}
       room: garden
       services:
-        sensor: {quantity: temperature, broker: server, topic: home/garden/temperature, user: garden, password: tomaat-en-kaas}
+        sensor:
+          {quantity: temperature, broker: server, topic: home/garden/temperature, user: garden, password: tomaat-kaas}
     panel:
       kind: display
       at: {home: .21}
@@ -69,7 +70,7 @@ CHECKS = {
     "authenticated": "authenticated: {broker: server, from: laptop, user: panel, password: koffie-om-negen}",
     "authorised": (
         "authorised: {broker: server, user: boss, password: sleutel-onder-de-mat, client: garden, "
-        "client_password: tomaat-en-kaas, publish: home/garden/#, subscribe: cmd/garden}"
+        "client_password: tomaat-kaas, publish: home/garden/#, subscribe: cmd/garden}"
     ),
 }
 
