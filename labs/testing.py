@@ -45,6 +45,17 @@ class Quiet:
         """Nothing is here."""
         raise KeyError(quantity)
 
+    def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
+        """Nothing here moves."""
+
+    def level(self, what: str, now: int) -> float:
+        """Nothing here runs."""
+        del what, now
+        return 0.0
+
+    def power_lost(self, now: int) -> None:
+        """Nothing here falls back."""
+
     def wall_clock(self, now: int) -> float:
         """Unix time in seconds; the year 2026 begins at 0."""
         return EPOCH_S + now / 1e9

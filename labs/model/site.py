@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from labs.model.addresses import Mac, Network
+from labs.model.field import Loop
 from labs.model.state import DeviceState
 from labs.model.world import World
 
@@ -29,6 +30,9 @@ class Kind(StrEnum):
     SWITCH = "switch"
     SENSOR = "sensor"
     DISPLAY = "display"
+    ACTUATOR = "actuator"
+    GATEWAY = "gateway"
+    ACCESS_POINT = "access-point"
     INTERNET = "internet"
 
 
@@ -114,6 +118,7 @@ class Site:
     subnets: Mapping[str, Network] = field(default_factory=dict)
     world: World = field(default_factory=World)
     seed: str = "0"
+    loops: tuple[Loop, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "devices", MappingProxyType(dict(self.devices)))
@@ -129,3 +134,21 @@ class Site:
             if end in link.ends:
                 return link
         return None
+
+    def loop(self, name: str) -> Loop:
+        """The analogue line of that name. Raises KeyError."""
+        for loop in self.loops:
+            if loop.name == name:
+                return loop
+        raise KeyError(name)
+
+    def loop_at(self, device: str, number: int) -> Loop | None:
+        """The analogue line on an input of a module, if any."""
+        for loop in self.loops:
+            if (loop.target, loop.input) == (device, number):
+                return loop
+        return None
+
+    def with_loop(self, loop: Loop) -> Site:
+        """The same site with the analogue line of that name replaced."""
+        return replace(self, loops=tuple(loop if old.name == loop.name else old for old in self.loops))

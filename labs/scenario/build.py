@@ -16,6 +16,8 @@ from labs.model.world import Room, World
 from labs.net.ifupdown import Allow, InterfacesFile, Stanza, render_interfaces
 from labs.net.linux.units import enabled_path
 from labs.scenario import files
+from labs.scenario.field_document import build_loops
+from labs.scenario.rooms_document import check_rooms
 from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import Report, suggest
 from labs.scenario.switching import Switching, stp_options
@@ -83,7 +85,8 @@ class _Builder:
             return None
         self._switching = Switching(self._spec, self._drafts, wiring, links, self._report)
         devices = {draft.name: self._device(index, draft) for index, draft in enumerate(self._drafts.values())}
-        rooms = {name: Room(name, quantities) for name, quantities in self._spec.rooms.items()}
+        check_rooms(self._spec.rooms, self._report)
+        rooms = dict(self._spec.rooms)
         for draft in self._drafts.values():
             room = draft.spec.room
             if room and room not in rooms:
@@ -93,7 +96,8 @@ class _Builder:
                     )
                 rooms[room] = Room(room)
         world = World(rooms) if self._spec.start_s is None else World(rooms, self._spec.start_s)
-        return Site(devices, tuple(links), dict(self._subnets), world, self._seed)
+        loops = build_loops(self._spec.loops, devices, self._report)
+        return Site(devices, tuple(links), dict(self._subnets), world, self._seed, loops)
 
     # Addresses
 

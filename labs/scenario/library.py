@@ -12,6 +12,7 @@ from labs.model.text import Text
 from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reading
 from labs.scenario.document import SCENARIO
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
+from labs.scenario.rooms_document import quantities_of
 from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
 from labs.scenario.schema import MISSING, Problem, Report, suggest
 from labs.scenario.variant import Variant, break_site, draw
@@ -152,11 +153,11 @@ class _Names:
             self._device(body.source, check, f"{here}.from")
 
     def _measured(self, room: str, quantity: str, check: Check, here: str) -> None:
-        quantities = self._scenario.site.rooms.get(room)
-        if quantities is None:
+        known = self._scenario.site.rooms.get(room)
+        if known is None:
             self._known(room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
         else:
-            self._known(quantity, quantities, "a quantity of that room", check.line, f"{here}.quantity")
+            self._known(quantity, quantities_of(known), "a quantity of that room", check.line, f"{here}.quantity")
 
     def _serves(self, device: str, service: str, check: Check, path: str) -> None:
         self._device(device, check, path)

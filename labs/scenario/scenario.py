@@ -9,7 +9,8 @@ from typing import Any
 from labs.model.addresses import IPv4, Network
 from labs.model.services import Service
 from labs.model.text import Text
-from labs.model.world import DayCycle
+from labs.model.world import Room
+from labs.scenario.field_document import LoopSpec
 from labs.scenario.schema import Problem
 
 __all__ = [
@@ -95,8 +96,9 @@ class SiteSpec:
     subnets: Mapping[str, Network | PoolSpec]
     devices: Mapping[str, DeviceSpec]
     links: tuple[LinkSpec, ...]
-    rooms: Mapping[str, Mapping[str, DayCycle]] = field(default_factory=dict)
+    rooms: Mapping[str, Room] = field(default_factory=dict)
     start_s: int | None = None
+    loops: Mapping[str, LoopSpec] = field(default_factory=dict)
 
     def vlan(self, subnet: str) -> int | None:
         """The VLAN number of a subnet, if it has one."""

@@ -10,8 +10,9 @@ from labs.model.addresses import IPv4, Network
 from labs.model.services import Service
 from labs.model.site import Kind
 from labs.model.text import Text
-from labs.model.world import DayCycle
 from labs.net.vlan import MAX_VLAN_ID
+from labs.scenario.field_document import LOOPS
+from labs.scenario.rooms_document import NAME, ROOMS
 from labs.scenario.scenario import DeviceSpec, HostNumber, LinkSpec, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import (
     Boolean,
@@ -32,7 +33,6 @@ from labs.scenario.yaml_tree import Node
 
 __all__ = ["NAME", "NAMES", "SERVICES", "SITE", "TEXT_FIELD"]
 
-NAME = r"[a-z][a-z0-9-]{0,30}"
 UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 TEXT = Either(
@@ -87,16 +87,6 @@ NETWORK = Parsed(Network.parse, "a network such as 192.168.1.0/24")
 SERVICE = Parsed(Service.parse, "a service such as https or tcp/8080")
 NAMES = ListOf(String("a name", NAME), single=True)
 SERVICES = ListOf(SERVICE, single=True)
-
-QUANTITY = Record(
-    {
-        "mean": Field(Number(), "the average over a day"),
-        "swing": Field(Number(0), "how far it goes up and down in a day", default=0.0),
-        "peak": Field(Number(0, 24), "the hour of the day with the highest value", default=15.0, attribute="peak_hour"),
-        "wander": Field(Number(0), "largest slow irregular deviation", default=0.0),
-    },
-    build=DayCycle,
-)
 
 SERVICE_SPECS = Record(
     {
@@ -269,28 +259,6 @@ class _LinkSpec(Spec):
         return {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 
 
-class _Rooms(Spec):
-    """A list of rooms, or rooms with what can be measured in them."""
-
-    _quantities = MapOf(QUANTITY)
-    _full = MapOf(_quantities)
-    expects = "a list of rooms, or a mapping of rooms to quantities"
-
-    def read(self, node: Node, path: str, report: Report) -> Any:
-        """Room -> quantities."""
-        if isinstance(node.value, list):
-            names = ListOf(String("a room name", NAME)).read(node, path, report)
-            return {name: {} for name in names}
-        if not isinstance(node.value, dict):
-            return self._wrong(node, path, report)
-        filled = {key: Node({}, child.line, {}) if child.value is None else child for key, child in node.value.items()}
-        return self._full.read(Node(filled, node.line, node.keys), path, report)
-
-    def json_schema(self) -> dict[str, Any]:
-        """Array or object."""
-        return {"anyOf": [{"type": "array", "items": {"type": "string"}}, self._full.json_schema()]}
-
-
 SITE = Record(
     {
         "start": Field(
@@ -299,7 +267,7 @@ SITE = Record(
             default=None,
             attribute="start_s",
         ),
-        "rooms": Field(_Rooms(), "rooms", default={}),
+        "rooms": Field(ROOMS, "rooms", default={}),
         "subnets": Field(
             MapOf(
                 Either(
@@ -323,6 +291,7 @@ SITE = Record(
             "devices by name",
         ),
         "links": Field(ListOf(_LinkSpec()), "leads"),
+        "loops": Field(LOOPS, "analogue lines by name", default={}),
     },
     build=lambda links, **rest: SiteSpec(links=tuple(links), **rest),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from labs.model.durations import format_duration, parse_duration
-from labs.model.site import Endpoint, Kind, Link, Site
+from labs.model.site import Endpoint, Kind, Link
+from labs.shell.hands_in_rooms import ROOM_VERBS, tell_quantities
+from labs.shell.workbench import HandsError, Workbench
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -15,41 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["HandsError", "Workbench", "run_hands"]
 
 MAX_WAIT_NS = 7 * 24 * 3600 * 1_000_000_000
-
-
-class HandsError(Exception):
-    """Something hands cannot do, in one line. `status` 2: the words were wrong; 1: the thing was not possible."""
-
-    def __init__(self, message: str, status: int = 2) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Workbench(Protocol):
-    """What hands can reach of an engine."""
-
-    @property
-    def site(self) -> Site:
-        """Devices, and leads as they are plugged now."""
-
-    @property
-    def now(self) -> int:
-        """Simulated time."""
-
-    def node(self, name: str) -> LinuxNode:
-        """A device in operation."""
-
-    def plug(self, link: Link) -> None:
-        """Put a lead between two free ports."""
-
-    def unplug(self, end: Endpoint) -> Link | None:
-        """Take a lead out."""
-
-    def power(self, device: str, *, on: bool) -> None:
-        """Switch a device."""
-
-    def wait(self, duration_ns: int) -> None:
-        """Let time pass."""
 
 
 def run_hands(bench: Workbench, line: str) -> str:
@@ -172,23 +139,8 @@ def _look_room(bench: Workbench, room: str) -> str:
         if device.room == room:
             purpose = f", {device.purpose}" if device.purpose else ""
             lines.append(f"  {device.name} ({device.kind}{purpose}){'' if device.powered else ', off'}")
-    place = bench.site.world.rooms.get(room)
-    if place is not None:
-        from labs.things.world import RoomSense
-
-        sense = RoomSense(bench.site.world, room, bench.site.seed)
-        for quantity in place.quantities:
-            value = sense.sense(quantity, bench.now)
-            unit = UNITS.get(quantity, "")
-            lines.append(
-                f"  the thermometer on the wall reads {value:.1f} {unit}"
-                if quantity == "temperature"
-                else f"  {quantity}: {value:.0f} {unit}"
-            )
+    lines += tell_quantities(bench, room)
     return "\n".join(lines) + "\n"
-
-
-UNITS = {"temperature": "°C", "humidity": "%"}
 
 
 def _look_device(bench: Workbench, name: str) -> str:
@@ -228,6 +180,7 @@ VERBS: dict[str, tuple[Callable[[Workbench, list[str]], str], str]] = {
     "patch": (_patch, "patch DEVICE:PORT DEVICE:PORT    put a lead between two ports"),
     "unplug": (_unplug, "unplug DEVICE:PORT               take a lead out"),
     "power": (_power, "power on|off|cycle DEVICE        switch a device"),
+    **ROOM_VERBS,
     "wait": (_wait, "wait 10 min                      let time pass"),
     "help": (_help, "help                             this list"),
 }

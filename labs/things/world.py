@@ -1,15 +1,29 @@
-"""The physical world as pure functions of time and seed: what a perfect instrument in a room would read."""
+"""The physical world as pure functions of time, seed and acts: what a perfect instrument in a room would read."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
 
-from labs.model.world import ARRIVAL_NS, DayCycle, World
+from labs.model.world import ARRIVAL_NS, Act, Climate, DayCycle, Quantity, Schedule, Stock, Total, World
+from labs.things.climate import ClimateMachine, Forcing, State, relative_humidity, saturation_g_m3
 
-__all__ = ["RoomSense", "value_at"]
+__all__ = ["KELVIN", "MAX_ACTS", "LivingWorld", "RoomSense", "WorldError", "value_at"]
 
 DAY_S = 86_400
+KELVIN = 273.15
+HOUR_NS = 3_600_000_000_000
+MAX_ACTS = 100_000
+CLIMATE = {"temperature": "°C", "humidity": "%", "co2": "ppm"}
+SUNRISE, SUNSET = 6.0, 18.0  # of an equinox
+FULL_SUN_LX = 100_000.0  # direct sun, CIE standard overcast to clear sky range
+OUTSIDE_HUMIDITY = 75.0  # % where the scenario says nothing: the yearly mean of Ukkel is 80
+
+
+class WorldError(ValueError):
+    """Something that cannot be done to the world, in one line."""
 
 
 def value_at(quantity: DayCycle, seconds: float, phase: float = 0.0) -> float:
@@ -31,19 +45,295 @@ def phase_of(seed: str, room: str, quantity: str) -> float:
     return value / 1_000_003 * 2 * math.pi
 
 
-@dataclass(frozen=True, slots=True)
-class RoomSense:
-    """What a device in a room can know of the world. Times are nanoseconds since the site was switched on."""
+def _summed(quantity: DayCycle, seconds: float, phase: float) -> float:
+    """An antiderivative of `value_at` over seconds."""
+    turn = 2 * math.pi / DAY_S
+    total = quantity.mean * seconds
+    total += quantity.swing / turn * math.sin((seconds - quantity.peak_hour * 3600) * turn)
+    total -= quantity.wander * 0.6 * (47 * 60) * math.cos(seconds / (47 * 60) + phase)
+    return total - quantity.wander * 0.4 * (131 * 60) * math.cos(seconds / (131 * 60) + 2 * phase)
 
-    world: World
-    room: str
-    seed: str
 
-    def sense(self, quantity: str, now: int) -> float:
-        """The true value of a quantity here. Raises KeyError where there is none."""
-        cycle = self.world.rooms[self.room].quantities[quantity]
-        return value_at(cycle, self.wall_clock(now), phase_of(self.seed, self.room, quantity))
+def _between(value: float, lowest: float, highest: float) -> float:
+    return lowest if value < lowest else min(value, highest)
+
+
+class _Levels:
+    """At what level one thing runs, over time."""
+
+    __slots__ = ("levels", "times")
+
+    def __init__(self) -> None:
+        self.times: list[int] = []
+        self.levels: list[float] = []
+
+    def at(self, now: int) -> float:
+        index = bisect_right(self.times, now)
+        return self.levels[index - 1] if index else 0.0
+
+    def full_hours(self, now: int) -> float:
+        """The integral of the level from time zero, in hours."""
+        total = 0.0
+        for index, since in enumerate(self.times):
+            if since >= now:
+                break
+            until = self.times[index + 1] if index + 1 < len(self.times) else now
+            total += self.levels[index] * (min(until, now) - since)
+        return total / HOUR_NS
+
+
+class LivingWorld:
+    """A world and everything done to it. One engine owns one; a value depends on time, seed and acts alone."""
+
+    def __init__(self, world: World, seed: str) -> None:
+        self._world = world
+        self._frozen = world
+        self.seed = seed
+        self.acts: list[Act] = []
+        self._levels: dict[tuple[str, str, str], _Levels] = {}
+        self._phases: dict[tuple[str, str], float] = {}
+        self._climates: dict[str, ClimateMachine] = {}
+        self._presence: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        for act in world.acts:
+            self.act(act)
+
+    @property
+    def world(self) -> World:
+        """The same as a value, with every act so far."""
+        if len(self._frozen.acts) != len(self.acts):
+            self._frozen = replace(self._world, acts=tuple(self.acts))
+        return self._frozen
+
+    def act(self, act: Act) -> None:
+        """Note what was done. Raises WorldError for too many acts and for one before the last."""
+        if len(self.acts) >= MAX_ACTS:
+            message = f"more than {MAX_ACTS} things were done to the world"
+            raise WorldError(message)
+        if self.acts and act.at_ns < self.acts[-1].at_ns:
+            message = "nothing can be done in the past"
+            raise WorldError(message)
+        if not math.isfinite(act.level):
+            message = f"{act.level} is not a level"
+            raise WorldError(message)
+        self.acts.append(act)
+        levels = self._levels.setdefault((act.room, act.device, act.what), _Levels())
+        levels.times.append(act.at_ns)
+        levels.levels.append(act.level)
+        for machine in self._climates.values():
+            machine.forget_after(act.at_ns)
+
+    def level(self, room: str, what: str, now: int, device: str = "") -> float:
+        """At what level something is at a time; 0 where nobody touched it."""
+        levels = self._levels.get((room, device, what))
+        return 0.0 if levels is None else levels.at(now)
+
+    def changes(self, room: str, what: str, device: str = "") -> list[tuple[int, float]]:
+        """Every change of a level: when, and to what."""
+        levels = self._levels.get((room, device, what))
+        return [] if levels is None else list(zip(levels.times, levels.levels, strict=True))
 
     def wall_clock(self, now: int) -> float:
         """Unix time in seconds."""
-        return self.world.epoch_s + (now - ARRIVAL_NS) / 1e9
+        return self._world.epoch_s + (now - ARRIVAL_NS) / 1e9
+
+    def quantities(self, room: str) -> list[str]:
+        """What can be measured in a room."""
+        place = self._world.rooms[room]
+        return list(dict.fromkeys((*place.quantities, *(CLIMATE if place.climate is not None else ()))))
+
+    def value(self, room: str, quantity: str, now: int) -> float:
+        """The true value of a quantity in a room. Raises KeyError where there is none."""
+        place = self._world.rooms[room]
+        known = place.quantities.get(quantity)
+        if known is not None:
+            return self._known(room, quantity, known, now)
+        if place.climate is None or quantity not in CLIMATE:
+            raise KeyError(quantity)
+        state = self._climate(room, place.climate).at(now)
+        if quantity == "humidity":
+            return relative_humidity(state.temperature, state.vapour)
+        return state.temperature if quantity == "temperature" else state.co2
+
+    def sunlight(self, room: str, now: int) -> float:
+        """How much sun falls on a room, 0 to 1: from the daylight outside where that is known, else from the hour."""
+        place = self._world.rooms[room]
+        outside = room if place.climate is None else place.climate.outside
+        found = self._world.rooms.get(outside)
+        if found is not None and "illuminance" in found.quantities:
+            return _between(self.value(outside, "illuminance", now) / FULL_SUN_LX, 0.0, 1.0)
+        seconds = self.wall_clock(now)
+        hour = seconds % DAY_S / 3600
+        if not SUNRISE < hour < SUNSET:
+            return 0.0
+        phase = self._phase(outside, "clouds")
+        clouds = 0.7 + 0.3 * math.sin(seconds / (53 * 60) + phase)
+        return math.sin((hour - SUNRISE) / (SUNSET - SUNRISE) * math.pi) * clouds
+
+    # Inside
+
+    def _phase(self, room: str, quantity: str) -> float:
+        key = (room, quantity)
+        found = self._phases.get(key)
+        if found is None:
+            found = self._phases[key] = phase_of(self.seed, room, quantity)
+        return found
+
+    def _known(self, room: str, name: str, quantity: Quantity, now: int) -> float:
+        if isinstance(quantity, DayCycle):
+            value = value_at(quantity, self.wall_clock(now), self._phase(room, name))
+            for what, amount in quantity.driven.items():
+                value += amount * self.level(room, what, now)
+            return _between(value, quantity.lowest, quantity.highest)
+        if isinstance(quantity, Schedule):
+            return self._people(room, quantity, self.wall_clock(now))
+        if isinstance(quantity, Stock):
+            return self._stock(room, quantity, now)
+        return self._total(room, quantity, now)
+
+    def _people(self, room: str, schedule: Schedule, seconds: float) -> float:
+        day, rest = divmod(seconds, DAY_S)
+        if (int(day) + 3) % 7 not in schedule.days:  # 1970-01-01 was a Thursday
+            return schedule.otherwise
+        key = (room, int(day))
+        stays = self._presence.get(key)
+        if stays is None:
+            stays = self._presence[key] = [
+                (schedule.from_hour * 3600 + early, schedule.to_hour * 3600 + late)
+                for early, late in self._jitter(room, int(day), schedule)
+            ]
+        present = sum(1 for begin, end in stays if begin <= rest < end)
+        return schedule.otherwise + present * (schedule.count / len(stays) if stays else 0.0)
+
+    def _jitter(self, room: str, day: int, schedule: Schedule) -> list[tuple[float, float]]:
+        """For each person how many seconds late they come and go that day."""
+        persons = max(1, min(200, int(schedule.count)))
+        most = schedule.jitter_min * 60
+        found = []
+        for person in range(persons):
+            digest = hashlib.sha256(f"{self.seed}/{room}/people/{day}/{person}".encode()).digest()
+            come, go = (int.from_bytes(part) / (1 << 31) - 1.0 for part in (digest[:4], digest[4:8]))
+            found.append((come * most, go * most))
+        return found
+
+    def _stock(self, room: str, stock: Stock, now: int) -> float:
+        """Straight lines between the moments at which a pump changed, each kept between bottom and brim."""
+        moments = {0, max(now, 0)}
+        for what in stock.driven:
+            levels = self._levels.get((room, "", what))
+            if levels is not None:
+                moments.update(levels.times[: bisect_left(levels.times, now)])
+        value, since = stock.start, 0
+        for moment in sorted(moments):
+            rate = stock.per_hour + sum(amount * self.level(room, what, since) for what, amount in stock.driven.items())
+            value = _between(value + rate * (moment - since) / HOUR_NS, stock.lowest, stock.highest)
+            since = moment
+        return value
+
+    def _total(self, room: str, total: Total, now: int) -> float:
+        of = self._world.rooms[room].quantities[total.of]
+        if not isinstance(of, DayCycle):
+            return total.start
+        phase = self._phase(room, total.of)
+        begin, end = self.wall_clock(0), self.wall_clock(max(now, 0))
+        value = (_summed(of, end, phase) - _summed(of, begin, phase)) / 3600
+        for what, amount in of.driven.items():
+            levels = self._levels.get((room, "", what))
+            if levels is not None:
+                value += amount * levels.full_hours(now)
+        return total.start + value
+
+    def _climate(self, room: str, climate: Climate) -> ClimateMachine:
+        machine = self._climates.get(room)
+        if machine is None:
+            machine = ClimateMachine(
+                climate,
+                lambda now: self._forcing(room, climate, now),
+                lambda begin, end: self._breaks(room, begin, end),
+            )
+            self._climates[room] = machine
+        return machine
+
+    def climate_state(self, room: str, now: int) -> State | None:
+        """The air of a room that has a climate."""
+        climate = self._world.rooms[room].climate
+        return None if climate is None else self._climate(room, climate).at(now)
+
+    def _forcing(self, room: str, climate: Climate, now: int) -> Forcing:
+        outside_c = self.value(climate.outside, "temperature", now)
+        outside = self._world.rooms[climate.outside]
+        moist = self.value(climate.outside, "humidity", now) if "humidity" in outside.quantities else OUTSIDE_HUMIDITY
+        presence = self._world.rooms[room].quantities.get("presence")
+        return Forcing(
+            outside_c,
+            saturation_g_m3(outside_c) * _between(moist, 0.0, 100.0) / 100,
+            self.sunlight(room, now) if climate.sun_w else 0.0,
+            self._known(room, "presence", presence, now) if presence is not None else 0.0,
+            self.level(room, "heater", now),
+            self.level(room, "cooler", now),
+            self.level(room, "window", now),
+            self.level(room, "fan", now),
+        )
+
+    def _breaks(self, room: str, begin: int, end: int) -> list[int]:
+        found: set[int] = set()
+        for what in ("heater", "cooler", "window", "fan"):
+            levels = self._levels.get((room, "", what))
+            if levels is not None:
+                found.update(levels.times[bisect_right(levels.times, begin) : bisect_left(levels.times, end)])
+        return sorted(found)
+
+
+class RoomSense:
+    """What a device in a room can know of the world, and do to it. Times are ns since the site was switched on.
+
+    Without a device it is the reference instrument of the room.
+    """
+
+    __slots__ = ("_held", "_living", "device", "room")
+
+    def __init__(self, world: World | LivingWorld, room: str, seed: str, device: str = "") -> None:
+        self._living = world if isinstance(world, LivingWorld) else LivingWorld(world, seed)
+        self.room = room
+        self.device = device
+        self._held: set[str] = set()
+
+    def sense(self, quantity: str, now: int) -> float:
+        """The true value of a quantity here. Raises KeyError where there is none."""
+        if self.device and quantity == "temperature":
+            bath = self._living.level(self.room, "bath", now, self.device)  # in kelvin; 0 is none
+            if bath:
+                return bath - KELVIN
+        return self._living.value(self.room, quantity, now)
+
+    def quantities(self) -> list[str]:
+        """What can be measured here."""
+        return self._living.quantities(self.room) if self.room in self._living.world.rooms else []
+
+    def level(self, what: str, now: int) -> float:
+        """At what level something in the room is: `window` 1.0 is wide open."""
+        return self._living.level(self.room, what, now)
+
+    def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
+        """Set heater, window, fan, lamp … of the room to a level, from 0 to 1. Raises WorldError.
+
+        What `stays` keeps its level when the device loses power (a motor); everything else falls back to 0 (a relay).
+        """
+        if not 0.0 <= level <= 1.0:
+            message = f"a level is from 0 to 1, not {level:g}"
+            raise WorldError(message)
+        if stays or not level:
+            self._held.discard(what)
+        else:
+            self._held.add(what)
+        if level != self._living.level(self.room, what, now):
+            self._living.act(Act(now, self.room, what, level, by=self.device))
+
+    def power_lost(self, now: int) -> None:
+        """The device has no power any more: its relays fall back."""
+        for what in sorted(self._held):
+            self._living.act(Act(now, self.room, what, 0.0, by=self.device))
+        self._held.clear()
+
+    def wall_clock(self, now: int) -> float:
+        """Unix time in seconds."""
+        return self._living.wall_clock(now)

@@ -31,4 +31,16 @@ ICONS: dict[Kind, str] = {
         '<rect x="2.5" y="3.5" width="19" height="13" rx="1.5"/><path d="M12 16.5V20M8 20.5H16"/>'
         '<path d="M6.5 12.5V10.5M10.2 12.5V7.5M13.8 12.5V9.5M17.5 12.5V7"/>'
     ),
+    Kind.ACTUATOR: (
+        '<circle cx="12" cy="12" r="8.5"/><path d="M12 1.5V5M12 19V22.5M8.6 15.4V8.6L12 12 15.4 8.6V15.4"/>'
+    ),
+    Kind.GATEWAY: (
+        '<rect x="3" y="8" width="18" height="11" rx="1.5"/>'
+        '<path d="M8 8V3.5M16 8V3.5M6.5 12H8M11.2 12H12.8M16 12H17.5"/>'
+        '<path d="M6.5 15.5H17.5"/>'
+    ),
+    Kind.ACCESS_POINT: (
+        '<rect x="3.5" y="14.5" width="17" height="6" rx="1.5"/><path d="M7 17.5H7.2"/>'
+        '<path d="M8.6 10.6a4.8 4.8 0 0 1 6.8 0M5.6 7.4a9 9 0 0 1 12.8 0"/>'
+    ),
 }

@@ -27,6 +27,9 @@ KINDS = {
     Kind.SWITCH: marked("switch"),
     Kind.SENSOR: marked("sensor"),
     Kind.DISPLAY: marked("display"),
+    Kind.ACTUATOR: marked("actuator"),
+    Kind.GATEWAY: marked("gateway"),
+    Kind.ACCESS_POINT: marked("access point"),
     Kind.INTERNET: marked("internet"),
 }
 Row = tuple[str, str]  # the drawing so far, and the device that the line ends with

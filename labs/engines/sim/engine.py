@@ -25,7 +25,7 @@ from labs.shell.bash import Session
 from labs.shell.hands import HandsError, run_hands
 from labs.shell.init import boot
 from labs.shell.services import UNITS
-from labs.things.world import RoomSense
+from labs.things.world import LivingWorld, RoomSense
 
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
@@ -62,6 +62,7 @@ class SimEngine:
         self._trace: list[Hop] | None = None
         self._tags = 0
         self._restarting: set[str] = set()
+        self._living: LivingWorld | None = None
 
     # The contract
 
@@ -72,21 +73,32 @@ class SimEngine:
 
     @property
     def site(self) -> Site:
-        """The site as started, with links and power as they are now."""
+        """The site as started, with links, power and world as they are now."""
         if self._site is None:
             message = "the engine has not been started"
             raise RuntimeError(message)
+        if self._living is not None and len(self._living.acts) != len(self._site.world.acts):
+            self._site = replace(self._site, world=self._living.world)
         return self._site
+
+    @property
+    def world(self) -> LivingWorld:
+        """The world as it goes on, with everything done to it."""
+        if self._living is None:
+            message = "the engine has not been started"
+            raise RuntimeError(message)
+        return self._living
 
     def start(self, site: Site) -> None:
         """Build every device, plug every lead, switch on, and let the site settle."""
         self._site = site
+        self._living = LivingWorld(site.world, site.seed)
         for device in site.devices.values():
             self._nodes[device.name] = LinuxNode(
                 device.name,
                 device.ports,
                 device.files,
-                world=RoomSense(site.world, device.room, site.seed),
+                world=RoomSense(self._living, device.room, site.seed, device.name),
                 units=UNITS,
                 boot=boot,
             )
@@ -288,6 +300,8 @@ class SimEngine:
     def _power(self, device: str, *, on: bool) -> None:
         node = self._nodes[device]
         self._perform(node, node.power_on(self.now) if on else node.power_off(self.now))
+        if not on:
+            node.world.power_lost(self.now)
         self._sessions[device] = Session(node)
         for (name, _), wire in list(self._wires.items()):
             if name == device:

@@ -53,7 +53,16 @@ class World(Protocol):
     """What a device can know of its surroundings."""
 
     def sense(self, quantity: str, now: int) -> float:
-        """The true value of a quantity in the room of the device. Raises KeyError where there is none."""
+        """The true value of a quantity at the device. Raises KeyError where there is none."""
+
+    def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
+        """Set something in the room of the device (heater, window, lamp …) to a level from 0 to 1."""
+
+    def level(self, what: str, now: int) -> float:
+        """At what level something in the room is."""
+
+    def power_lost(self, now: int) -> None:
+        """The device has no power any more: its relays fall back."""
 
     def wall_clock(self, now: int) -> float:
         """Unix time in seconds."""

@@ -1,0 +1,51 @@
+"""What hands can reach of an engine, and how they say that something cannot be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from labs.model.site import Endpoint, Link, Site
+    from labs.net.linux.node import LinuxNode
+    from labs.things.world import LivingWorld
+
+__all__ = ["HandsError", "Workbench"]
+
+
+class HandsError(Exception):
+    """Something hands cannot do, in one line. `status` 2: the words were wrong; 1: the thing was not possible."""
+
+    def __init__(self, message: str, status: int = 2) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Workbench(Protocol):
+    """What hands can reach of an engine."""
+
+    @property
+    def site(self) -> Site:
+        """Devices, and leads as they are plugged now."""
+
+    @property
+    def now(self) -> int:
+        """Simulated time."""
+
+    @property
+    def world(self) -> LivingWorld:
+        """The world as it goes on."""
+
+    def node(self, name: str) -> LinuxNode:
+        """A device in operation."""
+
+    def plug(self, link: Link) -> None:
+        """Put a lead between two free ports."""
+
+    def unplug(self, end: Endpoint) -> Link | None:
+        """Take a lead out."""
+
+    def power(self, device: str, *, on: bool) -> None:
+        """Switch a device."""
+
+    def wait(self, duration_ns: int) -> None:
+        """Let time pass."""
