@@ -59,6 +59,8 @@ class Transmit(NamedTuple):
 
     port: str
     frame: Frame
+    length: int = 0
+    """Bytes on the wire, where they are known already."""
 
 
 class SetLink(NamedTuple):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from labs.net.actions import DropReason
 from labs.net.vlan import VlanTable
+from labs.net.watched import Watched
 
 if TYPE_CHECKING:
     from labs.model.addresses import Mac
@@ -94,7 +95,7 @@ class StationKey(NamedTuple):
 
 
 @dataclass(slots=True)
-class BridgePort:
+class BridgePort(Watched):
     """What a bridge keeps about one of its ports: the settings of `bridge link set` and the VLAN table."""
 
     number: int
@@ -111,6 +112,10 @@ class BridgePort:
     mcast_flood: bool = True
     bcast_flood: bool = True
     isolated: bool = False
+
+    def parts(self) -> tuple[Watched, ...]:
+        """Its VLANs."""
+        return (self.vlans,)
 
     @property
     def identifier(self) -> int:
@@ -173,8 +178,10 @@ class Relay(NamedTuple):
     vid: int
 
 
-class Bridge:
+class Bridge(Watched):
     """The state of one bridge: its ports and who is behind them."""
+
+    UNWATCHED: ClassVar[frozenset[str]] = frozenset({"wake_at_ns", "storm_until_ns"})
 
     def __init__(self) -> None:
         self.ports: list[Interface] = []
@@ -190,6 +197,10 @@ class Bridge:
         """The spanning tree protocol; None while it is off."""
         self.wake_at_ns: int | None = None
         self.storm_until_ns = -(1 << 62)
+
+    def parts(self) -> tuple[Watched, ...]:
+        """The VLANs of the device itself."""
+        return (self.vlans,)
 
     def add_port(self, port: Interface) -> None:
         """`ip link set PORT master BRIDGE`."""

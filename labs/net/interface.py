@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
 from labs.model.state import InterfaceState
+from labs.net.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ class Counters:
 
 
 @dataclass(slots=True)
-class Interface:
+class Interface(Watched):
     """One interface. `kind` is ether, loopback, bridge or vlan; `carrier` is what the transceiver reports."""
 
     name: str
@@ -64,6 +65,10 @@ class Interface:
     speed_bps: int = 1_000_000_000
     taps: list[Callable[[str, Frame], None]] = field(default_factory=list)
     """Captures: called with "in" or "out" and the frame."""
+
+    def parts(self) -> tuple[Watched, ...]:
+        """The bridge that it is, and what the bridge that it is a port of keeps about it."""
+        return tuple(part for part in (self.bridge, self.bridge_port) if part is not None)
 
     @property
     def running(self) -> bool:

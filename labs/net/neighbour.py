@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from labs.model.addresses import Mac
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labs.model.addresses import IPv4
     from labs.net.interface import Interface
     from labs.net.ipv4 import Ipv4Packet
@@ -82,9 +84,10 @@ class Neighbour:
 
 
 class NeighbourTable:
-    """All neighbours of a device, by interface and address."""
+    """All neighbours of a device, by interface and address. `removed` is called when one is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, removed: Callable[[], None] = lambda: None) -> None:
+        self._removed = removed
         self._entries: dict[tuple[str, IPv4], Neighbour] = {}
 
     def get(self, interface: Interface, address: IPv4) -> Neighbour | None:
@@ -102,6 +105,7 @@ class NeighbourTable:
     def remove(self, entry: Neighbour) -> None:
         """Forget one entry."""
         self._entries.pop((entry.interface.name, entry.address), None)
+        self._removed()
 
     def flush(self, interface: Interface) -> list[Neighbour]:
         """Forget the entries of an interface that went down; returns them, with the packets that waited."""

@@ -28,6 +28,8 @@ from labs.net.nftables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labs.net.ethernet import Frame
     from labs.net.interface import Interface
 
@@ -60,9 +62,10 @@ class Filtered(NamedTuple):
 
 
 class Netfilter:
-    """The ruleset of a device with its counters, and its connection table."""
+    """The ruleset of a device with its counters, and its connection table. `changed` is told of another ruleset."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self._ruleset = Ruleset()
         self._paths: dict[str, tuple[Chain | Core, ...]] = {}
         self.active = False
@@ -82,6 +85,7 @@ class Netfilter:
         # Without a base chain packets pass untouched and untracked, as on a bare kernel.
         self.active = any(chain.hook for table in ruleset.tables for chain in table.chains)
         self.state.keep(ruleset)
+        self._changed()
 
     def _path(self, hook: str) -> tuple[Chain | Core, ...]:
         """Everything that sits in a hook, by priority."""

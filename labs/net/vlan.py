@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from labs.net.watched import Watched
+
 __all__ = ["DEFAULT_PVID", "MAX_VLAN_ID", "VlanTable"]
 
 MAX_VLAN_ID = 4094  # IEEE 802.1Q clause 9.6: 4095 is reserved
@@ -11,7 +13,7 @@ DEFAULT_PVID = 1  # IEEE 802.1Q table 9-2; `vlan_default_pvid`
 
 
 @dataclass(slots=True)
-class VlanTable:
+class VlanTable(Watched):
     """The VLANs one port is a member of. `pvid` is what untagged frames belong to; 0 refuses them."""
 
     members: dict[int, bool] = field(default_factory=dict)
@@ -34,7 +36,7 @@ class VlanTable:
 
     def delete(self, vid: int) -> None:
         """`bridge vlan del`; one that is not there is no error."""
-        self.members.pop(vid, None)
+        self.members = {other: untagged for other, untagged in self.members.items() if other != vid}
         if self.pvid == vid:
             self.pvid = 0
 

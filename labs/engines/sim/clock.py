@@ -31,10 +31,18 @@ class SimClock(Environment):
     """Integer nanoseconds. `budget` bounds the events of one `advance`; `spent` is how many the last one took."""
 
     spent = 0
+    _until = -1
 
     def call_at(self, when: int, function: Callable[[Any], None], argument: Any) -> None:
         """Call `function(argument)` at `when`; calls of the same time keep their order."""
         heappush(self._queue, (when, NORMAL, next(self._eid), (function, argument)))  # type: ignore[misc]
+
+    @property
+    def next_event(self) -> int:
+        """Before this time nothing else happens, and `advance` goes on at least until there; -1 outside of it."""
+        queue = self._queue
+        until = self._until
+        return min(queue[0][0], until + 1) if queue else until + 1  # type: ignore[return-value]
 
     def step(self) -> None:
         """Process the next event, ours or SimPy's."""
@@ -47,9 +55,16 @@ class SimClock(Environment):
 
     def advance(self, until: int, *, done: Callable[[], bool] | None = None, budget: int = 5_000_000) -> Stopped:
         """Process events up to and including `until`, or until `done()` is true."""
-        queue: list[Any] = self._queue
         if done is not None and done():
             return Stopped.DONE
+        self._until = until
+        try:
+            return self._advance(until, done, budget)
+        finally:
+            self._until = -1
+
+    def _advance(self, until: int, done: Callable[[], bool] | None, budget: int) -> Stopped:
+        queue: list[Any] = self._queue
         for self.spent in range(budget):
             if not queue or queue[0][0] > until:
                 self._now = max(self._now, until)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from labs.engines.base import HANDS, CommandRejected, Disposition, Hop, Observation, Output, Probe
 from labs.engines.sim.clock import SimClock, Stopped
+from labs.engines.sim.express import Express
 from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
+from labs.net.actions import Action, Dropped, Note, PowerDown, SetLink, Storm, Transmit
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
@@ -48,12 +49,13 @@ NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
 
 
 class SimEngine:
-    """Engine `sim`: pure Python, virtual time, any operating system."""
+    """Engine `sim`: pure Python, virtual time, any operating system. Without `express` every hop takes the layers."""
 
     name = "sim"
 
-    def __init__(self) -> None:
+    def __init__(self, *, express: bool = True) -> None:
         self._clock = SimClock()
+        self._express = Express(self._clock, self._perform, enabled=express)
         self._nodes: dict[str, LinuxNode] = {}
         self._wires: dict[tuple[str, str], Wire] = {}  # by the Endpoint of each of its ends
         self._wake_at: dict[str, int] = {}
@@ -103,6 +105,7 @@ class SimEngine:
                 boot=boot,
             )
             self._nodes[device.name].oracle = self
+            self._express.lanes[device.name] = {}
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
             self._plug(link)
@@ -197,6 +200,7 @@ class SimEngine:
         """Send probes from their devices, all at once, and follow their packets."""
         for node in self._nodes.values():
             node.tracing = True
+            node.changed()
         self._trace = []
         running: list[tuple[Probe, int, Process | None, list[Ending]]] = []
         for probe in probes:
@@ -224,6 +228,7 @@ class SimEngine:
             process.kill(SIGKILL)
         for node in self._nodes.values():
             node.tracing = False
+            node.changed()
         hops: dict[int, list[Hop]] = {}
         for hop in self._trace:
             hops.setdefault(_tag_of(hop.note), []).append(hop)
@@ -255,6 +260,7 @@ class SimEngine:
         """Forget everything."""
         self._nodes.clear()
         self._wires.clear()
+        self._express.lanes.clear()
 
     # For hands, checks and the map
 
@@ -279,6 +285,7 @@ class SimEngine:
         self._site = replace(self.site, links=tuple(other for other in self.site.links if other != link))
         for loose in link.ends:
             wire = self._wires.pop(loose)
+            del self._express.lanes[loose.device][loose.port]
             wire.up = False
             self._carrier(loose, up=False)
         return link
@@ -295,6 +302,9 @@ class SimEngine:
         wire = Wire(link, rate, self.site.seed)
         for end in link.ends:
             self._wires[end] = wire
+            lane = self._express.lanes[end.device][end.port] = wire.lanes[end]
+            far = wire.far[end]
+            lane.node, lane.port = self._nodes[far.device], far.port
         self._refresh(wire)
 
     def _power(self, device: str, *, on: bool) -> None:
@@ -361,27 +371,11 @@ class SimEngine:
             self._trace.append(Hop(device, self.now, note))
 
     def _transmit(self, node: LinuxNode, item: Transmit) -> None:
-        port, frame = item
-        end = (node.name, port)
-        wire = self._wires.get(end)
-        if wire is None:
-            self._lost(DropReason.UNPLUGGED, Endpoint(*end), frame)
-            return
-        arrival = wire.send(end, frame.length, self.now)
-        if isinstance(arrival, DropReason):
-            self._lost(arrival, Endpoint(*end), frame)
-        else:
-            self._clock.call_at(arrival, self._arrive, (wire, wire.far[end], frame))
-
-    def _lost(self, reason: DropReason, end: Endpoint, frame: Frame) -> None:
-        if self._trace is not None:
-            self._record(end.device, Dropped(reason, end.port, frame, _packet_of(frame), str(end)))
-
-    def _arrive(self, argument: tuple[Wire, Endpoint, Frame]) -> None:
-        wire, (device, port), frame = argument
-        if wire.up:
-            node = self._nodes[device]
-            self._perform(node, node.receive(port, frame, self.now))
+        port, frame, length = item
+        reason = self._express.transmit(node.name, port, frame, length or frame.length)
+        if reason is not None and self._trace is not None:
+            end = Endpoint(node.name, port)
+            self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(end)))
 
     def _storm(self, device: str, item: Storm) -> None:
         """A lead is full of frames that go round. The last of them comes by again: a loop never ends alone."""
@@ -391,7 +385,9 @@ class SimEngine:
             return
         wire.storm_until_ns = max(wire.storm_until_ns, item.until_ns)
         if item.frame is not None:
-            self._clock.call_at(item.until_ns + STORM_GAP_NS, self._arrive, (wire, end, item.frame))
+            self._clock.call_at(
+                item.until_ns + STORM_GAP_NS, self._express.arrive, (wire.lanes[wire.far[end]], item.frame, None)
+            )
 
     def _schedule(self, node: LinuxNode) -> None:
         when = node.next_wake()

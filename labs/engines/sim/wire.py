@@ -12,51 +12,88 @@ from typing import TYPE_CHECKING
 from labs.net.actions import DropReason
 
 if TYPE_CHECKING:
+    from labs.engines.sim.express import Transits
     from labs.model.site import Endpoint, Link
+    from labs.net.linux.node import LinuxNode
 
-__all__ = ["Wire"]
+__all__ = ["Lane", "Wire"]
 
 OVERHEAD_BYTES = 24  # preamble 8, frame check sequence 4, inter-packet gap 12 (IEEE 802.3)
 SECOND = 1_000_000_000
 STORM_PASSES = 8  # while it storms, one frame in eight still gets through
 
 
+class Lane:
+    """One direction of a lead. `node` and `port` are where it leads to; whoever lays the lead fills them in."""
+
+    __slots__ = ("free", "last", "node", "ns_per_byte", "port", "queue_ns", "transits", "wire")
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.free = -(1 << 62)
+        """When the last frame has left."""
+        self.last = -(1 << 62)
+        """When the last frame arrives."""
+        whole, rest = divmod(8 * SECOND, wire.rate_bps)
+        self.ns_per_byte = 0 if rest else whole
+        """0 where it is no whole number."""
+        self.queue_ns = wire.link.queue_bytes * 8 * SECOND // wire.rate_bps
+        """How long a full queue takes to leave."""
+        self.node: LinuxNode
+        self.port = ""
+        self.transits: Transits = {}
+
+    def send(self, frame_bytes: int, now: int) -> int | DropReason:
+        """When a frame arrives at the other end, or why it does not."""
+        wire = self.wire
+        if not wire.up:
+            return DropReason.NO_CARRIER
+        if now < wire.storm_until_ns and wire.storms():
+            return DropReason.STORM
+        free = self.free
+        if free <= now:
+            free = now
+        elif free - now > self.queue_ns:
+            return DropReason.QUEUE_FULL
+        if self.ns_per_byte:
+            free += (frame_bytes + OVERHEAD_BYTES) * self.ns_per_byte
+        else:
+            free += (frame_bytes + OVERHEAD_BYTES) * 8 * SECOND // wire.rate_bps
+        self.free = free
+        arrive = free + wire.delay_ns
+        if wire.random is not None:
+            link = wire.link
+            if link.loss and wire.random.random() < link.loss:
+                return DropReason.LINK_LOSS
+            arrive += int(wire.random.random() * link.jitter_ns)
+            arrive = max(arrive, self.last + 1)
+            self.last = arrive
+        return arrive
+
+
 class Wire:
     """One link in operation."""
+
+    __slots__ = ("_stormed", "delay_ns", "far", "lanes", "link", "random", "rate_bps", "storm_until_ns", "up")
 
     def __init__(self, link: Link, rate_bps: int, seed: str) -> None:
         self.link = link
         self.rate_bps = rate_bps
+        self.delay_ns = link.delay_ns
         self.up = False
         self.storm_until_ns = -(1 << 62)
         self.far: dict[tuple[str, str], Endpoint] = {link.a: link.b, link.b: link.a}
         """The other end of each."""
-        self._free: dict[tuple[str, str], int] = {link.a: -(1 << 62), link.b: -(1 << 62)}
-        self._last: dict[tuple[str, str], int] = dict(self._free)
-        self._random = Random(f"{seed}/{link}") if link.jitter_ns or link.loss else None  # noqa: S311 - not a secret
+        self.random = Random(f"{seed}/{link}") if link.jitter_ns or link.loss else None  # noqa: S311 - not a secret
         self._stormed = 0
+        self.lanes: dict[tuple[str, str], Lane] = {link.a: Lane(self), link.b: Lane(self)}
+        """The way out of each end."""
 
     def send(self, end: tuple[str, str], frame_bytes: int, now: int) -> int | DropReason:
         """When a frame sent into `end` arrives at the other, or why it does not."""
-        if not self.up:
-            return DropReason.NO_CARRIER
-        link = self.link
-        if now < self.storm_until_ns:
-            self._stormed += 1
-            if self._stormed % STORM_PASSES:
-                return DropReason.STORM
-        free = self._free[end]
-        if free <= now:
-            free = now
-        elif (free - now) * self.rate_bps > link.queue_bytes * 8 * SECOND:
-            return DropReason.QUEUE_FULL
-        depart = free + (frame_bytes + OVERHEAD_BYTES) * 8 * SECOND // self.rate_bps
-        self._free[end] = depart
-        arrive = depart + link.delay_ns
-        if self._random is not None:
-            if link.loss and self._random.random() < link.loss:
-                return DropReason.LINK_LOSS
-            arrive += int(self._random.random() * link.jitter_ns)
-            arrive = max(arrive, self._last[end] + 1)
-        self._last[end] = arrive
-        return arrive
+        return self.lanes[end].send(frame_bytes, now)
+
+    def storms(self) -> bool:
+        """Whether the next frame is lost in the storm."""
+        self._stormed += 1
+        return bool(self._stormed % STORM_PASSES)

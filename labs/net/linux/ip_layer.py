@@ -75,6 +75,7 @@ class IpLayer:
         """A route, an address, the state of an interface or a setting changed: decide anew."""
         self._types.clear()
         self._ways.clear()
+        self._node.changed()
 
     # Addresses and the routes that come and go with them
 
@@ -209,6 +210,10 @@ class IpLayer:
             self._ways.clear()
         way = self._ways[interface.name, packet.src, packet.dst] = self._decide(interface, packet.src, packet.dst)
         return way
+
+    def way_of(self, interface: Interface, source: IPv4, destination: IPv4) -> Way | None:
+        """The routing decision that is remembered."""
+        return self._ways.get((interface.name, source, destination))
 
     def _decide(self, interface: Interface, source: IPv4, destination: IPv4) -> Way:
         if source.is_loopback or destination.is_loopback or self.spoofed(interface, source):

@@ -47,7 +47,7 @@ class LinkLayer:
 
     def __init__(self, node: LinuxNode) -> None:
         self._node = node
-        self.neighbours = NeighbourTable()
+        self.neighbours = NeighbourTable(node.changed)
         self._captures: list[PacketSocket] = []
 
     # Captures
@@ -55,11 +55,18 @@ class LinkLayer:
     def open_capture(self, capture: PacketSocket) -> None:
         """Copy frames to a packet socket from now on."""
         self._captures.append(capture)
+        self._node.changed()
 
     def close_capture(self, capture: PacketSocket) -> None:
         """Stop copying."""
         if capture in self._captures:
             self._captures.remove(capture)
+            self._node.changed()
+
+    @property
+    def captured(self) -> bool:
+        """True while a packet socket is open."""
+        return bool(self._captures)
 
     def _tap(self, interface: Interface, direction: str, frame: Frame) -> None:
         for capture in self._captures:
@@ -148,8 +155,9 @@ class LinkLayer:
         if not interface.up:
             self._node.drop(DropReason.ADMIN_DOWN, interface.name, frame=frame)
             return
+        length = frame.length
         interface.tx.packets += 1
-        interface.tx.bytes += frame.length
+        interface.tx.bytes += length
         if self._captures:
             self._tap(interface, "out", frame)
         if interface.parent is not None:
@@ -162,7 +170,7 @@ class LinkLayer:
             else:
                 self._bridge_output(relay, frame)
         elif interface.carrier:
-            self._node.emit(Transmit(interface.name, frame))
+            self._node.emit(Transmit(interface.name, frame, length))
         else:
             interface.tx.dropped += 1
             self._node.drop(DropReason.NO_CARRIER, interface.name, frame=frame)

@@ -106,6 +106,8 @@ class LinuxNode:
         self._timers: list[tuple[int, int, int, Callable[[], None]]] = []
         self._serial = 0
         self._life = 0
+        self.version = 0
+        """Counts changes of the configuration: what was derived from an older one has to be derived anew."""
         self._out: list[Action | Note] = []
         self._cable: dict[str, bool] = {port.name: False for port in ports}
         self._reset_parts()
@@ -120,7 +122,7 @@ class LinuxNode:
         self._next_index = 1
         self.sysctl = Sysctl(self.name, lambda: list(self.interfaces))
         self.files.mount("/proc/sys/", ProcSys(self.sysctl))
-        self.netfilter = Netfilter()
+        self.netfilter = Netfilter(self.changed)
         self.link = LinkLayer(self)
         self.ip = IpLayer(self)
         self.transport = Transport(self)
@@ -202,6 +204,15 @@ class LinuxNode:
             self._reset_parts()
         return self._drain()
 
+    @property
+    def watched(self) -> bool:
+        """Somebody wants to see every single packet."""
+        return self.tracing or self.link.captured
+
+    def changed(self) -> None:
+        """The configuration changed, or somebody began or ceased to listen."""
+        self.version += 1
+
     # What the parts and programs use
 
     def emit(self, item: Action | Note) -> None:
@@ -254,6 +265,7 @@ class LinuxNode:
     def add_interface(self, name: str, kind: str, mac: Mac, parent: Interface | None = None) -> Interface:
         """Create an interface with the next index."""
         interface = Interface(name, self._next_index, kind, mac, mac, parent=parent)
+        interface.watch = self.changed
         self._next_index += 1
         self.interfaces[name] = interface
         self.ip.routes.attach(self.interfaces)

@@ -1,0 +1,151 @@
+"""Frames between devices, and the express way through devices that only pass them on.
+
+A frame that arrives goes through the layers of the device (`LinuxNode.receive`). Where it only came out again at
+another port, the device worked out a `Transit`; from then on packets that look the same take that, hop after hop,
+without being taken apart and put together again. Each hop still happens at its own time and in the same order as
+before, so queues, counters and races are the same; only where nothing else on the site happens before a packet reaches
+the next device, it goes on at once instead of through the queue of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from labs.net.actions import DropReason, Transmit
+from labs.net.ipv4 import Ipv4Packet
+from labs.net.linux.transit import Look, Transit, look_of, seen_as, transit
+
+if TYPE_CHECKING:
+    from labs.engines.sim.clock import SimClock
+    from labs.engines.sim.wire import Lane
+    from labs.net.actions import Action, Note
+    from labs.net.ethernet import Frame
+    from labs.net.linux.node import LinuxNode
+
+__all__ = ["Express", "Hop", "Transits"]
+
+MAX_TRANSITS = 4096  # remembered per lane
+MISSES = 8  # after so many packets of a flow have ended at a device, the next one is not looked up
+
+
+class Hop:
+    """One flow at one device: it comes in by a lane and goes out by another. `next` is the device after it."""
+
+    __slots__ = ("lane", "look", "misses", "next", "out", "take", "transit")
+
+    def __init__(self, lane: Lane, look: Look) -> None:
+        self.lane = lane
+        self.look = look
+        self.out: Lane
+        self.take: Callable[[int, int], int]
+        self.transit: Transit
+        self.next: Hop | None = None
+        self.misses = 0
+
+    def follow(self, made: Transit, out: Lane) -> None:
+        """From now on it goes this way."""
+        self.transit, self.take, self.out = made, made.take, out
+        self.next, self.misses = None, 0
+
+
+Transits = dict[Look, Hop]
+Perform = Callable[["LinuxNode", "list[Action | Note]"], None]
+Flight = tuple[Hop, "Frame", int]
+
+
+class Express:
+    """Carries frames. `perform` does what a device wants."""
+
+    def __init__(self, clock: SimClock, perform: Perform, *, enabled: bool) -> None:
+        self._clock = clock
+        self._perform = perform
+        self.lanes: dict[str, dict[str, Lane]] = {}
+        """The way out of each port of each device."""
+        self.enabled = enabled
+        self.passed = 0
+        """Hops that took the express way."""
+
+    def transmit(self, name: str, port: str, frame: Frame, length: int) -> DropReason | None:
+        """A device sends a frame; why it went nowhere, or None."""
+        lane = self.lanes[name].get(port)
+        if lane is None:
+            return DropReason.UNPLUGGED
+        clock = self._clock
+        arrival = lane.send(length, clock._now)  # type: ignore[arg-type]  # noqa: SLF001 - a property costs a call
+        if type(arrival) is not int:
+            return arrival  # type: ignore[return-value]
+        clock.call_at(arrival, self.arrive, (lane, frame, None))
+        return None
+
+    def arrive(self, argument: tuple[Lane, Frame, Hop | None]) -> None:
+        """A frame reaches the end of a lead."""
+        lane, frame, before = argument
+        packet = frame.payload
+        if type(packet) is Ipv4Packet and lane.transits:
+            hop = lane.transits.get(look_of(frame, packet))
+            if hop is not None:
+                if before is not None:
+                    before.next = hop
+                self._pass((hop, frame, packet.length))
+                return
+        self._receive(argument)
+
+    def _receive(self, argument: tuple[Lane, Frame, Hop | None]) -> None:
+        """The device looks at a frame itself."""
+        lane, frame, before = argument
+        if not lane.wire.up:
+            return
+        node = lane.node
+        items = node.receive(lane.port, frame, self._clock._now)  # type: ignore[arg-type]  # noqa: SLF001
+        if len(items) == 1 and type(items[0]) is Transmit and type(frame.payload) is Ipv4Packet and self.enabled:
+            self._remember(lane, frame, items[0], before)
+        elif before is not None:
+            before.misses += 1
+        self._perform(node, items)
+
+    def _remember(self, lane: Lane, frame: Frame, sent: Transmit, before: Hop | None) -> None:
+        """The device passed a frame on: perhaps it will do the same with the next one."""
+        packet, leaving = frame.payload, sent.frame.payload
+        assert isinstance(packet, Ipv4Packet)
+        if not isinstance(leaving, Ipv4Packet) or leaving.payload is not packet.payload:
+            return  # it sent something else
+        made = transit(lane.node, lane.port, frame, sent)
+        out = self.lanes[lane.node.name].get(sent.port)
+        if made is None or out is None:
+            return
+        look = look_of(frame, packet)
+        if len(lane.transits) >= MAX_TRANSITS:
+            lane.transits.clear()
+        hop = lane.transits.get(look)
+        if hop is None:
+            hop = lane.transits[look] = Hop(lane, look)
+        hop.follow(made, out)
+        if before is not None:
+            before.next = hop
+
+    def _pass(self, flight: Flight) -> None:
+        """A packet of a known flow arrives, and goes on."""
+        hop, frame, size = flight
+        clock = self._clock
+        now: int = clock._now  # type: ignore[assignment]  # noqa: SLF001
+        while True:
+            length = hop.take(size, now)
+            if not length:
+                self._receive((hop.lane, seen_as(frame, hop.look), None))
+                return
+            self.passed += 1
+            lane = hop.out
+            arrival = lane.send(length, now)
+            if type(arrival) is not int:
+                return
+            after = hop.next
+            if after is None:
+                on = self.arrive if hop.misses < MISSES else self._receive
+                clock.call_at(arrival, on, (lane, seen_as(frame, hop.transit.after), hop))
+                return
+            if arrival >= clock.next_event:
+                clock.call_at(arrival, self._pass, (after, frame, size))
+                return
+            clock._now = now = arrival  # noqa: SLF001
+            hop = after
