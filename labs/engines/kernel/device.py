@@ -1,0 +1,357 @@
+"""The init of one device: process 1 of the device's own network, mount, process, host-name and IPC namespaces.
+
+It boots the device from its files, keeps its services, runs what is typed there, answers the commands of `commands.py`,
+sends probes, and tells the engine which ports are on. It ends with the engine: their socket is its life line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labs.engines.kernel import syscalls
+from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.commands import ASK
+from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.rootfs import enter_root
+from labs.engines.kernel.sandbox import SandboxError, check_proof, limit, proof_command, sandboxed, seccomp_file
+from labs.engines.kernel.session import Session
+from labs.model.site import Device
+from labs.net.process import Process
+from labs.things.world import RoomSense
+
+__all__ = ["fork_device"]
+
+READY_S = 2.0  # how long a daemon may take until it listens
+MAX_READ = 16 << 20
+RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
+
+
+def fork_device(device: Device, root: Path, world: RoomSense, started: float) -> tuple[int, Channel]:
+    """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
+    own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    here, there = socket.socketpair()
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                syscalls.die_with_parent()
+                here.close()
+                _become(device, root, Channel(there), world, started)
+                status = 0
+            except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
+                traceback.print_exc(file=sys.stderr)
+            finally:
+                os._exit(status)
+        syscalls.setns(own_pid_namespace, syscalls.CLONE_NEWPID)
+    finally:
+        os.close(own_pid_namespace)
+    there.close()
+    return pid, Channel(here)
+
+
+def _become(device: Device, root: Path, channel: Channel, world: RoomSense, started: float) -> None:
+    keep = {0, 1, 2, channel.fileno()}
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+    syscalls.unshare(
+        syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
+    )
+    channel.send({"ready": True})
+    enter_root(root)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Init(device, channel, world, started).run()
+
+
+class Init:
+    """The device in operation."""
+
+    def __init__(self, device: Device, channel: Channel, world: RoomSense, started: float) -> None:
+        from labs.engines.kernel.services import CATALOGUE
+
+        self.device = device
+        self.channel = channel
+        self.machine = Machine(device.name, world, dict(CATALOGUE), started)
+        self.loop = self.machine.loop
+        self.ports: dict[int, str] = {}
+        self.seccomp = seccomp_file()
+        self.session = Session(self.machine, self.seccomp)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        """For ever; returns never."""
+        asyncio.set_event_loop(self.loop)
+        self.loop.add_reader(self.channel.fileno(), self._message)
+        self._listen_for_requests()
+        self.loop.run_forever()
+
+    # The engine
+
+    def _message(self) -> None:
+        try:
+            messages = self.channel.arrived()
+        except ChannelClosed:
+            os._exit(0)
+        for message in messages:
+            task = self.loop.create_task(self._answer(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, message: Mapping[str, Any]) -> None:
+        try:
+            answer = await getattr(self, f"do_{message['do']}")(message)
+        except Exception as error:  # noqa: BLE001 - told to the engine, which tells the product
+            answer = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+        try:
+            self.channel.send({"to": message.get("n"), **(answer or {})})
+        except ChannelClosed:
+            os._exit(0)
+
+    async def do_boot(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Ports are in: start everything that starts at boot."""
+        del message
+        from labs.shell.init import boot
+
+        self._watch_ports()
+        self.machine.set_up = self._loopback  # type: ignore[attr-defined]
+        self.machine.sysctl = Settings()  # type: ignore[attr-defined]
+        process = self.machine.spawn(["init"], boot)
+        while process.running:
+            await asyncio.sleep(0.002)
+        await self._listening()
+        return {"ports": self._port_states()}
+
+    async def do_arrive(self, message: Mapping[str, Any]) -> None:
+        """The trainee arrives."""
+        del message
+        self.machine.arrive()
+
+    async def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """One line of the person at the device."""
+        text, status = await self.session.run(message["line"])
+        return {"text": text, "status": status}
+
+    async def do_prove(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Try the sandbox."""
+        del message
+        os.lseek(self.seccomp, 0, os.SEEK_SET)
+        popen = subprocess.Popen(
+            sandboxed(proof_command(), self.seccomp),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=(self.seccomp,),
+            preexec_fn=limit,
+        )
+        out, err = popen.communicate(timeout=20)
+        try:
+            check_proof(subprocess.CompletedProcess(popen.args, popen.returncode, out, err))
+        except SandboxError as error:
+            return {"refused": str(error)}
+        return {}
+
+    async def do_probe(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Send probes, all at once."""
+        from labs.engines.kernel.probes import send_probes
+
+        endings = await send_probes([(number, decode(probe)) for number, probe in message["probes"]])
+        return {"endings": [[number, encode(how), address, detail] for number, how, address, detail in endings]}
+
+    async def do_observe(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """The running configuration."""
+        del message
+        from labs.engines.kernel.observe import device_state
+
+        return {"state": encode(await device_state(self.machine))}
+
+    async def do_read(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """A file, byte for byte."""
+        try:
+            descriptor = os.open(message["path"], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            return {"missing": error.strerror}
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return {"missing": "Is a directory"}
+            return {"content": encode(file.read(MAX_READ))}
+
+    async def do_forget(self, message: Mapping[str, Any]) -> None:
+        """Neighbours that were learned are forgotten, as after a minute of silence."""
+        del message
+        subprocess.run(["/usr/sbin/ip", "neigh", "flush", "all"], check=False, capture_output=True)
+
+    async def do_arrive_at(self, message: Mapping[str, Any]) -> None:
+        """The clock of the lab, for a device that was switched on later."""
+        self.machine.arrive(message["now"])
+
+    async def do_ports(self, message: Mapping[str, Any]) -> None:
+        """A port was put in anew."""
+        del message
+        known = set(self.ports.values())
+        names = {port.name for port in self.device.ports} - known
+        self.ports |= {index: name for index, name in socket.if_nameindex() if name in names}
+
+    async def do_quiet(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Is anything still on its way up here?"""
+        del message
+        return {"busy": _unready_bridges()}
+
+    # Ports
+
+    def _loopback(self, name: str, *, up: bool) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+            import fcntl
+
+            fcntl.ioctl(handle, 0x8914, struct.pack("16sh14x", name.encode(), IFF_UP if up else 0))  # SIOCSIFFLAGS
+
+    def _watch_ports(self) -> None:
+        names = {port.name for port in self.device.ports}
+        self.ports = {index: name for index, name in socket.if_nameindex() if name in names}
+        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        self._netlink.bind((0, RTMGRP_LINK))
+        self._known: dict[str, bool] = {}
+        self.loop.add_reader(self._netlink.fileno(), self._link_news)
+
+    def _port_states(self) -> dict[str, bool]:
+        states = {}
+        for index, name in self.ports.items():
+            with contextlib.suppress(OSError):
+                now_called = socket.if_indextoname(index)
+                with open(f"/sys/class/net/{now_called}/flags", encoding="ascii") as file:
+                    states[name] = bool(int(file.read(), 16) & IFF_UP)
+        self._known |= states
+        return states
+
+    def _link_news(self) -> None:
+        try:
+            data = self._netlink.recv(1 << 16)
+        except OSError:  # overrun: ask anew
+            self.channel.send({"event": "ports", "ports": self._port_states()})
+            return
+        position = 0
+        while position + 32 <= len(data):
+            length, kind = struct.unpack_from("=IH", data, position)
+            family = data[position + 16]
+            if kind in (RTM_NEWLINK, RTM_DELLINK) and family == socket.AF_UNSPEC:
+                index, flags = struct.unpack_from("=iI", data, position + 20)
+                name = self.ports.get(index)
+                up = bool(flags & IFF_UP) and kind == RTM_NEWLINK
+                if name is not None and self._known.get(name) != up:
+                    self._known[name] = up
+                    self.channel.send({"event": "ports", "ports": {name: up}})
+                if name is not None and kind == RTM_DELLINK:
+                    del self.ports[index]
+                    self.channel.send({"event": "lost", "port": name})
+            position += (length + 3) & ~3
+
+    # Services
+
+    async def _listening(self) -> None:
+        """Wait until the daemons that were started listen, or end, or take too long."""
+        from labs.engines.kernel.listeners import listening_inodes, socket_inodes
+        from labs.engines.kernel.services import LISTENING
+
+        until = time.monotonic() + READY_S
+        waiting = [name for name in LISTENING if self.machine.units.state(name).process is not None]
+        while waiting and time.monotonic() < until:
+            open_now = listening_inodes()
+            for name in list(waiting):
+                state = self.machine.units.state(name)
+                if state.process is None or socket_inodes(state.pid) & open_now:
+                    waiting.remove(name)
+            if waiting:
+                await asyncio.sleep(0.003)
+
+    # The commands that the init answers
+
+    def _listen_for_requests(self) -> None:
+        os.makedirs(os.path.dirname(ASK), exist_ok=True)
+        os.mkfifo(ASK, 0o622)
+        os.chmod(ASK, 0o622)
+        self._ask = os.open(ASK, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._asked = b""
+        self.loop.add_reader(self._ask, self._request)
+
+    def _request(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._asked += os.read(self._ask, 1 << 16)
+        *lines, self._asked = self._asked.split(b"\n")
+        self._asked = self._asked[-(1 << 16) :]
+        for line in lines:
+            reply, _, rest = line.decode("utf-8", "replace").partition("\t")
+            if reply.startswith("reply.") and reply.replace(".", "").isalnum():
+                task = self.loop.create_task(self._serve(f"/run/netwerf/{reply}", rest.split("\t")))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reply: str, argv: list[str]) -> None:
+        from labs.engines.kernel.answers import Reply, program_for
+
+        with contextlib.suppress(OSError):
+            writer = Reply(reply)
+            program = program_for(argv[0], self)
+            process = Process(self.machine, argv, stdout=writer.stream("1"), stderr=writer.stream("2"))  # type: ignore[arg-type]
+            self.machine.processes.start(process, program)
+            self.machine.pump()
+            while process.running and not writer.broken:
+                await asyncio.sleep(0.002)
+            if process.running:
+                process.kill(signal.SIGINT)
+            if argv[0] in ("systemctl", "service", "ifup"):
+                await self._listening()
+            writer.finish(process.status or 0)
+
+
+class Settings:
+    """Kernel settings of this device's network, by dotted name."""
+
+    def set(self, name: str, value: str) -> bool:
+        """Write one; False where it does not exist. Raises FileError."""
+        from labs.net.filesystem import FileError
+
+        if name == "kernel.hostname":
+            syscalls.set_host_name(value)
+            return True
+        path = "/proc/sys/" + name.replace("/", "\0").replace(".", "/").replace("\0", ".")
+        if not os.path.isfile(os.path.normpath(path)) or not os.path.normpath(path).startswith("/proc/sys/"):
+            return False
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(value)
+        except (OSError, UnicodeError) as error:
+            raise FileError(getattr(error, "strerror", None) or "Invalid argument") from None
+        return True
+
+
+def _unready_bridges() -> int:
+    """Bridge ports with carrier that do not forward yet (and are not blocked by a spanning tree)."""
+    unready = 0
+    for name in os.listdir("/sys/class/net"):
+        try:
+            with open(f"/sys/class/net/{name}/brport/state", encoding="ascii") as file:
+                state = int(file.read())
+            with open(f"/sys/class/net/{name}/carrier", encoding="ascii") as file:
+                carrier = file.read().strip() == "1"
+            with open(f"/sys/class/net/{name}/brport/bridge/bridge/stp_state", encoding="ascii") as file:
+                spanning = file.read().strip() != "0"
+        except (OSError, ValueError):
+            continue
+        unready += carrier and state != 3 and not spanning
+    return unready

@@ -1,0 +1,240 @@
+"""The engine `kernel` as the product sees it: a process of its own is started, asked, and ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from labs.engines.base import HANDS, CommandRejected, Observation, Output, Probe
+from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.codec import decode, encode
+
+if TYPE_CHECKING:
+    from labs.model.site import Site
+
+__all__ = ["KernelEngine", "KernelUnavailable", "SandboxMissing"]
+
+SECOND = 1_000_000_000
+MAX_LINE = 16_384
+LONGEST_WAIT_NS = 15 * 60 * SECOND
+TOOLS = {"unshare": "util-linux", "ip": "iproute2", "nft": "nftables", "bash": "bash"}
+SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class KernelUnavailable(Exception):
+    """This machine cannot run the engine; one line that says what is missing and what to do."""
+
+
+class SandboxMissing(KernelUnavailable):
+    """There is no sandbox, or it does not hold: nothing that somebody typed is run."""
+
+
+class KernelEngine:
+    """Engine `kernel`: Linux namespaces, real stacks and daemons, real time. Linux with root or user namespaces only."""
+
+    name = "kernel"
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._diary = -1
+        self._places: tuple[str, ...] = ()
+        self._now = 0
+        self._asked_at = 0.0
+
+    # The contract
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the site was switched on; it passes by itself."""
+        if self._channel is None:
+            return self._now
+        return self._now + int((time.monotonic() - self._asked_at) * 1e9)
+
+    def start(self, site: Site) -> None:
+        """Build, power and boot everything. Raises KernelUnavailable and SandboxMissing."""
+        check_machine()
+        self._spawn()
+        self._places = tuple(site.devices)
+        try:
+            self._ask("start", site=encode(site))
+        except BaseException:
+            self.stop()
+            raise
+
+    def run(self, place: str, line: str) -> Output:
+        """Run one line at a device, or at `hands`. Raises CommandRejected."""
+        if len(line) > MAX_LINE:
+            message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
+            raise CommandRejected(message)
+        if place != HANDS and place not in self._places:
+            message = f'there is no place "{place}"; places are: {", ".join([*self._places, HANDS])}'
+            raise CommandRejected(message)
+        answer = self._ask("run", place=place, line=line)
+        return Output(answer["text"], answer["status"])
+
+    def wait(self, duration_ns: int) -> None:
+        """Let real time pass, at most a quarter of an hour. Raises CommandRejected."""
+        if duration_ns > LONGEST_WAIT_NS:
+            message = "the engine kernel waits in real time: at most 15 min at once"
+            raise CommandRejected(message)
+        self._ask("wait", duration_ns=duration_ns)
+
+    def settle(self, duration_ns: int) -> None:
+        """Bring the site to rest, as so much time would: caches are emptied, bridges forward. Takes a moment."""
+        self._ask("settle", duration_ns=duration_ns)
+
+    def observe(self) -> Site:
+        """The site as it now is, read back from files and from `ip`, `nft` and the services."""
+        site: Site = decode(self._ask("observe"))
+        return site
+
+    def probe(self, probes: Sequence[Probe]) -> list[Observation]:
+        """Send the grader's own traffic, all probes at once; one observation each, in the same order."""
+        observations: list[Observation] = decode(self._ask("probe", probes=encode(list(probes))))
+        return observations
+
+    def read_file(self, device: str, path: str) -> bytes:
+        """A file of a device as it is now, byte for byte. Raises CommandRejected."""
+        if device not in self._places:
+            message = f'there is no device "{device}"'
+            raise CommandRejected(message)
+        content: bytes = decode(self._ask("read_file", device=device, path=path))
+        return content
+
+    def power(self, device: str, *, on: bool) -> None:
+        """Switch a device on or off."""
+        self._ask("power", device=device, on=on)
+
+    def stop(self) -> None:
+        """End the engine's process; the kernel removes everything with it."""
+        channel, self._channel = self._channel, None
+        process, self._process = self._process, None
+        if channel is not None:
+            try:
+                channel.send({"do": "stop"})
+            except ChannelClosed:
+                pass
+            channel.close()
+        if process is not None:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._diary >= 0:
+            os.close(self._diary)
+            self._diary = -1
+
+    @property
+    def pid(self) -> int:
+        """The process that holds the lab; its only child is process 1 of the lab's namespaces."""
+        return self._process.pid if self._process is not None else 0
+
+    def __del__(self) -> None:
+        self.stop()
+
+    # Inside
+
+    def _spawn(self) -> None:
+        here, there = socket.socketpair()
+        self._diary = os.memfd_create("netwerf-kernel")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": SEARCH}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1"} if os.environ.get("PYTHONDONTWRITEBYTECODE") else {}
+        self._process = subprocess.Popen(
+            [*unshare_command(), sys.executable, "-m", "labs.engines.kernel.process", str(there.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=self._diary,
+            stderr=self._diary,
+            pass_fds=(there.fileno(),),
+            env=environment,
+            start_new_session=True,
+        )
+        there.close()
+        self._channel = Channel(here)
+
+    def _ask(self, what: str, **message: Any) -> Any:
+        if self._channel is None:
+            text = "the engine has not been started"
+            raise RuntimeError(text)
+        try:
+            self._channel.send({"do": what, **message})
+            answer = self._channel.receive()
+        except ChannelClosed:
+            said = self._said()
+            self.stop()
+            text = "the engine's process ended" + (f": {said}" if said else "")
+            raise KernelUnavailable(text) from None
+        self._now, self._asked_at = answer["now"], time.monotonic()
+        if "error" in answer:
+            if answer["kind"] == "unavailable":
+                answer["error"] += f" ({self._said()})" if self._said() else ""
+            self._refuse(answer)
+        return answer["value"]
+
+    @staticmethod
+    def _refuse(answer: Mapping[str, Any]) -> None:
+        kinds = {"rejected": CommandRejected, "unavailable": KernelUnavailable, "sandbox": SandboxMissing}
+        kind = kinds.get(answer["kind"], RuntimeError)
+        raise kind(answer["error"] + ("\n" + answer["trace"] if "trace" in answer else ""))
+
+    def _said(self) -> str:
+        """The last line that the engine's process complained with."""
+        if self._diary < 0:
+            return ""
+        lines = os.pread(self._diary, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def check_machine() -> None:
+    """Raise KernelUnavailable or SandboxMissing where the engine cannot run, with what to do."""
+    if sys.platform != "linux":
+        message = "the engine kernel needs Linux; use the engine sim"
+        raise KernelUnavailable(message)
+    for tool, package in TOOLS.items():
+        if shutil.which(tool, path=SEARCH) is None:
+            message = f"the engine kernel needs {tool}: apt-get install {package}"
+            raise KernelUnavailable(message)
+    import importlib.util
+
+    if importlib.util.find_spec("mininet") is None:
+        message = 'the engine kernel needs Mininet: pip install "netwerf[kernel]"'
+        raise KernelUnavailable(message)
+    if shutil.which("bwrap", path="/usr/bin") is None:
+        message = "the engine kernel has no sandbox and refuses to run: apt-get install bubblewrap"
+        raise SandboxMissing(message)
+    done = subprocess.run([*unshare_command(), "true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["refused"])[-1].removeprefix("unshare: ")
+        message = f"the engine kernel needs root or user namespaces, and this machine says: {said}"
+        raise KernelUnavailable(message)
+
+
+def unshare_command() -> list[str]:
+    """The command line that makes the namespaces of a lab: as an ordinary user inside a user namespace."""
+    command = ["unshare", "--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child=SIGKILL"]
+    if os.geteuid() == 0:
+        return [*command, "--mount-proc"]
+    mapped = ["--user", "--map-root-user"]
+    if shutil.which("newuidmap", path=SEARCH) and _has_range():
+        mapped.append("--map-auto")
+    return [*command, *mapped, "--mount-proc"]
+
+
+def _has_range() -> bool:
+    """True where /etc/subuid gives this user further numbers, which daemons with users of their own need."""
+    import pwd
+
+    name = pwd.getpwuid(os.getuid()).pw_name
+    try:
+        with open("/etc/subuid", encoding="utf-8") as file:
+            return any(line.split(":")[0] in (name, str(os.getuid())) for line in file)
+    except OSError:
+        return False

@@ -1,0 +1,235 @@
+"""`ifup` and `ifdown` on the real kernel: our reader of /etc/network/interfaces, and `ip` in batches.
+
+The lines of a paragraph are those of `labs.shell.interface_plan`, so both engines do the same. Lines that are nothing but
+`ip …` go together through one `ip -batch`; whatever needs a shell gets one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from labs.engines.kernel.machine import Machine, run_child
+from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, parse_interfaces
+from labs.net.process import Process, Routine, Wait
+from labs.shell.interface_bridge import bridge_lines, vlan_lines
+from labs.shell.interface_plan import QUIET_FAILURE, down_lines, up_lines
+
+__all__ = ["configured", "ifdown", "ifup", "networking", "networking_stop"]
+
+FILE = "/etc/network/interfaces"
+STATE = "/run/network/ifstate"
+LOOPBACK = Stanza("lo", "inet", "loopback")
+PLAIN = re.compile(r"\s*(?:/\S+/)?ip(?:\s+[\w./:@%+,-]+)+\s*")
+DHCLIENT = "dhclient -4 -v -i -pf /run/dhclient.{0}.pid -lf /var/lib/dhcp/dhclient.{0}.leases -I {0}"
+FAILED = re.compile(r"Command failed -:(\d+)")
+
+Step = Generator[Wait, None, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One step of an interface; `ignored` steps may fail."""
+
+    text: str
+    interface: str
+    ignored: bool = False
+
+
+def read_file(process: Process, path: str = FILE) -> InterfacesFile | None:
+    """The file, or None with a complaint."""
+    try:
+        return parse_interfaces(process.node.files.get(path), file=path)
+    except InterfacesError as error:
+        process.error(f"{process.name.rpartition('/')[2]}: {error}")
+        return None
+
+
+def configured(machine: Machine) -> list[str]:
+    """The interfaces that `ifup` configured, oldest first."""
+    return [line.partition("=")[0] for line in machine.files.get(STATE).splitlines() if line]
+
+
+def _remember(machine: Machine, name: str, *, up: bool) -> None:
+    names = [old for old in configured(machine) if old != name] + ([name] if up else [])
+    machine.files.write(STATE, "".join(f"{name}={name}\n" for name in names))
+
+
+def _missing(stanza: Stanza) -> bool:
+    return stanza.method == "static" and stanza.get("address") is None
+
+
+def _lines_up(file: InterfacesFile, name: str, existing: set[str]) -> Iterator[Line]:
+    """Every step that brings an interface up; `dhcp` leaves a step of its own."""
+    parent, dot, number = name.rpartition(".")
+    if dot and number.isdecimal() and name not in existing and parent in existing:
+        yield Line(f"ip link set up dev {parent}", name, ignored=True)
+        yield Line(f"ip link add link {parent} name {name} type vlan id {int(number)}", name)
+        existing.add(name)
+    for stanza in file.of(name) or ([LOOPBACK] if name == "lo" else []):
+        if stanza.family != "inet":
+            continue
+        for text in stanza.values("pre-up"):
+            yield Line(text, name)
+        yield from _bridge(file, stanza, existing)
+        for text in up_lines(stanza):
+            yield Line(text.removesuffix(QUIET_FAILURE), name, text.endswith(QUIET_FAILURE))
+        if stanza.method == "dhcp":
+            yield Line(DHCLIENT.format(name), name)
+        for text in stanza.values("up"):
+            yield Line(text, name)
+
+
+def _bridge(file: InterfacesFile, stanza: Stanza, existing: set[str]) -> Iterator[Line]:
+    ports = stanza.get("bridge_ports")
+    if ports is None:
+        return
+    name = stanza.name
+    aware = stanza.get("bridge_vlan_aware") == "yes"
+    if name not in existing:
+        yield Line(f"ip link add name {name} type bridge" + (" vlan_filtering 1" if aware else ""), name)
+        existing.add(name)
+    for port in ports.split():
+        if port in existing:
+            yield Line(f"ip link set dev {port} master {name}", name)
+            yield Line(f"ip link set dev {port} up", name)
+            for text in vlan_lines(port, file.stanza(port), stanza) if aware else ():
+                yield Line(text, name)
+    for text in bridge_lines(stanza):
+        yield Line(text, name)
+
+
+def ifup(process: Process, names: list[str], *, everything: bool = False, force: bool = False) -> Routine:
+    """Bring interfaces up; the exit status is 1 where one failed."""
+    import socket
+
+    machine: Machine = process.node  # type: ignore[assignment]
+    file = read_file(process)
+    if file is None:
+        return 1
+    existing = {name for _, name in socket.if_nameindex()}
+    status = 0
+    steps: list[Line] = []
+    wanted: list[str] = []
+    for name in dict.fromkeys([*file.auto, *(["lo"] if everything else [])] if everything else names):
+        stanzas = file.of(name) or ([LOOPBACK] if name == "lo" else [])
+        if not stanzas:
+            process.error(f"ifup: unknown interface {name}")
+            status = 1
+        elif name in configured(machine) and not force:
+            if not everything:
+                process.error(f"ifup: interface {name} already configured")
+        elif any(_missing(stanza) for stanza in stanzas):
+            process.error("ifup: missing required variable: address")
+            process.error(f"ifup: missing required configuration variables for interface {name}/inet")
+            process.error(f"ifup: failed to bring up {name}")
+            status = 1
+        else:
+            steps += _lines_up(file, name, existing)
+            wanted.append(name)
+    failed = yield from _perform(process, steps)
+    for name in wanted:
+        if name in failed:
+            process.error(f"ifup: failed to bring up {name}")
+            status = 1
+        else:
+            _remember(machine, name, up=True)
+    return status
+
+
+def ifdown(process: Process, names: list[str], *, everything: bool = False, force: bool = False) -> Routine:
+    """Take interfaces down."""
+    machine: Machine = process.node  # type: ignore[assignment]
+    file = read_file(process)
+    if file is None:
+        return 1
+    status = 0
+    known = configured(machine)
+    for name in list(reversed([n for n in known if n != "lo"])) if everything else names:
+        stanzas = file.of(name) or ([LOOPBACK] if name == "lo" else [])
+        if not stanzas and not everything:
+            process.error(f"ifdown: unknown interface {name}")
+            status = 1
+            continue
+        if name not in known and not force:
+            process.error(f"ifdown: interface {name} not configured")
+            continue
+        steps: list[Line] = []
+        for stanza in reversed(stanzas):
+            steps += [Line(text, name, ignored=True) for text in stanza.values("down")]
+            for text in down_lines(stanza):
+                bare = text.removesuffix(QUIET_FAILURE).replace("2>&1 1>/dev/null || true", "")
+                steps.append(Line(bare, name, ignored=True))
+            if stanza.get("bridge_ports") is not None:
+                steps.append(Line(f"ip link del {name}", name, ignored=True))
+            steps += [Line(text, name, ignored=True) for text in stanza.values("post-down")]
+        parent, dot, number = name.rpartition(".")
+        if parent and dot and number.isdecimal():
+            steps.append(Line(f"ip link del {name}", name, ignored=True))
+        yield from _perform(process, steps, quiet=True)
+        _remember(machine, name, up=False)
+    return status
+
+
+def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Generator[Wait, None, set[str]]:
+    """Do the steps in order, `ip` lines in batches; returns the interfaces of which one failed."""
+    failed: set[str] = set()
+    position = 0
+    while position < len(steps):
+        if steps[position].interface in failed:
+            position += 1
+            continue
+        end = position
+        while end < len(steps) and PLAIN.fullmatch(steps[end].text) and steps[end].interface not in failed:
+            end += 1
+        if end == position:
+            line = steps[position]
+            if (yield from _shell(process, line.text)) != 0 and not line.ignored:
+                failed.add(line.interface)
+            position += 1
+            continue
+        bad, said = _batch([line.text for line in steps[position:end]])
+        if bad is None:
+            position = end
+            continue
+        line = steps[position + bad]
+        if not line.ignored:
+            failed.add(line.interface)
+        if not line.ignored and not quiet:
+            process.error(*said)
+        position += bad + 1
+    return failed
+
+
+def _batch(lines: list[str]) -> tuple[int | None, list[str]]:
+    """Run `ip -batch`; the index of the line that failed, and what was said."""
+    from labs.engines.kernel.machine import ENVIRONMENT
+    from labs.engines.kernel.syscalls import confine
+
+    text = "".join(line.strip().split("ip", 1)[1] + "\n" for line in lines)
+    done = subprocess.run(
+        ["/usr/sbin/ip", "-batch", "-"], input=text.encode(), capture_output=True, check=False, env=ENVIRONMENT,
+        preexec_fn=confine,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return None, []
+    said = done.stderr.decode("utf-8", "replace").splitlines()
+    found = next((int(match[1]) for line in said if (match := FAILED.search(line))), 1)
+    return found - 1, [line for line in said if not FAILED.search(line)]
+
+
+def _shell(process: Process, line: str) -> Routine:
+    argv = line.split() if line.startswith("dhclient ") else ["/bin/sh", "-c", line]
+    return (yield from run_child(process, argv))
+
+
+def networking(process: Process) -> Routine:
+    """The unit: `ifup -a`."""
+    return (yield from ifup(process, [], everything=True))
+
+
+def networking_stop(process: Process) -> Routine:
+    """Stopping the unit: `ifdown -a`."""
+    return (yield from ifdown(process, [], everything=True))

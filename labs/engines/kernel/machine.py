@@ -1,0 +1,315 @@
+"""A device as its own init sees it: real files, real children, and the service manager of the simulator above them.
+
+`labs.net.linux.units` keeps the units and `labs.shell` renders them for both engines; only what a unit does differs. So a
+program here is the same kind of generator, which waits for a child of the operating system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+
+from labs.engines.kernel.syscalls import confine
+from labs.model.world import ARRIVAL_NS
+from labs.net.filesystem import FileError
+from labs.net.linux.units import Unit, Units
+from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Scheduler, Signal, Wait, Writer
+from labs.things.world import RoomSense
+
+__all__ = ["Child", "Machine", "RealFiles", "run_child"]
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "USER": "root", "LOGNAME": "root"}
+GRACE_S = 2.0  # between SIGTERM and SIGKILL
+READ_LIMIT = 1 << 22
+CHUNK = 1 << 16
+
+
+class RealFiles:
+    """The files of the device, with the names of `labs.net.filesystem.FileSystem`."""
+
+    def get(self, path: str, default: str = "") -> str:
+        """The text, or `default` where there is no such file."""
+        return self.read(path) if self.is_file(path) else default
+
+    def read(self, path: str) -> str:
+        """The text. Raises FileError."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise FileError("Is a directory")
+                return file.read(READ_LIMIT).decode("utf-8", "replace")
+        except OSError as error:
+            raise FileError(error.strerror or str(error)) from None
+
+    def write(self, path: str, text: str) -> None:
+        """Replace or make a file. Raises FileError."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise FileError(error.strerror or str(error)) from None
+
+    def remove(self, path: str) -> None:
+        """Remove a file. Raises FileError."""
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise FileError(error.strerror or str(error)) from None
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory. Raises FileError."""
+        try:
+            os.mkdir(path)
+        except OSError as error:
+            raise FileError(error.strerror or str(error)) from None
+
+    def list(self, path: str) -> list[str]:
+        """The names in a directory, sorted."""
+        return sorted(os.listdir(path))
+
+    def is_file(self, path: str) -> bool:
+        """True for a regular file."""
+        return os.path.isfile(path)
+
+    def is_directory(self, path: str) -> bool:
+        """True for a directory."""
+        return os.path.isdir(path)
+
+
+class _Modified:
+    """When a file was last changed, on the clock of the lab."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def get(self, path: str, default: int) -> int:
+        try:
+            changed_s = os.stat(path).st_mtime
+        except OSError:
+            return default
+        return self._machine.now - int((time.time() - changed_s) * 1e9)
+
+
+class _Table(Scheduler):
+    """Programs of the init; the number of one that became a process of the system is that process's number."""
+
+    def forget(self, process: Process) -> None:
+        for number, known in list(self._table.items()):
+            if known is process:
+                del self._table[number]
+
+
+class Child:
+    """A process of the operating system, and what it printed."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], take: Callable[[str], None]) -> None:
+        self.popen = popen
+        self.pid = popen.pid
+        self.status: int | None = None
+        self.exited = Signal()
+        self._take = take
+
+    def drain(self) -> None:
+        """Take over what is in the pipe."""
+        pipe = self.popen.stdout
+        if pipe is None or pipe.closed:
+            return
+        with contextlib.suppress(BlockingIOError, OSError):
+            while data := os.read(pipe.fileno(), CHUNK):
+                self._take(data.decode("utf-8", "replace"))
+
+
+class Machine:
+    """What stands where the simulator has a `LinuxNode`: the part of it that services and their commands use."""
+
+    def __init__(self, name: str, world: RoomSense, catalogue: dict[str, Unit], started: float) -> None:
+        self.name = name
+        self.world = world
+        self.files = RealFiles()
+        self.processes = _Table()
+        self.clock_offset_ns = 0
+        self.modified_ns = _Modified(self)
+        self.interfaces = {"lo": "lo"}
+        self.units = Units(self, catalogue)  # type: ignore[arg-type]
+        self._started = started
+        self._shift_ns = 0
+        self._children: dict[int, Child] = {}
+        self.loop = asyncio.new_event_loop()
+        self.loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    # Time
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the site was switched on."""
+        return int((time.monotonic() - self._started) * 1e9) + self._shift_ns
+
+    def arrive(self, now: int = ARRIVAL_NS) -> None:
+        """The clock jumps: to the moment when the trainee arrives, or to that of the lab."""
+        self._shift_ns += now - self.now
+
+    def wall_clock(self) -> float:
+        """Unix time by the clock of this device."""
+        return self.world.wall_clock(self.now + self.clock_offset_ns)
+
+    @property
+    def hostname(self) -> str:
+        """As `hostname` prints it."""
+        return os.uname().nodename
+
+    def call_at(self, when: int, action: Callable[[], object]) -> None:
+        """Do something at a time."""
+        self.loop.call_later(max(0, when - self.now) / 1e9, self._then, action)
+
+    def call_soon(self, action: Callable[[], object]) -> None:
+        """Do something when the program on the stack rests."""
+        self.loop.call_soon(self._then, action)
+
+    def _then(self, action: Callable[[], object]) -> None:
+        action()
+        self.pump()
+
+    def pump(self) -> None:
+        """Let every program that can go on do so."""
+        self.processes.run_ready()
+
+    # Programs
+
+    def spawn(self, argv: list[str], program: Program, *, stdout: Writer | None = None, stderr: Writer | None = None,
+              directory: str = "/") -> Process:  # fmt: skip
+        """Start a program of the init."""
+        process = Process(self, argv, stdout=stdout, stderr=stderr, directory=directory)  # type: ignore[arg-type]
+        self.processes.start(process, program)
+        self.pump()
+        return process
+
+    def start_child(
+        self, argv: Sequence[str], take: Callable[[str], None], *, environment: dict[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
+    ) -> Child:  # fmt: skip
+        """Run a program of the system with the rights of a daemon. Raises OSError."""
+        popen = subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=ENVIRONMENT | (environment or {}),
+            start_new_session=True,
+            preexec_fn=confine,
+        )
+        return self.adopt(popen, take)
+
+    def adopt(self, popen: subprocess.Popen[bytes], take: Callable[[str], None]) -> Child:
+        """Watch over a process of the system."""
+        child = Child(popen, take)
+        self._children[popen.pid] = child
+        if popen.stdout is not None:
+            os.set_blocking(popen.stdout.fileno(), False)
+            self.loop.add_reader(popen.stdout.fileno(), self._readable, child)
+        return child
+
+    def _readable(self, child: Child) -> None:
+        pipe = child.popen.stdout
+        if pipe is None or pipe.closed:
+            return
+        try:
+            data = os.read(pipe.fileno(), CHUNK)
+        except (BlockingIOError, OSError):
+            return
+        if data:
+            child._take(data.decode("utf-8", "replace"))  # noqa: SLF001
+        else:
+            self.loop.remove_reader(pipe.fileno())
+            pipe.close()
+        self.pump()
+
+    def _reap(self) -> None:
+        """Every process of the device that lost its parent ends up here as well."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            self.ended(pid, os.waitstatus_to_exitcode(status))
+        self.pump()
+
+    def ended(self, pid: int, code: int) -> None:
+        """A process is gone."""
+        child = self._children.pop(pid, None)
+        if child is None:
+            return
+        child.drain()
+        child.popen.returncode = code
+        child.status = code if code >= 0 else 128 - code
+        pipe = child.popen.stdout
+        if pipe is not None and not pipe.closed:
+            self.loop.remove_reader(pipe.fileno())
+            pipe.close()
+        child.exited.fire()
+
+    def finish(self, child: Child, number: int) -> None:
+        """End a child, and what it started, now: a signal, a moment of grace, SIGKILL."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        until = time.monotonic() + (GRACE_S if number != signal.SIGKILL else 0.2)
+        while child.status is None and time.monotonic() < until:
+            self._reap_one(child)
+            time.sleep(0.001)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        if child.status is None:
+            with contextlib.suppress(ChildProcessError):
+                _, status = os.waitpid(child.pid, 0)
+                self.ended(child.pid, os.waitstatus_to_exitcode(status))
+
+    def _reap_one(self, child: Child) -> None:
+        try:
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+        except ChildProcessError:
+            child.status = child.status if child.status is not None else 0
+            return
+        if pid:
+            self.ended(pid, os.waitstatus_to_exitcode(status))
+
+
+def run_child(
+    process: Process, argv: Sequence[str], *, hangup: bool = False, environment: dict[str, str] | None = None
+) -> Routine:
+    """A program that is a process of the system: prints what it prints and ends as it does."""
+    machine: Machine = process.node  # type: ignore[assignment]
+    try:
+        child = machine.start_child(argv, process.stdout.write, environment=environment)
+    except OSError as error:
+        process.print(f"{argv[0]}: {error.strerror}")
+        return 203  # EXIT_EXEC, systemd.exec(5)
+    process.pid = child.pid
+    if hasattr(process.stdout, "pid"):
+        process.stdout.pid = child.pid
+    for state in machine.units._states.values():  # noqa: SLF001 - the unit is told the number that people will see
+        if state.process is process:
+            state.pid = child.pid
+    while child.status is None:
+        try:
+            yield Wait((child.exited,))
+        except Interrupt as interrupt:
+            if hangup and interrupt.signal == signal.SIGHUP:
+                os.kill(child.pid, signal.SIGHUP)
+                continue
+            machine.finish(child, interrupt.signal)
+            raise
+        except GeneratorExit:
+            machine.finish(child, SIGKILL)
+            raise
+    return child.status

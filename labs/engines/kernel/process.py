@@ -1,0 +1,440 @@
+"""The engine's own process: process 1 of the lab's namespaces. It builds the site and serves the product over a socket.
+
+Started as `python -m labs.engines.kernel.process FD` by `engine.py`. Whatever ends this process ends the lab: the kernel
+removes every process, namespace, interface and mount of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.device import fork_device
+from labs.engines.kernel.leads import LeadError, PatchPanel, run_batch
+from labs.engines.kernel.rootfs import build_root, prepare_lab, stored_files
+from labs.engines.kernel.topology import Batch, build_network
+from labs.model.site import Device, Endpoint, Link, Site
+from labs.model.world import ARRIVAL_NS
+from labs.things.world import RoomSense
+
+__all__ = ["main"]
+
+SECOND = 1_000_000_000
+BOOT_S = 60.0  # no device takes longer to boot
+ANSWER_S = 200.0  # longer than any line may take
+REST_S = 3.0  # how long `settle` waits for bridges at most
+DHCP = "inet dhcp"
+
+
+class Refused(Exception):
+    """What was asked cannot be done; `kind` tells the product which exception to raise."""
+
+    def __init__(self, text: str, kind: str = "rejected") -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+@dataclass
+class Running:
+    """A device with power."""
+
+    pid: int
+    channel: Channel
+
+
+class Lab:
+    """The site in operation. Also the workbench that `labs.shell.hands` works at."""
+
+    def __init__(self, control: Channel) -> None:
+        self.control = control
+        self.site = Site({})
+        self.devices: dict[str, Running] = {}
+        self.roots: dict[str, Path] = {}
+        self.panel = PatchPanel()
+        self.batch = Batch({})
+        self.skeleton: dict[str, bytes] = {}
+        self.network: Any = None
+        self._started = time.monotonic()
+        self._shift_ns = 0
+        self._numbers = 0
+        self._answers: dict[int, Mapping[str, Any]] = {}
+        self._later: list[Callable[[], None]] = []
+
+    # Messages
+
+    def serve(self) -> None:
+        """Until the product is gone."""
+        while True:
+            for message in self._wait(None):
+                self._reply(message)
+            while self._later:
+                self._later.pop(0)()
+
+    def _reply(self, message: Mapping[str, Any]) -> None:
+        answer: dict[str, Any]
+        try:
+            answer = {"value": getattr(self, f"do_{message['do']}")(message)}
+        except Refused as error:
+            answer = {"error": str(error), "kind": error.kind}
+        except LeadError as error:
+            answer = {"error": str(error), "kind": "unavailable"}
+        except Exception as error:  # noqa: BLE001 - a bug of ours is told, not swallowed with the process
+            answer = {"error": f"{type(error).__name__}: {error}", "kind": "bug", "trace": traceback.format_exc()}
+        answer["now"] = self.now
+        try:
+            self.control.send(answer)
+        except ChannelClosed:
+            os._exit(0)
+
+    def _wait(self, timeout_s: float | None) -> list[Mapping[str, Any]]:
+        """Wait for something to come in; what came from the product is returned, the rest is dealt with."""
+        channels = {running.channel.fileno(): name for name, running in self.devices.items()}
+        ready, _, _ = select.select([self.control, *channels], [], [], timeout_s)
+        orders: list[Mapping[str, Any]] = []
+        for one in ready:
+            if one is self.control:
+                try:
+                    orders += self.control.arrived()
+                except ChannelClosed:
+                    os._exit(0)
+                continue
+            name = channels[one]
+            running = self.devices.get(name)
+            if running is None:
+                continue
+            try:
+                messages = running.channel.arrived()
+            except ChannelClosed:
+                if self.devices.get(name) is running:
+                    print(f"the init of {name} ended", file=sys.stderr, flush=True)
+                    os._exit(1)  # somebody outside killed it: a lab with a hole in it is no lab
+                continue
+            for message in messages:
+                self._from_device(name, message)
+        return orders
+
+    def _from_device(self, name: str, message: Mapping[str, Any]) -> None:
+        event = message.get("event")
+        if event == "ports":
+            for port, up in message["ports"].items():
+                self.panel.set_port(Endpoint(name, port), up=up)
+        elif event == "power":
+            self._later.append(lambda: self._power_down(name, restart=message["restart"]))
+        elif event == "lost":
+            self._later.append(lambda: self._replace_port(Endpoint(name, message["port"])))
+        elif message.get("to") is not None:
+            self._answers[message["to"]] = message
+
+    def ask(self, names: Iterable[str], timeout_s: float = ANSWER_S, **message: Any) -> dict[str, Mapping[str, Any]]:
+        """The same question to several devices; their answers. Raises Refused."""
+        return self.ask_each({name: message for name in names}, timeout_s)
+
+    def ask_each(self, messages: Mapping[str, Mapping[str, Any]], timeout_s: float = ANSWER_S) -> dict[str, Mapping[str, Any]]:
+        """A question to each; their answers. Raises Refused."""
+        numbers = {}
+        for name, message in messages.items():
+            self._numbers += 1
+            numbers[name] = self._numbers
+            self.devices[name].channel.send({**message, "n": self._numbers})
+        until = time.monotonic() + timeout_s
+        while not all(number in self._answers for number in numbers.values() if number):
+            left = until - time.monotonic()
+            if left <= 0:
+                late = [name for name, number in numbers.items() if number not in self._answers]
+                raise Refused(f"no answer from {', '.join(late)}", "bug")
+            for order in self._wait(left):
+                raise Refused(f"{order.get('do')} while something else is done", "bug")
+            for name in list(numbers):
+                if name not in self.devices:
+                    del numbers[name]
+        answers = {name: self._answers.pop(number) for name, number in numbers.items()}
+        for name, answer in answers.items():
+            if "error" in answer:
+                raise Refused(f"{name}: {answer['error']}\n{answer.get('trace', '')}", "bug")
+        return answers
+
+    # Time
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the site was switched on."""
+        return int((time.monotonic() - self._started) * 1e9) + self._shift_ns
+
+    def wait(self, duration_ns: int) -> None:
+        """Let real time pass."""
+        until = time.monotonic() + duration_ns / 1e9
+        while (left := until - time.monotonic()) > 0:
+            if self._wait(left):
+                raise Refused("interrupted", "bug")
+
+    # What the product asks for
+
+    def do_start(self, message: Mapping[str, Any]) -> None:
+        """Build, power and boot everything."""
+        self.site = decode(message["site"])
+        preload(self.site)
+        self.skeleton = prepare_lab()
+        for device in self.site.devices.values():
+            self.roots[device.name] = build_root(device.name, device.files, self.skeleton)
+        powered = [device for device in self.site.devices.values() if device.powered]
+        self._fork(powered)
+        self.panel.links = list(self.site.links)
+        self.batch.pids = {name: running.pid for name, running in self.devices.items()}
+        self.network = build_network(self.site, self.batch, lambda _: None)
+        self._plug_in([device.name for device in powered])
+        proof = [powered[0].name] if powered else []
+        first = [device.name for device in powered if DHCP not in device.files.get("/etc/network/interfaces", "")]
+        self._boot(first)
+        self._boot([device.name for device in powered if device.name not in first])
+        for answer in self.ask(proof, do="prove").values():
+            if "refused" in answer:
+                raise Refused(answer["refused"], "sandbox")
+        self._rest()
+        self._shift_ns = ARRIVAL_NS - self.now + self._shift_ns
+        self.ask(self.devices, do="arrive")
+
+    def _fork(self, devices: Iterable[Device]) -> None:
+        for device in devices:
+            world = RoomSense(self.site.world, device.room, self.site.seed)
+            pid, channel = fork_device(device, self.roots[device.name], world, self._started)
+            self.devices[device.name] = Running(pid, channel)
+        for device in devices:
+            try:
+                self.devices[device.name].channel.receive()
+            except ChannelClosed:
+                raise Refused(f"the init of {device.name} did not start", "unavailable") from None
+
+    def _plug_in(self, names: list[str]) -> None:
+        """Make the ports of these devices, and join the leads."""
+        lit = []
+        for link in self.site.links:
+            if all(self.site.devices[end.device].powered for end in link.ends):
+                lit += [self.batch.jacks[end] for end in link.ends if end in self.batch.jacks and end.device in names]
+        run_batch([*self.batch.lines, *(f"link set {jack} up" for jack in lit)])
+        self.batch.lines.clear()
+        self.panel.jacks = self.batch.jacks
+        self.panel.raised(lit)
+        self.panel.join()
+
+    def _boot(self, names: list[str]) -> None:
+        for name, answer in self.ask(names, BOOT_S, do="boot").items():
+            for port, up in answer["ports"].items():
+                self.panel.set_port(Endpoint(name, port), up=up)
+
+    def _rest(self) -> None:
+        """Wait until every bridge port that can forward does."""
+        until = time.monotonic() + REST_S
+        while time.monotonic() < until:
+            if not any(answer["busy"] for answer in self.ask(self.devices, do="quiet").values()):
+                return
+            time.sleep(0.005)
+
+    def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """One line at a device, or at `hands`."""
+        place, line = message["place"], message["line"]
+        if place == "hands":
+            from labs.shell.hands import HandsError, run_hands
+
+            try:
+                return {"text": run_hands(self, line), "status": 0}  # type: ignore[arg-type]
+            except HandsError as error:
+                return {"text": f"{error}\n", "status": error.status}
+        if place not in self.devices:
+            return {"text": f"{place} does not react: it has no power.\n", "status": 255}
+        answer = self.ask([place], do="run", line=line).get(place)
+        if answer is None:
+            return {"text": f"Connection to {place} closed by remote host.\n", "status": 255}
+        return {"text": answer["text"], "status": answer["status"]}
+
+    def do_wait(self, message: Mapping[str, Any]) -> None:
+        """Let real time pass."""
+        self.wait(message["duration_ns"])
+
+    def do_settle(self, message: Mapping[str, Any]) -> None:
+        """Come to rest: nothing remembers what was true before."""
+        del message
+        self.ask(self.devices, do="forget")
+        self.wait(SECOND // 5)
+        self._rest()
+
+    def do_observe(self, message: Mapping[str, Any]) -> Any:
+        """The site as it now is."""
+        del message
+        states = {name: decode(answer["state"]) for name, answer in self.ask(self.devices, do="observe").items()}
+        devices = {}
+        for name, device in self.site.devices.items():
+            files = stored_files(self.roots[name], self.skeleton)
+            devices[name] = replace(device, files=files, powered=name in self.devices, state=states.get(name))
+        return encode(replace(self.site, devices=devices, links=tuple(self.panel.links)))
+
+    def do_probe(self, message: Mapping[str, Any]) -> Any:
+        """The grader's own traffic."""
+        from labs.engines.kernel.witness import probe_all
+
+        return encode(probe_all(self, decode(message["probes"])))
+
+    def do_read_file(self, message: Mapping[str, Any]) -> Any:
+        """A file, byte for byte."""
+        name, path = message["device"], message["path"]
+        running = self.devices.get(name)
+        if running is not None:
+            answer = self.ask([name], do="read", path=path)[name]
+            if "missing" in answer:
+                raise Refused(f"{name}: {path}: {answer['missing']}")
+            return answer["content"]
+        raise Refused(f"{name}: {path}: it has no power")
+
+    def do_power(self, message: Mapping[str, Any]) -> None:
+        """Switch a device."""
+        self.power(message["device"], on=message["on"])
+
+    def do_stop(self, message: Mapping[str, Any]) -> None:
+        """The end of everything here."""
+        del message
+        os._exit(0)
+
+    # The workbench of hands
+
+    def node(self, name: str) -> _View:
+        """A device as hands and eyes know it."""
+        return _View(self, name)
+
+    def plug(self, link: Link) -> None:
+        """Put a lead between two free ports."""
+        self.panel.links.append(link)
+        self._links_changed(link)
+
+    def unplug(self, end: Endpoint) -> Link | None:
+        """Take a lead out."""
+        link = next((known for known in self.panel.links if end in known.ends), None)
+        if link is not None:
+            self.panel.links.remove(link)
+            self._links_changed(link)
+        return link
+
+    def _links_changed(self, link: Link) -> None:
+        self.site = replace(self.site, links=tuple(self.panel.links))
+        self.panel.join()
+        for end in link.ends:
+            self.panel.refresh(end)
+
+    def power(self, device: str, *, on: bool) -> None:
+        """Switch a device on or off."""
+        self.site = self.site.with_device(replace(self.site.devices[device], powered=on))
+        running = self.devices.get(device)
+        if not on and running is not None:
+            del self.devices[device]
+            os.kill(running.pid, signal.SIGKILL)
+            running.channel.close()
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(running.pid, 0)
+            self.panel.forget(device)
+        elif on and running is None:
+            self._fork([self.site.devices[device]])
+            self.batch.pids[device] = self.devices[device].pid
+            for port in self.site.devices[device].ports:
+                self._make_port(Endpoint(device, port.name))
+            self._plug_in([device])
+            self._boot([device])
+            self._rest()
+            self.ask([device], do="arrive_at", now=self.now)
+
+    def _make_port(self, end: Endpoint) -> None:
+        """A port whose veth is gone gets a new one; the old jack may take a moment to vanish, so it has a new name."""
+        self.batch.renew(end)
+        self.batch.port(end, str(self.site.devices[end.device].port(end.port).mac))
+
+    def _replace_port(self, end: Endpoint) -> None:
+        """Somebody deleted a port with `ip link del`, which no hardware lets happen: it comes back, unconfigured."""
+        if end.device in self.devices:
+            self.panel.set_port(end, up=False)
+            self._make_port(end)
+            self._plug_in([end.device])
+            self.ask([end.device], do="ports")
+
+    def _power_down(self, device: str, *, restart: bool) -> None:
+        self.power(device, on=False)
+        if restart:
+            self.power(device, on=True)
+
+
+class _View:
+    """What hands see of a device: the lamps at its ports, and its screen."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.files = _Screen(lab, name)
+        self.interfaces = {
+            port.name: _Lamp(lab.panel.lit(Endpoint(name, port.name))) for port in lab.site.devices[name].ports
+        }
+
+
+@dataclass(frozen=True)
+class _Lamp:
+    running: bool
+
+
+class _Screen:
+    def __init__(self, lab: Lab, name: str) -> None:
+        self._lab = lab
+        self._name = name
+
+    def get(self, path: str, default: str = "") -> str:
+        running = self._lab.devices.get(self._name)
+        if running is None:
+            return default
+        answer = self._lab.ask([self._name], do="read", path=path)[self._name]
+        content = decode(answer.get("content"))
+        return default if content is None else content.decode("utf-8", "replace")
+
+
+def _prepare_namespaces() -> None:
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with contextlib.suppress(OSError):
+        for name in ("iptables", "arptables", "ip6tables"):
+            Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}").write_text("0", encoding="ascii")
+
+
+# What the inits import when they first need it. A device has no file of the host, so it has to be here before they fork.
+PRELOADED = ("answers", "listeners", "observe", "probes", "services", "things")
+PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
+THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
+
+
+def preload(site: Site) -> None:
+    """Import everything that the devices of this site may need."""
+    from importlib import import_module
+
+    for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
+        import_module(name)
+    if any(THINGS & set(device.files) for device in site.devices.values()):
+        for name in ("paho.mqtt.client", "labs.shell.commands.sensorctl"):
+            import_module(name)
+
+
+def main() -> None:
+    """Serve until the product goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    os.setsid() if os.getsid(0) != os.getpid() else None
+    control = Channel(socket.socket(fileno=int(sys.argv[1])))
+    _prepare_namespaces()
+    Lab(control).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The services of a device on the real kernel: the daemons of Debian in the foreground, from the files they have there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from labs.engines.kernel.interfaces import networking, networking_stop
+from labs.engines.kernel.machine import Machine, run_child
+from labs.net.linux.units import Unit
+from labs.net.process import Process, Program, Routine
+
+__all__ = ["CATALOGUE", "LISTENING"]
+
+LISTENING = frozenset({"dnsmasq", "mosquitto", "ssh", "nginx", "inetd"})
+
+
+def _daemon(*argv: str, hangup: bool = False, prepare: Callable[[Process], None] | None = None) -> Program:
+    def program(process: Process) -> Routine:
+        if prepare is not None:
+            prepare(process)
+        return (yield from run_child(process, argv, hangup=hangup))
+
+    return program
+
+
+def _load_ruleset(process: Process) -> Routine:
+    return (yield from run_child(process, ["/usr/sbin/nft", "-f", "/etc/nftables.conf"]))
+
+
+def _flush_ruleset(process: Process) -> Routine:
+    return (yield from run_child(process, ["/usr/sbin/nft", "flush", "ruleset"]))
+
+
+def _reload_web(process: Process) -> Routine:
+    return (yield from run_child(process, ["/usr/sbin/nginx", "-s", "reload"]))
+
+
+def _nothing(process: Process) -> int:
+    del process
+    return 0
+
+
+def _forked(kind: str) -> Program:
+    """A program of ours as a process of its own."""
+
+    def program(process: Process) -> Routine:
+        from labs.engines.kernel.things import run_forked
+
+        return (yield from run_forked(process, kind))
+
+    return program
+
+
+def _prepare_ssh(process: Process) -> None:
+    """Make the host key that Debian's package makes when it is installed."""
+    machine: Machine = process.node  # type: ignore[assignment]
+    if not machine.files.is_file("/etc/ssh/ssh_host_ed25519_key"):
+        os.makedirs("/etc/ssh", exist_ok=True)
+        import subprocess
+
+        subprocess.run(
+            ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/ssh_host_ed25519_key"],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+
+
+def _prepare_broker(process: Process) -> None:
+    from labs.engines.kernel.retained import convert_retained
+
+    convert_retained(process)
+
+
+DNSMASQ = (
+    "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/dnsmasq.conf --user=root --group=root --log-facility=-"
+    " --pid-file=/run/dnsmasq/dnsmasq.pid --dhcp-leasefile=/var/lib/misc/dnsmasq.leases"
+)
+
+# Names, words and commands are those of the simulator's units (a test compares them); only the programs are the real ones.
+CATALOGUE: dict[str, Unit] = {
+    unit.name: unit
+    for unit in (
+        Unit("fake-hwclock", "Restore / save the current clock", _nothing, "/sbin/fake-hwclock load",
+             config="/etc/fake-hwclock.data", oneshot=True),
+        Unit("networking", "Raise network interfaces", networking, "/sbin/ifup -a --read-environment",
+             config="/etc/network/interfaces", oneshot=True, stop=networking_stop),
+        Unit("nftables", "nftables", _load_ruleset, "/usr/sbin/nft -f /etc/nftables.conf", config="/etc/nftables.conf",
+             oneshot=True, stop=_flush_ruleset, reload=_load_ruleset),
+        Unit("dnsmasq", "dnsmasq - A lightweight DHCP and caching DNS server", _daemon(*DNSMASQ.split()),
+             "/usr/sbin/dnsmasq", config="/etc/dnsmasq.conf"),
+        Unit("inetd", "Internet superserver", _forked("inetd"), "/usr/sbin/inetd", config="/etc/inetd.conf"),
+        Unit("heartbeat", "Heartbeat", _forked("heartbeat"), "/usr/sbin/heartbeat", config="/etc/heartbeat.conf"),
+        Unit("chrony", "chrony, an NTP client/server", _daemon("/usr/sbin/chronyd", "-d", "-x"),
+             "/usr/sbin/chronyd -F 1", config="/etc/chrony/chrony.conf"),
+        Unit("nginx", "A high performance web server and a reverse proxy server",
+             _daemon("/usr/sbin/nginx", "-g", "daemon off;"), "/usr/sbin/nginx -g 'daemon on; master_process on;'",
+             config="/etc/nginx/nginx.conf", reload=_reload_web),
+        Unit("rsyslog", "System Logging Service", _daemon("/usr/sbin/rsyslogd", "-n", "-iNONE"),
+             "/usr/sbin/rsyslogd -n -iNONE", config="/etc/rsyslog.conf"),
+        Unit("ssh", "OpenBSD Secure Shell server", _daemon("/usr/sbin/sshd", "-D", "-e", prepare=_prepare_ssh),
+             "/usr/sbin/sshd -D",
+             config="/etc/ssh/sshd_config"),
+        Unit("mosquitto", "Mosquitto MQTT Broker",
+             _daemon("/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf", hangup=True, prepare=_prepare_broker),
+             "/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf", config="/etc/mosquitto/mosquitto.conf",
+             hangup_reloads=True),
+        Unit("sensor", "Sensor that publishes over MQTT", _forked("sensor"), "/usr/sbin/sensord",
+             config="/etc/sensor.toml"),
+        Unit("display", "Screen that shows messages", _forked("display"), "/usr/sbin/displayd",
+             config="/etc/display.toml"),
+    )
+}  # fmt: skip

@@ -1,0 +1,196 @@
+"""The shell that a person has at a device: one bash in the sandbox, which keeps its directory, variables and jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+from labs.engines.kernel.endless import is_endless
+from labs.engines.kernel.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.sandbox import PROCESSES, limit, sandboxed
+
+__all__ = ["Session"]
+
+PATIENCE_S = 10.5  # how long a person watches before pressing Ctrl-C, not at the tick of a ping
+LINE_LIMIT_S = 120.0
+WATCH_S = 0.25
+MAX_OUTPUT = 1 << 18
+LOOP = r"""
+trap : INT
+while IFS= read -r -d '' -u 198 REPLY; do
+    eval "$REPLY" </dev/null
+    printf '%s\0' "$?" >&199
+done
+"""
+
+
+class Session:
+    """One shell. A line that ends the shell gets a fresh one the next time."""
+
+    def __init__(self, machine: Machine, seccomp: int) -> None:
+        self._machine = machine
+        self._seccomp = seccomp
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._orders = self._statuses = self._output = -1
+        self._text = bytearray()
+        self._cut = False
+
+    def _start(self) -> None:
+        orders_read, self._orders = os.pipe()
+        self._statuses, statuses_write = os.pipe()
+        self._output, output_write = os.pipe()
+
+        def prepare() -> None:
+            os.dup2(orders_read, 198)
+            os.dup2(statuses_write, 199)
+            os.lseek(self._seccomp, 0, os.SEEK_SET)
+            os.set_inheritable(self._seccomp, True)
+            limit()
+
+        argv = sandboxed(["/bin/bash", "--noprofile", "--norc", "-i", "-c", LOOP, "-bash"], self._seccomp)
+        self._popen = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output_write,
+            stderr=output_write,
+            env=ENVIRONMENT | {"PS1": "", "PS2": "", "HISTFILE": "", "PWD": "/root"},
+            close_fds=False,
+            preexec_fn=prepare,
+        )
+        self._machine.adopt(self._popen, lambda _: None)
+        for descriptor in (orders_read, statuses_write, output_write):
+            os.close(descriptor)
+        for descriptor in (self._statuses, self._output):
+            os.set_blocking(descriptor, False)
+
+    def _end(self) -> None:
+        for descriptor in (self._orders, self._statuses, self._output):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._popen = None
+
+    def _collect(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._output, 1 << 16):
+                room = MAX_OUTPUT - len(self._text)
+                self._cut = self._cut or len(data) > room
+                self._text += data[: max(0, room)]
+
+    async def run(self, line: str) -> tuple[str, int]:
+        """Run one line; what it printed and its exit status."""
+        if self._popen is None or self._popen.returncode is not None:
+            if self._popen is not None:
+                self._end()
+            self._start()
+            await self._step("true", time.monotonic())  # the shell complains that it has no terminal
+        self._text.clear()
+        self._cut = False
+        status = await self._step(line, time.monotonic())
+        text = self._text.decode("utf-8", "replace")
+        if self._cut:
+            text += f"\nnetwerf: output cut after {MAX_OUTPUT} characters\n"
+        self._text.clear()
+        return text, status
+
+    async def _step(self, line: str, began: float) -> int:
+        os.write(self._orders, line.replace("\0", "").encode() + b"\0")
+        loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+        for descriptor in (self._statuses, self._output):
+            loop.add_reader(descriptor, changed.set)
+        status = b""
+        interrupted = 0
+        try:
+            while not status.endswith(b"\0"):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), WATCH_S)
+                changed.clear()
+                with contextlib.suppress(BlockingIOError):
+                    data = os.read(self._statuses, 64)
+                    if not data:
+                        break
+                    status += data
+                self._collect()
+                if not status:
+                    interrupted = self._watch(time.monotonic() - began, interrupted)
+        finally:
+            for descriptor in (self._statuses, self._output):
+                loop.remove_reader(descriptor)
+        self._collect()
+        if not status:
+            code = await self._gone()
+            self._end()
+            return code
+        return 130 if interrupted and status == b"0\0" else int(status[:-1].split(b"\0")[-1] or 0)
+
+    async def _gone(self) -> int:
+        popen = self._popen
+        for _ in range(100):
+            if popen is None or popen.returncode is not None:
+                break
+            await asyncio.sleep(0.005)
+        code = popen.returncode if popen is not None and popen.returncode is not None else 137
+        return code if code >= 0 else 128 - code
+
+    def _watch(self, took: float, interrupted: int) -> int:
+        """What a person does who waits: Ctrl-C on what never ends; and what nobody may do: too many processes."""
+        assert self._popen is not None
+        below = descendants(self._popen.pid)
+        if len(below) > PROCESSES // 2:
+            for pid in [*below, self._popen.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._text += b"\nnetwerf: stopped: too many processes\n"
+            return 1
+        tired = took > PATIENCE_S and any(is_endless(argv) for argv in map(command_line, below))
+        late = took > LINE_LIMIT_S
+        if not (tired or late) or took < interrupted * 2:
+            return interrupted
+        number = signal.SIGINT if interrupted < 2 else signal.SIGKILL
+        if not interrupted:
+            self._collect()
+            self._text += b"^C"
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if interrupted > 3:
+            os.kill(self._popen.pid, signal.SIGKILL)
+        return interrupted + 1 if interrupted else max(1, int(took // 2))
+
+    def close(self) -> None:
+        """End the shell and everything it started."""
+        if self._popen is not None and self._popen.returncode is None:
+            for pid in [*descendants(self._popen.pid), self._popen.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._end()
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, in this process namespace."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    """The words of a process."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return [word.decode("utf-8", "replace") for word in file.read(4096).split(b"\0")[:-1]]
+    except OSError:
+        return []
