@@ -13,7 +13,7 @@ from grader.checks import JUDGES, Context
 from grader.verdict import Finding, Grade, Result, Verdict
 from labs.engines.base import CommandRejected, Engine
 from labs.journal import DESK, Entry, Header, Journal, JournalError
-from labs.lab import Lab, engine_named, replay
+from labs.lab import ENGINES, Lab, engine_named, replay
 from labs.messages import Message, message
 from labs.model.site import Site
 from labs.model.world import ARRIVAL_NS
@@ -68,7 +68,7 @@ def _refusal(header: Header, scenario: Scenario) -> Message | None:
         return message("the submission is for {found}, not for {wanted}", found=header.scenario, wanted=scenario.id)
     if header.scenario_digest != scenario.digest:
         return message("the submission was made with another edition of {scenario}", scenario=scenario.id)
-    if header.engine != "sim":
+    if header.engine not in ENGINES:
         return message('the submission was made on the engine "{engine}", which is not here', engine=header.engine)
     return None
 
@@ -122,7 +122,7 @@ def judge(
     effective = Journal(header, tuple(entries)).effective()
     start = site if site is not None else variant.broken
     try:
-        findings, used_ns, divergence = _trial(variant, start, effective, lines)
+        findings, used_ns, divergence = _trial(header.engine, variant, start, effective, lines)
     except CommandRejected as error:
         return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
     if divergence is not None:
@@ -137,14 +137,13 @@ def _notices(header: Header) -> tuple[Message, ...]:
 
 
 def _replayed(
-    site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
+    engine: Engine, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
 ) -> tuple[Engine, Message | None]:
-    engine = engine_named("sim")
     engine.start(site)
     for place, text in lines or ():
         engine.run(place, text)
-    divergence = replay(engine, entries)
-    if divergence is not None:
+    divergence = replay(engine, entries, strict=engine.repeats)
+    if divergence is not None and engine.repeats:
         return engine, message("the submission {what}: it was edited, or made by another version", what=str(divergence))
     if engine.now > MAX_LAB_NS:
         return engine, message("the submission takes more than 60 days of simulated time")
@@ -152,20 +151,20 @@ def _replayed(
 
 
 def _trial(
-    variant: Variant, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
+    name: str, variant: Variant, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
 ) -> tuple[dict[str, Finding], int, Message | None]:
     """Judge everything once, and what must survive a restart once more after one."""
-    engine, divergence = _replayed(site, entries, lines)
+    engine, divergence = _replayed(engine_named(name), site, entries, lines)
     used_ns = engine.now - ARRIVAL_NS
     if divergence is not None:
         return {}, used_ns, divergence
     checks = variant.scenario.checks
-    engine.wait(SETTLE_NS)
+    engine.settle(SETTLE_NS)
     findings = _judge_all(checks, Context(engine, variant))
     engine.stop()
     lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]
     if lasting:
-        engine, _ = _replayed(site, entries, lines)
+        engine, _ = _replayed(engine_named(name), site, entries, lines)
         _power_cut(engine)
         after = _judge_all(lasting, Context(engine, variant))
         engine.stop()
@@ -183,10 +182,10 @@ def _power_cut(engine: Engine) -> None:
     powered = [name for name, device in engine.observe().devices.items() if device.powered]
     for name in powered:
         engine.power(name, on=False)
-    engine.wait(OUTAGE_NS)
+    engine.settle(OUTAGE_NS)
     for name in powered:
         engine.power(name, on=True)
-    engine.wait(BOOT_NS)
+    engine.settle(BOOT_NS)
 
 
 def _judge_all(checks: Sequence[Check], context: Context) -> dict[str, Finding]:

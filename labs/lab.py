@@ -18,7 +18,7 @@ from labs.version import version
 __all__ = ["ENGINES", "Divergence", "Lab", "engine_named", "open_lab", "replay", "resume"]
 
 HANDS = "hands"
-ENGINES = ("sim",)
+ENGINES = ("sim", "kernel")
 
 
 class Divergence(Exception):
@@ -32,6 +32,10 @@ class Divergence(Exception):
 
 def engine_named(name: str) -> Engine:
     """A fresh engine. Raises CommandRejected for an unknown name."""
+    if name == "kernel":
+        from labs.engines.kernel import KernelEngine
+
+        return KernelEngine()
     if name != "sim":
         message = f'there is no engine "{name}"; engines: {", ".join(ENGINES)}'
         raise CommandRejected(message)
@@ -184,7 +188,7 @@ def open_lab(
     seed
         Which variant.
     engine
-        "sim".
+        "sim", or "kernel" where this machine can run it.
     trainee
         A pseudonym for the header of the journal.
     autosave
@@ -194,6 +198,8 @@ def open_lab(
     ------
     ScenarioError
         Where the scenario does not exist or is wrong.
+    EngineUnavailable
+        Where this machine cannot run the engine.
     """
     known = scenario if isinstance(scenario, Scenario) else find_scenario(scenario)
     variant = draw(known, str(seed))

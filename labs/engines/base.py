@@ -17,10 +17,12 @@ __all__ = [
     "CommandRejected",
     "Disposition",
     "Engine",
+    "EngineUnavailable",
     "Hop",
     "Observation",
     "Output",
     "Probe",
+    "SandboxMissing",
 ]
 
 HANDS = "hands"
@@ -28,6 +30,14 @@ HANDS = "hands"
 
 class CommandRejected(Exception):
     """A line that cannot be run at all: an unknown place, an over-long line. The trainee's mistake, in one line."""
+
+
+class EngineUnavailable(Exception):
+    """An engine cannot run here; one line says what is missing and what to do."""
+
+
+class SandboxMissing(EngineUnavailable):
+    """There is no sandbox, or it does not hold: nothing that somebody typed is run."""
 
 
 class Output(NamedTuple):
@@ -101,6 +111,8 @@ class Engine(Protocol):
     """Runs a site. Times are nanoseconds since it was switched on; the trainee arrives at `ARRIVAL_NS`."""
 
     name: str
+    repeats: bool
+    """True where the same lines on the same site give the same answers, byte for byte."""
 
     @property
     def now(self) -> int:
@@ -114,6 +126,9 @@ class Engine(Protocol):
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""
+
+    def settle(self, duration_ns: int) -> None:
+        """Let the site come to rest, as so much time would. An engine in real time may take less."""
 
     def observe(self) -> Site:
         """The site as it now is, read back."""

@@ -5,6 +5,6 @@ Nothing here is imported before it is asked for: Mininet, asyncio and ctypes bel
 
 from __future__ import annotations
 
-from labs.engines.kernel.engine import KernelEngine, KernelUnavailable, SandboxMissing
+from labs.engines.kernel.engine import KernelEngine
 
-__all__ = ["KernelEngine", "KernelUnavailable", "SandboxMissing"]
+__all__ = ["KernelEngine"]

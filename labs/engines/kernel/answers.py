@@ -110,7 +110,7 @@ def program_for(name: str, init: Init) -> Program:
     if name in ("ifup", "ifdown"):
         return _interfaces(name)
     if name == "service":
-        return _service  # type: ignore[return-value]
+        return _service
     if name in ("reboot", "poweroff", "shutdown", "halt"):
         return _power(init, name)
     return _not_here

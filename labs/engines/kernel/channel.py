@@ -54,12 +54,9 @@ class Channel:
         return [json.loads(line) for line in lines]
 
     def receive(self) -> Message:
-        """Wait for one message; for a side that only asks and waits. Raises ChannelClosed and TimeoutError."""
+        """Wait for one message; for a side that only asks and waits. Raises ChannelClosed."""
         while True:
-            try:
-                messages = self.arrived()
-            except TimeoutError:
-                raise
+            messages = self.arrived()
             if messages:
                 return messages[0]
 

@@ -28,18 +28,19 @@ SCRIPT = r"""#!/bin/bash
 # Answered by the init of this device.
 reply=/run/netwerf/reply.$$.$RANDOM
 mkfifo -m 600 "$reply" || exit 1
+exec {answer}<>"$reply" # before asking: what is written into a pipe that nobody holds is lost
 trap 'rm -f "$reply"' EXIT
 request="${reply##*/}"
 for word in "${0##*/}" "$@"; do request+=$'\t'"$word"; done
 request="${request//$'\n'/ }"
 printf '%s\n' "$request" >/run/netwerf/ask || exit 1
-while IFS= read -r line; do
+while IFS= read -r -u "$answer" line; do
     case $line in
         1*) printf '%s\n' "${line:1}" ;;
         2*) printf '%s\n' "${line:1}" >&2 ;;
         =*) exit "${line:1}" ;;
     esac
-done <"$reply"
+done
 exit 1
 """
 

@@ -35,6 +35,29 @@ from labs.things.world import RoomSense
 
 __all__ = ["fork_device"]
 
+# A new namespace copies the settings of the host. These are the kernel's own defaults (ip-sysctl.rst) but for two that
+# the simulator leaves out: IPv6, and redirects.
+BASE_SETTINGS = {
+    "ipv4/ip_forward": "0",
+    **{f"ipv6/conf/{name}/disable_ipv6": "1" for name in ("all", "default")},
+    **{
+        f"ipv4/conf/{name}/{leaf}": value
+        for name in ("all", "default", "lo")
+        for leaf, value in {
+            "rp_filter": "0",
+            "send_redirects": "0",
+            "proxy_arp": "0",
+            "arp_ignore": "0",
+            "arp_announce": "0",
+            "arp_notify": "0",
+            "accept_local": "0",
+            "promote_secondaries": "0",
+            "log_martians": "0",
+        }.items()
+    },
+    "ipv4/ping_group_range": "0 2147483647",
+}
+
 READY_S = 2.0  # how long a daemon may take until it listens
 MAX_READ = 16 << 20
 RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
@@ -71,9 +94,7 @@ def _become(device: Device, root: Path, channel: Channel, world: RoomSense, star
         if int(name) not in keep:
             with contextlib.suppress(OSError):
                 os.close(int(name))
-    syscalls.unshare(
-        syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
-    )
+    syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     channel.send({"ready": True})
     enter_root(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -129,6 +150,9 @@ class Init:
         del message
         from labs.shell.init import boot
 
+        for path, value in BASE_SETTINGS.items():
+            with contextlib.suppress(OSError), open(f"/proc/sys/net/{path}", "w", encoding="ascii") as file:
+                file.write(value)
         self._watch_ports()
         self.machine.set_up = self._loopback  # type: ignore[attr-defined]
         self.machine.sysctl = Settings()  # type: ignore[attr-defined]
@@ -209,7 +233,7 @@ class Init:
         self.ports |= {index: name for index, name in socket.if_nameindex() if name in names}
 
     async def do_quiet(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Is anything still on its way up here?"""
+        """Tell how many bridge ports are still on their way up."""
         del message
         return {"busy": _unready_bridges()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -11,14 +12,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from labs.engines.base import HANDS, CommandRejected, Observation, Output, Probe
+from labs.engines.base import HANDS, CommandRejected, EngineUnavailable, Observation, Output, Probe, SandboxMissing
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 
 if TYPE_CHECKING:
     from labs.model.site import Site
 
-__all__ = ["KernelEngine", "KernelUnavailable", "SandboxMissing"]
+__all__ = ["KernelEngine", "check_machine"]
 
 SECOND = 1_000_000_000
 MAX_LINE = 16_384
@@ -27,18 +28,11 @@ TOOLS = {"unshare": "util-linux", "ip": "iproute2", "nft": "nftables", "bash": "
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class KernelUnavailable(Exception):
-    """This machine cannot run the engine; one line that says what is missing and what to do."""
-
-
-class SandboxMissing(KernelUnavailable):
-    """There is no sandbox, or it does not hold: nothing that somebody typed is run."""
-
-
 class KernelEngine:
-    """Engine `kernel`: Linux namespaces, real stacks and daemons, real time. Linux with root or user namespaces only."""
+    """Engine `kernel`: Linux namespaces, real stacks, daemons and time. Needs root or user namespaces."""
 
     name = "kernel"
+    repeats = False
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +52,7 @@ class KernelEngine:
         return self._now + int((time.monotonic() - self._asked_at) * 1e9)
 
     def start(self, site: Site) -> None:
-        """Build, power and boot everything. Raises KernelUnavailable and SandboxMissing."""
+        """Build, power and boot everything. Raises EngineUnavailable and SandboxMissing."""
         check_machine()
         self._spawn()
         self._places = tuple(site.devices)
@@ -117,10 +111,8 @@ class KernelEngine:
         channel, self._channel = self._channel, None
         process, self._process = self._process, None
         if channel is not None:
-            try:
+            with contextlib.suppress(ChannelClosed):
                 channel.send({"do": "stop"})
-            except ChannelClosed:
-                pass
             channel.close()
         if process is not None:
             try:
@@ -171,7 +163,7 @@ class KernelEngine:
             said = self._said()
             self.stop()
             text = "the engine's process ended" + (f": {said}" if said else "")
-            raise KernelUnavailable(text) from None
+            raise EngineUnavailable(text) from None
         self._now, self._asked_at = answer["now"], time.monotonic()
         if "error" in answer:
             if answer["kind"] == "unavailable":
@@ -181,7 +173,7 @@ class KernelEngine:
 
     @staticmethod
     def _refuse(answer: Mapping[str, Any]) -> None:
-        kinds = {"rejected": CommandRejected, "unavailable": KernelUnavailable, "sandbox": SandboxMissing}
+        kinds = {"rejected": CommandRejected, "unavailable": EngineUnavailable, "sandbox": SandboxMissing}
         kind = kinds.get(answer["kind"], RuntimeError)
         raise kind(answer["error"] + ("\n" + answer["trace"] if "trace" in answer else ""))
 
@@ -194,19 +186,19 @@ class KernelEngine:
 
 
 def check_machine() -> None:
-    """Raise KernelUnavailable or SandboxMissing where the engine cannot run, with what to do."""
+    """Raise EngineUnavailable or SandboxMissing where the engine cannot run, with what to do."""
     if sys.platform != "linux":
         message = "the engine kernel needs Linux; use the engine sim"
-        raise KernelUnavailable(message)
+        raise EngineUnavailable(message)
     for tool, package in TOOLS.items():
         if shutil.which(tool, path=SEARCH) is None:
             message = f"the engine kernel needs {tool}: apt-get install {package}"
-            raise KernelUnavailable(message)
+            raise EngineUnavailable(message)
     import importlib.util
 
     if importlib.util.find_spec("mininet") is None:
         message = 'the engine kernel needs Mininet: pip install "netwerf[kernel]"'
-        raise KernelUnavailable(message)
+        raise EngineUnavailable(message)
     if shutil.which("bwrap", path="/usr/bin") is None:
         message = "the engine kernel has no sandbox and refuses to run: apt-get install bubblewrap"
         raise SandboxMissing(message)
@@ -214,7 +206,7 @@ def check_machine() -> None:
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["refused"])[-1].removeprefix("unshare: ")
         message = f"the engine kernel needs root or user namespaces, and this machine says: {said}"
-        raise KernelUnavailable(message)
+        raise EngineUnavailable(message)
 
 
 def unshare_command() -> list[str]:

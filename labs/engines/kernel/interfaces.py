@@ -1,7 +1,7 @@
 """`ifup` and `ifdown` on the real kernel: our reader of /etc/network/interfaces, and `ip` in batches.
 
-The lines of a paragraph are those of `labs.shell.interface_plan`, so both engines do the same. Lines that are nothing but
-`ip …` go together through one `ip -batch`; whatever needs a shell gets one.
+The lines of a paragraph are those of `labs.shell.interface_plan`, so both engines do the same. Lines that are
+nothing but `ip …` go together through one `ip -batch`; whatever needs a shell gets one.
 """
 
 from __future__ import annotations

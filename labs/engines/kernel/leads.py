@@ -1,8 +1,8 @@
 """The patch panel of the engine: which jack hangs on which, and whether a port has carrier.
 
-Each port of a device is a veth whose outer end, the jack, stays in the engine's own network namespace. A lead is a pair of
-rules in one nftables table of family netdev there: what comes in at one jack goes out of the other. So a lead can be moved
-without touching the ports, and a jack that is down takes the carrier from its port, as a dark lead does.
+Each port of a device is a veth whose outer end, the jack, stays in the engine's own network namespace. A lead is a
+pair of rules in one nftables table of family netdev there: what comes in at one jack goes out of the other. So a lead
+can be moved without touching the ports, and a jack that is down takes the carrier from its port, as a dark lead does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A device as its own init sees it: real files, real children, and the service manager of the simulator above them.
 
-`labs.net.linux.units` keeps the units and `labs.shell` renders them for both engines; only what a unit does differs. So a
-program here is the same kind of generator, which waits for a child of the operating system.
+`labs.net.linux.units` keeps the units and `labs.shell` renders them for both engines; only what a unit does differs. So
+a program here is the same kind of generator, which waits for a child of the operating system.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ class Child:
         self.pid = popen.pid
         self.status: int | None = None
         self.exited = Signal()
+        self.finished = asyncio.Event()
         self._take = take
 
     def drain(self) -> None:
@@ -209,6 +210,12 @@ class Machine:
         )
         return self.adopt(popen, take)
 
+    async def capture(self, *argv: str) -> str:
+        """What a tool prints."""
+        parts: list[str] = []
+        await self.start_child(argv, parts.append).finished.wait()
+        return "".join(parts)
+
     def adopt(self, popen: subprocess.Popen[bytes], take: Callable[[str], None]) -> Child:
         """Watch over a process of the system."""
         child = Child(popen, take)
@@ -257,6 +264,7 @@ class Machine:
         if pipe is not None and not pipe.closed:
             self.loop.remove_reader(pipe.fileno())
             pipe.close()
+        child.finished.set()
         child.exited.fire()
 
     def finish(self, child: Child, number: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import subprocess
+from collections.abc import Iterator
 from typing import Any
 
-from labs.engines.kernel.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.machine import Machine
 from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network, parse_address
 from labs.model.state import DeviceState, InterfaceState, Listener, Route
 
@@ -18,18 +17,15 @@ KINDS = {"loopback": "loopback", "bridge": "bridge", "vlan": "vlan"}
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.icmp_echo_ignore_all", "net.ipv4.conf.all.rp_filter")
 
 
-async def _json(*argv: str) -> Any:
-    process = await asyncio.to_thread(
-        subprocess.run, argv, stdin=subprocess.DEVNULL, capture_output=True, env=ENVIRONMENT, check=False
-    )
-    return json.loads(process.stdout or b"[]")
+async def _json(machine: Machine, *argv: str) -> Any:
+    return json.loads(await machine.capture(*argv) or "[]")
 
 
 async def device_state(machine: Machine) -> DeviceState:
     """Everything that decides what the device does with a packet, and the services it runs."""
-    links = await _json("ip", "-j", "-d", "addr")
-    routes = await _json("ip", "-j", "route", "show", "table", "main")
-    ruleset = await _json("nft", "-j", "list", "ruleset")
+    links = await _json(machine, "ip", "-j", "-d", "addr")
+    routes = await _json(machine, "ip", "-j", "route", "show", "table", "main")
+    ruleset = await _json(machine, "nft", "-j", "list", "ruleset")
     interfaces = tuple(_interface(link) for link in links)
     dynamic = frozenset(
         parse_address(found["local"])
@@ -108,22 +104,26 @@ def _listeners(machine: Machine) -> tuple[Listener, ...]:
                     owners.setdefault(int(target[8:-1]), program)
         except OSError:
             continue
-    found = []
-    for protocol, state in (("tcp", "0A"), ("udp", "07")):
-        with open(f"/proc/net/{protocol}", encoding="ascii") as table:
-            for line in table.readlines()[1:]:
-                words = line.split()
-                if words[3] == state:
-                    address, port = words[1].split(":")
-                    raw = int.from_bytes(bytes.fromhex(address), "little")
-                    found.append(Listener(protocol, IPv4(raw), int(port, 16), owners.get(int(words[9]), "")))
-        try:
-            with open(f"/proc/net/{protocol}6", encoding="ascii") as table:
-                for line in table.readlines()[1:]:
-                    words = line.split()
-                    if words[3] == state and set(words[1].split(":")[0]) == {"0"}:
-                        port = int(words[1].split(":")[1], 16)
-                        found.append(Listener(protocol, IPv4(0), port, owners.get(int(words[9]), "")))
-        except OSError:
+    return tuple(
+        dict.fromkeys(
+            Listener(protocol, address, port, owners.get(inode, ""))
+            for protocol, state in (("tcp", "0A"), ("udp", "07"))
+            for suffix in ("", "6")
+            for address, port, inode in _accepting(protocol + suffix, state)
+        )
+    )
+
+
+def _accepting(table: str, state: str) -> Iterator[tuple[IPv4, int, int]]:
+    """Address, port and socket of each line of /proc/net/TABLE in a state; of IPv6 those that take all."""
+    try:
+        with open(f"/proc/net/{table}", encoding="ascii") as file:
+            lines = file.readlines()[1:]
+    except OSError:
+        return
+    for line in lines:
+        words = line.split()
+        address, _, port = words[1].partition(":")
+        if words[3] != state or (len(address) > 8 and set(address) != {"0"}):
             continue
-    return tuple(dict.fromkeys(found))
+        yield IPv4(int.from_bytes(bytes.fromhex(address[:8]), "little")), int(port, 16), int(words[9])

@@ -1,7 +1,7 @@
-"""The engine's own process: process 1 of the lab's namespaces. It builds the site and serves the product over a socket.
+"""The engine's own process: process 1 of the lab's namespaces, which builds and serves the site.
 
-Started as `python -m labs.engines.kernel.process FD` by `engine.py`. Whatever ends this process ends the lab: the kernel
-removes every process, namespace, interface and mount of it.
+Started as `python -m labs.engines.kernel.process FD` by `engine.py`. Whatever ends this process ends the lab: the
+kernel removes every process, namespace, interface and mount of it.
 """
 
 from __future__ import annotations
@@ -71,16 +71,20 @@ class Lab:
         self._numbers = 0
         self._answers: dict[int, Mapping[str, Any]] = {}
         self._later: list[Callable[[], None]] = []
+        self._leaving: set[str] = set()
+        self._orders: list[Mapping[str, Any]] = []
 
     # Messages
 
     def serve(self) -> None:
         """Until the product is gone."""
         while True:
-            for message in self._wait(None):
-                self._reply(message)
             while self._later:
                 self._later.pop(0)()
+            if self._orders:
+                self._reply(self._orders.pop(0))
+            else:
+                self._wait(None)
 
     def _reply(self, message: Mapping[str, Any]) -> None:
         answer: dict[str, Any]
@@ -98,15 +102,15 @@ class Lab:
         except ChannelClosed:
             os._exit(0)
 
-    def _wait(self, timeout_s: float | None) -> list[Mapping[str, Any]]:
-        """Wait for something to come in; what came from the product is returned, the rest is dealt with."""
+    def _wait(self, timeout_s: float | None) -> None:
+        """Wait for something to come in; what the product asks is kept for later, the rest is dealt with."""
         channels = {running.channel.fileno(): name for name, running in self.devices.items()}
-        ready, _, _ = select.select([self.control, *channels], [], [], timeout_s)
-        orders: list[Mapping[str, Any]] = []
+        watched: list[Channel | int] = [self.control, *channels]
+        ready, _, _ = select.select(watched, [], [], timeout_s)
         for one in ready:
-            if one is self.control:
+            if isinstance(one, Channel):
                 try:
-                    orders += self.control.arrived()
+                    self._orders += self.control.arrived()
                 except ChannelClosed:
                     os._exit(0)
                 continue
@@ -118,12 +122,11 @@ class Lab:
                 messages = running.channel.arrived()
             except ChannelClosed:
                 if self.devices.get(name) is running:
-                    print(f"the init of {name} ended", file=sys.stderr, flush=True)
+                    sys.stderr.write(f"the init of {name} ended\n")
                     os._exit(1)  # somebody outside killed it: a lab with a hole in it is no lab
                 continue
             for message in messages:
                 self._from_device(name, message)
-        return orders
 
     def _from_device(self, name: str, message: Mapping[str, Any]) -> None:
         event = message.get("event")
@@ -131,6 +134,7 @@ class Lab:
             for port, up in message["ports"].items():
                 self.panel.set_port(Endpoint(name, port), up=up)
         elif event == "power":
+            self._leaving.add(name)
             self._later.append(lambda: self._power_down(name, restart=message["restart"]))
         elif event == "lost":
             self._later.append(lambda: self._replace_port(Endpoint(name, message["port"])))
@@ -139,9 +143,11 @@ class Lab:
 
     def ask(self, names: Iterable[str], timeout_s: float = ANSWER_S, **message: Any) -> dict[str, Mapping[str, Any]]:
         """The same question to several devices; their answers. Raises Refused."""
-        return self.ask_each({name: message for name in names}, timeout_s)
+        return self.ask_each(dict.fromkeys(names, message), timeout_s)
 
-    def ask_each(self, messages: Mapping[str, Mapping[str, Any]], timeout_s: float = ANSWER_S) -> dict[str, Mapping[str, Any]]:
+    def ask_each(
+        self, messages: Mapping[str, Mapping[str, Any]], timeout_s: float = ANSWER_S
+    ) -> dict[str, Mapping[str, Any]]:
         """A question to each; their answers. Raises Refused."""
         numbers = {}
         for name, message in messages.items():
@@ -154,8 +160,7 @@ class Lab:
             if left <= 0:
                 late = [name for name, number in numbers.items() if number not in self._answers]
                 raise Refused(f"no answer from {', '.join(late)}", "bug")
-            for order in self._wait(left):
-                raise Refused(f"{order.get('do')} while something else is done", "bug")
+            self._wait(left)
             for name in list(numbers):
                 if name not in self.devices:
                     del numbers[name]
@@ -176,8 +181,7 @@ class Lab:
         """Let real time pass."""
         until = time.monotonic() + duration_ns / 1e9
         while (left := until - time.monotonic()) > 0:
-            if self._wait(left):
-                raise Refused("interrupted", "bug")
+            self._wait(left)
 
     # What the product asks for
 
@@ -256,7 +260,17 @@ class Lab:
         answer = self.ask([place], do="run", line=line).get(place)
         if answer is None:
             return {"text": f"Connection to {place} closed by remote host.\n", "status": 255}
+        if self._going_down(place):
+            answer = {"text": f"{answer['text']}Connection to {place} closed by remote host.\n", "status": 255}
         return {"text": answer["text"], "status": answer["status"]}
+
+    def _going_down(self, name: str) -> bool:
+        """A device that was told to restart says so right after it answered."""
+        if name not in self._leaving:
+            return False
+        while self._later:
+            self._later.pop(0)()
+        return True
 
     def do_wait(self, message: Mapping[str, Any]) -> None:
         """Let real time pass."""
@@ -365,6 +379,7 @@ class Lab:
             self.ask([end.device], do="ports")
 
     def _power_down(self, device: str, *, restart: bool) -> None:
+        self._leaving.discard(device)
         self.power(device, on=False)
         if restart:
             self.power(device, on=True)
@@ -407,9 +422,11 @@ def _prepare_namespaces() -> None:
     with contextlib.suppress(OSError):
         for name in ("iptables", "arptables", "ip6tables"):
             Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}").write_text("0", encoding="ascii")
+    with contextlib.suppress(OSError):  # a jack must not speak by itself
+        Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1", encoding="ascii")
 
 
-# What the inits import when they first need it. A device has no file of the host, so it has to be here before they fork.
+# What the inits import when they first need it: a device has no file of the host, so it is here before they fork.
 PRELOADED = ("answers", "listeners", "observe", "probes", "services", "things")
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
@@ -430,7 +447,6 @@ def main() -> None:
     """Serve until the product goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    os.setsid() if os.getsid(0) != os.getpid() else None
     control = Channel(socket.socket(fileno=int(sys.argv[1])))
     _prepare_namespaces()
     Lab(control).serve()

@@ -105,7 +105,7 @@ def _skeleton() -> dict[str, bytes]:
 
 
 def _accounts(path: Path) -> bytes:
-    """root and the users of daemons; nobody of the host who is a person."""
+    """Root and the users of daemons; nobody of the host who is a person."""
     kept = ["root:x:0:0:root:/root:/bin/bash"] if path.name == "passwd" else ["root:x:0:"]
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         name, _, rest = line.partition(":")
@@ -215,6 +215,7 @@ def _guard_proc() -> None:
     remount = syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY | safe
     syscalls.mount("none", "/proc/sys", "", remount)
     syscalls.mount("/mnt", "/proc/sys/net", "", syscalls.MS_BIND)
+    syscalls.unmount("/mnt")
     for name in ("sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"):
         path = f"/proc/{name}"
         if os.path.exists(path):

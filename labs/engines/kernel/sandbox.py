@@ -1,8 +1,8 @@
 """What a trainee types runs inside bubblewrap: fewer rights than the device's own init, and limits on everything.
 
-The device's root holds nothing of the host but its programs. The sandbox takes away what is left: capabilities beyond the
-device's network, new namespaces, mounts and calls into the kernel that nobody needs at a shell. `proof` is run in it
-before anybody types: it tries what must fail.
+The device's root holds nothing of the host but its programs. The sandbox takes away what is left: capabilities beyond
+the device's network, new namespaces, mounts and calls into the kernel that nobody needs at a shell. `proof` is run in
+it before anybody types: it tries what must fail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The services of a device on the real kernel: the daemons of Debian in the foreground, from the files they have there."""
+"""The services of a device on the real kernel: Debian's daemons in the foreground, from the files of the device."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ DNSMASQ = (
     " --pid-file=/run/dnsmasq/dnsmasq.pid --dhcp-leasefile=/var/lib/misc/dnsmasq.leases"
 )
 
-# Names, words and commands are those of the simulator's units (a test compares them); only the programs are the real ones.
+MOSQUITTO = "/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf"
+
+# Names, words and commands are those of the simulator's units (a test compares them); the programs are real.
 CATALOGUE: dict[str, Unit] = {
     unit.name: unit
     for unit in (
@@ -103,9 +105,8 @@ CATALOGUE: dict[str, Unit] = {
              "/usr/sbin/sshd -D",
              config="/etc/ssh/sshd_config"),
         Unit("mosquitto", "Mosquitto MQTT Broker",
-             _daemon("/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf", hangup=True, prepare=_prepare_broker),
-             "/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf", config="/etc/mosquitto/mosquitto.conf",
-             hangup_reloads=True),
+             _daemon(*MOSQUITTO.split(), hangup=True, prepare=_prepare_broker), MOSQUITTO,
+             config="/etc/mosquitto/mosquitto.conf", hangup_reloads=True),
         Unit("sensor", "Sensor that publishes over MQTT", _forked("sensor"), "/usr/sbin/sensord",
              config="/etc/sensor.toml"),
         Unit("display", "Screen that shows messages", _forked("display"), "/usr/sbin/displayd",

@@ -48,7 +48,7 @@ class Session:
             os.dup2(orders_read, 198)
             os.dup2(statuses_write, 199)
             os.lseek(self._seccomp, 0, os.SEEK_SET)
-            os.set_inheritable(self._seccomp, True)
+            os.set_inheritable(self._seccomp, True)  # noqa: FBT003
             limit()
 
         argv = sandboxed(["/bin/bash", "--noprofile", "--norc", "-i", "-c", LOOP, "-bash"], self._seccomp)

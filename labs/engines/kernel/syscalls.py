@@ -29,6 +29,7 @@ __all__ = [
     "pivot_root",
     "set_host_name",
     "setns",
+    "unmount",
     "unshare",
 ]
 
@@ -84,6 +85,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     """Mount, bind or change a mount. Raises OSError."""
     arguments = [text.encode() or None for text in (source, target, kind)]
     _checked(_libc.mount(*arguments, ctypes.c_ulong(flags), data.encode() or None), f"mount {target}")
+
+
+def unmount(target: str) -> None:
+    """Take a mount away, at the latest when nobody uses it any more. Raises OSError."""
+    _checked(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
 
 
 def pivot_root(path: str) -> None:

@@ -80,7 +80,7 @@ def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> 
     mininet = load_mininet()
     node_module, link_module, net_module = mininet.node, mininet.link, mininet.net
 
-    class Device(node_module.Node):  # type: ignore[misc, name-defined]
+    class Device(node_module.Node):  # type: ignore[name-defined]
         """A device: its init was forked before; Mininet's shell is never started."""
 
         def startShell(self, mnopts: object = None) -> None:  # noqa: N802 - Mininet's name
@@ -100,7 +100,7 @@ def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> 
         def setup(cls) -> None:
             """Needs no mnexec."""
 
-    class Port(link_module.Intf):  # type: ignore[misc, name-defined]
+    class Port(link_module.Intf):  # type: ignore[name-defined]
         """An interface that nobody asks ifconfig about."""
 
         def config(self, **parameters: object) -> dict[str, object]:
@@ -110,14 +110,14 @@ def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> 
         def delete(self) -> None:
             """Goes with its namespace."""
 
-    class Lead(link_module.Link):  # type: ignore[misc, name-defined]
+    class Lead(link_module.Link):  # type: ignore[name-defined]
         """A lead between two ports that exist."""
 
         @classmethod
         def makeIntfPair(cls, *arguments: object, **parameters: object) -> None:  # noqa: N802
             """The ports are there whether a lead is or not."""
 
-    class Topology(mininet.topo.Topo):  # type: ignore[misc, name-defined]
+    class Topology(mininet.topo.Topo):  # type: ignore[name-defined]
         """The devices and leads of the site."""
 
         def build(self) -> None:
@@ -128,7 +128,7 @@ def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> 
                 if link.a.device != link.b.device:
                     self.addLink(link.a.device, link.b.device, intfName1=link.a.port, intfName2=link.b.port)
 
-    class Network(net_module.Mininet):  # type: ignore[misc, name-defined]
+    class Network(net_module.Mininet):  # type: ignore[name-defined]
         """Builds devices and leads; starts no controller."""
 
         def addSwitch(self, name: str, cls: type | None = None, **parameters: object) -> Any:  # noqa: N802

@@ -52,6 +52,7 @@ class SimEngine:
     """Engine `sim`: pure Python, virtual time, any operating system. Without `express` every hop takes the layers."""
 
     name = "sim"
+    repeats = True
 
     def __init__(self, *, express: bool = True) -> None:
         self._clock = SimClock()
@@ -181,6 +182,10 @@ class SimEngine:
         if self._clock.advance(self.now + duration_ns, budget=50_000_000) is Stopped.BUDGET:
             message = "too much happened on the network while waiting; is there a switching loop?"
             raise CommandRejected(message)
+
+    def settle(self, duration_ns: int) -> None:
+        """Let the site come to rest: here time costs nothing."""
+        self.wait(duration_ns)
 
     def observe(self) -> Site:
         """The site as it now is."""
