@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.model.addresses import Address, InterfaceAddress, IPv4, Mac, Network
+from labs.model.addresses import Address, InterfaceAddress, Mac, Network
 
 __all__ = ["DeviceState", "InterfaceState", "Listener", "Route"]
 
@@ -15,7 +15,8 @@ __all__ = ["DeviceState", "InterfaceState", "Listener", "Route"]
 class Route:
     """One entry of the main routing table. `prefix` 0.0.0.0/0 is the default route; `kind` is ip-route's type.
 
-    `onlink` means that the gateway is taken to be a neighbour, whatever the addresses say.
+    `onlink` means that the gateway is taken to be a neighbour, whatever the addresses say. Of IPv6 alone are
+    `preference` (RFC 4191), `expires_ns` (simulated time; None is for ever) and the `hop_limit` a router told.
     """
 
     prefix: Network
@@ -27,6 +28,9 @@ class Route:
     scope: str = "global"
     kind: str = "unicast"
     onlink: bool = False
+    preference: str = ""
+    expires_ns: int | None = None
+    hop_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,10 @@ class InterfaceState:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A socket that accepts: `ss -ltun`. `address` 0.0.0.0 means every address of the device."""
+    """A socket that accepts: `ss -ltun`. `address` 0.0.0.0 or :: means every address of the device."""
 
     protocol: str
-    address: IPv4
+    address: Address
     port: int
     program: str
 

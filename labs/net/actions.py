@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from labs.model.addresses import IPv4
+    from labs.model.addresses import Address
     from labs.net.ethernet import Frame
     from labs.net.ipv4 import Ipv4Packet
+    from labs.net.ipv6 import Ipv6Packet
 
 __all__ = [
     "Accepted",
@@ -96,31 +97,31 @@ class Dropped(NamedTuple):
     reason: DropReason
     interface: str
     frame: Frame | None
-    packet: Ipv4Packet | None
+    packet: Ipv4Packet | Ipv6Packet | None
     by: str = ""
 
 
 class Forwarded(NamedTuple):
     """A router passed a packet on. `by` is the route that decided, as `ip route` prints it."""
 
-    packet: Ipv4Packet
+    packet: Ipv4Packet | Ipv6Packet
     incoming: str
     outgoing: str
-    next_hop: IPv4
+    next_hop: Address
     by: str
 
 
 class Delivered(NamedTuple):
     """A packet reached an address of this device."""
 
-    packet: Ipv4Packet
+    packet: Ipv4Packet | Ipv6Packet
     interface: str
 
 
 class Accepted(NamedTuple):
     """A packet left a program of this device for the network."""
 
-    packet: Ipv4Packet
+    packet: Ipv4Packet | Ipv6Packet
     interface: str
     by: str
 
@@ -128,7 +129,7 @@ class Accepted(NamedTuple):
 class PolicyVerdict(NamedTuple):
     """A base chain decided about a packet: `verdict` accept, drop or reject; `by` the rule or policy in nft's words."""
 
-    packet: Ipv4Packet
+    packet: Ipv4Packet | Ipv6Packet
     hook: str
     verdict: str
     by: str

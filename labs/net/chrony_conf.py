@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import Address, IPv4, Network
 
 __all__ = ["ChronyConf", "ChronyError", "Rule", "SourceLine", "parse_chrony"]
 
@@ -86,7 +86,7 @@ class ChronyConf:
         """True where the NTP port is open: some client is allowed."""
         return any(rule.allow for rule in self.rules)
 
-    def allows(self, address: IPv4) -> bool:
+    def allows(self, address: Address) -> bool:
         """True where a client may ask: the longest matching rule decides, the last of equal ones."""
         matching = [rule for rule in self.rules if address in rule.network]
         longest = max((rule.network.length for rule in matching), default=-1)

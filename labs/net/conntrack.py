@@ -7,12 +7,14 @@ known by the tuple of its first packet; NAT changes the tuple in which the answe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from labs.model.addresses import IPv4
-from labs.net import icmp, tcp
+from labs.model.addresses import Address
+from labs.net import icmp, icmpv6, tcp
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import PROTO_ICMP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -34,11 +36,18 @@ TIMEOUT_NS = {  # net.netfilter.nf_conntrack_*_timeout
 }
 
 
+ICMP_PROTOCOLS = (PROTO_ICMP, PROTO_ICMPV6)
+ECHO_ANSWERS = {
+    PROTO_ICMP: {icmp.ECHO_REQUEST: icmp.ECHO_REPLY, icmp.ECHO_REPLY: icmp.ECHO_REQUEST},
+    PROTO_ICMPV6: {icmpv6.ECHO_REQUEST6: icmpv6.ECHO_REPLY6, icmpv6.ECHO_REPLY6: icmpv6.ECHO_REQUEST6},
+}
+
+
 class Flow(NamedTuple):
     """One direction of a connection. For ICMP `sport` is the identifier and `dport` type and code."""
 
-    saddr: IPv4
-    daddr: IPv4
+    saddr: Address
+    daddr: Address
     proto: int
     sport: int
     dport: int
@@ -46,31 +55,36 @@ class Flow(NamedTuple):
     @property
     def reversed(self) -> Flow:
         """The tuple in which the answer comes when nothing is translated."""
-        if self.proto == PROTO_ICMP:
+        if self.proto in ICMP_PROTOCOLS:
             kind, code = self.dport >> 8, self.dport & 255
-            answer = {icmp.ECHO_REQUEST: icmp.ECHO_REPLY, icmp.ECHO_REPLY: icmp.ECHO_REQUEST}.get(kind, kind)
+            answer = ECHO_ANSWERS[self.proto].get(kind, kind)
             return Flow(self.daddr, self.saddr, self.proto, self.sport, answer << 8 | code)
         return Flow(self.daddr, self.saddr, self.proto, self.dport, self.sport)
 
 
-def flow_of(packet: Ipv4Packet) -> Flow | None:
+P = TypeVar("P", Ipv4Packet, Ipv6Packet)
+
+
+def flow_of(packet: Ipv4Packet | Ipv6Packet) -> Flow | None:
     """The tuple of a packet, or None for an ICMP error, which belongs to the connection of the packet inside."""
     payload = packet.payload
     if isinstance(payload, (TcpSegment, UdpDatagram)):
         return Flow(packet.src, packet.dst, packet.protocol, payload.sport, payload.dport)
     if isinstance(payload, IcmpMessage) and payload.type not in icmp.ERROR_TYPES:
         return Flow(packet.src, packet.dst, PROTO_ICMP, payload.identifier, payload.type << 8 | payload.code)
+    if isinstance(payload, Icmpv6Message) and not payload.is_error:
+        return Flow(packet.src, packet.dst, PROTO_ICMPV6, payload.identifier, payload.type << 8 | payload.code)
     return None
 
 
-def rewrite(packet: Ipv4Packet, flow: Flow) -> Ipv4Packet:
+def rewrite(packet: P, flow: Flow) -> P:
     """The packet with addresses and ports of another tuple."""
     payload = packet.payload
     if isinstance(payload, (TcpSegment, UdpDatagram)):
         payload = payload._replace(sport=flow.sport, dport=flow.dport)
-    elif isinstance(payload, IcmpMessage):
+    elif isinstance(payload, IcmpMessage | Icmpv6Message):
         payload = payload._replace(identifier=flow.sport)
-    return packet._replace(src=flow.saddr, dst=flow.daddr, payload=payload)
+    return packet._replace(src=flow.saddr, dst=flow.daddr, payload=payload)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
@@ -111,7 +125,7 @@ class Connection:
     def source_translated(self) -> bool:
         """Answers go to another address, port or identifier than the one that asked (IPS_SRC_NAT)."""
         asker, answered = self.original, self.reply
-        if asker.proto == PROTO_ICMP:
+        if asker.proto in ICMP_PROTOCOLS:
             return answered.daddr != asker.saddr or answered.sport != asker.sport
         return answered.daddr != asker.saddr or answered.dport != asker.sport
 
@@ -119,7 +133,7 @@ class Connection:
     def destination_translated(self) -> bool:
         """Answers come from another address or port than the one that was asked (IPS_DST_NAT)."""
         asker, answered = self.original, self.reply
-        return answered.saddr != asker.daddr or (asker.proto != PROTO_ICMP and answered.sport != asker.dport)
+        return answered.saddr != asker.daddr or (asker.proto not in ICMP_PROTOCOLS and answered.sport != asker.dport)
 
 
 class Tracked(NamedTuple):
@@ -197,13 +211,16 @@ class Conntrack:
             return None
         return found
 
-    def track(self, packet: Ipv4Packet, now: int) -> Tracked:
+    def track(self, packet: Ipv4Packet | Ipv6Packet, now: int) -> Tracked:
         """Look up or begin the connection of a packet."""
         payload = packet.payload
+        if isinstance(payload, Icmpv6Message):
+            if payload.discovery is not None:
+                return UNTRACKED  # nf_conntrack_icmpv6_error
+            if payload.original is not None:
+                return self._related(payload.original, now)
         if isinstance(payload, IcmpMessage) and payload.original is not None:
-            inner = flow_of(payload.original)
-            found = self.find(inner.reversed, now) if inner is not None else None
-            return INVALID if found is None else Tracked(found[0], "related", found[1])
+            return self._related(payload.original, now)
         flow = flow_of(packet)
         if flow is None:
             return INVALID
@@ -222,15 +239,23 @@ class Conntrack:
         self._update(connection, packet, direction, now)
         return Tracked(connection, "established" if connection.replied else "new", direction)
 
+    def _related(self, original: Ipv4Packet | Ipv6Packet, now: int) -> Tracked:
+        """An error belongs to the connection of the packet inside."""
+        inner = flow_of(original)
+        found = self.find(inner.reversed, now) if inner is not None else None
+        return INVALID if found is None else Tracked(found[0], "related", found[1])
+
     @staticmethod
     def _may_begin(payload: object) -> bool:
         """Linux picks up TCP in the middle (nf_conntrack_tcp_loose), but never from RST; ICMP begins with a request."""
         if isinstance(payload, TcpSegment):
             return not payload.flags & tcp.RST and payload.flags & (tcp.SYN | tcp.ACK) != tcp.SYN | tcp.ACK
+        if isinstance(payload, Icmpv6Message):
+            return payload.type == icmpv6.ECHO_REQUEST6
         return not isinstance(payload, IcmpMessage) or payload.type == icmp.ECHO_REQUEST
 
     @staticmethod
-    def _update(connection: Connection, packet: Ipv4Packet, direction: str, now: int) -> None:
+    def _update(connection: Connection, packet: Ipv4Packet | Ipv6Packet, direction: str, now: int) -> None:
         side = 0 if direction == "original" else 1
         connection.packets[side] += 1
         connection.octets[side] += packet.length
@@ -257,19 +282,19 @@ class Conntrack:
         self._by_flow[connection.reply] = (connection, "reply")
         return True
 
-    def translate(self, packet: Ipv4Packet, tracked: Tracked, *, source: bool) -> Ipv4Packet:
+    def translate(self, packet: P, tracked: Tracked, *, source: bool) -> P:
         """Apply the source or the destination half of what the connection's tuples say to a packet."""
         connection = tracked.connection
         if connection is None or connection.reply == connection.original.reversed:
             return packet
         target = (connection.reply if tracked.direction == "original" else connection.original).reversed
         payload = packet.payload
-        if isinstance(payload, IcmpMessage) and payload.original is not None:
+        if isinstance(payload, IcmpMessage | Icmpv6Message) and payload.original is not None:
             return self._translate_error(packet, payload, tracked, source=source)
         flow = flow_of(packet)
         if flow is None:
             return packet
-        if flow.proto == PROTO_ICMP:  # the identifier plays the part of the port that the client chose
+        if flow.proto in ICMP_PROTOCOLS:  # the identifier plays the part of the port that the client chose
             flow = flow._replace(sport=target.sport)
             return rewrite(packet, flow._replace(saddr=target.saddr) if source else flow._replace(daddr=target.daddr))
         if source:
@@ -277,7 +302,7 @@ class Conntrack:
         return rewrite(packet, flow._replace(daddr=target.daddr, dport=target.dport))
 
     @staticmethod
-    def _translate_error(packet: Ipv4Packet, message: IcmpMessage, tracked: Tracked, *, source: bool) -> Ipv4Packet:
+    def _translate_error(packet: P, message: IcmpMessage | Icmpv6Message, tracked: Tracked, *, source: bool) -> P:
         """An ICMP error carries a packet of the other direction: that one is turned back by the opposite half.
 
         See nf_nat_icmp_reply_translation, and RFC 5508 §4.
@@ -292,19 +317,19 @@ class Conntrack:
         known = connection.original if reply else connection.reply
         if source:
             inner = flow._replace(daddr=known.daddr, dport=known.dport)
-            packet = packet._replace(src=known.daddr)
+            packet = packet._replace(src=known.daddr)  # type: ignore[arg-type]
         else:
             inner = flow._replace(saddr=known.saddr, sport=known.sport)
-            packet = packet._replace(dst=known.saddr)
-        if flow.proto == PROTO_ICMP:
+            packet = packet._replace(dst=known.saddr)  # type: ignore[arg-type]
+        if flow.proto in ICMP_PROTOCOLS:
             inner = inner._replace(sport=known.sport, dport=flow.dport)
-        return packet._replace(payload=message._replace(original=rewrite(message.original, inner)))
+        return packet._replace(payload=message._replace(original=rewrite(message.original, inner)))  # type: ignore[arg-type,type-var]
 
     def free(self, reply: Flow, low: int, high: int) -> Flow:
         """The wished reply tuple, or the next one that nobody uses: another port, for ICMP another identifier."""
         if reply not in self._by_flow:
             return reply
-        icmp_identifier = reply.proto == PROTO_ICMP
+        icmp_identifier = reply.proto in ICMP_PROTOCOLS
         wished = reply.sport if icmp_identifier else reply.dport
         start = wished - low if low <= wished <= high else 0
         span = high - low + 1

@@ -119,8 +119,10 @@ def same_name(a: str, b: str) -> bool:
     return a.rstrip(".").lower() == b.rstrip(".").lower()
 
 
-def reverse_name(address: IPv4) -> str:
-    """The name under which a PTR record of an address is found (RFC 1035 §3.5)."""
+def reverse_name(address: IPv4 | IPv6) -> str:
+    """The name whose PTR record names an address (RFC 1035 §3.5, RFC 3596 §2.5)."""
+    if isinstance(address, IPv6):
+        return ".".join(reversed(f"{int(address):032x}")) + ".ip6.arpa"
     return ".".join(reversed(str(address).split("."))) + ".in-addr.arpa"
 
 

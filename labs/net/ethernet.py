@@ -9,6 +9,7 @@ from labs.model.addresses import Mac
 if TYPE_CHECKING:
     from labs.net.arp import ArpPacket
     from labs.net.ipv4 import Ipv4Packet
+    from labs.net.ipv6 import Ipv6Packet
     from labs.net.stp import Bpdu
 
 __all__ = ["BROADCAST", "ETHERTYPE_ARP", "ETHERTYPE_IPV4", "ETHERTYPE_IPV6", "HEADER_BYTES", "MIN_FRAME_BYTES", "Frame"]
@@ -27,7 +28,7 @@ class Frame(NamedTuple):
     dst: Mac
     src: Mac
     ethertype: int
-    payload: ArpPacket | Ipv4Packet | Bpdu
+    payload: ArpPacket | Ipv4Packet | Ipv6Packet | Bpdu
     vlan: int | None = None
     hops: int = 0
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from labs.net.bridge import Bridge, BridgePort
     from labs.net.ethernet import Frame
+    from labs.net.inet6_address import Inet6Address
 
 __all__ = ["Counters", "Interface"]
 
@@ -58,6 +59,8 @@ class Interface(Watched):
     labels: dict[InterfaceAddress, dict[str, str]] = field(default_factory=dict)
     """Per address what `ip addr` shows besides it: label, brd, peer, scope, metric, noprefixroute, and for an address
     that runs out dynamic, valid_until_ns and preferred_until_ns (simulated time)."""
+    inet6: list[Inet6Address] = field(default_factory=list)
+    """IPv6 addresses, the newest of the widest scope first, as the kernel keeps them."""
     activated: bool = False
     """True once it has been up: from then on it has a queue (`ip link` says noop before)."""
     rx: Counters = field(default_factory=Counters)
@@ -123,5 +126,5 @@ class Interface(Watched):
             carrier=self.has_carrier,
             mtu=self.mtu,
             master=self.master.name if self.master else None,
-            addresses=tuple(self.addresses),
+            addresses=(*self.addresses, *(InterfaceAddress(known.address, known.length) for known in self.inet6)),
         )

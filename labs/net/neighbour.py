@@ -15,9 +15,10 @@ from labs.model.addresses import Mac
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labs.model.addresses import IPv4
+    from labs.model.addresses import Address
     from labs.net.interface import Interface
     from labs.net.ipv4 import Ipv4Packet
+    from labs.net.ipv6 import Ipv6Packet
 
 __all__ = ["Neighbour", "NeighbourState", "NeighbourTable"]
 
@@ -61,16 +62,18 @@ VALID = frozenset(
 class Neighbour:
     """One entry. `waiting` are packets that wait for the answer."""
 
-    address: IPv4
+    address: Address
     interface: Interface
     state: NeighbourState
     mac: Mac | None = None
-    confirmed_ns: int = 0
+    confirmed_ns: int = -2 * BASE_REACHABLE_NS  # never (neigh_create)
     updated_ns: int = -LOCKTIME_NS
     used_ns: int = 0
     probes: int = 0
     serial: int = 0
-    waiting: list[Ipv4Packet] = field(default_factory=list)
+    waiting: list[Ipv4Packet | Ipv6Packet] = field(default_factory=list)
+    router: bool = False
+    """IPv6: it said that it is a router (NTF_ROUTER)."""
 
     def refresh(self, now: int) -> None:
         """REACHABLE turns STALE when it was not confirmed for long enough."""
@@ -88,13 +91,13 @@ class NeighbourTable:
 
     def __init__(self, removed: Callable[[], None] = lambda: None) -> None:
         self._removed = removed
-        self._entries: dict[tuple[str, IPv4], Neighbour] = {}
+        self._entries: dict[tuple[str, Address], Neighbour] = {}
 
-    def get(self, interface: Interface, address: IPv4) -> Neighbour | None:
+    def get(self, interface: Interface, address: Address) -> Neighbour | None:
         """The entry, if any."""
         return self._entries.get((interface.name, address))
 
-    def create(self, interface: Interface, address: IPv4, state: NeighbourState) -> Neighbour | None:
+    def create(self, interface: Interface, address: Address, state: NeighbourState) -> Neighbour | None:
         """A new entry, or None where the table is full."""
         if len(self._entries) >= MAX_ENTRIES:
             return None

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from labs.model.addresses import IPv4
-from labs.net.conntrack import UNTRACKED, Connection, Conntrack, Flow, Tracked
-from labs.net.ipv4 import PROTO_ICMP, Ipv4Packet
+from labs.model.addresses import Address, IPv4, IPv6
+from labs.net.conntrack import ICMP_PROTOCOLS, UNTRACKED, Connection, Conntrack, Flow, Tracked
+from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.nftables import (
     Chain,
     Context,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from labs.net.ethernet import Frame
     from labs.net.interface import Interface
 
-__all__ = ["Filtered", "Netfilter"]
+__all__ = ["Filtered", "Netfilter", "P"]
 
 # include/uapi/linux/netfilter_ipv4.h: what sits in a hook besides the chains, and where
 CONNTRACK_PRIORITY = -200  # NF_IP_PRI_CONNTRACK, in the hooks where a packet enters the path
@@ -52,10 +53,13 @@ class Core(Enum):
     NAT = "nat"
 
 
-class Filtered(NamedTuple):
+P = TypeVar("P", Ipv4Packet, Ipv6Packet)
+
+
+class Filtered(NamedTuple, Generic[P]):
     """What a hook made of a packet: the packet (perhaps translated), or None with the rule that decided."""
 
-    packet: Ipv4Packet | None
+    packet: P | None
     tracked: Tracked
     by: str = ""
     reject: Reject | None = None
@@ -67,7 +71,7 @@ class Netfilter:
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self._changed = changed
         self._ruleset = Ruleset()
-        self._paths: dict[str, tuple[Chain | Core, ...]] = {}
+        self._paths: dict[tuple[str, str], tuple[Chain | Core, ...]] = {}
         self.active = False
         self.state = EvaluationState()
         self.conntrack = Conntrack()
@@ -87,35 +91,36 @@ class Netfilter:
         self.state.keep(ruleset)
         self._changed()
 
-    def _path(self, hook: str) -> tuple[Chain | Core, ...]:
-        """Everything that sits in a hook, by priority."""
-        path = self._paths.get(hook)
+    def _path(self, hook: str, family: str) -> tuple[Chain | Core, ...]:
+        """Everything that sits in a hook of a family, by priority."""
+        path = self._paths.get((hook, family))
         if path is None:
-            chains = base_chains(self._ruleset, "ip", hook)
+            chains = base_chains(self._ruleset, family, hook)
             places: list[tuple[int, Chain | Core]] = [(c.prio or 0, c) for c in chains if c.type != "nat"]
             if hook in ENTERING:
                 places.append((CONNTRACK_PRIORITY, Core.CONNTRACK))
             if hook != "forward" and any(c.type == "nat" for table in self._ruleset.tables for c in table.chains):
                 places.append((DESTINATION_PRIORITY if hook in ENTERING else SOURCE_PRIORITY, Core.NAT))
             places.sort(key=lambda place: place[0])
-            path = self._paths[hook] = tuple(part for _, part in places)
+            path = self._paths[hook, family] = tuple(part for _, part in places)
         return path
 
     def hook(
         self,
         name: str,
-        packet: Ipv4Packet,
+        packet: P,
         *,
         now: int,
         incoming: Interface | None = None,
         outgoing: Interface | None = None,
         frame: Frame | None = None,
         tracked: Tracked | None = None,
-        address: IPv4 | None = None,
-    ) -> Filtered:
+        address: Address | None = None,
+    ) -> Filtered[P]:
         """Run one hook. `address` is the one that masquerade or redirect would use."""
+        family = "ip" if type(packet) is Ipv4Packet else "ip6"
         context = Context(
-            family="ip",
+            family=family,
             hook=name,
             iifname=incoming.name if incoming else None,
             oifname=outgoing.name if outgoing else None,
@@ -124,7 +129,7 @@ class Netfilter:
             ct=tracked,  # type: ignore[arg-type]
             now_ns=now,
         )
-        for part in self._path(name):
+        for part in self._path(name, family):
             if part is Core.CONNTRACK:
                 if tracked is None:
                     tracked = UNTRACKED if context.notrack else self.conntrack.track(packet, now)
@@ -143,17 +148,16 @@ class Netfilter:
         self.log.extend(outcome.log)
         return outcome
 
-    def _leave_hook(self, name: str, context: Context, tracked: Tracked) -> Filtered:
+    def _leave_hook(self, name: str, context: Context, tracked: Tracked) -> Filtered[P]:
         """On the way out, or in to a program, the connection of a first packet that survived is entered for good."""
-        packet = context.packet
-        assert isinstance(packet, Ipv4Packet)
+        packet: P = context.packet  # type: ignore[assignment]
         connection = tracked.connection
         first = connection is not None and name in LEAVING and tracked.direction == "original"
         if first and connection is not None and not self.conntrack.confirm(connection):
             return Filtered(None, tracked, "conntrack: the connection table is full, or two connections clash")
         return Filtered(packet, tracked)
 
-    def _nat(self, context: Context, tracked: Tracked, own: IPv4 | None) -> None:
+    def _nat(self, context: Context, tracked: Tracked, own: Address | None) -> None:
         """Each half of a translation is decided at the first packet of a connection, and made at every packet."""
         connection = tracked.connection
         assert connection is not None
@@ -165,12 +169,12 @@ class Netfilter:
                 connection.source_done = True
             else:
                 connection.destination_done = True
-        assert isinstance(context.packet, Ipv4Packet)
-        context.packet = self.conntrack.translate(context.packet, tracked, source=source)
+        assert isinstance(context.packet, Ipv4Packet | Ipv6Packet)
+        context.packet = self.conntrack.translate(context.packet, tracked, source=source)  # type: ignore[type-var]
 
-    def _decide(self, context: Context, connection: Connection, own: IPv4 | None) -> None:
+    def _decide(self, context: Context, connection: Connection, own: Address | None) -> None:
         """The first nat chain that says something decides; without one a clash of two sources is still avoided."""
-        for chain in base_chains(self._ruleset, "ip", context.hook):
+        for chain in base_chains(self._ruleset, context.family, context.hook):
             if chain.type != "nat":
                 continue
             outcome = self._run(chain, context)
@@ -180,22 +184,23 @@ class Netfilter:
         if context.hook in LEAVING:
             connection.reply = self.conntrack.free(connection.reply, *port_range(connection.original))
 
-    def _bind(self, connection: Connection, nat: Nat, own: IPv4 | None) -> None:
+    def _bind(self, connection: Connection, nat: Nat, own: Address | None) -> None:
         """Change the tuple in which the answers are expected."""
         reply = connection.reply
-        address = IPv4(nat.addr_min) if nat.addr_min is not None else own
+        kind = IPv6 if isinstance(reply.saddr, IPv6) else IPv4
+        address = kind(nat.addr_min) if nat.addr_min is not None else own
         ports = (nat.port_min, nat.port_max or nat.port_min) if nat.port_min is not None else None
         if nat.kind in ("snat", "masquerade"):
             if address is not None:
                 reply = reply._replace(daddr=address)
             low, high = ports or port_range(connection.original)
-            if ports and reply.proto != PROTO_ICMP and not low <= reply.dport <= high:
+            if ports and reply.proto not in ICMP_PROTOCOLS and not low <= reply.dport <= high:
                 reply = reply._replace(dport=low)
             reply = self.conntrack.free(reply, low, high)
         else:
             if address is not None:
                 reply = reply._replace(saddr=address)
-            if ports and reply.proto != PROTO_ICMP:
+            if ports and reply.proto not in ICMP_PROTOCOLS:
                 reply = reply._replace(sport=ports[0])
         connection.reply = reply
 
@@ -216,7 +221,7 @@ class Netfilter:
 
 def port_range(flow: Flow) -> tuple[int, int]:
     """Where a free port or identifier is looked for (nf_nat_l4proto_unique_tuple)."""
-    if flow.proto == PROTO_ICMP:
+    if flow.proto in ICMP_PROTOCOLS:
         return 0, 65535
     if flow.sport < 512:
         return 1, 511

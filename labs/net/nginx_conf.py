@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import Address, IPv4, IPv6, Network, parse_address
 
 __all__ = ["Directive", "Location", "NginxConf", "NginxError", "Server", "Socket", "parse_nginx"]
 
@@ -95,10 +95,16 @@ class Directive(NamedTuple):
 class Socket(NamedTuple):
     """One `listen`."""
 
-    address: IPv4
+    address: Address
     port: int
     ssl: bool = False
     default: bool = False
+
+    @property
+    def place(self) -> str:
+        """As nginx writes it: 0.0.0.0:80, [::]:80."""
+        wide = isinstance(self.address, IPv6)
+        return f"[{self.address}]:{self.port}" if wide else f"{self.address}:{self.port}"
 
 
 @dataclass(slots=True)
@@ -315,13 +321,13 @@ def _http(conf: NginxConf, block: tuple[Directive, ...]) -> None:
 
 def _conflicts(conf: NginxConf) -> None:
     """Two servers with the same name on the same socket: the first one answers."""
-    seen: set[tuple[IPv4, int, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for server in conf.servers:
         for socket in server.sockets:
             for name in server.names:
-                key = (socket.address, socket.port, name)
+                key = (socket.place, name)
                 if key in seen:
-                    text = f'[warn] conflicting server name "{name}" on {socket.address}:{socket.port}, ignored'
+                    text = f'[warn] conflicting server name "{name}" on {socket.place}, ignored'
                     conf.notices.append(text)
                 seen.add(key)
 
@@ -341,10 +347,8 @@ def _server(conf: NginxConf, server: Server, base: Location, block: tuple[Direct
     for directive in block:
         if directive.name == "listen":
             socket = _listen(directive)
-            if socket is None:
-                continue
-            if any((s.address, s.port) == (socket.address, socket.port) for s in server.sockets):
-                raise NginxError(f"a duplicate listen {socket.address}:{socket.port}{directive.where}")
+            if any(s.place == socket.place for s in server.sockets):
+                raise NginxError(f"a duplicate listen {socket.place}{directive.where}")
             server.sockets.append(socket)
         elif directive.name == "server_name":
             names += directive.words
@@ -429,19 +433,19 @@ def _network(word: str, where: str) -> Network:
         raise NginxError(f'invalid parameter "{word}"{where}') from None
 
 
-def _listen(directive: Directive) -> Socket | None:
+def _listen(directive: Directive) -> Socket:
     word, *flags = directive.words
     where = directive.where
     host, colon, port = word.rpartition(":")
     if not colon:
         host, port = ("", word) if word.isdecimal() else (word, "80")
+    if word.endswith("]"):
+        host, port = word, "80"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise NginxError(f'invalid port in "{word}" of the "listen" directive{where}')
     try:
-        address = IPv4.parse(host) if host not in ("", "*") else ANY
+        address: Address = parse_address(host.strip("[]")) if host not in ("", "*") else ANY
     except ValueError:
-        if host.startswith("["):  # IPv6: read, and nobody can connect to it
-            return None
         raise NginxError(f'host not found in "{word}" of the "listen" directive{where}') from None
     for flag in flags:
         if flag not in LISTEN_FLAGS and "=" not in flag:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv6
 from labs.net.ipv4 import ANY
 from labs.net.process import Process, Signal, Wait
 from labs.net.tcp import TcpConnection, TcpState
@@ -18,6 +18,7 @@ from labs.net.tcp import TcpConnection, TcpState
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
     from labs.net.icmp import IcmpMessage
+    from labs.net.icmpv6 import Icmpv6Message
     from labs.net.interface import Interface
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "SocketError",
     "TcpListener",
     "UdpSocket",
+    "clash",
     "connect",
+    "hears",
     "listen",
 ]
 
@@ -43,9 +46,9 @@ class SocketError(Exception):
 class Datagram(NamedTuple):
     """One received UDP datagram."""
 
-    source: IPv4
+    source: Address
     sport: int
-    destination: IPv4
+    destination: Address
     data: bytes
     interface: str
     ttl: int
@@ -54,11 +57,11 @@ class Datagram(NamedTuple):
 class IcmpError(NamedTuple):
     """An ICMP error about something this socket sent (IP_RECVERR). `source` is who reported it."""
 
-    source: IPv4
+    source: Address
     type: int
     code: int
     ttl: int
-    destination: IPv4
+    destination: Address
     dport: int = 0
     mtu: int = 0
 
@@ -68,7 +71,7 @@ class UdpSocket:
     """A bound UDP socket. `interface` restricts it to one interface (SO_BINDTODEVICE), `broadcast` is SO_BROADCAST."""
 
     port: int
-    address: IPv4 = ANY
+    address: Address = ANY
     interface: str | None = None
     program: str = ""
     broadcast: bool = False
@@ -76,6 +79,8 @@ class UdpSocket:
     queue: deque[Datagram] = field(default_factory=deque)
     errors: deque[IcmpError] = field(default_factory=deque)
     signal: Signal = field(default_factory=Signal)
+    v6only: bool = False
+    """IPV6_V6ONLY: a socket on :: does not hear IPv4."""
 
     def deliver(self, datagram: Datagram) -> None:
         """Take one datagram; a full queue drops it."""
@@ -85,13 +90,14 @@ class UdpSocket:
 
 
 class EchoReply(NamedTuple):
-    """One answer to an echo request."""
+    """One answer to an echo request. `interface` is where it came in."""
 
-    source: IPv4
+    source: Address
     sequence: int
     length: int
     ttl: int
     at_ns: int
+    interface: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +108,7 @@ class EchoSocket:
     tag: int = 0
     broadcast: bool = False
     replies: deque[EchoReply] = field(default_factory=deque)
-    errors: deque[tuple[IcmpError, IcmpMessage]] = field(default_factory=deque)
+    errors: deque[tuple[IcmpError, IcmpMessage | Icmpv6Message]] = field(default_factory=deque)
     signal: Signal = field(default_factory=Signal)
 
 
@@ -131,20 +137,43 @@ class PacketSocket:
 class TcpListener:
     """A listening TCP socket and the connections nobody accepted yet."""
 
-    address: IPv4
+    address: Address
     port: int
     program: str = ""
     backlog: deque[TcpConnection] = field(default_factory=deque)
     signal: Signal = field(default_factory=Signal)
+    v6only: bool = False
+    """IPV6_V6ONLY: a socket on :: does not hear IPv4."""
+
+
+def hears(bound: Address, destination: Address, *, v6only: bool) -> bool:
+    """True where a socket bound to an address takes what is sent to `destination`; :: takes IPv4 too."""
+    if isinstance(bound, IPv6) == isinstance(destination, IPv6):
+        return bound in (0, destination)
+    return isinstance(bound, IPv6) and bound == 0 and not v6only
+
+
+def clash(bound: Address, v6only: bool, wished: Address, wished_v6only: bool) -> bool:  # noqa: FBT001 - two sockets
+    """True where two sockets cannot share a port."""
+    if isinstance(bound, IPv6) == isinstance(wished, IPv6):
+        return 0 in (bound, wished) or bound == wished
+    wide, only = (bound, v6only) if isinstance(bound, IPv6) else (wished, wished_v6only)
+    return wide == 0 and not only
 
 
 def connect(
-    process: Process, address: IPv4, port: int, *, timeout_ns: int | None = None, tag: int = 0
+    process: Process,
+    address: Address,
+    port: int,
+    *,
+    timeout_ns: int | None = None,
+    tag: int = 0,
+    interface: Interface | None = None,
 ) -> Generator[Wait, None, TcpConnection]:
     """Open a TCP connection. Raises SocketError; without a timeout the kernel gives up after about 127 s."""
     node = process.node
     deadline = None if timeout_ns is None else node.now + timeout_ns
-    connection = node.transport.tcp_connect(address, port, program=process.name, tag=tag)
+    connection = node.transport.tcp_connect(address, port, program=process.name, tag=tag, interface=interface)
     process.cleanup.append(lambda: connection.release(node.now))
     while connection.state is TcpState.SYN_SENT:
         if deadline is not None and node.now >= deadline:
@@ -156,8 +185,8 @@ def connect(
     return connection
 
 
-def listen(process: Process, port: int, address: IPv4 = ANY) -> TcpListener:
+def listen(process: Process, port: int, address: Address = ANY, *, v6only: bool = False) -> TcpListener:
     """Listen for TCP connections until the program ends. Raises SocketError (Address already in use …)."""
-    listener = process.node.transport.tcp_listen(port, address, program=process.name)
+    listener = process.node.transport.tcp_listen(port, address, program=process.name, v6only=v6only)
     process.cleanup.append(lambda: process.node.transport.tcp_unlisten(listener))
     return listener

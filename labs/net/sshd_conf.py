@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv4, IPv6, parse_address
 
 __all__ = ["SshdConf", "SshdError", "parse_sshd"]
 
@@ -48,7 +48,7 @@ class SshdConf:
     """What the file says. The first value of a keyword counts, except those that add up."""
 
     ports: list[int] = field(default_factory=list)
-    addresses: list[tuple[IPv4, int | None]] = field(default_factory=list)
+    addresses: list[tuple[Address, int | None]] = field(default_factory=list)
     root_login: str = "prohibit-password"
     passwords: bool = True
     empty_passwords: bool = False
@@ -57,13 +57,13 @@ class SshdConf:
     max_tries: int = 6
     notices: list[str] = field(default_factory=list)
 
-    def sockets(self) -> list[tuple[IPv4, int]]:
+    def sockets(self, *, ipv6: bool = False) -> list[tuple[Address, int]]:
         """Where to listen."""
         ports = self.ports or [22]
-        places = self.addresses or [(IPv4(0), None)]
+        places = self.addresses or [(IPv4(0), None), *([(IPv6(0), None)] if ipv6 else [])]
         return [(address, port) for address, own in places for port in ([own] if own else ports)]
 
-    def refuses(self, user: str, client: IPv4) -> str | None:
+    def refuses(self, user: str, client: Address) -> str | None:
         """Why a user may not log in, in the words of the journal, or None."""
 
         def fits(pattern: str) -> bool:
@@ -115,9 +115,9 @@ def _take(conf: SshdConf, name: str, rest: list[str], where: str, seen: set[str]
     if name == "port":
         conf.ports.append(_port(rest[0], where))
     elif name == "listenaddress":
-        host, colon, port = rest[0].rpartition(":")
+        host, colon, port = _host_port(rest[0])
         try:
-            conf.addresses.append((IPv4.parse(host if colon else rest[0]), _port(port, where) if colon else None))
+            conf.addresses.append((parse_address(host), _port(port, where) if colon else None))
         except ValueError as error:
             if isinstance(error, SshdError):
                 raise
@@ -136,6 +136,16 @@ def _take(conf: SshdConf, name: str, rest: list[str], where: str, seen: set[str]
                 conf.passwords = on
             else:
                 conf.empty_passwords = on
+
+
+def _host_port(text: str) -> tuple[str, str, str]:
+    """Address and port as ListenAddress writes them: 10.0.0.1:22, [2001:db8::1]:22, or without a port."""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port[:1], port[1:]
+    if text.count(":") > 1:
+        return text, "", ""
+    return text.partition(":")
 
 
 def _port(text: str, where: str) -> int:

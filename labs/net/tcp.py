@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address
 from labs.net.process import Signal
 
-__all__ = ["ACK", "FIN", "PSH", "RST", "SYN", "TcpConnection", "TcpSegment", "TcpState"]
+if TYPE_CHECKING:
+    from labs.net.interface import Interface
+
+__all__ = ["ACK", "FIN", "MSS6", "PSH", "RST", "SYN", "TcpConnection", "TcpSegment", "TcpState"]
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32  # RFC 9293 §3.1
 
@@ -41,6 +44,7 @@ class TcpSegment(NamedTuple):
 
 
 MSS = 1448  # 1500 - 20 (IPv4) - 32 (TCP with timestamps)
+MSS6 = 1428  # 1500 - 40 (IPv6) - 32
 WINDOW = 10 * MSS  # RFC 6928 initial window; we never grow it
 SECOND = 1_000_000_000
 INITIAL_RTO_NS = SECOND  # RFC 6298 §2.1
@@ -115,8 +119,8 @@ class TcpConnection:
 
     def __init__(
         self,
-        local: tuple[IPv4, int],
-        remote: tuple[IPv4, int],
+        local: tuple[Address, int],
+        remote: tuple[Address, int],
         *,
         sequence: int,
         emit: Callable[[TcpConnection, TcpSegment], None],
@@ -132,6 +136,10 @@ class TcpConnection:
         self.peer_done = False
         self.tag = 0
         self.program = ""
+        self.mss = MSS
+        """Bytes of data in a segment."""
+        self.interface: Interface | None = None
+        """Where a peer with a link-local address is."""
         self.opened: Callable[[], None] | None = None
         """Called once when a passive open is complete."""
         self._emit = emit
@@ -343,8 +351,8 @@ class TcpConnection:
 
     def _push(self) -> None:
         while self._unsent and (self._send_next - self._send_unacked & 0xFFFFFFFF) < WINDOW:
-            data = bytes(self._unsent[:MSS])
-            del self._unsent[:MSS]
+            data = bytes(self._unsent[: self.mss])
+            del self._unsent[: self.mss]
             self._queue(ACK if self._unsent else ACK | PSH, data)
         if self._fin_queued and not self._unsent and self.state in AFTER_CLOSE:
             self.state = AFTER_CLOSE[self.state]

@@ -12,14 +12,17 @@ import struct
 
 from labs.model.addresses import IPv4, Mac
 from labs.net.arp import ArpPacket
-from labs.net.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, MIN_FRAME_BYTES, Frame
+from labs.net.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, MIN_FRAME_BYTES, Frame
 from labs.net.icmp import DEST_UNREACHABLE, FRAGMENTATION_NEEDED, IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.stp import MAX_AGE_S, Bpdu, Role
 from labs.net.tcp import RST, SYN, TcpSegment
 from labs.net.udp import UdpDatagram
+from labs.net.wire6 import decode_packet6, encode_packet6, pseudo6
 
-__all__ = ["WireError", "checksum", "decode", "encode"]
+__all__ = ["WireError", "checksum", "decode", "encode", "encode_payload"]
 
 ETHERTYPE_VLAN = 0x8100  # IEEE 802.1Q clause 9.6
 DONT_FRAGMENT = 0x4000
@@ -64,7 +67,7 @@ def encode(frame: Frame) -> bytes:
     if isinstance(payload, Bpdu):
         body = _encode_bpdu(payload)
     else:
-        body = _encode_arp(payload) if isinstance(payload, ArpPacket) else _encode_packet(payload)
+        body = _encode_arp(payload) if isinstance(payload, ArpPacket) else _encode_any(payload)
     return (head + struct.pack("!H", frame.ethertype) + body).ljust(MIN_FRAME_BYTES, b"\0")
 
 
@@ -84,8 +87,15 @@ def _encode_arp(packet: ArpPacket) -> bytes:
     return ARP_HEAD + struct.pack("!H", packet.operation) + ends
 
 
+def _encode_any(packet: Ipv4Packet | Ipv6Packet) -> bytes:
+    if isinstance(packet, Ipv4Packet):
+        return _encode_packet(packet)
+    body = b"" if isinstance(packet.payload, Icmpv6Message) else encode_payload(packet)
+    return encode_packet6(packet, body, checksum)
+
+
 def _encode_packet(packet: Ipv4Packet) -> bytes:
-    body = _encode_payload(packet)
+    body = encode_payload(packet)
     flags = DONT_FRAGMENT if packet.dont_fragment else 0
     fixed = (0x45, packet.tos, 20 + len(body), packet.identification, flags, packet.ttl, packet.protocol)
     ends = _ip(packet.src) + _ip(packet.dst)
@@ -93,8 +103,10 @@ def _encode_packet(packet: Ipv4Packet) -> bytes:
     return struct.pack("!BBHHHBBH", *fixed, total) + ends + body
 
 
-def _encode_payload(packet: Ipv4Packet) -> bytes:
+def encode_payload(packet: Ipv4Packet | Ipv6Packet) -> bytes:
+    """What an IP packet carries; of IPv6 only UDP and TCP."""
     payload = packet.payload
+    assert not isinstance(payload, Icmpv6Message)
     if isinstance(payload, IcmpMessage):
         return _encode_icmp(payload)
     if isinstance(payload, UdpDatagram):
@@ -105,7 +117,9 @@ def _encode_payload(packet: Ipv4Packet) -> bytes:
     return _encode_segment(packet, payload)
 
 
-def _pseudo(packet: Ipv4Packet, length: int) -> bytes:
+def _pseudo(packet: Ipv4Packet | Ipv6Packet, length: int) -> bytes:
+    if isinstance(packet, Ipv6Packet):
+        return pseudo6(packet, length)
     return _ip(packet.src) + _ip(packet.dst) + struct.pack("!BBH", 0, packet.protocol, length)
 
 
@@ -120,7 +134,7 @@ def _encode_icmp(message: IcmpMessage) -> bytes:
     return struct.pack("!BBH", message.type, message.code, total) + rest
 
 
-def _encode_segment(packet: Ipv4Packet, segment: TcpSegment) -> bytes:
+def _encode_segment(packet: Ipv4Packet | Ipv6Packet, segment: TcpSegment) -> bytes:
     data = b"" if segment.flags & RST else segment.data
     room = segment.length - 20 - len(data)
     options = (b"" if segment.flags & RST else SYN_OPTIONS if segment.flags & SYN else OPTIONS)[:room].ljust(
@@ -157,6 +171,8 @@ def _decode(data: bytes) -> Frame:
         return Frame(dst, src, ethertype, _decode_arp(data[start:]), vlan)
     if ethertype == ETHERTYPE_IPV4:
         return Frame(dst, src, ethertype, _decode_packet(data[start:]), vlan)
+    if ethertype == ETHERTYPE_IPV6:
+        return Frame(dst, src, ethertype, decode_packet6(data[start:], _decode_payload), vlan)
     message = f"EtherType 0x{ethertype:04x}"
     raise WireError(message)
 

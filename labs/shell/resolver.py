@@ -1,7 +1,7 @@
 """Names to addresses the way the C library does it: /etc/hosts first, then the name servers of /etc/resolv.conf.
 
-Before changing this file read resolv.conf(5), hosts(5) and RFC 1123 §6.1.3. Only A records are asked for:
-devices have no IPv6 connectivity.
+Before changing this file read resolv.conf(5), hosts(5), RFC 1123 §6.1.3 and RFC 6724 §6. AAAA records are asked for
+after A records, and only by a device that has an IPv6 address (AI_ADDRCONFIG).
 """
 
 from __future__ import annotations
@@ -10,22 +10,40 @@ from collections.abc import Generator
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv4, IPv6, parse_address
 from labs.net import dns
 from labs.net.dns import DnsMessage, Question, RecordType, ResponseCode
 from labs.net.icmp import HARD_ERRORS
+from labs.net.icmpv6 import DEST_UNREACHABLE6
+from labs.net.inet6_address import ordered
+from labs.net.ipv6 import LOOPBACK6
 from labs.net.process import Process, Wait
 
 if TYPE_CHECKING:
     from labs.net.filesystem import FileSystem
+    from labs.net.sockets import IcmpError
 
-__all__ = ["ResolveError", "Resolver", "hosts_entries", "query", "resolve", "resolver_settings", "reverse"]
+__all__ = [
+    "Place",
+    "ResolveError",
+    "Resolver",
+    "all_hosts_entries",
+    "hosts_entries",
+    "is_hard",
+    "literal_place",
+    "lookup",
+    "query",
+    "resolve",
+    "resolver_settings",
+    "reverse",
+]
 
 TIMEOUT_NS = 5_000_000_000  # RES_TIMEOUT, resolv.h
 ATTEMPTS = 2  # RES_DFLRETRY
 MAX_SERVERS = 3  # MAXNS
 MAX_SEARCH = 6
 LOOPBACK = IPv4(0x7F000001)
+WRONG_FAMILY = "Address family for hostname not supported"  # EAI_ADDRFAMILY
 UNKNOWN = "Name or service not known"  # EAI_NONAME, netdb.h
 TEMPORARY = "Temporary failure in name resolution"  # EAI_AGAIN
 NO_ADDRESS = "No address associated with hostname"  # EAI_NODATA
@@ -38,7 +56,7 @@ class ResolveError(Exception):
 class Resolver(NamedTuple):
     """The settings of /etc/resolv.conf."""
 
-    servers: tuple[IPv4, ...]
+    servers: tuple[Address, ...]
     search: tuple[str, ...] = ()
     timeout_ns: int = TIMEOUT_NS
     attempts: int = ATTEMPTS
@@ -47,7 +65,7 @@ class Resolver(NamedTuple):
 
 def resolver_settings(files: FileSystem, path: str = "/etc/resolv.conf") -> Resolver:
     """Read /etc/resolv.conf or its like; without a usable server the C library asks this machine."""
-    servers: list[IPv4] = []
+    servers: list[Address] = []
     search: tuple[str, ...] = ()
     timeout_ns, attempts, ndots = TIMEOUT_NS, ATTEMPTS, 1
     for line in files.get(path).splitlines():
@@ -56,7 +74,7 @@ def resolver_settings(files: FileSystem, path: str = "/etc/resolv.conf") -> Reso
         key, *values = line.split() or [""]
         if key == "nameserver" and values and len(servers) < MAX_SERVERS:
             try:
-                servers.append(IPv4.parse(values[0]))
+                servers.append(parse_address(values[0]))
             except ValueError:
                 continue
         elif key in ("search", "domain"):
@@ -73,16 +91,21 @@ def resolver_settings(files: FileSystem, path: str = "/etc/resolv.conf") -> Reso
     return Resolver(tuple(servers) or (LOOPBACK,), search, timeout_ns, attempts, ndots)
 
 
-def hosts_entries(text: str) -> list[tuple[IPv4, tuple[str, ...]]]:
-    """The lines of a hosts file: an address and its names. Lines that say nothing about IPv4 are skipped."""
+def all_hosts_entries(text: str) -> list[tuple[Address, tuple[str, ...]]]:
+    """The lines of a hosts file: an address and its names."""
     entries = []
     for line in text.splitlines():
         words = line.partition("#")[0].split()
         try:
-            entries.append((IPv4.parse(words[0]), tuple(words[1:])))
+            entries.append((parse_address(words[0]), tuple(words[1:])))
         except (IndexError, ValueError):
             continue
     return entries
+
+
+def hosts_entries(text: str) -> list[tuple[IPv4, tuple[str, ...]]]:
+    """The lines of a hosts file that are about IPv4."""
+    return [(address, names) for address, names in all_hosts_entries(text) if isinstance(address, IPv4)]
 
 
 def _from_hosts(process: Process, name: str) -> IPv4 | None:
@@ -114,15 +137,21 @@ def resolve(process: Process, name: str, *, tag: int = 0) -> Generator[Wait, Non
     literal = _literal(name) or (_from_hosts(process, name) if name else None)
     if literal is not None or name == "0.0.0.0":  # noqa: S104 - a name typed by a person
         return literal or IPv4(0)
+    found = yield from _ask(process, name, RecordType.A, tag)
+    return IPv4(found[0])
+
+
+def _ask(process: Process, name: str, kind: int, tag: int) -> Generator[Wait, None, list[Address]]:
+    """What the name servers say of a name. Raises ResolveError."""
     if not dns.legal_name(name) or any(character in name for character in " :/\\"):
         raise ResolveError(UNKNOWN)
     settings = resolver_settings(process.node.files)
     worst = _Answer.NO_NAME
     for candidate in _names_to_try(name, settings):
-        result, answer = yield from _lookup(process, settings, candidate, RecordType.A, tag)
+        result, answer = yield from _lookup(process, settings, candidate, kind, tag)
         if result is _Answer.FOUND and answer is not None:
-            found = _follow(answer, candidate)
-            if found is not None:
+            found = _follow(answer, candidate, kind)
+            if found:
                 return found
             result = _Answer.NO_DATA
         if result is _Answer.UNREACHABLE:
@@ -130,6 +159,64 @@ def resolve(process: Process, name: str, *, tag: int = 0) -> Generator[Wait, Non
         if result is _Answer.FAILED or (result is _Answer.NO_DATA and worst is _Answer.NO_NAME):
             worst = result
     raise ResolveError({_Answer.NO_NAME: UNKNOWN, _Answer.NO_DATA: NO_ADDRESS}.get(worst, TEMPORARY))
+
+
+class Place(NamedTuple):
+    """An address that a name leads to; `zone` is what stands behind the % of a link-local one."""
+
+    address: Address
+    zone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address}%{self.zone}" if self.zone else str(self.address)
+
+
+def literal_place(text: str) -> Place | None:
+    """An address that was written as one, or None."""
+    head, _, zone = text.partition("%")
+    try:
+        return Place(parse_address(head), zone)
+    except ValueError:
+        return None
+
+
+def speaks_ipv6(process: Process) -> bool:
+    """True where the device has an IPv6 address besides ::1."""
+    interfaces = process.node.interfaces.values()
+    return process.node.ipv6.on and any(i.kind != "loopback" and i.inet6 for i in interfaces)
+
+
+def lookup(process: Process, name: str, *, family: str = "", tag: int = 0) -> Generator[Wait, None, list[Place]]:
+    """The addresses of a name, the best first; `family` is ip, ip6 or empty for both. Raises ResolveError."""
+    place = literal_place(name)
+    if place is not None:
+        if family == ("ip" if isinstance(place.address, IPv6) else "ip6"):
+            raise ResolveError(WRONG_FAMILY)
+        if place.zone and place.zone not in process.node.interfaces:
+            raise ResolveError(UNKNOWN)
+        return [place]
+    if family == "ip" or (not family and not speaks_ipv6(process)):
+        address = yield from resolve(process, name, tag=tag)
+        return [Place(address)]
+    found: list[Address] = [
+        address
+        for address, names in all_hosts_entries(process.node.files.get("/etc/hosts"))
+        if any(dns.same_name(name, other) for other in names)
+    ]
+    trouble: ResolveError | None = None
+    if not found and (dns.same_name(name, "localhost") or name.lower().endswith(".localhost")):
+        found = [LOOPBACK, LOOPBACK6]
+    if not found:
+        for kind in (RecordType.AAAA,) if family else (RecordType.A, RecordType.AAAA):
+            try:
+                found += yield from _ask(process, name, kind, tag)
+            except ResolveError as error:
+                trouble = trouble or error
+    if family:
+        found = [address for address in found if isinstance(address, IPv6)]
+    if not found:
+        raise trouble or ResolveError(WRONG_FAMILY)
+    return [Place(address) for address in ordered((a, process.node.preferred_source(a)) for a in found)]
 
 
 def _names_to_try(name: str, settings: Resolver) -> list[str]:
@@ -140,20 +227,18 @@ def _names_to_try(name: str, settings: Resolver) -> list[str]:
     return [name, *inside] if name.count(".") >= settings.ndots else [*inside, name]
 
 
-def _follow(answer: DnsMessage, name: str) -> IPv4 | None:
-    """The address at the end of a chain of CNAME records."""
+def _follow(answer: DnsMessage, name: str, kind: int) -> list[Address]:
+    """The addresses at the end of a chain of CNAME records."""
     for _ in range(16):
-        for record in answer.answers:
-            if not dns.same_name(record.name, name):
-                continue
-            if isinstance(record.data, IPv4):
-                return record.data
-            if record.type == RecordType.CNAME and isinstance(record.data, str):
-                name = record.data
-                break
-        else:
-            return None
-    return None
+        here = [record for record in answer.answers if dns.same_name(record.name, name)]
+        found = [r.data for r in here if r.type == kind and isinstance(r.data, IPv4 | IPv6)]
+        if found:
+            return list(found)
+        alias = next((r.data for r in here if r.type == RecordType.CNAME and isinstance(r.data, str)), None)
+        if alias is None:
+            return []
+        name = alias
+    return []
 
 
 def _lookup(
@@ -188,7 +273,7 @@ def query_identifier(process: Process) -> int:
 
 def query(
     process: Process,
-    server: IPv4,
+    server: Address,
     message: DnsMessage,
     *,
     timeout_ns: int = TIMEOUT_NS,
@@ -221,9 +306,9 @@ def query(
                 if answer.response and answer.identifier == message.identifier:
                     return answer
             while socket.errors:
-                error_code = socket.errors.popleft().code
-                if soft_errors or error_code in HARD_ERRORS:
-                    return _error_words(error_code)
+                problem = socket.errors.popleft()
+                if soft_errors or is_hard(problem):
+                    return _error_words(problem)
             yield Wait((socket.signal,), deadline)
     finally:
         close()
@@ -231,16 +316,25 @@ def query(
     return "timed out"
 
 
-def _error_words(code: int) -> str:
+def is_hard(error: IcmpError) -> bool:
+    """True for an ICMP error that a connected socket hears without asking for it."""
+    if isinstance(error.source, IPv6):
+        return error.type == DEST_UNREACHABLE6
+    return error.code in HARD_ERRORS
+
+
+def _error_words(error: IcmpError) -> str:
+    from labs.net.linux.icmpv6_input import ERRORS6
     from labs.net.linux.transport import ERRORS
 
-    return ERRORS.get(code, "No route to host")
+    table = ERRORS6 if isinstance(error.source, IPv6) else ERRORS
+    return table.get(error.code, "No route to host")
 
 
-def reverse(process: Process, address: IPv4, *, tag: int = 0) -> Generator[Wait, None, str | None]:
+def reverse(process: Process, address: Address, *, tag: int = 0) -> Generator[Wait, None, str | None]:
     """The name of an address, from /etc/hosts or a PTR record; None where there is none."""
-    for known, names in hosts_entries(process.node.files.get("/etc/hosts")):
-        if known == address and names:
+    for known, names in all_hosts_entries(process.node.files.get("/etc/hosts")):
+        if known == address and isinstance(known, IPv6) == isinstance(address, IPv6) and names:
             return names[0]
     settings = resolver_settings(process.node.files)
     result, answer = yield from _lookup(process, settings, dns.reverse_name(address), RecordType.PTR, tag)

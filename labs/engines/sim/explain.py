@@ -11,7 +11,8 @@ from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded
 from labs.net.arp import ArpPacket
 from labs.net.foresight import Step
 from labs.net.icmp import IcmpMessage
-from labs.net.ipv4 import ANY
+from labs.net.ipv4 import ANY, Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.nftables import VerdictCode, render_rule
 from labs.net.origin import policy_line, route_line, rule_line, setting_line
 from labs.net.routing import route_text
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from labs.model.state import Route
     from labs.net.actions import Note
-    from labs.net.ipv4 import Ipv4Packet
     from labs.net.linux.node import LinuxNode
     from labs.net.nftables import Outcome
 
@@ -109,6 +109,8 @@ class Explainer:
     def add(self, node: LinuxNode, item: Note | Judged, passed: Sequence[tuple[str, str, str, bool]]) -> None:
         """Explain one report of a device. `passed` are the bridges that the frame came through."""
         packet = item.packet
+        if isinstance(packet, Ipv6Packet):
+            return
         if packet is not None and _is_handshake_end(packet):
             return
         if isinstance(item, Dropped) and (packet is None or item.reason in FRAME_REASONS):
@@ -164,6 +166,7 @@ class Explainer:
         return f": {taker.program} listens on udp port {payload.dport}" if taker is not None else ""
 
     def _judged(self, node: LinuxNode, item: Judged, back: bool) -> None:  # noqa: FBT001
+        assert isinstance(item.packet, Ipv4Packet)
         passage = (node.name, item.hook, _kind(item.packet))
         if passage in self._hooks:
             return
@@ -182,7 +185,7 @@ class Explainer:
         if after is None:
             if not dropped:
                 self._say(node.name, f"{item.hook}: dropped", "connection tracking", back=back)
-        elif after != before:
+        elif after != before and isinstance(after, Ipv4Packet):
             outcome_ = next((outcome for outcome in item.outcomes if outcome.nat is not None), None)
             by, where = (
                 self._rule(node, item, outcome_) if outcome_ is not None else ("the connection it belongs to", "")

@@ -16,10 +16,12 @@ from labs.engines.sim.explain import ANSWERED, ASKED, Explainer, error_text, is_
 from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
+from labs.model.addresses import IPv4
 from labs.model.site import Endpoint
 from labs.net.actions import Dropped, DropReason, PowerDown, SetLink, Storm, Transmit
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.sockets import IcmpError, SocketError
 from labs.net.tcp import TcpState
 from labs.net.udp import UdpDatagram
@@ -87,10 +89,10 @@ class _Stage:
             elif not isinstance(item, (SetLink, PowerDown, Storm)) and self._concerns(item):
                 self.explainer.add(node, item, self._passed(item.packet))
 
-    def _passed(self, packet: Ipv4Packet | None) -> tuple[Passage, ...]:
+    def _passed(self, packet: Ipv4Packet | Ipv6Packet | None) -> tuple[Passage, ...]:
         """The bridges that a packet came through: none for the answer to what has just arrived."""
         arrived = self._arrival.frame.payload if self._arrival is not None else None
-        if self._arrival is None or packet is None or not isinstance(arrived, Ipv4Packet):
+        if self._arrival is None or not isinstance(packet, Ipv4Packet) or not isinstance(arrived, Ipv4Packet):
             return ()
         return self._arrival.passed if is_answer(arrived) == is_answer(packet) else ()
 
@@ -165,6 +167,8 @@ class _Stage:
                     socket.queue.clear()
                     for datagram in datagrams:
                         payload = UdpDatagram(socket.port, datagram.sport, ANSWERED)
+                        assert isinstance(datagram.source, IPv4)
+                        assert isinstance(datagram.destination, IPv4)
                         answer = Ipv4Packet(datagram.destination, datagram.source, PROTO_UDP, payload, tag=TAG)
                         node.ip.output(answer)
                         self.perform(node, node.drain(self.now))

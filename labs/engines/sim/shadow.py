@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labs.net.linux.node import LinuxNode
 from labs.net.linux.transport import Transport
 from labs.net.neighbour import NeighbourState
-from labs.net.netfilter import Filtered, Netfilter
+from labs.net.netfilter import Filtered, Netfilter, P
 from labs.net.process import Scheduler
 from labs.net.sockets import TcpListener, UdpSocket
 
 if TYPE_CHECKING:
     from labs.net.conntrack import Tracked
     from labs.net.ipv4 import Ipv4Packet
+    from labs.net.ipv6 import Ipv6Packet
     from labs.net.nftables import Chain, Context, Outcome, Ruleset
 
 __all__ = ["Judged", "shadow"]
@@ -30,8 +31,8 @@ class Judged(NamedTuple):
     """What one hook made of a packet: `outcomes` of its base chains in order, `after` None where it died."""
 
     hook: str
-    packet: Ipv4Packet
-    after: Ipv4Packet | None
+    packet: Ipv4Packet | Ipv6Packet
+    after: Ipv4Packet | Ipv6Packet | None
     tracked: Tracked
     outcomes: tuple[Outcome, ...]
     ruleset: Ruleset
@@ -50,7 +51,7 @@ class _WatchedNetfilter(Netfilter):
         self._outcomes.append(outcome)
         return outcome
 
-    def hook(self, name: str, packet: Ipv4Packet, **about: Any) -> Filtered:
+    def hook(self, name: str, packet: P, **about: Any) -> Filtered[P]:
         self._outcomes = []
         filtered = super().hook(name, packet, **about)
         judged = Judged(name, packet, filtered.packet, filtered.tracked, tuple(self._outcomes), self.ruleset)

@@ -6,14 +6,16 @@ Before changing this file read pcap-filter(7). `and` and `or` have the same prec
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4, Mac, Network
+from labs.model.addresses import Address, IPv4, IPv6, Mac, Network
 from labs.net.arp import ArpPacket
 from labs.net.ethernet import BROADCAST
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import LIMITED_BROADCAST, Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.service_names import port_number
 from labs.net.stp import Bpdu
 from labs.net.tcp import TcpSegment
@@ -27,25 +29,26 @@ __all__ = ["FilterError", "compile_filter"]
 Test = Callable[["Frame"], bool]
 _TOKEN = re.compile(r"\s*(\(|\)|&&|\|\||!(?!=)|[^\s()!&|]+)")
 SYNTAX = "can't parse filter expression: syntax error"
-PROTOCOLS = ("ether", "ip", "arp", "tcp", "udp", "icmp")
+PROTOCOLS = ("ether", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6")
 TYPES = ("host", "net", "port", "portrange", "proto", "broadcast", "multicast", "gateway")
-ABSENT = frozenset("ip6 rarp icmp6 sctp igmp pppoes mpls wlan link gateway inbound outbound".split())
-PAYLOADS = {"tcp": TcpSegment, "udp": UdpDatagram, "icmp": IcmpMessage}
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+ABSENT = frozenset("rarp sctp igmp pppoes mpls wlan link gateway inbound outbound".split())
+PAYLOADS = {"tcp": TcpSegment, "udp": UdpDatagram, "icmp": IcmpMessage, "icmp6": Icmpv6Message}
+PACKETS = Ipv4Packet | Ipv6Packet
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "ipv6-icmp": 58}
 
 
 class FilterError(ValueError):
     """A filter that cannot be compiled, in tcpdump's words."""
 
 
-def compile_filter(text: str, addresses: dict[str, IPv4] | None = None) -> tuple[Test, set[str]]:
+def compile_filter(text: str, addresses: Mapping[str, Address] | None = None) -> tuple[Test, set[str]]:
     """A test for frames, and the host names that `addresses` must hold when it runs. Raises FilterError."""
     parser = _Parser(text, addresses if addresses is not None else {})
     return parser.parse(), parser.names
 
 
 class _Parser:
-    def __init__(self, text: str, addresses: dict[str, IPv4]) -> None:
+    def __init__(self, text: str, addresses: Mapping[str, Address]) -> None:
         self._tokens = _TOKEN.findall(text)
         self._at = 0
         self._addresses = addresses
@@ -136,7 +139,7 @@ class _Parser:
         """An identifier alone takes the qualifiers of the one before it; the first must look like an address."""
         if self._last is not None:
             return self._qualified(*self._last, identifier)
-        if not re.fullmatch(r"[0-9.]+", identifier):
+        if not re.fullmatch(r"[0-9.]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", identifier):
             raise FilterError(SYNTAX)
         return self._qualified("", "", "host", identifier)
 
@@ -156,6 +159,9 @@ class _Parser:
         return _and(_protocol(protocol), test) if protocol else test
 
     def _host(self, direction: str, identifier: str) -> Test:
+        if ":" in identifier:
+            wide = _ipv6(identifier)
+            return _sides(direction, lambda value: isinstance(value, IPv6) and value == wide)
         if re.fullmatch(r"[0-9.]+", identifier):
             parts = identifier.split(".")
             if len(parts) < 4 and all(part.isdecimal() for part in parts):  # as inet_aton reads it: a.b is a.0.0.b
@@ -165,13 +171,15 @@ class _Parser:
             except ValueError:
                 message = f"invalid IPv4 address '{identifier}'"
                 raise FilterError(message) from None
-            return _sides(direction, lambda value: value == address)
+            return _sides(direction, lambda value: isinstance(value, IPv4) and value == address)
         self.names.add(identifier)
         addresses = self._addresses
         return _sides(direction, lambda value: value == addresses.get(identifier))
 
     def _network(self, identifier: str) -> Network:
         head, slash, length = identifier.partition("/")
+        if ":" in head:
+            return _network6(head, length)
         parts = head.split(".")
         if not re.fullmatch(r"[0-9]+(\.[0-9]+){0,3}", head):
             message = f"unknown network '{identifier}'"
@@ -208,6 +216,28 @@ class _Parser:
         return (lambda frame: frame.length <= size) if word == "less" else (lambda frame: frame.length >= size)
 
 
+def _ipv6(text: str) -> IPv6:
+    try:
+        return IPv6.parse(text)
+    except ValueError:
+        message = f"invalid IPv6 address '{text}'"
+        raise FilterError(message) from None
+
+
+def _network6(head: str, length: str) -> Network:
+    bits = int(length) if length.isdecimal() else 128
+    if bits > 128:
+        message = "mask length must be <= 128"
+        raise FilterError(message)
+    try:
+        return Network(_ipv6(head), bits)
+    except FilterError:
+        raise
+    except ValueError:
+        message = f'non-network bits set in "{head}/{bits}"'
+        raise FilterError(message) from None
+
+
 def _and(left: Test, right: Test) -> Test:
     return lambda frame: left(frame) and right(frame)
 
@@ -221,16 +251,28 @@ def _protocol(protocol: str) -> Test:
         return lambda _: True
     if protocol == "arp":
         return lambda frame: isinstance(frame.payload, ArpPacket)
-    if protocol == "ip":
-        return lambda frame: isinstance(frame.payload, Ipv4Packet)
+    if protocol in ("ip", "ip6"):
+        version = Ipv4Packet if protocol == "ip" else Ipv6Packet
+        return lambda frame: isinstance(frame.payload, version)
     kind = PAYLOADS[protocol]
-    return lambda frame: isinstance(frame.payload, Ipv4Packet) and isinstance(frame.payload.payload, kind)
+    return lambda frame: isinstance(frame.payload, PACKETS) and isinstance(frame.payload.payload, kind)
 
 
 def _proto(protocol: str, identifier: str) -> Test:
     name = identifier.lstrip("\\")
     if protocol == "ether":
-        wanted = {"ip": "ip", "0x0800": "ip", "2048": "ip", "arp": "arp", "0x0806": "arp", "2054": "arp"}.get(name)
+        wanted = {
+            "ip6": "ip6",
+            "ipv6": "ip6",
+            "0x86dd": "ip6",
+            "34525": "ip6",
+            "ip": "ip",
+            "0x0800": "ip",
+            "2048": "ip",
+            "arp": "arp",
+            "0x0806": "arp",
+            "2054": "arp",
+        }.get(name)
         if wanted is None:
             message = f"unknown ether proto '{name}'"
             raise FilterError(message)
@@ -239,10 +281,15 @@ def _proto(protocol: str, identifier: str) -> Test:
     if number is None:
         message = f"unknown ip proto '{name}'"
         raise FilterError(message)
-    return lambda frame: isinstance(frame.payload, Ipv4Packet) and frame.payload.protocol == number
+    either = _and(
+        _or(_protocol("ip"), _protocol("ip6")), lambda frame: getattr(frame.payload, "protocol", -1) == number
+    )
+    return _and(_protocol(protocol), either) if protocol in ("ip", "ip6") else either
 
 
 def _group(protocol: str, kind: str) -> Test:
+    if protocol == "ip6" and kind == "multicast":
+        return lambda frame: isinstance(frame.payload, Ipv6Packet) and frame.payload.dst.is_multicast
     if protocol == "ip":
         if kind == "broadcast":
             return lambda frame: (
@@ -272,8 +319,8 @@ def _pick(direction: str, source: Test, destination: Test) -> Test:
     return _and(source, destination) if direction == "both" else _or(source, destination)
 
 
-def _sides(direction: str, fits: Callable[[IPv4], bool]) -> Test:
-    """Source and destination of IPv4, sender and target of ARP."""
+def _sides(direction: str, fits: Callable[[Address], bool]) -> Test:
+    """Source and destination of IP, sender and target of ARP."""
 
     def source(frame: Frame) -> bool:
         packet = frame.payload
@@ -312,7 +359,7 @@ def _port_range(kind: str, text: str, protocol: str) -> tuple[int, int]:
 def _ports(direction: str, low: int, high: int) -> Test:
     def transport(frame: Frame) -> TcpSegment | UdpDatagram | None:
         packet = frame.payload
-        payload = packet.payload if isinstance(packet, Ipv4Packet) else None
+        payload = packet.payload if isinstance(packet, PACKETS) else None
         return payload if isinstance(payload, TcpSegment | UdpDatagram) else None
 
     def source(frame: Frame) -> bool:

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv4
 from labs.net import dhcp, dns, icmp, tcp
 from labs.net.arp import REQUEST, ArpPacket
+from labs.net.capture.lines6 import icmpv6_text
 from labs.net.dhcp import DhcpMessage
 from labs.net.dns import DnsMessage, Record, RecordType
 from labs.net.ethernet import HEADER_BYTES, Frame
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.service_names import port_name
 from labs.net.stp import Bpdu
 from labs.net.tcp import TcpSegment
@@ -68,15 +71,15 @@ class LineStyle:
     numeric: bool = True
 
 
-def addresses_in(frame: Frame) -> tuple[IPv4, ...]:
+def addresses_in(frame: Frame) -> tuple[Address, ...]:
     """The addresses that a line about this frame would name."""
     packet = frame.payload
     if isinstance(packet, ArpPacket):
         return (packet.target, packet.sender)
     if isinstance(packet, Bpdu):
         return ()
-    found: tuple[IPv4, ...] = (packet.src, packet.dst)
-    if isinstance(packet.payload, IcmpMessage) and packet.payload.original is not None:
+    found: tuple[Address, ...] = (packet.src, packet.dst)
+    if isinstance(packet.payload, IcmpMessage | Icmpv6Message) and packet.payload.original is not None:
         found += (packet.payload.original.dst,)
     return found
 
@@ -100,8 +103,8 @@ class Printer:
     """Turns frames into lines; remembers where the sequence numbers of each TCP connection began."""
 
     style: LineStyle = field(default_factory=LineStyle)
-    names: Callable[[IPv4], str] = str
-    _origins: dict[tuple[IPv4, int, IPv4, int], int] = field(default_factory=dict)
+    names: Callable[[Address], str] = str
+    _origins: dict[tuple[Address, int, Address, int], int] = field(default_factory=dict)
 
     def text(self, frame: Frame) -> str:
         """Everything behind the time stamp; further lines of verbose output follow after newlines."""
@@ -110,6 +113,8 @@ class Printer:
             return self._llc(frame) + _bpdu(packet)
         if isinstance(packet, ArpPacket):
             body, label = self._arp(packet), "ARP"
+        elif isinstance(packet, Ipv6Packet):
+            body, label = self._ipv6(packet), "IP6"
         else:
             body, label = self._ipv4(packet), "IP"
         if not self.style.link:
@@ -157,10 +162,25 @@ class Printer:
             f"proto {protocol} ({packet.protocol}), length {packet.length})\n    {body}"
         )
 
-    def _transport(self, packet: Ipv4Packet) -> str:
+    def _ipv6(self, packet: Ipv6Packet) -> str:
+        body = self._transport(packet)
+        if not self.style.verbose:
+            return body
+        mark = f"class 0x{packet.traffic_class:02x}, " if packet.traffic_class else ""
+        name = {58: "ICMPv6", **PROTOCOLS}.get(packet.protocol, "unknown")
+        return (
+            f"({mark}hlim {packet.hop_limit}, next-header {name} ({packet.protocol}) "
+            f"payload length: {packet.payload.length}) {body}"
+        )
+
+    def _transport(self, packet: Ipv4Packet | Ipv6Packet) -> str:
         payload = packet.payload
         src, dst = self.names(packet.src), self.names(packet.dst)
+        if isinstance(payload, Icmpv6Message):
+            sound = "[icmp6 sum ok] " if self.style.verbose > 1 else ""
+            return f"{src} > {dst}: {sound}{icmpv6_text(payload, self.names, self.style.verbose)}"
         if isinstance(payload, IcmpMessage):
+            assert isinstance(packet, Ipv4Packet)
             return f"{src} > {dst}: {self._icmp(packet, payload)}"
         protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
         ends = f"{src}.{self._port(protocol, payload.sport)} > {dst}.{self._port(protocol, payload.dport)}"
@@ -202,7 +222,7 @@ class Printer:
             return f"{where} unreachable - need to frag (mtu {message.sequence})"
         return UNREACHABLE.get(message.code, "{0} unreachable - #" + str(message.code)).format(where)
 
-    def _tcp(self, packet: Ipv4Packet, segment: TcpSegment) -> str:
+    def _tcp(self, packet: Ipv4Packet | Ipv6Packet, segment: TcpSegment) -> str:
         if self.style.quick:
             return f"tcp {len(segment.data)}"
         here = (packet.src, segment.sport, packet.dst, segment.dport)

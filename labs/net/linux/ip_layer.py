@@ -438,6 +438,10 @@ class IpLayer:
         else:
             node.link.send_ip(outgoing, packet, next_hop)
 
+    def refuse_port(self, packet: Ipv4Packet) -> None:
+        """Nothing listens on a UDP port."""
+        self.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
+
     def neighbour_failed(self, packet: Ipv4Packet) -> None:
         """Nobody answered ARP: tell the sender, who may be this device itself, over the loopback (arp_error_report)."""
         self.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE)
@@ -454,7 +458,7 @@ class IpLayer:
         frame: Frame | None = None,
         tracked: Tracked | None = None,
         masquerade: IPv4 | None = None,
-    ) -> Filtered:
+    ) -> Filtered[Ipv4Packet]:
         netfilter = self._node.netfilter
         if not netfilter.active:
             return Filtered(packet, tracked or UNTRACKED)
@@ -473,7 +477,9 @@ class IpLayer:
             address=masquerade,
         )
 
-    def _refuse(self, filtered: Filtered, packet: Ipv4Packet, hook: str, interface: Interface | None) -> None:
+    def _refuse(
+        self, filtered: Filtered[Ipv4Packet], packet: Ipv4Packet, hook: str, interface: Interface | None
+    ) -> None:
         """A rule dropped or rejected the packet."""
         node = self._node
         verdict = "reject" if filtered.reject is not None else "drop"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4, Mac
+from labs.model.addresses import Address, IPv4, IPv6, Mac
 from labs.net.actions import DropReason, Storm, Transmit
 from labs.net.arp import REPLY, REQUEST, ArpPacket
 from labs.net.bridge import STORM_HOPS, STORM_NS
-from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, Frame
+from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame
 from labs.net.ipv4 import ANY, Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.linux import spanning
 from labs.net.neighbour import (
     BASE_REACHABLE_NS,
@@ -95,6 +96,8 @@ class LinkLayer:
             self._node.ip.receive(interface, payload, frame)
         elif isinstance(payload, ArpPacket):
             self._arp_input(interface, payload)
+        elif type(payload) is Ipv6Packet:
+            self._node.ipv6.receive(interface, payload, frame)
 
     def _receive_tagged(self, interface: Interface, frame: Frame) -> None:
         for other in self._node.interfaces.values():
@@ -187,6 +190,7 @@ class LinkLayer:
         if not up:
             self._flush_neighbours(interface)
         self.ports_changed(interface)
+        self._node.ipv6.links_changed()
 
     def ports_changed(self, interface: Interface) -> None:
         """A bridge or one of its ports came up, went down or was set otherwise: the spanning tree wants to know."""
@@ -271,14 +275,14 @@ class LinkLayer:
         for packet in waiting:
             self.send_ip(entry.interface, packet, entry.address)
         if entry.state is NeighbourState.DELAY:
-            self._later(entry, DELAY_FIRST_PROBE_NS)
+            self.later(entry, DELAY_FIRST_PROBE_NS)
 
     def announce(self, interface: Interface, address: IPv4) -> None:
         """A gratuitous ARP (RFC 5227 §3): arp_notify, arping -U."""
         packet = ArpPacket(REQUEST, interface.mac, address, Mac(0), address)
         self.transmit(interface, Frame(BROADCAST, interface.mac, ETHERTYPE_ARP, packet))
 
-    def send_ip(self, interface: Interface, packet: Ipv4Packet, next_hop: IPv4) -> None:
+    def send_ip(self, interface: Interface, packet: Ipv4Packet | Ipv6Packet, next_hop: Address) -> None:
         """Send a packet to a neighbour, resolving its MAC address if need be."""
         now = self._node.now
         entry = self.neighbours.get(interface, next_hop)
@@ -296,25 +300,41 @@ class LinkLayer:
         entry.used_ns = now
         if entry.state is NeighbourState.REACHABLE:
             if now - entry.confirmed_ns <= BASE_REACHABLE_NS and entry.mac is not None:
-                self.transmit(interface, Frame(entry.mac, interface.mac, ETHERTYPE_IPV4, packet))
+                self.transmit(
+                    interface,
+                    Frame(
+                        entry.mac,
+                        interface.mac,
+                        ETHERTYPE_IPV4 if type(packet) is Ipv4Packet else ETHERTYPE_IPV6,
+                        packet,
+                    ),
+                )
                 return
             entry.refresh(now)
         if entry.state is NeighbourState.STALE:
             entry.state = NeighbourState.DELAY
             entry.probes = 0
-            self._later(entry, DELAY_FIRST_PROBE_NS)
+            self.later(entry, DELAY_FIRST_PROBE_NS)
         if entry.usable and entry.mac is not None:
-            self.transmit(interface, Frame(entry.mac, interface.mac, ETHERTYPE_IPV4, packet))
+            self.transmit(
+                interface,
+                Frame(
+                    entry.mac, interface.mac, ETHERTYPE_IPV4 if type(packet) is Ipv4Packet else ETHERTYPE_IPV6, packet
+                ),
+            )
             return
         if len(entry.waiting) >= UNRESOLVED_QUEUE:
             self._node.drop(DropReason.NEIGHBOUR_QUEUE, interface.name, packet=entry.waiting.pop(0))
         entry.waiting.append(packet)
 
-    def send_to_mac(self, interface: Interface, packet: Ipv4Packet, mac: Mac) -> None:
+    def send_to_mac(self, interface: Interface, packet: Ipv4Packet | Ipv6Packet, mac: Mac) -> None:
         """Send a packet to a known MAC address: broadcasts, and a DHCP server answering a client without address."""
-        self.transmit(interface, Frame(mac, interface.mac, ETHERTYPE_IPV4, packet))
+        self.transmit(
+            interface,
+            Frame(mac, interface.mac, ETHERTYPE_IPV4 if type(packet) is Ipv4Packet else ETHERTYPE_IPV6, packet),
+        )
 
-    def set_neighbour(self, interface: Interface, address: IPv4, mac: Mac | None, state: NeighbourState) -> bool:
+    def set_neighbour(self, interface: Interface, address: Address, mac: Mac | None, state: NeighbourState) -> bool:
         """`ip neigh replace`: enter a neighbour by hand, and send what waited for it. False where the table is full."""
         entry = self.neighbours.get(interface, address) or self.neighbours.create(interface, address, state)
         if entry is None:
@@ -336,7 +356,7 @@ class LinkLayer:
         for packet in entry.waiting:
             self._node.drop(DropReason.NEIGHBOUR_FAILED, entry.interface.name, packet=packet)
 
-    def confirm(self, interface: Interface, address: IPv4) -> None:
+    def confirm(self, interface: Interface, address: Address) -> None:
         """An upper layer made progress through this neighbour: no need to ask (RFC 4861 §7.3.1)."""
         entry = self.neighbours.get(interface, address)
         if entry is not None and entry.state in (NeighbourState.STALE, NeighbourState.DELAY, NeighbourState.PROBE):
@@ -344,7 +364,8 @@ class LinkLayer:
             entry.confirmed_ns = self._node.now
             entry.serial += 1
 
-    def _later(self, entry: Neighbour, delay_ns: int) -> None:
+    def later(self, entry: Neighbour, delay_ns: int) -> None:
+        """Look at an entry again when its present state has lasted so long."""
         entry.serial += 1
         serial = entry.serial
         self._node.call_at(self._node.now + delay_ns, lambda: self._timer(entry, serial))
@@ -354,12 +375,16 @@ class LinkLayer:
         interface = entry.interface
         entry.probes += 1
         unicast = entry.state is NeighbourState.PROBE and entry.mac is not None
+        if isinstance(entry.address, IPv6):
+            self._node.ipv6.discovery.solicit(interface, entry.address, entry.waiting, unicast=unicast)
+            self.later(entry, RETRANS_NS)
+            return
         sender = self._node.ip.source_for(interface, entry.address)
         if sender is not None:
             packet = ArpPacket(REQUEST, interface.mac, sender, Mac(0), entry.address)
             target = entry.mac if unicast and entry.mac is not None else BROADCAST
             self.transmit(interface, Frame(target, interface.mac, ETHERTYPE_ARP, packet))
-        self._later(entry, RETRANS_NS)
+        self.later(entry, RETRANS_NS)
 
     def _timer(self, entry: Neighbour, serial: int) -> None:
         if serial != entry.serial or self.neighbours.get(entry.interface, entry.address) is not entry:
@@ -381,4 +406,7 @@ class LinkLayer:
         waiting, entry.waiting = entry.waiting, []
         for packet in waiting:
             self._node.drop(DropReason.NEIGHBOUR_FAILED, entry.interface.name, packet=packet, by=str(entry.address))
-            self._node.ip.neighbour_failed(packet)
+            if isinstance(packet, Ipv6Packet):
+                self._node.ipv6.neighbour_failed(packet, entry.interface)
+            else:
+                self._node.ip.neighbour_failed(packet)

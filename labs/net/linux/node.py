@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
+from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Port
 from labs.model.state import DeviceState, Listener, Route
 from labs.net.actions import Action, Dropped, DropReason, Note, SetLink, Transmit
@@ -20,6 +20,7 @@ from labs.net.filesystem import FileSystem
 from labs.net.foresight import Foresight, Question
 from labs.net.interface import LOOPBACK_MTU, Interface
 from labs.net.linux.ip_layer import IpLayer
+from labs.net.linux.ipv6_layer import Ipv6Layer
 from labs.net.linux.link_layer import LinkLayer
 from labs.net.linux.sysctl import ProcSys, Sysctl
 from labs.net.linux.transport import Transport
@@ -125,6 +126,7 @@ class LinuxNode:
         self.netfilter = Netfilter(self.changed)
         self.link = LinkLayer(self)
         self.ip = IpLayer(self)
+        self.ipv6 = Ipv6Layer(self)
         self.transport = Transport(self)
         loopback = self.add_interface("lo", "loopback", Mac(0))
         loopback.mtu = LOOPBACK_MTU
@@ -269,6 +271,7 @@ class LinuxNode:
         self._next_index += 1
         self.interfaces[name] = interface
         self.ip.routes.attach(self.interfaces)
+        self.ipv6.routes.attach(self.interfaces)
         return interface
 
     def set_up(self, interface: Interface, *, up: bool) -> None:
@@ -289,6 +292,7 @@ class LinuxNode:
                 self.set_up(other, up=up)
         self.link.ports_changed(interface)
         self.ip.routes.forget_answers()
+        self.ipv6.links_changed()
 
     def add_address(self, interface: Interface, address: InterfaceAddress, **details: str) -> bool:
         """`ip addr add`; False where it is already there. `details` are those of `Interface.labels`.
@@ -356,13 +360,27 @@ class LinuxNode:
         """Every address of the device; one of an interface that is down is still an address of the device."""
         return [a.address for i in self.interfaces.values() for a in i.addresses if isinstance(a.address, IPv4)]
 
+    def is_local(self, address: Address) -> bool:
+        """True for an address of this device, of either family."""
+        return self.ipv6.is_local(address) if isinstance(address, IPv6) else self.ip.is_local(address)
+
+    def is_broadcast(self, address: Address) -> bool:
+        """True for an IPv4 broadcast address; IPv6 has none."""
+        return isinstance(address, IPv4) and self.ip.is_broadcast(address)
+
+    def preferred_source(self, address: Address) -> Address | None:
+        """The source address towards an address of either family, or None without a way."""
+        if isinstance(address, IPv6):
+            return self.ipv6.preferred_source(address)
+        return self.ip.preferred_source(address)
+
     # Sockets, for programs
 
-    def tcp_connect(self, address: IPv4, port: int, *, program: str = "", tag: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def tcp_connect(self, address: Address, port: int, *, program: str = "", tag: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
         """Begin a connection."""
         return self.transport.tcp_connect(address, port, program=program, tag=tag)
 
-    def tcp_listen(self, port: int, address: IPv4, *, program: str = ""):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def tcp_listen(self, port: int, address: Address, *, program: str = ""):  # type: ignore[no-untyped-def]  # noqa: ANN201
         """Listen. Raises SocketError."""
         return self.transport.tcp_listen(port, address, program=program)
 
@@ -381,7 +399,7 @@ class LinuxNode:
         listeners += [Listener("udp", s.address, s.port, s.program) for s in transport.udp_sockets()]
         return DeviceState(
             interfaces=tuple(interface.snapshot() for interface in self.interfaces.values()),
-            routes=tuple(self.ip.routes.routes()),
+            routes=(*self.ip.routes.routes(), *self.ipv6.routes.routes()),
             ruleset=to_json(self.netfilter.ruleset),
             sysctls=self.sysctl.snapshot(),
             listeners=tuple(sorted(listeners, key=lambda s: (s.protocol, s.port, int(s.address)))),
@@ -392,7 +410,8 @@ class LinuxNode:
                 for interface in self.interfaces.values()
                 for address, label in interface.labels.items()
                 if label.get("dynamic")
-            ),
+            )
+            | {known.address for interface in self.interfaces.values() for known in interface.inet6 if known.learned},
             clock_offset_ns=self.clock_offset_ns,
         )
 

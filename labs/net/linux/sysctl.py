@@ -29,6 +29,20 @@ PER_INTERFACE = {
     "proxy_arp": "0",
     "rp_filter": "0",
 }
+# A kernel started with ipv6.disable_ipv6=1, as every device here is until its site says otherwise.
+PER_INTERFACE6 = {
+    "accept_dad": "1",
+    "accept_ra": "1",
+    "accept_ra_defrtr": "1",
+    "accept_ra_pinfo": "1",
+    "accept_ra_rtr_pref": "1",
+    "autoconf": "1",
+    "dad_transmits": "1",
+    "disable_ipv6": "1",
+    "forwarding": "0",
+}
+CONF6 = "net.ipv6.conf."
+FOR_ALL6 = frozenset({"disable_ipv6", "forwarding"})  # under `all` they set every interface (addrconf_sysctl_*)
 
 
 class Sysctl:
@@ -49,7 +63,12 @@ class Sysctl:
             for interface in ["all", "default", *self._interfaces()]
             for leaf in PER_INTERFACE
         ]
-        return sorted([*DEFAULTS, *conf])
+        conf6 = [
+            f"{CONF6}{interface}.{leaf}"
+            for interface in ["all", "default", *self._interfaces()]
+            for leaf in PER_INTERFACE6
+        ]
+        return sorted([*DEFAULTS, *conf, *conf6])
 
     def get(self, name: str) -> str | None:
         """The value, or None where the setting does not exist."""
@@ -65,7 +84,17 @@ class Sysctl:
                 return self._values["net.ipv4.ip_forward"]
             default = self._values.get(f"net.ipv4.conf.default.{leaf}", PER_INTERFACE[leaf])
             return default if interface != "all" else PER_INTERFACE[leaf]
-        return None
+        return self._get6(name) if name.startswith(CONF6) else None
+
+    def _get6(self, name: str) -> str | None:
+        interface, _, leaf = name.removeprefix(CONF6).rpartition(".")
+        if leaf not in PER_INTERFACE6 or interface not in ["all", "default", *self._interfaces()]:
+            return None
+        return (
+            PER_INTERFACE6[leaf]
+            if interface == "all"
+            else self._values.get(f"{CONF6}default.{leaf}", PER_INTERFACE6[leaf])
+        )
 
     def set(self, name: str, value: str) -> bool:
         """Change a setting; False where it does not exist. Raises FileError for an illegal value."""
@@ -78,6 +107,14 @@ class Sysctl:
         if name in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):  # one setting, and it sets every interface
             self._values = {key: old for key, old in self._values.items() if not key.endswith(".forwarding")}
             name = "net.ipv4.ip_forward"
+        if name.startswith(f"{CONF6}all.") and name.rpartition(".")[2] in FOR_ALL6:
+            leaf = name.rpartition(".")[2]
+            self._values = {
+                key: old
+                for key, old in self._values.items()
+                if not (key.startswith(CONF6) and key.endswith(f".{leaf}"))
+            }
+            self._values[f"{CONF6}default.{leaf}"] = value
         self._values[name] = value
         for tell in self.watchers:
             tell()

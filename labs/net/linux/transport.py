@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4
-from labs.net import icmp, tcp
+from labs.model.addresses import Address, IPv4, IPv6
+from labs.net import icmp, icmpv6, tcp
 from labs.net.actions import DropReason
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import ANY6, PROTO_ICMPV6, Ipv6Packet
 from labs.net.linux.error_sender import reset_for
+from labs.net.linux.icmpv6_input import Icmpv6Input
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.sockets import (
     FIRST_EPHEMERAL_PORT,
@@ -24,8 +27,10 @@ from labs.net.sockets import (
     SocketError,
     TcpListener,
     UdpSocket,
+    clash,
+    hears,
 )
-from labs.net.tcp import TcpConnection, TcpSegment, TcpState
+from labs.net.tcp import MSS6, TcpConnection, TcpSegment, TcpState
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
@@ -47,7 +52,8 @@ ERRORS = {
     icmp.HOST_PROHIBITED: HOST_UNREACHABLE,
     icmp.ADMIN_PROHIBITED: HOST_UNREACHABLE,
 }
-ConnectionKey = tuple[IPv4, int, IPv4, int]
+ConnectionKey = tuple[Address, int, Address, int]
+Packet = Ipv4Packet | Ipv6Packet
 
 
 class Transport:
@@ -55,6 +61,7 @@ class Transport:
 
     def __init__(self, node: LinuxNode) -> None:
         self._node = node
+        self._icmpv6 = Icmpv6Input(node, self)
         self._udp: dict[int, list[UdpSocket]] = {}
         self._echo: dict[int, EchoSocket] = {}
         self._listeners: dict[int, list[TcpListener]] = {}
@@ -79,15 +86,19 @@ class Transport:
 
     # Delivery
 
-    def deliver(self, packet: Ipv4Packet, interface: Interface, frame: Frame | None) -> None:
+    def deliver(self, packet: Packet, interface: Interface, frame: Frame | None) -> None:
         """A packet for this device."""
         payload = packet.payload
         if isinstance(payload, IcmpMessage):
+            assert isinstance(packet, Ipv4Packet)
             self._icmp(packet, payload)
         elif isinstance(payload, UdpDatagram):
             self._datagram(packet, payload, interface)
         elif isinstance(payload, TcpSegment):
             self._segment(packet, payload, interface)
+        elif isinstance(packet, Ipv6Packet):
+            self._icmpv6.receive(packet, payload, interface, frame)
+            return
         if frame is not None:
             self._node.link.confirm(interface, packet.src)
 
@@ -99,10 +110,7 @@ class Transport:
             answer = message._replace(type=icmp.ECHO_REPLY)
             node.ip.output(Ipv4Packet(packet.dst, packet.src, PROTO_ICMP, answer, tag=packet.tag))
         elif message.type == icmp.ECHO_REPLY:
-            socket = self._echo.get(message.identifier)
-            if socket is not None:
-                socket.replies.append(EchoReply(packet.src, message.sequence, message.length, packet.ttl, node.now))
-                socket.signal.fire()
+            self.echo_answered(packet, message)
         elif message.original is not None:
             self._icmp_error(packet.src, message, packet.ttl)
 
@@ -110,9 +118,23 @@ class Transport:
         """Tell the socket that sent the packet inside the message."""
         original = message.original
         assert original is not None
-        payload = original.payload
         error = IcmpError(source, message.type, message.code, ttl, original.dst, mtu=message.sequence)
-        if isinstance(payload, IcmpMessage):
+        meaning = HOST_UNREACHABLE if message.type == icmp.TIME_EXCEEDED else ERRORS.get(message.code)
+        self.tell_sender(original, error, meaning)
+
+    def echo_answered(self, packet: Packet, message: IcmpMessage | Icmpv6Message, interface: str = "") -> None:
+        """An echo reply for the socket with that identifier."""
+        socket = self._echo.get(message.identifier)
+        if socket is not None:
+            now = self._node.now
+            reply = EchoReply(packet.src, message.sequence, message.length, packet.ttl, now, interface)
+            socket.replies.append(reply)
+            socket.signal.fire()
+
+    def tell_sender(self, original: Packet, error: IcmpError, meaning: str | None) -> None:
+        """An error about a packet that a socket sent; `meaning` is what a program is told of it, if anything."""
+        payload = original.payload
+        if isinstance(payload, IcmpMessage | Icmpv6Message):
             echo = self._echo.get(payload.identifier)
             if echo is not None:
                 echo.errors.append((error, payload))
@@ -123,17 +145,16 @@ class Transport:
                 socket.signal.fire()
         elif isinstance(payload, TcpSegment):
             connection = self._connections.get((original.src, payload.sport, original.dst, payload.dport))
-            meaning = HOST_UNREACHABLE if message.type == icmp.TIME_EXCEEDED else ERRORS.get(message.code)
             if connection is not None and meaning is not None:
                 connection.unreachable(meaning, self._node.now)
 
-    def _datagram(self, packet: Ipv4Packet, datagram: UdpDatagram, interface: Interface) -> None:
-        broadcast = self._node.ip.is_broadcast(packet.dst)
+    def _datagram(self, packet: Packet, datagram: UdpDatagram, interface: Interface) -> None:
+        broadcast = self._node.is_broadcast(packet.dst)
         taken = False
         for socket in self._udp.get(datagram.dport, []):
             if socket.interface is not None and socket.interface != interface.name:
                 continue
-            if socket.address not in (ANY, packet.dst) and not broadcast:
+            if not hears(socket.address, packet.dst, v6only=socket.v6only) and not broadcast:
                 continue
             socket.deliver(Datagram(packet.src, datagram.sport, packet.dst, datagram.data, interface.name, packet.ttl))
             taken = True
@@ -141,10 +162,13 @@ class Transport:
                 break
         if not taken and not broadcast:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"udp port {datagram.dport}")
-            self._node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE)
+            if isinstance(packet, Ipv6Packet):
+                self._node.ipv6.refuse_port(packet)
+            else:
+                self._node.ip.refuse_port(packet)
 
-    def _segment(self, packet: Ipv4Packet, segment: TcpSegment, interface: Interface) -> None:
-        if self._node.ip.is_broadcast(packet.dst):
+    def _segment(self, packet: Packet, segment: TcpSegment, interface: Interface) -> None:
+        if self._node.is_broadcast(packet.dst) or packet.dst.is_multicast:
             return
         now = self._node.now
         key = (packet.dst, segment.dport, packet.src, segment.sport)
@@ -159,15 +183,14 @@ class Transport:
         if listener is not None and segment.flags & (tcp.SYN | tcp.ACK | tcp.RST) == tcp.SYN:
             if len(self._connections) < MAX_CONNECTIONS and len(listener.backlog) < BACKLOG:
                 connection = self._connection(key, listener.program, packet.tag)
+                connection.interface = interface
                 connection.accept(segment, now)
                 self._await_handshake(listener, connection)
             return
         if not segment.flags & tcp.RST:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"tcp port {segment.dport}")
-            answer = Ipv4Packet(
-                packet.dst, packet.src, PROTO_TCP, reset_for(segment), dont_fragment=True, tag=packet.tag
-            )
-            self._node.ip.output(answer)
+            ends = packet.dst, packet.src
+            self._send_segment(*ends, reset_for(segment), packet.tag, interface)
 
     def _await_handshake(self, listener: TcpListener, connection: TcpConnection) -> None:
         """Hand a connection to the listener at its third segment: the program that accepts waits on the listener."""
@@ -180,10 +203,10 @@ class Transport:
 
     # TCP
 
-    def _listener_for(self, address: IPv4, port: int) -> TcpListener | None:
-        group = self._listeners.get(port, [])
-        exact = next((listener for listener in group if listener.address == address), None)
-        return exact or next((listener for listener in group if listener.address == ANY), None)
+    def _listener_for(self, address: Address, port: int) -> TcpListener | None:
+        """The socket that fits best: on that very address, on any of its family, on :: for both."""
+        fitting = [x for x in self._listeners.get(port, []) if hears(x.address, address, v6only=x.v6only)]
+        return min(fitting, key=lambda x: (x.address == 0, type(x.address) is not type(address)), default=None)
 
     def _connection(self, key: ConnectionKey, program: str, tag: int) -> TcpConnection:
         self._sequence = self._sequence + 64_013 & 0xFFFFFFFF
@@ -197,6 +220,8 @@ class Transport:
         )
         connection.program = program
         connection.tag = tag
+        if isinstance(key[0], IPv6):
+            connection.mss = MSS6
         self._connections[key] = connection
         return connection
 
@@ -207,31 +232,51 @@ class Transport:
             del self._connections[key]
 
     def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
-        packet = Ipv4Packet(
-            connection.local[0], connection.remote[0], PROTO_TCP, segment, dont_fragment=True, tag=connection.tag
-        )
-        self._node.ip.output(packet)
+        self._send_segment(connection.local[0], connection.remote[0], segment, connection.tag, connection.interface)
 
-    def tcp_connect(self, address: IPv4, port: int, *, program: str = "", tag: int = 0) -> TcpConnection:
-        """Begin a connection. Raises SocketError where the kernel refuses at once."""
-        if self._node.ip.is_broadcast(address):
-            raise SocketError(NETWORK_UNREACHABLE)
-        source = self._node.ip.preferred_source(address)
+    def _send_segment(
+        self, source: Address, target: Address, segment: TcpSegment, tag: int, interface: Interface | None
+    ) -> str | None:
+        """Send one segment; `interface` is where a link-local target is."""
+        if isinstance(target, IPv4):
+            packet = Ipv4Packet(source, target, PROTO_TCP, segment, dont_fragment=True, tag=tag)  # type: ignore[arg-type]
+            return self._node.ip.output(packet)
+        over = interface if target.is_link_local else None
+        return self._node.ipv6.output(Ipv6Packet(IPv6(source), target, PROTO_TCP, segment, tag=tag), interface=over)
+
+    def tcp_connect(
+        self, address: Address, port: int, *, program: str = "", tag: int = 0, interface: Interface | None = None
+    ) -> TcpConnection:
+        """Begin a connection; `interface` is where a link-local address is. Raises SocketError, as the kernel does."""
+        source: Address | None
+        if isinstance(address, IPv6):
+            if address.is_multicast:
+                raise SocketError(NETWORK_UNREACHABLE)
+            if address.is_link_local and interface is None and not self._node.ipv6.is_local(address):
+                raise SocketError("Invalid argument")
+            ipv6 = self._node.ipv6
+            over = interface if not ipv6.is_local(address) else None
+            source = ipv6.source_for(over, address) if over is not None else ipv6.preferred_source(address)
+        else:
+            if self._node.ip.is_broadcast(address):
+                raise SocketError(NETWORK_UNREACHABLE)
+            source = self._node.ip.preferred_source(address)
         if source is None:
-            refused = Ipv4Packet(ANY, address, PROTO_TCP, TcpSegment(0, port, 0, 0, tcp.SYN), tag=tag)
-            raise SocketError(self._node.ip.output(refused) or NETWORK_UNREACHABLE)
+            attempt = TcpSegment(0, port, 0, 0, tcp.SYN)
+            raise SocketError(self._send_segment(ANY, address, attempt, tag, interface) or NETWORK_UNREACHABLE)
         connection = self._connection((source, self.free_port("tcp"), address, port), program, tag)
+        connection.interface = interface
         connection.open(self._node.now)
         return connection
 
-    def tcp_listen(self, port: int, address: IPv4, *, program: str = "") -> TcpListener:
-        """Listen. Raises SocketError."""
-        if address != ANY and not self._node.ip.is_local(address):
+    def tcp_listen(self, port: int, address: Address, *, program: str = "", v6only: bool = False) -> TcpListener:
+        """Listen; on :: also for IPv4, unless `v6only`. Raises SocketError."""
+        if address != ANY and not self._node.is_local(address):
             raise SocketError("Cannot assign requested address")
         group = self._listeners.setdefault(port, [])
-        if any(address == ANY or other.address in (ANY, address) for other in group):
+        if any(clash(other.address, other.v6only, address, v6only) for other in group):
             raise SocketError("Address already in use")
-        listener = TcpListener(address, port, program)
+        listener = TcpListener(address, port, program, v6only=v6only)
         group.append(listener)
         return listener
 
@@ -258,18 +303,25 @@ class Transport:
     # UDP
 
     def udp_open(
-        self, port: int = 0, address: IPv4 = ANY, *, interface: str | None = None, program: str = "", tag: int = 0
+        self,
+        port: int = 0,
+        address: Address = ANY,
+        *,
+        interface: str | None = None,
+        program: str = "",
+        tag: int = 0,
+        v6only: bool = False,
     ) -> UdpSocket:
         """Bind a UDP socket; port 0 picks a free one. Raises SocketError."""
-        if address != ANY and not self._node.ip.is_local(address):
+        if address != ANY and not self._node.is_local(address):
             raise SocketError("Cannot assign requested address")
         port = port or self.free_port("udp")
         group = self._udp.setdefault(port, [])
         if any(
-            socket.interface == interface and (address == ANY or socket.address in (ANY, address)) for socket in group
+            socket.interface == interface and clash(socket.address, socket.v6only, address, v6only) for socket in group
         ):
             raise SocketError("Address already in use")
-        socket = UdpSocket(port, address, interface, program, tag=tag)
+        socket = UdpSocket(port, address, interface, program, tag=tag, v6only=v6only)
         group.append(socket)
         return socket
 
@@ -284,7 +336,7 @@ class Transport:
     def udp_send(
         self,
         socket: UdpSocket,
-        address: IPv4,
+        address: Address,
         port: int,
         data: bytes,
         *,
@@ -294,11 +346,15 @@ class Transport:
         """Send a datagram; returns None or the error of the system call."""
         if interface is None and socket.interface is not None:
             interface = self._node.interfaces.get(socket.interface)
+        datagram = UdpDatagram(socket.port, port, data)
+        if isinstance(address, IPv6):
+            source = socket.address if isinstance(socket.address, IPv6) else ANY6
+            packet6 = Ipv6Packet(source, address, PROTO_UDP, datagram, ttl, tag=socket.tag)
+            return self._node.ipv6.output(packet6, interface=interface)
         if not socket.broadcast and self._node.ip.is_broadcast(address):
             return "Permission denied"
-        packet = Ipv4Packet(
-            socket.address, address, PROTO_UDP, UdpDatagram(socket.port, port, data), ttl=ttl, tag=socket.tag
-        )
+        source4 = socket.address if isinstance(socket.address, IPv4) else ANY
+        packet = Ipv4Packet(source4, address, PROTO_UDP, datagram, ttl=ttl, tag=socket.tag)
         return self._node.ip.output(packet, interface=interface)
 
     # Echo
@@ -317,20 +373,26 @@ class Transport:
     def echo_send(
         self,
         socket: EchoSocket,
-        address: IPv4,
+        address: Address,
         sequence: int,
         *,
         size: int = 56,
         ttl: int = DEFAULT_TTL,
         dont_fragment: bool = False,
-        source: IPv4 = ANY,
+        source: Address = ANY,
         interface: Interface | None = None,
     ) -> str | None:
         """Send one echo request with `size` bytes of data; returns None or the error of the system call."""
+        if isinstance(address, IPv6):
+            asked = Icmpv6Message(icmpv6.ECHO_REQUEST6, 0, socket.identifier, sequence, bytes(size))
+            packet6 = Ipv6Packet(IPv6(source), address, PROTO_ICMPV6, asked, ttl, tag=socket.tag)
+            return self._node.ipv6.output(packet6, interface=interface, dont_fragment=dont_fragment)
         if not socket.broadcast and self._node.ip.is_broadcast(address):
             return "Permission denied"
         message = IcmpMessage(icmp.ECHO_REQUEST, 0, socket.identifier, sequence, bytes(size))
-        packet = Ipv4Packet(source, address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag)
+        packet = Ipv4Packet(
+            IPv4(source), address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag
+        )
         return self._node.ip.output(packet, interface=interface)
 
     # Packet sockets

@@ -4,7 +4,7 @@ Read `tree` first, then `parser`, `semantics`, `apply`, `evaluate`. What is not 
 """
 
 from labs.net.nftables.errors import NftError, NotSimulatedError
-from labs.net.nftables.evaluate import Outcome, VerdictCode, base_chains, icmp_code, run_chain
+from labs.net.nftables.evaluate import Outcome, VerdictCode, base_chains, icmp_code, icmpv6_code, run_chain
 from labs.net.nftables.json_schema import from_json, to_json
 from labs.net.nftables.packet import Connection, Context, Ends, LogEntry, Nat, Step
 from labs.net.nftables.render import Style, render_rule, render_ruleset
@@ -33,6 +33,7 @@ __all__ = [
     "base_chains",
     "from_json",
     "icmp_code",
+    "icmpv6_code",
     "render_rule",
     "render_ruleset",
     "run_chain",

@@ -19,11 +19,12 @@ from labs.net.nftables.tree import Chain, Reject, Ruleset, Table
 
 __all__ = [
     "Connection", "Context", "Counters", "Ends", "EvaluationState", "LogEntry", "Nat", "Outcome", "Reject", "Step",
-    "VerdictCode", "base_chains", "icmp_code", "run_chain",
+    "VerdictCode", "base_chains", "icmp_code", "icmpv6_code", "run_chain",
 ]  # fmt: skip
 
 MAX_JUMPS = 16  # NFT_JUMP_STACK_SIZE
 # net/netfilter/nft_reject.c, icmp_code_v4
+_ICMPX_AS_ICMPV6 = {"no-route": 0, "port-unreachable": 4, "host-unreachable": 3, "admin-prohibited": 1}
 _ICMPX_AS_ICMP = {"no-route": 0, "port-unreachable": 3, "host-unreachable": 1, "admin-prohibited": 13}
 
 
@@ -181,4 +182,14 @@ def icmp_code(reject: Reject) -> int:
     if isinstance(reject.expr, int):
         return reject.expr
     table = _ICMPX_AS_ICMP if reject.type == "icmpx" else symbols.ICMP_CODE
+    return table[str(reject.expr)]
+
+
+def icmpv6_code(reject: Reject) -> int:
+    """The code of the ICMPv6 destination-unreachable message. Raises ValueError for a TCP reset."""
+    if reject.type == "tcp reset":
+        raise ValueError(reject)
+    if isinstance(reject.expr, int):
+        return reject.expr
+    table = _ICMPX_AS_ICMPV6 if reject.type == "icmpx" else symbols.ICMPV6_CODE
     return table[str(reject.expr)]

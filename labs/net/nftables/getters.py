@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from labs.net.arp import ArpPacket
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import HEADER_BYTES, Ipv6Packet
 from labs.net.nftables import symbols
 from labs.net.nftables.datatypes import DATATYPES, Datatype
 from labs.net.nftables.elements import flag_bits, interval
@@ -60,7 +62,7 @@ def _ip(read: Callable[[Ipv4Packet], int]) -> Getter:
 def _tcp(read: Callable[[TcpSegment], int]) -> Getter:
     def get(ctx: Context) -> int | None:
         packet = ctx.packet
-        if type(packet) is Ipv4Packet and type(packet.payload) is TcpSegment:
+        if (type(packet) is Ipv4Packet or type(packet) is Ipv6Packet) and type(packet.payload) is TcpSegment:
             return read(packet.payload)
         return None
 
@@ -70,20 +72,40 @@ def _tcp(read: Callable[[TcpSegment], int]) -> Getter:
 def _udp(read: Callable[[UdpDatagram], int]) -> Getter:
     def get(ctx: Context) -> int | None:
         packet = ctx.packet
-        if type(packet) is Ipv4Packet and type(packet.payload) is UdpDatagram:
+        if (type(packet) is Ipv4Packet or type(packet) is Ipv6Packet) and type(packet.payload) is UdpDatagram:
             return read(packet.payload)
         return None
 
     return get
 
 
-def _th(read: Callable[[TcpSegment | UdpDatagram], int], read_icmp: Callable[[IcmpMessage], int]) -> Getter:
+def _th(
+    read: Callable[[TcpSegment | UdpDatagram], int], read_icmp: Callable[[IcmpMessage | Icmpv6Message], int]
+) -> Getter:
     def get(ctx: Context) -> int | None:
         packet = ctx.packet
-        if type(packet) is not Ipv4Packet:
+        if type(packet) is not Ipv4Packet and type(packet) is not Ipv6Packet:
             return None
         payload = packet.payload
-        return read_icmp(payload) if isinstance(payload, IcmpMessage) else read(payload)
+        return read_icmp(payload) if isinstance(payload, IcmpMessage | Icmpv6Message) else read(payload)
+
+    return get
+
+
+def _ip6(read: Callable[[Ipv6Packet], int]) -> Getter:
+    def get(ctx: Context) -> int | None:
+        packet = ctx.packet
+        return read(packet) if type(packet) is Ipv6Packet else None
+
+    return get
+
+
+def _icmpv6(read: Callable[[Icmpv6Message], int]) -> Getter:
+    def get(ctx: Context) -> int | None:
+        packet = ctx.packet
+        if type(packet) is Ipv6Packet and type(packet.payload) is Icmpv6Message:
+            return read(packet.payload)
+        return None
 
     return get
 
@@ -148,6 +170,19 @@ _FIELDS: Mapping[tuple[str, str], Getter] = {
     ("ip", "dscp"): _ip(lambda packet: packet.tos >> 2),
     ("ip", "ecn"): _ip(lambda packet: packet.tos & 3),
     ("ip", "frag-off"): _ip(lambda packet: _DONT_FRAGMENT if packet.dont_fragment else 0),
+    ("ip6", "saddr"): _ip6(lambda packet: packet.src),
+    ("ip6", "daddr"): _ip6(lambda packet: packet.dst),
+    ("ip6", "nexthdr"): _ip6(lambda packet: packet.protocol),
+    ("ip6", "hoplimit"): _ip6(lambda packet: packet.hop_limit),
+    ("ip6", "length"): _ip6(lambda packet: packet.length - HEADER_BYTES),
+    ("ip6", "version"): _ip6(lambda _: 6),
+    ("ip6", "dscp"): _ip6(lambda packet: packet.traffic_class >> 2),
+    ("ip6", "ecn"): _ip6(lambda packet: packet.traffic_class & 3),
+    ("ip6", "flowlabel"): _ip6(lambda _: 0),
+    ("icmpv6", "type"): _icmpv6(lambda message: message.type),
+    ("icmpv6", "code"): _icmpv6(lambda message: message.code),
+    ("icmpv6", "id"): _icmpv6(lambda message: message.identifier),
+    ("icmpv6", "sequence"): _icmpv6(lambda message: message.sequence),
     ("tcp", "sport"): _tcp(lambda segment: segment.sport),
     ("tcp", "dport"): _tcp(lambda segment: segment.dport),
     ("tcp", "flags"): _tcp(lambda segment: segment.flags),
@@ -178,7 +213,7 @@ _FIELDS: Mapping[tuple[str, str], Getter] = {
 
 
 def _never(ctx: Context) -> int | None:
-    """The simulator carries no IPv6."""
+    """A field that nothing here has."""
     return None
 
 
@@ -188,12 +223,14 @@ def _protocol(ctx: Context) -> int | None:
         return 0x0800
     if type(packet) is ArpPacket:
         return 0x0806
+    if type(packet) is Ipv6Packet:
+        return 0x86DD
     return None if ctx.frame is None else ctx.frame.ethertype
 
 
 def _l4proto(ctx: Context) -> int | None:
     packet = ctx.packet
-    return packet.protocol if type(packet) is Ipv4Packet else None
+    return packet.protocol if type(packet) is Ipv4Packet or type(packet) is Ipv6Packet else None
 
 
 def _pkttype(ctx: Context) -> int | None:
@@ -204,7 +241,7 @@ def _pkttype(ctx: Context) -> int | None:
         return 1 if frame.dst == 0xFFFFFFFFFFFF else 2
     if type(packet) is Ipv4Packet:
         return 1 if packet.dst == 0xFFFFFFFF else 2 if packet.dst.is_multicast else 0
-    return 0
+    return 2 if type(packet) is Ipv6Packet and packet.dst.is_multicast else 0
 
 
 def _length(ctx: Context) -> int | None:
@@ -249,14 +286,18 @@ def _ct_end(key: str, direction: str | None) -> Getter:
         if ctx.ct is None:
             return None
         ends = ctx.ct.reply if direction == "reply" else ctx.ct.original
-        value: int | None = getattr(ends, name)
+        value: int | None = getattr(ends, name, None)  # a packet without a connection has no ends
         return value
 
     return get
 
 
 def _ct_getter(key: str, direction: str | None) -> Getter:
-    match key.removeprefix("ip "):
+    if key.startswith(("ip ", "ip6 ")):
+        family, key = key.split(" ", 1)
+        inner = _ct_getter(key, direction)
+        return lambda ctx: inner(ctx) if ctx.family == family else None
+    match key:
         case "state":
             return _ct_state
         case "status":
@@ -266,7 +307,7 @@ def _ct_getter(key: str, direction: str | None) -> Getter:
         case "mark":
             return lambda ctx: None if ctx.ct is None else ctx.ct.mark
         case "l3proto":
-            return lambda ctx: None if ctx.ct is None else 2
+            return lambda ctx: None if ctx.ct is None else _FAMILY_NUMBERS[ctx.family]
         case "saddr" | "daddr" | "proto-src" | "proto-dst" | "protocol" as name:
             return _ct_end(name, direction)
     return _never

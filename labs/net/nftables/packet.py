@@ -11,6 +11,7 @@ from typing import Protocol
 from labs.net.arp import ArpPacket
 from labs.net.ethernet import Frame
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 
 __all__ = ["Connection", "Context", "Ends", "LogEntry", "Nat", "Step"]
 
@@ -45,7 +46,7 @@ class Context:
     iifname: str | None = None
     oifname: str | None = None
     frame: Frame | None = None
-    packet: Ipv4Packet | ArpPacket | None = None
+    packet: Ipv4Packet | Ipv6Packet | ArpPacket | None = None
     ct: Connection | None = None
     mark: int = 0
     now_ns: int = 0

@@ -9,13 +9,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, parse_address
 from labs.net import dns
 from labs.net.dns import DnsMessage, Question, Record, RecordType, ResponseCode
 from labs.net.ipv4 import ANY
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import SocketError, connect
-from labs.shell.resolver import ResolveError, query, query_identifier, resolve, resolver_settings
+from labs.shell.resolver import ResolveError, lookup, query, query_identifier, resolver_settings
 
 __all__ = ["COMMANDS"]
 
@@ -69,7 +69,7 @@ def _read(arguments: list[str]) -> list[tuple[str, _Options]]:
             if not rest:
                 raise _Refusal("Invalid option: -x", *USAGE)
             try:
-                name = dns.reverse_name(IPv4.parse(rest.pop(0)))
+                name = dns.reverse_name(parse_address(rest.pop(0)))
             except ValueError:
                 raise _Refusal("Invalid IP address") from None
             lookups.append((name, replace(options, kind=int(RecordType.PTR))))
@@ -121,14 +121,14 @@ class _Outcome:
     """An answer with who gave it, or the lines about why there is none."""
 
     answer: DnsMessage | None = None
-    server: IPv4 = ANY
+    server: Address = ANY
     elapsed_ns: int = 0
     size: int = 0
     unsendable: bool = False
 
 
 def _ask(
-    process: Process, servers: list[IPv4], message: DnsMessage, options: _Options
+    process: Process, servers: list[Address], message: DnsMessage, options: _Options
 ) -> Generator[Wait, None, _Outcome]:
     """Try every server in turn; says on the way what went wrong."""
     outcome = _Outcome()
@@ -155,7 +155,7 @@ def _ask(
 
 
 def _query_udp(
-    process: Process, server: IPv4, message: DnsMessage, options: _Options
+    process: Process, server: Address, message: DnsMessage, options: _Options
 ) -> Generator[Wait, None, DnsMessage | str]:
     timeout_ns, port = options.timeout_ns, options.port
     until = process.node.now + timeout_ns
@@ -167,7 +167,7 @@ def _query_udp(
 
 
 def _query_tcp(
-    process: Process, server: IPv4, message: DnsMessage, options: _Options
+    process: Process, server: Address, message: DnsMessage, options: _Options
 ) -> Generator[Wait, None, DnsMessage | str]:
     node = process.node
     deadline = node.now + options.timeout_ns
@@ -193,13 +193,13 @@ def _query_tcp(
     return "timed out"
 
 
-def _servers(process: Process, names: list[str]) -> Generator[Wait, None, list[IPv4]]:
+def _servers(process: Process, names: list[str]) -> Generator[Wait, None, list[Address]]:
     if not names:
         return list(resolver_settings(process.node.files).servers)
     found = []
     for name in names[-1:]:
         try:
-            found.append((yield from resolve(process, name)))
+            found.append((yield from lookup(process, name))[0].address)
         except ResolveError:
             raise _Refusal(f"dig: couldn't get address for '{name}': not found") from None
     return found
@@ -232,7 +232,7 @@ def dig(process: Process) -> Routine:
     return status
 
 
-def _lookup(process: Process, name: str, options: _Options, servers: list[IPv4]) -> Generator[Wait, None, _Outcome]:
+def _lookup(process: Process, name: str, options: _Options, servers: list[Address]) -> Generator[Wait, None, _Outcome]:
     outcome = _Outcome()
     for candidate in _candidates(process, name, search=options.search):
         outcome = yield from _ask(process, servers, _message(process, candidate, options), options)
@@ -250,7 +250,7 @@ def _candidates(process: Process, name: str, *, search: bool) -> list[str]:
 
 
 def _report(
-    process: Process, name: str, options: _Options, servers: list[IPv4], outcome: _Outcome, *, first: bool
+    process: Process, name: str, options: _Options, servers: list[Address], outcome: _Outcome, *, first: bool
 ) -> int:
     answer = outcome.answer
     if answer is None:
@@ -287,7 +287,7 @@ def _report(
     return 0
 
 
-def _banner(process: Process, options: _Options, servers: list[IPv4], *, first: bool) -> None:
+def _banner(process: Process, options: _Options, servers: list[Address], *, first: bool) -> None:
     if options.short or "cmd" not in options.show or not first:
         return
     process.print("", f"; <<>> DiG {VERSION} <<>> {' '.join(process.argv[1:])}")
@@ -406,7 +406,7 @@ def host(process: Process) -> Routine:
 def _subject(word: str) -> tuple[str, list[int]]:
     """The name to look up and the types to ask for."""
     try:
-        return dns.reverse_name(IPv4.parse(word)), [int(RecordType.PTR)]
+        return dns.reverse_name(parse_address(word)), [int(RecordType.PTR)]
     except ValueError:
         return word, [int(RecordType.A), int(RecordType.AAAA), int(RecordType.MX)]
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import sqrt
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv6
 from labs.net import icmp
+from labs.net.icmpv6 import DEST_UNREACHABLE6
 from labs.net.process import Process, Program, Routine, Wait
-from labs.net.sockets import EchoSocket
+from labs.net.sockets import EchoSocket, IcmpError
 from labs.shell.options import UsageError, parse_options
-from labs.shell.resolver import ResolveError, resolve, reverse
+from labs.shell.resolver import ResolveError, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
@@ -45,14 +46,19 @@ class _Hop:
 
     sent: int = 0
     times_ns: list[int] = field(default_factory=list)
-    source: IPv4 | None = None
+    source: Address | None = None
     name: str = ""
+
+
+def is_final(error: IcmpError) -> bool:
+    """True where nothing lies beyond whoever sent this error."""
+    return error.type == (DEST_UNREACHABLE6 if isinstance(error.source, IPv6) else icmp.DEST_UNREACHABLE)
 
 
 class _Trace:
     """One run."""
 
-    def __init__(self, process: Process, target: IPv4, most: int) -> None:
+    def __init__(self, process: Process, target: Address, most: int) -> None:
         self.process = process
         self.target = target
         self.most = most
@@ -100,12 +106,12 @@ class _Trace:
                 self._heard(reply.sequence, reply.source, final=True)
             while socket.errors:
                 error, sent = socket.errors.popleft()
-                self._heard(sent.sequence, error.source, final=error.type == icmp.DEST_UNREACHABLE)
+                self._heard(sent.sequence, error.source, final=is_final(error))
             if node.now >= until or (hurry and not self._flying):
                 return
             yield Wait((socket.signal,), until)
 
-    def _heard(self, sequence: int, source: IPv4, *, final: bool) -> None:
+    def _heard(self, sequence: int, source: Address, *, final: bool) -> None:
         flight = self._flying.pop(sequence, None)
         if flight is None:
             return
@@ -147,7 +153,7 @@ def mtr(process: Process) -> Routine:
     node = process.node
     name = operands[0] if operands else "localhost"
     try:
-        target = yield from resolve(process, name)
+        target = (yield from lookup(process, name))[0].address
     except ResolveError as error:
         process.error(f"mtr: Failed to resolve host: {name}: {error}")
         return 0

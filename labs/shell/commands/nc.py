@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from labs.model.addresses import IPv4
-from labs.net.icmp import HARD_ERRORS
+from labs.model.addresses import Address, IPv6, parse_address
+from labs.net.interface import Interface
 from labs.net.ipv4 import ANY
+from labs.net.ipv6 import ANY6
 from labs.net.process import Process, Program, Routine, Signal, Wait
 from labs.net.service_names import port_name, port_number
 from labs.net.sockets import SocketError, UdpSocket, connect, listen
 from labs.net.tcp import TcpConnection, TcpState
 from labs.shell.options import UsageError, parse_options
-from labs.shell.resolver import ResolveError, resolve, reverse
+from labs.shell.resolver import Place, ResolveError, is_hard, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS", "relay"]
 
@@ -49,6 +50,7 @@ class _Options:
     quit_ns: int | None = None
     port: str = ""
     source: str = ""
+    family: str = ""
 
     @property
     def protocol(self) -> str:
@@ -86,7 +88,9 @@ def _read(arguments: list[str]) -> tuple[_Options, list[str]]:
             options.source = value
         elif option == "-h":
             raise UsageError("")
-        elif option not in ("-4", "-r"):
+        elif option in ("-4", "-6"):
+            options.family = "ip" if option == "-4" else "ip6"
+        elif option != "-r":
             raise _Refusal(f'"{option}" is not simulated here')
     return options, operands
 
@@ -132,25 +136,25 @@ def _connect(process: Process, options: _Options, operands: list[str]) -> Routin
         raise _Refusal("missing port number")
     host, text = operands
     ports = _ports(text, options.protocol)
-    if options.source and not process.node.ip.is_local(IPv4.parse(options.source)):
+    if options.source and not process.node.is_local(parse_address(options.source)):
         raise _Refusal("bind failed: Cannot assign requested address")
-    try:
-        literal = IPv4.parse(host)
-    except ValueError:
-        literal = None
+    literal = literal_place(host)
     failure = f'getaddrinfo for host "{host}" port {text}: '
     if options.numeric and literal is None:
         raise _Refusal(failure + "Name or service not known")
     try:
-        address = literal or (yield from resolve(process, host))
+        places = yield from lookup(process, host, family=options.family)
     except ResolveError as error:
         raise _Refusal(failure + str(error)) from None
-    shown = host if literal is not None else f"{host} ({address})"
     status = 1
     for port in ports:
         attempt = _try_udp if options.udp else _try_tcp
-        outcome = yield from attempt(process, options, address, port, shown)
-        status = min(status, outcome)
+        for place in places:  # one after the other, until one answers
+            shown = host if literal is not None else f"{host} ({place})"
+            outcome = yield from attempt(process, options, place, port, shown)
+            status = min(status, outcome)
+            if outcome == 0:
+                break
     return status
 
 
@@ -165,9 +169,12 @@ def _failed(process: Process, options: _Options, shown: str, port: int, why: str
     return 1
 
 
-def _try_tcp(process: Process, options: _Options, address: IPv4, port: int, shown: str) -> Routine:
+def _try_tcp(process: Process, options: _Options, place: Place, port: int, shown: str) -> Routine:
+    over = process.node.interfaces.get(place.zone)
     try:
-        connection = yield from connect(process, address, port, timeout_ns=options.timeout_ns or None)
+        connection = yield from connect(
+            process, place.address, port, timeout_ns=options.timeout_ns or None, interface=over
+        )
     except SocketError as error:
         late = options.timeout_ns and str(error) == "Connection timed out"
         why = "timed out: Operation now in progress" if late else f"failed: {error}"
@@ -230,28 +237,31 @@ def relay(
         yield Wait(signals, min(deadlines, default=None))
 
 
-def _try_udp(process: Process, options: _Options, address: IPv4, port: int, shown: str) -> Routine:
+def _try_udp(process: Process, options: _Options, place: Place, port: int, shown: str) -> Routine:
     node = process.node
-    if node.ip.preferred_source(address) is None:
+    address, over = place.address, node.interfaces.get(place.zone)
+    if over is None and node.preferred_source(address) is None:
         return _failed(process, options, shown, port, "failed: Network is unreachable")
-    source = IPv4.parse(options.source) if options.source else ANY
+    source = parse_address(options.source) if options.source else ANY
     socket = node.transport.udp_open(_port(options.port, "udp") if options.port else 0, source, program="nc")
     process.cleanup.append(lambda: node.transport.udp_close(socket))
-    if options.verbose and not (yield from _udp_test(process, socket, address, port)):
+    if options.verbose and not (yield from _udp_test(process, socket, address, port, over)):
         return 1
     if options.verbose:
         process.error(f"Connection to {shown} {port} port {_service(options, port)} succeeded!")
     if options.scan:
         return 0
-    yield from _udp_relay(process, options, socket, (address, port))
+    yield from _udp_relay(process, options, socket, (address, port), over)
     return 0
 
 
-def _udp_test(process: Process, socket: UdpSocket, address: IPv4, port: int) -> Generator[Wait, None, bool]:
+def _udp_test(
+    process: Process, socket: UdpSocket, address: Address, port: int, over: Interface | None
+) -> Generator[Wait, None, bool]:
     """Send a few bytes: a port where nobody listens answers with an ICMP error."""
     node = process.node
     for _ in range(3):
-        if _refused(socket) or node.transport.udp_send(socket, address, port, b"X") is not None:
+        if _refused(socket) or node.transport.udp_send(socket, address, port, b"X", interface=over) is not None:
             return False
         deadline = node.now + SECOND
         while node.now < deadline and not _refused(socket):
@@ -261,10 +271,16 @@ def _udp_test(process: Process, socket: UdpSocket, address: IPv4, port: int) -> 
 
 def _refused(socket: UdpSocket) -> bool:
     """True where an ICMP error came that a connected socket hears."""
-    return any(error.code in HARD_ERRORS for error in socket.errors)
+    return any(is_hard(error) for error in socket.errors)
 
 
-def _udp_relay(process: Process, options: _Options, socket: UdpSocket, peer: tuple[IPv4, int] | None) -> Routine:
+def _udp_relay(
+    process: Process,
+    options: _Options,
+    socket: UdpSocket,
+    peer: tuple[Address, int] | None,
+    over: Interface | None = None,
+) -> Routine:
     """Datagrams both ways; the first sender becomes the peer of a listener."""
     node = process.node
     process.endless = not options.timeout_ns and options.quit_ns is None
@@ -276,6 +292,8 @@ def _udp_relay(process: Process, options: _Options, socket: UdpSocket, peer: tup
             datagram = socket.queue.popleft()
             if peer is None:
                 peer = (datagram.source, datagram.sport)
+                if isinstance(datagram.source, IPv6) and datagram.source.is_link_local:
+                    over = node.interfaces.get(datagram.interface)
                 if options.verbose:
                     name = yield from _peer_name(process, options, datagram.source)
                     process.error(f"Connection received on {name} {datagram.sport}")
@@ -287,7 +305,7 @@ def _udp_relay(process: Process, options: _Options, socket: UdpSocket, peer: tup
         if sending and peer is not None:
             text = process.stdin.poll()
             if text:
-                node.transport.udp_send(socket, *peer, text.encode())
+                node.transport.udp_send(socket, *peer, text.encode(), interface=over)
                 active_ns = node.now
             if process.stdin.closed:
                 sending = False
@@ -305,20 +323,20 @@ def _listen(process: Process, options: _Options, operands: list[str]) -> Routine
     if not words or len(words) > 2:
         raise UsageError("")
     port = _port(words[-1], options.protocol)
-    address = ANY
+    address: Address = ANY6 if options.family == "ip6" else ANY
     if len(words) == 2:
         try:
-            address = IPv4.parse(words[0])
+            address = parse_address(words[0])
         except ValueError:
             raise _Refusal(f'getaddrinfo for host "{words[0]}" port {words[-1]}: Name or service not known') from None
     process.endless = True
     node = process.node
     try:
         if options.udp:
-            socket = node.transport.udp_open(port, address, program="nc")
+            socket = node.transport.udp_open(port, address, program="nc", v6only=True)
             process.cleanup.append(lambda: node.transport.udp_close(socket))
         else:
-            listener = listen(process, port, address)
+            listener = listen(process, port, address, v6only=True)
     except SocketError as error:
         raise _Refusal(str(error)) from None
     if options.verbose:
@@ -348,7 +366,7 @@ def _listen(process: Process, options: _Options, operands: list[str]) -> Routine
         process.endless = True
 
 
-def _peer_name(process: Process, options: _Options, address: IPv4) -> Generator[Wait, None, str]:
+def _peer_name(process: Process, options: _Options, address: Address) -> Generator[Wait, None, str]:
     if options.numeric:
         return str(address)
     name = yield from reverse(process, address)

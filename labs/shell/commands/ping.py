@@ -9,17 +9,19 @@ import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from labs.model.addresses import IPv4
-from labs.net import icmp
+from labs.model.addresses import Address, IPv4, IPv6
+from labs.net import icmp, icmpv6
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.interface import Interface
 from labs.net.ipv4 import ANY, DEFAULT_TTL
+from labs.net.ipv6 import ANY6, LOOPBACK6
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import EchoReply, EchoSocket, IcmpError
 from labs.shell.options import UsageError, parse_options
-from labs.shell.resolver import ResolveError, resolve, reverse
+from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reverse
 
-__all__ = ["COMMANDS", "icmp_text"]
+__all__ = ["COMMANDS", "icmp_text", "icmpv6_text"]
 
 SECOND = 1_000_000_000
 LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
@@ -67,7 +69,21 @@ Options:
   -W <timeout>       time to wait for response
 
 IPv4 options:
-  -4                 use IPv4"""
+  -4                 use IPv4
+
+IPv6 options:
+  -6                 use IPv6"""
+
+
+UNREACHABLE6 = {
+    icmpv6.NO_ROUTE: "No route",
+    icmpv6.ADMIN_PROHIBITED6: "Administratively prohibited",
+    2: "Beyond scope of source address",
+    icmpv6.ADDRESS_UNREACHABLE: "Address unreachable",
+    icmpv6.PORT_UNREACHABLE6: "Port unreachable",
+    icmpv6.POLICY_FAILED: "Source address failed ingress/egress policy",
+    icmpv6.REJECT_ROUTE: "Reject route to destination",
+}
 
 
 class _Refusal(Exception):
@@ -89,6 +105,19 @@ def icmp_text(kind: int, code: int, mtu: int = 0) -> str:
     return f"Bad ICMP type: {kind}"
 
 
+def icmpv6_text(kind: int, code: int, mtu: int = 0) -> str:
+    """An ICMPv6 error in the words of ping."""
+    if kind == icmpv6.DEST_UNREACHABLE6:
+        return f"Destination unreachable: {UNREACHABLE6.get(code, f'Unknown code {code}')}"
+    if kind == icmpv6.PACKET_TOO_BIG:
+        return f"Packet too big: mtu={mtu}"
+    if kind == icmpv6.TIME_EXCEEDED6:
+        return f"Time exceeded: {'Hop limit' if code == 0 else 'Defragmentation failure'}"
+    if kind == icmpv6.PARAMETER_PROBLEM:
+        return "Parameter problem: Wrong header field "
+    return f"unknown icmp type: {kind}"
+
+
 @dataclass(slots=True)
 class _Options:
     count: int = 0
@@ -105,6 +134,7 @@ class _Options:
     broadcast: bool = False
     stamps: bool = False
     outstanding: bool = False
+    family: str = ""
 
 
 def _number(text: str, low: int, high: int) -> int:
@@ -162,8 +192,11 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
                 options.stamps = True
             case "-O":
                 options.outstanding = True
-            case "-4":
-                pass
+            case "-4" | "-6":
+                family = "ip" if option == "-4" else "ip6"
+                if options.family and options.family != family:
+                    raise _Refusal("only one -4 or -6 option may be specified", 2)
+                options.family = family
             case "-V":
                 raise _Refusal("", 0)
             case "-h":
@@ -208,9 +241,12 @@ def _prepare(process: Process, options: _Options, target: str) -> Generator[Wait
     """Resolve, bind and connect as ping does before it prints its first line."""
     node = process.node
     try:
-        address = yield from resolve(process, target)
+        place = (yield from lookup(process, target, family=options.family))[0]
     except ResolveError as error:
         raise _Refusal(f"{target}: {error}", 2) from None
+    address = place.address
+    if isinstance(address, IPv6):
+        return _prepare6(process, options, target, place, address)
     numeric = target.replace(".", "").isdecimal()
     if address == ANY:
         address = IPv4(0x7F000001)
@@ -227,6 +263,49 @@ def _prepare(process: Process, options: _Options, target: str) -> Generator[Wait
     origin = f" from {local} {options.device if interface else ''}:" if options.device else ""
     process.print(f"PING {target} ({address}){origin} {options.size}({options.size + 28}) bytes of data.")
     return _Run(process, options, target, address, numeric or options.numeric, interface, source)
+
+
+def _prepare6(process: Process, options: _Options, target: str, place: Place, address: IPv6) -> _Run:
+    node = process.node
+    if address == ANY6:
+        address, place = LOOPBACK6, Place(LOOPBACK6)
+    source: Address = ANY6
+    name = place.zone
+    if options.device:
+        own = literal_place(options.device)
+        if own is not None:
+            source = own.address
+            if not node.is_local(source):
+                raise _Refusal("bind icmp socket: Cannot assign requested address", 2)
+        else:
+            name = options.device
+    if name and name not in node.interfaces:
+        raise _Refusal(f"unknown iface: {name}" if options.device else f"{target}: Name or service not known", 2)
+    interface = node.interfaces.get(name)
+    if not node.ipv6.on:
+        raise _Refusal("socket: Address family not supported by protocol", 2)
+    local = source or _local6(process, address, interface)
+    if local is None:
+        route = node.ipv6.routes.lookup(address) if interface is None else None
+        words = {"unreachable": "No route to host", "prohibit": "Permission denied", "blackhole": "Invalid argument"}
+        silent = "Cannot assign requested address" if route is not None else "Network is unreachable"
+        raise _Refusal("connect: " + words.get(route.kind if route else "", silent), 2)
+    origin = f" from {local} {options.device}:" if options.device else ""
+    process.print(f"PING {target}({_shown6(target, place)}){origin} {options.size} data bytes")
+    numeric = literal_place(target) is not None
+    return _Run(process, options, target, address, numeric or options.numeric, interface, source)
+
+
+def _shown6(target: str, place: Place) -> str:
+    """What stands in brackets: the address, and before it the name where one was typed."""
+    return str(place) if literal_place(target) is not None else f"{target} ({place})"
+
+
+def _local6(process: Process, address: IPv6, interface: Interface | None) -> IPv6 | None:
+    ipv6 = process.node.ipv6
+    if interface is None or ipv6.is_local(address):
+        return ipv6.preferred_source(address)
+    return ipv6.source_for(interface, address) if interface.up else None
 
 
 def _bind(process: Process, device: str) -> tuple[Interface | None, IPv4]:
@@ -260,10 +339,10 @@ class _Run:
     process: Process
     options: _Options
     target: str
-    address: IPv4
+    address: Address
     numeric: bool
     interface: Interface | None
-    source: IPv4
+    source: Address
     transmitted: int = 0
     received: int = 0
     repeats: int = 0
@@ -274,7 +353,7 @@ class _Run:
     sent_ns: dict[int, int] = field(default_factory=dict)
     started_ns: int = 0
     last_ns: int = 0
-    names: dict[IPv4, str] = field(default_factory=dict)
+    names: dict[Address, str] = field(default_factory=dict)
 
     def loop(self) -> Routine:
         """Send and listen until there is a reason to stop."""
@@ -333,12 +412,14 @@ class _Run:
             )
         if error == "Message too long":
             self.errors += 1
-            self.process.error(f"ping: local error: message too long, mtu={self._mtu()}")
+            sign = ": " if isinstance(self.address, IPv6) else "="
+            self.process.error(f"ping: local error: message too long, mtu{sign}{self._mtu()}")
         # Any other error of sendto(2) is a lost packet, without a word: so does this version of the real one.
 
     def _mtu(self) -> int:
         node = self.process.node
-        route = node.ip.routes.lookup(self.address)
+        table = node.ipv6.routes if isinstance(self.address, IPv6) else node.ip.routes
+        route = table.lookup(self.address)
         device = self.interface or (node.interfaces.get(route.device) if route and route.device else None)
         return device.mtu if device is not None else 1500
 
@@ -370,32 +451,41 @@ class _Run:
             self.times_us.append(elapsed_us)
         if self.options.quiet:
             return
-        name = yield from self._name(reply.source)
+        name = yield from self._name(reply.source, reply.interface)
         ident = f" ident={self.process.pid}" if self.options.verbose else ""
         line = f"{self._stamp()}{reply.length} bytes from {name}: icmp_seq={reply.sequence}{ident} ttl={reply.ttl}"
         if timed:
             line += f" time={_milliseconds(elapsed_us)} ms"
         self.process.print(line + (" (DUP!)" if duplicate else ""))
 
-    def _error(self, error: IcmpError, request: IcmpMessage) -> Generator[Wait, None, None]:
+    def _error(self, error: IcmpError, request: IcmpMessage | Icmpv6Message) -> Generator[Wait, None, None]:
         self._sequence(request.sequence)
         self.errors += 1
         if self.options.quiet:
             return
         name = yield from self._name(error.source)
-        text = icmp_text(error.type, error.code, error.mtu)
+        say = icmpv6_text if isinstance(error.source, IPv6) else icmp_text
+        text = say(error.type, error.code, error.mtu)
         self.process.print(f"{self._stamp()}From {name} icmp_seq={request.sequence} {text}")
 
     def _stamp(self) -> str:
         return f"[{self.process.node.wall_clock():.6f}] " if self.options.stamps else ""
 
-    def _name(self, address: IPv4) -> Generator[Wait, None, str]:
+    def _name(self, address: Address, interface: str = "") -> Generator[Wait, None, str]:
+        if isinstance(address, IPv6) and address.is_link_local:
+            return f"{address}%{interface or self._zone()}"
         if self.numeric:
             return str(address)
         if address not in self.names:
             name = yield from reverse(self.process, address)
             self.names[address] = f"{name} ({address})" if name else str(address)
         return self.names[address]
+
+    def _zone(self) -> str:
+        if self.interface is not None:
+            return self.interface.name
+        route = self.process.node.ipv6.routes.lookup(self.address)
+        return route.device if route is not None and route.device is not None else "lo"
 
     def summary(self) -> None:
         """The last lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import Address, IPv6, Network
 from labs.net.tcp import TcpState
 from labs.shell.options import UsageError, parse_options
 
@@ -64,12 +64,33 @@ class Row(NamedTuple):
     state: str
     received: int
     sent: int
-    address: IPv4
+    address: Address
     device: str | None
     port: int
-    peer: IPv4 | None
+    peer: Address | None
     peer_port: int | None
     program: str
+    v6only: bool = False
+
+    @property
+    def wide(self) -> bool:
+        """An IPv6 socket."""
+        return isinstance(self.address, IPv6)
+
+    @property
+    def local(self) -> str:
+        """The address as ss writes it: * is a socket on :: that takes IPv4 too."""
+        if self.address == 0 and self.wide and not self.v6only:
+            return "*"
+        zone = f"%{self.device}" if self.device else ""
+        return f"[{self.address}]{zone}" if self.wide else f"{self.address}{zone}"
+
+    @property
+    def far(self) -> str:
+        """The other end; without one as wide as this end."""
+        if self.peer is None:
+            return ("[::]" if self.v6only or self.address else "*") if self.wide else "0.0.0.0"  # noqa: S104
+        return f"[{self.peer}]" if self.wide else str(self.peer)
 
 
 class Wish(NamedTuple):
@@ -93,12 +114,15 @@ class Mistake(Exception):
 
 def _listener_row(socket: TcpListener) -> Row:
     return Row(
-        "tcp", "LISTEN", len(socket.backlog), BACKLOG, socket.address, None, socket.port, None, None, socket.program
-    )
+        "tcp", "LISTEN", len(socket.backlog), BACKLOG, socket.address, None, socket.port, None, None, socket.program,
+        socket.v6only,
+    )  # fmt: skip
 
 
 def _udp_row(socket: UdpSocket) -> Row:
-    return Row("udp", "UNCONN", 0, 0, socket.address, socket.interface, socket.port, None, None, socket.program)
+    return Row(
+        "udp", "UNCONN", 0, 0, socket.address, socket.interface, socket.port, None, None, socket.program, socket.v6only
+    )
 
 
 def _connection_row(connection: TcpConnection) -> Row:
@@ -195,15 +219,16 @@ def _rows(process: Process, flags: set[str], wish: Wish) -> list[Row]:
     listening = bool(flags & {"-l", "--listening"}) or everything
     connected = everything or not flags & {"-l", "--listening"}
     rows: list[Row] = []
-    if flags & {"-6", "--ipv6"} and not flags & {"-4", "--ipv4"}:
-        return rows
     if (udp or both) and listening:
-        rows += sorted(map(_udp_row, transport.udp_sockets()), key=lambda row: (row.port, row.address))
+        rows += sorted(map(_udp_row, transport.udp_sockets()), key=lambda row: (row.port, row.wide, row.address))
     if tcp or both:
         if listening:
-            rows += sorted(map(_listener_row, transport.listeners()), key=lambda row: (row.port, row.address))
+            rows += sorted(map(_listener_row, transport.listeners()), key=lambda row: (row.port, row.wide, row.address))
         if connected:
             rows += [_connection_row(c) for c in transport.connections() if c.state is not TcpState.CLOSED]
+    narrow, wide = bool(flags & {"-4", "--ipv4"}), bool(flags & {"-6", "--ipv6"})
+    if narrow != wide:
+        rows = [row for row in rows if row.wide == wide]
     return [row for row in rows if _fits(row, wish)]
 
 
@@ -230,10 +255,14 @@ def _print(process: Process, flags: set[str], wish: Wish) -> None:
     shows = bool(flags & {"-p", "--processes"})
     cells = []
     for row in rows:
-        local = str(row.address) + (f"%{row.device}" if row.device else "")
-        peer = "0.0.0.0" if row.peer is None else str(row.peer)  # noqa: S104 - what ss prints for "nobody"
         line = ([row.netid] if with_netid else []) + ([row.state] if with_state else [])
-        line += [f"{row.received:<6}", f"{row.sent:<6}", local, service(row.port, row.netid, numeric=numeric), peer]
+        line += [
+            f"{row.received:<6}",
+            f"{row.sent:<6}",
+            row.local,
+            service(row.port, row.netid, numeric=numeric),
+            row.far,
+        ]
         line += ["*" if row.peer_port is None else service(row.peer_port, row.netid, numeric=numeric)]
         cells.append([*line, _users(process, row) if shows else ""])
     table = cells if flags & {"-H", "--no-header"} else [head, *cells]

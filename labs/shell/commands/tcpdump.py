@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address
 from labs.net import pcap
 from labs.net.capture.filter import FilterError, compile_filter
 from labs.net.capture.lines import LineStyle, Printer, addresses_in
@@ -156,7 +156,7 @@ class _Capture:
             if not interface.up:
                 raise _Refusal(f"{name}: That device is not up")
         self._name = name
-        self._names: dict[IPv4, str] = {}
+        self._names: dict[Address, str] = {}
         style = LineStyle(options.link and not self._any, options.quick, options.verbose, bool(options.numeric))
         self._printer = Printer(style, self._name_of)
         self._captured = 0
@@ -174,7 +174,7 @@ class _Capture:
 
     def compile(self, expression: str) -> Generator[Wait, None, None]:
         """Read the filter and look up its names. Raises _Refusal."""
-        addresses: dict[str, IPv4] = {}
+        addresses: dict[str, Address] = {}
         try:
             accepts, names = compile_filter(expression, addresses)
         except FilterError as error:
@@ -258,7 +258,7 @@ class _Capture:
                     return 0
             yield Wait((socket.signal,))
 
-    def _name_of(self, address: IPv4) -> str:
+    def _name_of(self, address: Address) -> str:
         return self._names.get(address, str(address))
 
     def _look_up(self, frame: Frame) -> Generator[Wait, None, None]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from labs.model.addresses import IPv4
-from labs.net import icmp, tcp
+from labs.model.addresses import Address, IPv6
+from labs.net import icmp, icmpv6, tcp
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, PROTO_TCP, Ipv4Packet
+from labs.net.ipv6 import ANY6, Ipv6Packet
 from labs.net.process import Process, Program, Routine, Signal, Wait
 from labs.net.sockets import IcmpError
 from labs.net.tcp import TcpSegment
 from labs.shell.options import UsageError, parse_options
-from labs.shell.resolver import ResolveError, resolve, reverse
+from labs.shell.resolver import ResolveError, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
@@ -33,6 +35,10 @@ MARKS = {
     icmp.NET_PROHIBITED: "!X", icmp.HOST_PROHIBITED: "!X", icmp.ADMIN_PROHIBITED: "!X",
     14: "!V", 15: "!C",
 }  # fmt: skip
+MARKS6 = {
+    icmpv6.NO_ROUTE: "!N", icmpv6.ADMIN_PROHIBITED6: "!X", 2: "!S", icmpv6.ADDRESS_UNREACHABLE: "!H",
+}  # fmt: skip
+PACKET_BYTES6 = 80
 USAGE = (
     "Usage:",
     "  traceroute [ -46FITn ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] [ -p port ]",
@@ -58,7 +64,8 @@ class _Options:
     wait_ns: int = 5 * SECOND
     port: int = 0
     together: int = SIMULTANEOUS
-    size: int = PACKET_BYTES
+    size: int = 0
+    family: str = ""
     device: str = ""
     dont_fragment: bool = False
 
@@ -70,7 +77,7 @@ class _Probe:
     ttl: int
     sent_ns: int = -1
     received_ns: int = -1
-    source: IPv4 | None = None
+    source: Address | None = None
     mark: str = ""
     final: bool = False
     lost: bool = False
@@ -127,8 +134,8 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
                     options.wait_ns = int(float(value.split(",")[0]) * SECOND)
                 except ValueError:
                     raise _Refusal(f"Cannot handle `-w' option with arg `{value}' (argc 1)") from None
-            case "-4":
-                pass
+            case "-4" | "-6":
+                options.family = "ip" if option == "-4" else "ip6"
             case "-V" | "--version":
                 raise _Refusal("Modern traceroute for Linux, version 2.1.2", 0)
             case "--help":
@@ -152,7 +159,7 @@ def traceroute(process: Process) -> Routine:
         process.error(*(USAGE if not str(refusal) else (str(refusal),)))
         return refusal.status
     try:
-        target = yield from resolve(process, name)
+        place = (yield from lookup(process, name, family=options.family))[0]
     except ResolveError as error:
         position = len(process.argv) - 1
         process.error(f"{name}: {error}", f'Cannot handle "host" cmdline arg `{name}\' on position 1 (argc {position})')
@@ -160,9 +167,13 @@ def traceroute(process: Process) -> Routine:
     if options.device and options.device not in process.node.interfaces:
         process.error(f"setsockopt SO_BINDTODEVICE: No such device: {options.device}")
         return 1
-    bytes_ = options.size if options.method != "tcp" else PACKET_BYTES
-    process.stdout.write(f"traceroute to {name} ({target}), {options.hops} hops max, {bytes_} byte packets")
-    if process.node.ip.preferred_source(target) is None:
+    target = place.address
+    usual = PACKET_BYTES6 if isinstance(target, IPv6) else PACKET_BYTES
+    options.size = options.size or usual
+    options.device = options.device or place.zone
+    bytes_ = options.size if options.method != "tcp" else usual
+    process.stdout.write(f"traceroute to {name} ({place}), {options.hops} hops max, {bytes_} byte packets")
+    if not options.device and process.node.preferred_source(target) is None:
         process.error("", "connect: Network is unreachable")
         return 1
     trace = _Trace(process, options, target)
@@ -180,10 +191,10 @@ class _Trace:
 
     process: Process
     options: _Options
-    target: IPv4
+    target: Address
     probes: list[_Probe] = field(default_factory=list)
     printed: int = 0
-    names: dict[IPv4, str] = field(default_factory=dict)
+    names: dict[Address, str] = field(default_factory=dict)
 
     def run(self) -> Generator[Wait, None, str | None]:
         """Send, listen and print in order; the error of a system call, or None."""
@@ -270,7 +281,7 @@ class _Trace:
             self.printed += 1
         return True
 
-    def _name(self, address: IPv4) -> Generator[Wait, None, str]:
+    def _name(self, address: Address) -> Generator[Wait, None, str]:
         if self.options.numeric:
             return str(address)
         if address not in self.names:
@@ -282,7 +293,7 @@ class _Trace:
 class _Method:
     """How probes are sent and their answers recognised."""
 
-    def __init__(self, process: Process, options: _Options, target: IPv4) -> None:
+    def __init__(self, process: Process, options: _Options, target: Address) -> None:
         self._process = process
         self._node = process.node
         self._options = options
@@ -311,7 +322,12 @@ class _Method:
         probe = probes[index]
         probe.received_ns = self._node.now
         probe.source = error.source
-        if error.type == icmp.DEST_UNREACHABLE:
+        if isinstance(error.source, IPv6):
+            if error.type == icmpv6.DEST_UNREACHABLE6:
+                probe.final = True
+                if error.code != icmpv6.PORT_UNREACHABLE6 or self._options.method != "udp":
+                    probe.mark = MARKS6.get(error.code, f"!<{error.code}>")
+        elif error.type == icmp.DEST_UNREACHABLE:
             probe.final = True
             if error.code == icmp.FRAGMENTATION_NEEDED:
                 probe.mark = f"!F-{error.mtu}"
@@ -322,7 +338,7 @@ class _Method:
 class _Udp(_Method):
     """UDP datagrams to ports where nobody listens, one port after the other."""
 
-    def __init__(self, process: Process, options: _Options, target: IPv4) -> None:
+    def __init__(self, process: Process, options: _Options, target: Address) -> None:
         super().__init__(process, options, target)
         node = self._node
         self._socket = node.transport.udp_open(program="traceroute", interface=options.device or None)
@@ -330,7 +346,8 @@ class _Udp(_Method):
         process.cleanup.append(lambda: node.transport.udp_close(self._socket))
 
     def send(self, index: int, ttl: int) -> str | None:
-        data = bytes(0x40 + i & 0x7F for i in range(max(0, self._options.size - 28)))
+        head = 48 if isinstance(self._target, IPv6) else 28
+        data = bytes(0x40 + i & 0x7F for i in range(max(0, self._options.size - head)))
         return self._node.transport.udp_send(self._socket, self._target, self._first + index, data, ttl=ttl)
 
     def receive(self, probes: list[_Probe]) -> None:
@@ -354,14 +371,14 @@ class _Udp(_Method):
 class _Echo(_Method):
     """ICMP echo requests (-I)."""
 
-    def __init__(self, process: Process, options: _Options, target: IPv4) -> None:
+    def __init__(self, process: Process, options: _Options, target: Address) -> None:
         super().__init__(process, options, target)
         node = self._node
         self._socket = node.transport.echo_open()
         process.cleanup.append(lambda: node.transport.echo_close(self._socket))
 
     def send(self, index: int, ttl: int) -> str | None:
-        size = max(0, self._options.size - 28)
+        size = max(0, self._options.size - (48 if isinstance(self._target, IPv6) else 28))
         return self._node.transport.echo_send(
             self._socket, self._target, index + 1, size=size, ttl=ttl, interface=self._interface
         )
@@ -386,7 +403,7 @@ class _Echo(_Method):
 class _Tcp(_Method):
     """TCP SYN segments (-T): an answer of any kind from the target ends the way."""
 
-    def __init__(self, process: Process, options: _Options, target: IPv4) -> None:
+    def __init__(self, process: Process, options: _Options, target: Address) -> None:
         super().__init__(process, options, target)
         node = self._node
         self._socket = node.transport.packet_open(None)
@@ -396,6 +413,9 @@ class _Tcp(_Method):
 
     def send(self, index: int, ttl: int) -> str | None:
         segment = TcpSegment(self._first + index, self._port, 1_000_000 + index, 0, tcp.SYN)
+        if isinstance(self._target, IPv6):
+            wide = Ipv6Packet(ANY6, self._target, PROTO_TCP, segment, ttl)
+            return self._node.ipv6.output(wide, interface=self._interface)
         packet = Ipv4Packet(ANY, self._target, PROTO_TCP, segment, ttl=ttl, dont_fragment=True)
         return self._node.ip.output(packet, interface=self._interface)
 
@@ -403,14 +423,14 @@ class _Tcp(_Method):
         while self._socket.queue:
             at_ns, _, direction, frame = self._socket.queue.popleft()
             packet = frame.payload
-            if direction != "in" or not isinstance(packet, Ipv4Packet):
+            if direction != "in" or not isinstance(packet, Ipv4Packet | Ipv6Packet):
                 continue
             payload = packet.payload
             if isinstance(payload, TcpSegment) and packet.src == self._target and payload.sport == self._port:
                 index = payload.dport - self._first
                 if 0 <= index < len(probes) and not probes[index].done:
                     probes[index].received_ns, probes[index].source, probes[index].final = at_ns, packet.src, True
-            elif isinstance(payload, IcmpMessage) and payload.original is not None:
+            elif isinstance(payload, IcmpMessage | Icmpv6Message) and payload.original is not None:
                 inner = payload.original.payload
                 if isinstance(inner, TcpSegment) and payload.original.dst == self._target:
                     error = IcmpError(packet.src, payload.type, payload.code, packet.ttl, self._target, inner.dport)

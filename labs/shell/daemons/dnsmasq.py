@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv4
 from labs.net.dhcp import SERVER_PORT
 from labs.net.dnsmasq_conf import QUIET, DnsmasqConf, DnsmasqError, parse_dnsmasq
 from labs.net.filesystem import FileError
@@ -253,7 +253,7 @@ class _Daemon:
             return False
         return not conf.interfaces or interface in conf.interfaces or interface == "lo" or bool(conf.listen_addresses)
 
-    def _listens(self, address: IPv4) -> bool:
+    def _listens(self, address: Address) -> bool:
         conf = self._conf
         return not conf.listen_addresses or bool(conf.interfaces) or address in conf.listen_addresses
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import Address, IPv4, Network
 from labs.net import dns
 from labs.net.dns import DnsMessage, Record, RecordType, ResponseCode
 from labs.net.dnsmasq_conf import DnsmasqConf, Server
@@ -33,7 +33,7 @@ PRIVATE = tuple(map(Network.parse, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/
 class Asker(NamedTuple):
     """Where a query came from and how the answer gets back."""
 
-    address: IPv4
+    address: Address
     interface: str
     reply: Callable[[bytes], None]
 
@@ -221,7 +221,8 @@ class DnsServer:
             text = self._node.files.get(conf.resolv_file or "/etc/resolv.conf")
             if "nameserver" in text:
                 found = resolver_settings(self._node.files, conf.resolv_file or "/etc/resolv.conf").servers
-                plain += [Server(address) for address in found if not self._node.ip.is_local(address)]
+                usable = [address for address in found if isinstance(address, IPv4)]
+                plain += [Server(address) for address in usable if not self._node.ip.is_local(address)]
         return plain
 
     def _forward(self, query: DnsMessage, asker: Asker) -> None:
@@ -302,6 +303,8 @@ class DnsServer:
         node = self._node
 
         def reply(data: bytes) -> None:
+            assert isinstance(datagram.source, IPv4)
+            assert isinstance(datagram.destination, IPv4)
             payload = UdpDatagram(dns.PORT if self._conf.port == dns.PORT else self._conf.port, datagram.sport, data)
             node.ip.output(Ipv4Packet(datagram.destination, datagram.source, PROTO_UDP, payload))
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import posixpath
 from typing import NamedTuple
 
+from labs.model.addresses import Address
+from labs.net.ipv4 import ANY
+from labs.net.ipv6 import ANY6
 from labs.net.linux.units import Unit
 from labs.net.process import SIGKILL, Interrupt, Pipe, Process, Program, Routine, Wait, Writer
 from labs.net.service_names import port_number
@@ -28,6 +31,8 @@ class Line(NamedTuple):
     protocol: str
     port: int
     argv: tuple[str, ...]
+    wide: bool = False
+    """tcp6, udp6."""
 
 
 def _read(process: Process, text: str) -> list[Line]:
@@ -40,6 +45,7 @@ def _read(process: Process, text: str) -> list[Line]:
             process.print(f"{CONFIG}:{number}: incomplete entry")
             continue
         service, kind, protocol, wait, _, path, *argv = words
+        wide = protocol.endswith("6")
         protocol = protocol.rstrip("46")
         port = port_number(protocol, service)
         if (kind, protocol, wait.partition(".")[0]) not in (("stream", "tcp", "nowait"), ("dgram", "udp", "wait")):
@@ -49,7 +55,7 @@ def _read(process: Process, text: str) -> list[Line]:
         elif command(posixpath.basename(path)) is None:
             process.print(f"{CONFIG}:{number}: {path}: No such file or directory")
         else:
-            lines.append(Line(protocol, port, (posixpath.basename(path), *argv[1:])))
+            lines.append(Line(protocol, port, (posixpath.basename(path), *argv[1:]), wide))
     return lines
 
 
@@ -114,9 +120,9 @@ def inetd(process: Process) -> Routine:
     for line in _read(process, node.files.get(CONFIG)):
         try:
             if line.protocol == "udp":
-                sockets.append((_bind(process, line.port), line))
+                sockets.append((_bind(process, line), line))
             else:
-                listeners.append((listen(process, line.port), line))
+                listeners.append((listen(process, line.port, _address(line), v6only=True), line))
         except SocketError as error:
             process.print(f"bind: {line.port}/{line.protocol}: {error}")
     clients: list[Process] = []
@@ -141,9 +147,13 @@ def inetd(process: Process) -> Routine:
         yield Wait((*(listener.signal for listener, _ in listeners), *(socket.signal for socket, _ in sockets)))
 
 
-def _bind(process: Process, port: int) -> UdpSocket:
+def _address(line: Line) -> Address:
+    return ANY6 if line.wide else ANY
+
+
+def _bind(process: Process, line: Line) -> UdpSocket:
     transport = process.node.transport
-    socket = transport.udp_open(port, program="inetd")
+    socket = transport.udp_open(line.port, _address(line), program="inetd", v6only=True)
     process.cleanup.append(lambda: transport.udp_close(socket))
     return socket
 

@@ -136,19 +136,19 @@ class _Daemon:
         """Bind every socket. Raises NginxError."""
         every = [(socket, server) for server in self._conf.servers for socket in server.sockets]
         for socket, _ in sorted(every, key=lambda pair: int(pair[0].address)):
+            same = [each.socket for each in self._listeners if each.socket.port == socket.port]
+            kind = type(socket.address)
             if any(
-                (known.socket.address, known.socket.port) == (socket.address, socket.port) for known in self._listeners
+                known.place == socket.place or known.address == kind(0) for known in same if kind is type(known.address)
             ):
                 continue
-            if any(known.socket.port == socket.port and int(known.socket.address) == 0 for known in self._listeners):
-                continue
-            sharing = [(s, server) for s, server in every if (s.address, s.port) == (socket.address, socket.port)]
+            sharing = [(s, server) for s, server in every if s.place == socket.place]
             sharing.sort(key=lambda pair: not pair[0].default)
             try:
-                bound = listen(self._process, socket.port, socket.address)
+                bound = listen(self._process, socket.port, socket.address, v6only=True)
             except SocketError as error:
                 number = BIND_ERRORS.get(str(error), 99)
-                raise NginxError(f"bind() to {socket.address}:{socket.port} failed ({number}: {error})") from None
+                raise NginxError(f"bind() to {socket.place} failed ({number}: {error})") from None
             secure = any(s.ssl for s, _ in sharing)
             self._listeners.append(_Listener(socket._replace(ssl=secure), bound, [server for _, server in sharing]))
 

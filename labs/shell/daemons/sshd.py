@@ -232,9 +232,9 @@ def sshd(process: Process) -> Routine:
         return 255
     process.print(*conf.notices)
     listeners: list[TcpListener] = []
-    for address, port in conf.sockets():
+    for address, port in conf.sockets(ipv6=process.node.ipv6.on):
         try:
-            listeners.append(listen(process, port, address))
+            listeners.append(listen(process, port, address, v6only=True))
             process.print(f"Server listening on {address} port {port}.")
         except SocketError as error:
             process.print(f"error: Bind to port {port} on {address} failed: {error}.")
