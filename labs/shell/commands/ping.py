@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from labs.model.addresses import Address, IPv4, IPv6
-from labs.net import icmp, icmpv6
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.interface import Interface
@@ -18,10 +17,11 @@ from labs.net.ipv4 import ANY, DEFAULT_TTL
 from labs.net.ipv6 import ANY6, LOOPBACK6
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import EchoReply, EchoSocket, IcmpError
+from labs.shell.icmp_words import icmp_text, icmpv6_text
 from labs.shell.options import UsageError, parse_options
 from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reverse
 
-__all__ = ["COMMANDS", "icmp_text", "icmpv6_text"]
+__all__ = ["COMMANDS"]
 
 SECOND = 1_000_000_000
 LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
@@ -29,23 +29,6 @@ TIMESTAMP_BYTES = 16  # struct timeval: with less data there is no room for a ti
 LARGEST = 65_507  # 65535 - 20 (IPv4) - 8 (ICMP)
 MAX_COUNT = (1 << 63) - 1
 MIN_INTERVAL_NS = 2_000_000
-UNREACHABLE = {
-    icmp.NET_UNREACHABLE: "Destination Net Unreachable",
-    icmp.HOST_UNREACHABLE: "Destination Host Unreachable",
-    icmp.PROTOCOL_UNREACHABLE: "Destination Protocol Unreachable",
-    icmp.PORT_UNREACHABLE: "Destination Port Unreachable",
-    5: "Source Route Failed",
-    6: "Destination Net Unknown",
-    7: "Destination Host Unknown",
-    8: "Source Host Isolated",
-    icmp.NET_PROHIBITED: "Destination Net Prohibited",
-    icmp.HOST_PROHIBITED: "Destination Host Prohibited",
-    11: "Destination Net Unreachable for Type of Service",
-    12: "Destination Host Unreachable for Type of Service",
-    icmp.ADMIN_PROHIBITED: "Packet filtered",
-    14: "Precedence Violation",
-    15: "Precedence Cutoff",
-}
 USAGE = """
 Usage
   ping [options] <destination>
@@ -75,47 +58,12 @@ IPv6 options:
   -6                 use IPv6"""
 
 
-UNREACHABLE6 = {
-    icmpv6.NO_ROUTE: "No route",
-    icmpv6.ADMIN_PROHIBITED6: "Administratively prohibited",
-    2: "Beyond scope of source address",
-    icmpv6.ADDRESS_UNREACHABLE: "Address unreachable",
-    icmpv6.PORT_UNREACHABLE6: "Port unreachable",
-    icmpv6.POLICY_FAILED: "Source address failed ingress/egress policy",
-    icmpv6.REJECT_ROUTE: "Reject route to destination",
-}
-
-
 class _Refusal(Exception):
     """The program ends before it began: a line for stderr and an exit status."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
-
-
-def icmp_text(kind: int, code: int, mtu: int = 0) -> str:
-    """An ICMP error in the words of ping."""
-    if kind == icmp.DEST_UNREACHABLE:
-        if code == icmp.FRAGMENTATION_NEEDED:
-            return f"Frag needed and DF set (mtu = {mtu})"
-        return UNREACHABLE.get(code, f"Dest Unreachable, Bad Code: {code}")
-    if kind == icmp.TIME_EXCEEDED:
-        return "Time to live exceeded" if code == 0 else "Frag reassembly time exceeded"
-    return f"Bad ICMP type: {kind}"
-
-
-def icmpv6_text(kind: int, code: int, mtu: int = 0) -> str:
-    """An ICMPv6 error in the words of ping."""
-    if kind == icmpv6.DEST_UNREACHABLE6:
-        return f"Destination unreachable: {UNREACHABLE6.get(code, f'Unknown code {code}')}"
-    if kind == icmpv6.PACKET_TOO_BIG:
-        return f"Packet too big: mtu={mtu}"
-    if kind == icmpv6.TIME_EXCEEDED6:
-        return f"Time exceeded: {'Hop limit' if code == 0 else 'Defragmentation failure'}"
-    if kind == icmpv6.PARAMETER_PROBLEM:
-        return "Parameter problem: Wrong header field "
-    return f"unknown icmp type: {kind}"
 
 
 @dataclass(slots=True)
