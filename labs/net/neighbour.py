@@ -66,7 +66,7 @@ class Neighbour:
     interface: Interface
     state: NeighbourState
     mac: Mac | None = None
-    confirmed_ns: int = -2 * BASE_REACHABLE_NS  # never (neigh_create)
+    confirmed_ns: int = 0
     updated_ns: int = -LOCKTIME_NS
     used_ns: int = 0
     probes: int = 0

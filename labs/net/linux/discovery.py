@@ -14,7 +14,7 @@ from labs.net.actions import DropReason
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv6 import ALL_NODES, ALL_ROUTERS, ANY6, PROTO_ICMPV6, Ipv6Packet, solicited_node
 from labs.net.ndp import Advert, RouterAdvert, RouterSolicit, Solicit
-from labs.net.neighbour import DELAY_FIRST_PROBE_NS, Neighbour, NeighbourState
+from labs.net.neighbour import BASE_REACHABLE_NS, DELAY_FIRST_PROBE_NS, Neighbour, NeighbourState
 
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
@@ -127,6 +127,7 @@ class Discovery:
                 return
             entry.mac = mac
             entry.updated_ns = self._node.now
+            entry.confirmed_ns = self._node.now - 2 * BASE_REACHABLE_NS  # never (neigh_create)
         else:
             self.update(entry, mac, solicited=False, override=True)
         entry.router = entry.router or router
