@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from labs.net.process import Process, Wait
 from labs.net.sockets import connect
 from labs.net.tcp import TcpConnection, TcpState
+from labs.net.tls_session import TlsClient, TlsFailure
 from labs.shell.resolver import resolve
+from labs.shell.tls_options import TlsOptions, client_session
 from labs.things.mqtt.client import Client, Event, Lost
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["MqttLink"]
 
 LINGER_NS = 200_000_000
+HANDSHAKE_NS = 60_000_000_000
+UNEXPECTED_END = "error:0A000126:SSL routines::unexpected eof while reading"
 
 
 class MqttLink:
@@ -26,6 +30,7 @@ class MqttLink:
         self._process = process
         self._connection: TcpConnection | None = None
         self._client: Client | None = None
+        self._tls: TlsClient | None = None
         self._last_id = 0
         self._timer: int | None = None
 
@@ -45,10 +50,12 @@ class MqttLink:
         *,
         timeout_ns: int | None = None,
         trace: Callable[[str], None] | None = None,
+        tls: TlsOptions | None = None,
     ) -> Generator[Wait, None, None]:
-        """Find the host, connect, and say CONNECT. Raises ResolveError and SocketError."""
+        """Find the host, connect, and say CONNECT. Raises ResolveError, SocketError, TlsFailure, CertificateError."""
         self.close()
         process = self._process
+        session = client_session(process, tls, host) if tls is not None else None
         kept = len(process.cleanup)
         try:
             address = yield from resolve(process, host)
@@ -60,12 +67,43 @@ class MqttLink:
         finally:
             del process.cleanup[kept:]  # a daemon that connects again and again must not collect them
         process.cleanup.append(self.close)
+        if session is not None:
+            try:
+                yield from self._shake_hands(self._connection, session, timeout_ns)
+            except BaseException:
+                self.close()
+                raise
         self._client = Client(hello, process.node.now, trace, self._last_id)
         self.flush()
+
+    def _shake_hands(
+        self, connection: TcpConnection, session: TlsClient, timeout_ns: int | None
+    ) -> Generator[Wait, None, None]:
+        """Until the server is believed. Raises TlsFailure."""
+        node = self._process.node
+        until = node.now + (timeout_ns or HANDSHAKE_NS)
+        while not session.established:
+            connection.send(session.outgoing(), node.now)
+            while not connection.inbox and not connection.peer_done and connection.state is not TcpState.CLOSED:
+                if node.now >= until:
+                    raise TlsFailure("no answer to the hello", UNEXPECTED_END)
+                yield Wait((connection.signal,), until)
+            data = connection.receive()
+            if not data:
+                raise TlsFailure("the other side does not speak TLS", UNEXPECTED_END)
+            try:
+                session.receive(data)
+            except TlsFailure:
+                connection.send(session.outgoing(), node.now)
+                raise
+        self._tls = session
 
     def flush(self) -> None:
         """Send what the client has to say."""
         data = self.client.outgoing()
+        if self._tls is not None:
+            self._tls.send(data)
+            data = self._tls.outgoing()
         if data and self._connection is not None:
             self._connection.send(data, self._process.node.now)
 
@@ -77,7 +115,12 @@ class MqttLink:
         while True:
             self.flush()
             data = connection.receive()
-            events = client.receive(data, node.now) if data else []
+            try:
+                if self._tls is not None and data:
+                    data = self._tls.receive(data)
+                events = client.receive(data, node.now) if data else []
+            except TlsFailure as failure:
+                events = [Lost(f"TLS: {failure}")]
             if not events and (connection.peer_done or connection.state is TcpState.CLOSED):
                 events = [Lost(connection.error or "the broker closed the connection")]
             if not events:
@@ -117,5 +160,5 @@ class MqttLink:
             self._connection.release(self._process.node.now)
             if self.close in self._process.cleanup:
                 self._process.cleanup.remove(self.close)
-        self._connection = self._client = None
+        self._connection = self._client = self._tls = None
         self._timer = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,10 +17,10 @@ from labs.net.sockets import SocketError, connect
 from labs.net.tcp import TcpConnection
 from labs.net.tls import Record, Records, TlsError
 from labs.shell.resolver import ResolveError, resolve
+from labs.shell.tls_options import system_certificates
 
 __all__ = ["Exchange", "Url", "WebError", "read_url", "trusted_certificates"]
 
-CERTIFICATES = "/etc/ssl/certs"
 MAX_BODY = 1 << 20
 ALERTS = {9: "bad certificate (554)", 10: "certificate expired (557)", 18: "unknown CA (560)", 19: "unknown CA (560)"}
 
@@ -66,14 +67,9 @@ def read_url(text: str) -> Url:
 
 def trusted_certificates(process: Process, extra: str = "") -> list[Certificate]:
     """Every certificate in /etc/ssl/certs, and those of one more file."""
-    files = process.node.files
-    paths = [f"{CERTIFICATES}/{name}" for name in files.list(CERTIFICATES)] if files.is_directory(CERTIFICATES) else []
-    found: list[Certificate] = []
-    for path in [*paths, *([extra] if extra else [])]:
-        try:
-            found += read_certificates(files.get(path))
-        except CertificateError:
-            continue
+    found = system_certificates(process)
+    with suppress(CertificateError):
+        found += read_certificates(process.node.files.get(extra)) if extra else []
     return found
 
 

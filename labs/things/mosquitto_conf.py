@@ -1,7 +1,7 @@
 """mosquitto.conf as mosquitto 2.0 reads it, in its words for mistakes, and the file in which retained messages survive.
 
-Before changing this file read mosquitto.conf(5). Options that change nothing here are accepted; TLS, bridges, plugins
-and WebSockets are refused by name. The database is ours: one JSON object per line (mosquitto's own is binary).
+Before changing this file read mosquitto.conf(5). Options that change nothing here are accepted; bridges, plugins and
+WebSockets are refused by name. The database is ours: one JSON object per line (mosquitto's own is binary).
 """
 
 from __future__ import annotations
@@ -38,15 +38,14 @@ MAX_INCLUDES = 64
 
 # Options that have a value and no effect on a simulated broker.
 WITHOUT_EFFECT = frozenset(
+    "ciphers ciphers_tls1.3 dhparamfile "
     "allow_duplicate_messages autosave_interval autosave_on_changes check_retain_source log_facility memory_limit "
     "persistent_client_expiration pid_file queue_qos0_messages set_tcp_nodelay socket_domain store_clean_interval "
     "upgrade_outgoing_qos user websockets_log_level".split()
 )
 NOT_SIMULATED = {
     **dict.fromkeys(
-        "cafile capath certfile ciphers ciphers_tls1.3 crlfile dhparamfile keyfile psk_file psk_hint "
-        "require_certificate tls_engine tls_engine_kpass_sha1 tls_keyform tls_version use_identity_as_username "
-        "use_subject_as_username".split(),
+        "capath crlfile psk_file psk_hint tls_engine tls_engine_kpass_sha1 tls_keyform use_subject_as_username".split(),
         "TLS",
     ),
     **dict.fromkeys(
@@ -57,9 +56,9 @@ NOT_SIMULATED = {
         "a bridge to another broker",
     ),
     **dict.fromkeys(
-        "auth_plugin auth_plugin_deny_special_chars plugin plugin_opt_config_file bind_interface clientid_prefixes "
-        "http_dir max_connections max_inflight_bytes max_packet_size max_qos max_queued_bytes max_topic_alias "
-        "message_size_limit mount_point retain_available use_username_as_clientid websockets_headers_size".split(),
+        "auth_plugin auth_plugin_deny_special_chars plugin plugin_opt_config_file clientid_prefixes "
+        "http_dir max_inflight_bytes max_qos max_queued_bytes max_topic_alias "
+        "mount_point retain_available use_username_as_clientid websockets_headers_size".split(),
         "",
     ),
 }
@@ -75,10 +74,23 @@ class ConfigError(Exception):
 
 
 class ListenerConfig(NamedTuple):
-    """A port, and the address or name it is bound to (None: every address)."""
+    """A port, the address or name it is bound to (None: every address), and what counts for its clients alone."""
 
     port: int
     address: str | None = None
+    interface: str = ""
+    max_connections: int = -1
+    cafile: str = ""
+    certfile: str = ""
+    keyfile: str = ""
+    require_certificate: bool = False
+    use_identity_as_username: bool = False
+    tls_version: str = ""
+
+    @property
+    def tls(self) -> bool:
+        """True where clients have to speak TLS."""
+        return bool(self.certfile and self.keyfile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,8 @@ class BrokerConfig:
     max_inflight_messages: int = 20
     max_queued_messages: int = 1000
     max_keepalive: int = 65535
+    message_size_limit: int = 0
+    max_packet_size: int = 0
     sys_interval: int = 10
     warnings: tuple[str, ...] = ()
 
@@ -134,6 +148,7 @@ class _Draft:
         self.config = BrokerConfig()
         self.port: int | None = None
         self.bind_address: str | None = None
+        self.default: ListenerConfig | None = None
         self.log_types: set[str] = set()
         self.destinations: set[str] = set()
         self.includes = 0
@@ -141,12 +156,21 @@ class _Draft:
     def set(self, **changes: object) -> None:
         self.config = replace(self.config, **changes)  # type: ignore[arg-type]
 
+    def listen(self, **changes: object) -> None:
+        """Change the listener that was defined last, or the default one before any was."""
+        if self.config.listeners:
+            *others, last = self.config.listeners
+            self.set(listeners=(*others, last._replace(**changes)))  # type: ignore[arg-type]
+        else:
+            self.default = (self.default or ListenerConfig(DEFAULT_PORT))._replace(**changes)  # type: ignore[arg-type]
+
     def warn(self, text: str) -> None:
         self.set(warnings=(*self.config.warnings, text))
 
     def finished(self) -> BrokerConfig:
-        if self.port is not None or self.bind_address is not None:
-            default = ListenerConfig(self.port or DEFAULT_PORT, self.bind_address)
+        if self.port is not None or self.bind_address is not None or self.default is not None:
+            default = self.default or ListenerConfig(DEFAULT_PORT)
+            default = default._replace(port=self.port or DEFAULT_PORT, address=self.bind_address)
             self.set(listeners=(*self.config.listeners, default))
         if self.log_types:
             every = LOG_TYPES - {"none"} if "all" in self.log_types else frozenset(self.log_types) - {"none"}
@@ -163,8 +187,8 @@ def parse_mosquitto_conf(
 
     Examples
     --------
-    >>> parse_mosquitto_conf("listener 1883").listeners
-    (ListenerConfig(port=1883, address=None),)
+    >>> parse_mosquitto_conf("listener 1883").listeners[0].port
+    1883
     """
     draft = _Draft(include)
     _read(draft, text, path)
@@ -220,6 +244,37 @@ def _number(draft: _Draft, option: str, value: str) -> None:
         message = f"Error: Invalid {option} value ({number})."
         raise ConfigError(message)
     draft.set(**{option: max(number, 0)})
+
+
+def _size(draft: _Draft, option: str, value: str) -> None:
+    number = _atoi(value)
+    if option == "message_size_limit":
+        draft.warn("Note: It is recommended to replace `message_size_limit` with `max_packet_size`.")
+    if number < 0 or (option == "max_packet_size" and number < 20):
+        message = f"Error: Invalid {option} value ({number % (1 << 32)})."
+        raise ConfigError(*draft.config.warnings, message)
+    draft.set(**{option: number})
+
+
+def _of_listener(draft: _Draft, option: str, value: str) -> None:
+    draft.listen(**{option: value})
+
+
+def _listener_flag(draft: _Draft, option: str, value: str) -> None:
+    word = value.split(maxsplit=1)[0]
+    if word not in ("true", "false", "1", "0"):
+        message = f"Error: Invalid {option} value ({word})."
+        raise ConfigError(message)
+    draft.listen(**{option: word in ("true", "1")})
+
+
+def _max_connections(draft: _Draft, option: str, value: str) -> None:
+    number = _atoi(value)
+    draft.listen(**{option: number if number > 0 else -1})
+
+
+def _bind_interface(draft: _Draft, _option: str, value: str) -> None:
+    draft.listen(interface=value.split(maxsplit=1)[0])
 
 
 def _string(draft: _Draft, option: str, value: str) -> None:
@@ -324,7 +379,12 @@ _OPTIONS: dict[str, Callable[[_Draft, str, str], None]] = {
         ),
         _string,
     ),
+    **dict.fromkeys(("cafile", "certfile", "keyfile", "tls_version"), _of_listener),
+    **dict.fromkeys(("require_certificate", "use_identity_as_username"), _listener_flag),
+    **dict.fromkeys(("message_size_limit", "max_packet_size"), _size),
     "bind_address": _bind_address,
+    "bind_interface": _bind_interface,
+    "max_connections": _max_connections,
     "include_dir": _include_dir,
     "listener": _listener,
     "log_dest": _log_dest,

@@ -44,6 +44,9 @@ MQTT_KEYS = (
     Key("mqtt.password", str, ""),
     Key("mqtt.keepalive_s", int, 60, 5, 65535),
     Key("mqtt.qos", int, 0, 0, 2),
+    Key("mqtt.tls", bool, default=False),
+    Key("mqtt.cafile", str, ""),
+    Key("mqtt.insecure", bool, default=False),
 )
 
 
@@ -59,6 +62,10 @@ class MqttConfig:
     password: str
     keepalive_s: int
     qos: int
+    tls: bool = False
+    cafile: str = ""
+    insecure: bool = False
+    """With TLS: whoever answers is believed to be the broker, whatever name its certificate has."""
 
 
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
@@ -157,4 +164,7 @@ def mqtt_config(values: Values, *, wildcards: bool) -> MqttConfig:
         str(values["mqtt.password"]),
         int(values["mqtt.keepalive_s"]),
         int(values["mqtt.qos"]),
+        bool(values["mqtt.tls"]),
+        str(values["mqtt.cafile"]),
+        bool(values["mqtt.insecure"]),
     )

@@ -67,7 +67,7 @@ def test_mosquitto_refuses_the_same_line(tmp_path: Path, text: str, message: str
 @pytest.mark.parametrize(
     "text",
     [
-        "cafile /etc/ca.crt\n",
+        "capath /etc/ssl\n",
         "connection other\n",
         "plugin /x.so\n",
         "per_listener_settings true\n",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
+from labs.net.certificate import CertificateError
 from labs.net.process import Process, Wait
 from labs.net.sockets import SocketError
+from labs.net.tls_session import TlsFailure
 from labs.shell.mqtt_link import MqttLink
 from labs.shell.resolver import ResolveError
+from labs.shell.tls_options import TlsOptions
 from labs.things.mqtt.client import Connected, Event, Lost, Refused, refusal
 from labs.things.mqtt.codec import Connect
 
@@ -73,12 +76,17 @@ class BrokerVisit:
             password=config.password.encode() if config.username and config.password else None,
         )
         try:
-            yield from self.link.open(config.host, config.port, hello, timeout_ns=CONNECT_TIMEOUT_NS)
+            tls = TlsOptions(config.cafile, insecure=config.insecure) if config.tls else None
+            yield from self.link.open(config.host, config.port, hello, timeout_ns=CONNECT_TIMEOUT_NS, tls=tls)
             yield from self._welcome()
         except ResolveError as error:
             self._fail("failed", f"cannot resolve {config.host}: {error}")
         except SocketError as error:
             self._fail("failed", f"cannot connect to {self.broker}: {error}")
+        except CertificateError as error:
+            self._fail("failed", f"cannot use TLS: {error}")
+        except TlsFailure as failure:
+            self._fail("failed", f"{self.broker}: TLS: {failure}")
         changed()
         if self.connected:
             self._delay_s = FIRST_DELAY_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import deque
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from labs.model.addresses import IPv4
@@ -14,6 +14,8 @@ from labs.net.ipv4 import ANY
 from labs.net.process import SIGHUP, Interrupt, Process, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, listen
 from labs.net.tcp import TcpConnection, TcpState
+from labs.net.tls_session import TlsFailure, TlsServer
+from labs.shell.daemons.mosquitto_tls import TlsFiles, load_tls
 from labs.shell.resolver import ResolveError, resolve
 from labs.things.mosquitto_access import AccessList, Passwords, parse_acl, parse_passwords
 from labs.things.mosquitto_conf import (
@@ -75,6 +77,16 @@ class _Knock(Signal):
         self._door.fire()
 
 
+@dataclass(slots=True, eq=False)
+class _Door:
+    """A listening socket with its configuration, its certificates, and the numbers of those who came in there."""
+
+    config: ListenerConfig
+    socket: TcpListener
+    tls: TlsFiles | None
+    inside: set[int] = field(default_factory=set)
+
+
 class _Server:
     """Carries out what the broker machine asks for."""
 
@@ -87,7 +99,8 @@ class _Server:
         self._knocks: deque[int] = deque()
         self.door = Signal()
         self._number = 0
-        self._listeners: list[TcpListener] = []
+        self._listeners: list[_Door] = []
+        self._sessions: dict[int, TlsServer] = {}
         self._timer: int | None = None
         self._save_at: int | None = None
 
@@ -196,17 +209,32 @@ class _Server:
                     self.log(f"Error creating listener: {error}.")
                     raise _Fatal(1) from None
             self.log(f"Opening ipv4 listen socket on port {listener.port}.")
+            if listener.interface:
+                address = self._address_on(listener.interface)
             try:
-                self._listeners.append(listen(self.process, listener.port, address))
+                socket = listen(self.process, listener.port, address)
+                self._listeners.append(_Door(listener, socket, load_tls(self.process, listener)))
             except SocketError as error:
                 self.log(f"Error: {error}")
                 raise _Fatal(1) from None
+            except ConfigError as error:
+                self.log(*error.lines)
+                raise _Fatal(1) from None
+
+    def _address_on(self, name: str) -> IPv4:
+        """The address of an interface. Raises _Fatal."""
+        interface = self.node.interfaces.get(name)
+        for known in interface.addresses if interface is not None else ():
+            if isinstance(known.address, IPv4):
+                return known.address
+        self.log(f"Warning: Interface {name} does not support IPv4 configuration.")
+        raise _Fatal(1)
 
     # Serving
 
     def serve(self) -> Generator[Wait, None, None]:
         """Until a signal ends it."""
-        doors = (self.door, *(listener.signal for listener in self._listeners))
+        doors = (self.door, *(door.socket.signal for door in self._listeners))
         while True:
             self._accept()
             while self._knocks:
@@ -229,14 +257,21 @@ class _Server:
             self.node.call_at(when, self.door.fire)
 
     def _accept(self) -> None:
-        for listener in self._listeners:
-            while listener.backlog:
-                connection = listener.backlog.popleft()
-                self._number += 1
-                self._connections[self._number] = connection
-                connection.signal = _Knock(self._number, self._knocks, self.door)
+        for door in self._listeners:
+            while door.socket.backlog:
+                connection = door.socket.backlog.popleft()
                 address, port = connection.remote
-                self.perform(self.broker.opened(self._number, str(address), port, listener.port, self.node.now))
+                if door.config.max_connections == len(door.inside):
+                    self.log(f"Client connection from {address} denied: max_connections exceeded.")
+                    connection.release(self.node.now)
+                    continue
+                self._number += 1
+                door.inside.add(self._number)
+                self._connections[self._number] = connection
+                if door.tls is not None:
+                    self._sessions[self._number] = door.tls.session(self.node.wall_clock())
+                connection.signal = _Knock(self._number, self._knocks, self.door)
+                self.perform(self.broker.opened(self._number, str(address), port, door.config.port, self.node.now))
                 self._knocks.append(self._number)
 
     def _read(self, number: int) -> None:
@@ -244,19 +279,44 @@ class _Server:
         if connection is None:
             return
         data = connection.receive()
+        session = self._sessions.get(number)
+        if data and session is not None:
+            data = self._decrypt(number, connection, session, data)
         if data:
             self.perform(self.broker.received(number, data, self.node.now))
         if number in self._connections and (connection.peer_done or connection.state is TcpState.CLOSED):
             self.perform(self.broker.closed(number, self.node.now))
+
+    def _decrypt(self, number: int, connection: TcpConnection, session: TlsServer, data: bytes) -> bytes:
+        """What the client says inside TLS. One that cannot be spoken with is sent away."""
+        try:
+            plain = session.receive(data)
+        except TlsFailure as failure:
+            connection.send(session.outgoing(), self.node.now)
+            if self.config.connection_messages:
+                self.log(f"OpenSSL Error[0]: {failure.openssl}")
+            self.perform(self.broker.closed(number, self.node.now, "disconnected: Protocol error."))
+            return b""
+        connection.send(session.outgoing(), self.node.now)
+        if session.peer is not None:
+            self.broker.identified(number, session.peer.common_name)
+        return plain
 
     def perform(self, effects: list[Effect]) -> None:
         """Send, close and log."""
         for effect in effects:
             match effect:
                 case Send(number, data):
+                    session = self._sessions.get(number)
+                    if session is not None:
+                        session.send(data)
+                        data = session.outgoing()
                     self._connections[number].send(data, self.node.now)
                 case Close(number):
                     connection = self._connections.pop(number)
+                    self._sessions.pop(number, None)
+                    for door in self._listeners:
+                        door.inside.discard(number)
                     connection.signal = Signal()
                     connection.release(self.node.now)
                 case Log(_, text):
@@ -267,8 +327,12 @@ class _Server:
         self.log("Reloading config.")
         try:
             self.broker.reload(*self._access())
+            for door in self._listeners:
+                door.tls = load_tls(self.process, door.config)
         except _Fatal:
             return
+        except ConfigError as error:
+            self.log(*error.lines)
 
     def save(self) -> str | None:
         """Write the retained messages; the error in words where that does not work."""

@@ -96,6 +96,8 @@ class _Connection:
     session: Session | None = None
     keepalive_s: int = CONNECT_WITHIN_S
     will: Will | None = None
+    listener: int = 0
+    certificate_name: str | None = None
 
     @property
     def name(self) -> str:
@@ -146,7 +148,7 @@ class Broker:
 
     def opened(self, number: int, address: str, port: int, listener: int, now: int) -> list[Effect]:
         """A client has connected to a listening port."""
-        connection = _Connection(number, address, port, now)
+        connection = _Connection(number, address, port, now, listener=listener)
         self._connections[number] = connection
         self._expect(connection)
         if self._config.connection_messages:
@@ -171,13 +173,19 @@ class Broker:
             self._drop(connection, f"disconnected due to {error.fault}.")
         return self._drain()
 
-    def closed(self, number: int, now: int) -> list[Effect]:
+    def closed(self, number: int, now: int, why: str = "closed its connection.") -> list[Effect]:
         """A client closed or lost its connection. `now` keeps the signature of its siblings."""
         del now
         connection = self._connections.get(number)
         if connection is not None:
-            self._drop(connection, "closed its connection.")
+            self._drop(connection, why)
         return self._drain()
+
+    def identified(self, number: int, name: str) -> None:
+        """A client has shown a certificate with this name."""
+        connection = self._connections.get(number)
+        if connection is not None:
+            connection.certificate_name = name
 
     def wake(self, now: int) -> list[Effect]:
         """Send away who has been silent for too long, and publish the state of the broker to who asked for it."""
@@ -286,11 +294,19 @@ class Broker:
         if not packet.client_id and (not packet.clean or not self._config.allow_zero_length_clientid):
             self._send(connection, Connack(session_present=False, code=BAD_ID))
             raise MqttError(Fault.PROTOCOL)
-        if not self._authentic(packet):
+        if connection.certificate_name is not None and self._names_users(connection):
+            packet = packet._replace(username=connection.certificate_name, password=None)
+        elif not self._authentic(packet):
             self._send(connection, Connack(session_present=False, code=NOT_AUTHORISED))
             self._drop(connection, "disconnected, not authorised.")
             return
         self._accept(connection, packet, now)
+
+    def _names_users(self, connection: _Connection) -> bool:
+        """Whether the name in the certificate counts as the user (use_identity_as_username)."""
+        return any(
+            known.use_identity_as_username and known.port == connection.listener for known in self._config.listeners
+        )
 
     def _authentic(self, packet: Connect) -> bool:
         if not packet.username or self._passwords is None:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from labs.shell.tls_options import TlsOptions
 from labs.things.mqtt.codec import Connect, Will
 from labs.things.mqtt.topics import valid_filter, valid_topic
 
 __all__ = ["Options", "OptionsError", "parse"]
 
 MAX_REPEAT = 100_000
+PLAIN_PORT, TLS_PORT = 1883, 8883
 
 
 class OptionsError(Exception):
@@ -33,7 +35,7 @@ class Options:
 
     program: str
     host: str = "localhost"
-    port: int = 1883
+    port: int | None = None
     client_id: str = ""
     id_prefix: str = ""
     username: str | None = None
@@ -49,6 +51,12 @@ class Options:
     will_payload: str | None = None
     will_qos: int = 0
     will_retain: bool = False
+    cafile: str = ""
+    certfile: str = ""
+    keyfile: str = ""
+    insecure: bool = False
+    tls_version: str = ""
+    system_authorities: bool = False
     # mosquitto_pub
     message: str | None = None
     file: str | None = None
@@ -75,6 +83,12 @@ class Options:
     def publishes(self) -> bool:
         """True for mosquitto_pub."""
         return self.program == "mosquitto_pub"
+
+    def tls(self) -> TlsOptions | None:
+        """How the connection is protected, or None where it is not."""
+        if not self.cafile and not self.system_authorities:
+            return None
+        return TlsOptions(self.cafile, self.certfile, self.keyfile, self.insecure)
 
     def hello(self, pid: int) -> Connect:
         """The CONNECT packet."""
@@ -152,10 +166,11 @@ def _unquote(text: str) -> str:
 
 def _url(options: Options, value: str) -> None:
     scheme, separator, rest = value.partition("://")
-    if scheme == "mqtts" and separator:
-        raise OptionsError(f'{options.program}: "mqtts" (TLS) is not simulated here', hint=False)
-    if scheme != "mqtt" or not separator:
+    if scheme not in ("mqtt", "mqtts") or not separator:
         raise OptionsError("Error: unsupported URL scheme.")
+    if scheme == "mqtts":
+        options.port = TLS_PORT
+        options.system_authorities = True
     place, slash, topic = rest.partition("/")
     if not slash:
         raise OptionsError("Error: Invalid URL for -L argument specified - topic missing.")
@@ -215,6 +230,10 @@ OPTIONS: dict[str, tuple[str, Setter, tuple[str, ...]]] = {
     ),
     "-L": ("URL", _url, BOTH),
     "-V": ("version", _version, BOTH),
+    "--cafile": ("file", _text("cafile"), BOTH),
+    "--cert": ("file", _text("certfile"), BOTH),
+    "--key": ("file", _text("keyfile"), BOTH),
+    "--tls-version": ("version", _text("tls_version"), BOTH),
     "--will-topic": ("will topic", _will_topic, BOTH),
     "--will-payload": ("will payload", _text("will_payload"), BOTH),
     "--will-qos": ("will QoS", _number("will_qos", 0, 2, "Error: Invalid will QoS {number}."), BOTH),
@@ -232,6 +251,8 @@ FLAGS: dict[str, tuple[Setter, tuple[str, ...]]] = {
     "-c": (lambda options, _: setattr(options, "clean", False), BOTH),
     "-d": (lambda options, _: setattr(options, "debug", True), BOTH),
     "--quiet": (lambda options, _: setattr(options, "quiet", True), BOTH),
+    "--insecure": (lambda options, _: setattr(options, "insecure", True), BOTH),
+    "--tls-use-os-certs": (lambda options, _: setattr(options, "system_authorities", True), BOTH),
     "--nodelay": (lambda _options, _: None, BOTH),
     "--will-retain": (lambda options, _: setattr(options, "will_retain", True), BOTH),
     "-l": (_message("by_line"), (PUB,)),
@@ -271,8 +292,7 @@ LONG = {
 }
 NOT_SIMULATED = {
     **dict.fromkeys(
-        "--cafile --capath --cert --key --keyform --ciphers --insecure --tls-version --tls-alpn --tls-engine --psk "
-        "--tls-engine-kpass-sha1 --tls-use-os-certs --psk-identity".split(),
+        "--capath --keyform --ciphers --tls-alpn --tls-engine --psk --tls-engine-kpass-sha1 --psk-identity".split(),
         " (TLS)",
     ),
     **dict.fromkeys("-D --property -x --session-expiry-interval".split(), " (MQTT version 5)"),
@@ -322,5 +342,12 @@ def _check(options: Options) -> None:
         raise OptionsError("Error: You must specify a topic to subscribe to.")
     if options.password is not None and options.username is None:
         raise OptionsError("Error: Problem setting username and/or password.", hint=False)
+    if bool(options.certfile) != bool(options.keyfile):
+        raise OptionsError("Error: Both certfile and keyfile must be provided if one of them is set.")
+    if options.port is None:
+        options.port = TLS_PORT if options.cafile else PLAIN_PORT
     if not options.port:
         raise OptionsError("Error: No such file or directory", hint=False)
+    options.system_authorities |= options.port == TLS_PORT
+    if options.tls() is not None and options.tls_version not in ("", "tlsv1.1", "tlsv1.2", "tlsv1.3"):
+        raise OptionsError("Error: Problem setting TLS options, check the options are valid.", hint=False)

@@ -23,6 +23,7 @@ Usage: mosquitto_pub {{[-h host] [-p port] [-u username] [-P password] -t topic 
                      [-c] [-k keepalive] [-q qos] [-r] [--repeat N] [--repeat-delay time]
                      [-i id] [-I id_prefix] [-V mqttv31|mqttv311]
                      [-d] [--quiet]
+                     [--cafile file [--cert file --key file] [--tls-version version] [--insecure]]
                      [--will-topic [--will-payload payload] [--will-qos qos] [--will-retain]]
        mosquitto_pub --help
 

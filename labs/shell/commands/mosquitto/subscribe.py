@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from labs.net.certificate import CertificateError
 from labs.net.process import Interrupt, Process, Routine, Wait
 from labs.net.sockets import SocketError
+from labs.net.tls_session import TlsFailure
 from labs.shell.commands.mosquitto.contact import VERSION, complain, connect, read_options
 from labs.shell.commands.mosquitto.options import Options
 from labs.shell.commands.mosquitto.output import FormatError, check_format, formatted, payload_text
@@ -30,6 +32,7 @@ Usage: mosquitto_sub {{[-h host] [-p port] [-u username] [-P password] -t topic 
                      [-F format] [-W timeout_secs]
                      [-i id] [-I id_prefix]
                      [-d] [-N] [--quiet] [-v]
+                     [--cafile file [--cert file --key file] [--tls-version version] [--insecure]]
                      [--will-topic [--will-payload payload] [--will-qos qos] [--will-retain]]
        mosquitto_sub --help
 
@@ -138,8 +141,10 @@ class _Subscriber:
             if self.deadline is not None and node.now >= self.deadline:
                 return
             try:
-                yield from self.link.open(options.host, options.port, options.hello(self.process.pid), trace=trace)
-            except (ResolveError, SocketError):
+                yield from self.link.open(
+                    options.host, options.port or 0, options.hello(self.process.pid), trace=trace, tls=options.tls()
+                )
+            except (ResolveError, SocketError, CertificateError, TlsFailure):
                 continue
             return
 
