@@ -21,6 +21,7 @@ from labs.scenario.rooms_document import check_rooms
 from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import Report, suggest
 from labs.scenario.switching import Switching, stp_options
+from labs.scenario.thing_services import thing_files
 from labs.scenario.wiring import Draft, Wiring
 
 __all__ = ["build_site", "draw_subnets"]
@@ -379,18 +380,22 @@ class _Builder:
                 self._target(draft, beat["to"], "services.heartbeat.to"), beat["service"].port, beat["every"]
             )
             enabled.append("heartbeat")
-        if "broker" in services:
-            made.update(files.mosquitto(services["broker"], f"{self._seed}/{draft.name}"))
-            enabled.append("mosquitto")
-        if "sensor" in services:
-            self._target(draft, services["sensor"]["broker"], "services.sensor.broker")
-            made["/etc/sensor.toml"] = files.sensor(draft.name, services["sensor"])
-            made["/usr/share/sensor/factory.toml"] = files.factory_sensor(draft.name, services["sensor"])
-            enabled.append("sensor")
-        if "display" in services:
-            self._target(draft, services["display"]["broker"], "services.display.broker")
-            made["/etc/display.toml"] = files.display(draft.name, services["display"])
-            enabled.append("display")
+        for name, service in services.items():
+            if isinstance(service, Mapping) and "broker" in service:
+                self._target(draft, service["broker"], f"services.{name}.broker")
+        found, units = thing_files(
+            draft.name,
+            services,
+            address=str(next((a for a in draft.addresses.values() if a is not None), "")),
+            epoch_s=World({}).epoch_s if self._spec.start_s is None else self._spec.start_s,
+            salt=f"{self._seed}/{draft.name}",
+            tls_on_site=draft.spec.kind not in (Kind.SWITCH, Kind.INTERNET) and self._has_tls(),
+        )
+        made.update(found)
+        enabled += units
+
+    def _has_tls(self) -> bool:
+        return any(d.spec.services.get("broker", {}).get("tls") for d in self._drafts.values())
 
     def _dnsmasq(self, draft: Draft) -> str:
         services = draft.spec.services

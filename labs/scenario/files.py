@@ -63,6 +63,8 @@ def heartbeat(target: str, port: int, every_ns: int) -> str:
 def mosquitto(broker: Mapping[str, Any], salt: str) -> dict[str, str]:
     """mosquitto.conf with its password and access files."""
     listener = "listener 1883" if broker["listen"] == "all" else "listener 1883 127.0.0.1"
+    if broker["tls"]:
+        listener = "listener 1883 127.0.0.1"
     lines = [listener, f"allow_anonymous {'true' if broker['anonymous'] else 'false'}"]
     lines += ["persistence true", "persistence_location /var/lib/mosquitto/"]
     made = {}
@@ -74,6 +76,10 @@ def mosquitto(broker: Mapping[str, Any], salt: str) -> dict[str, str]:
     if broker["acl"]:
         lines.append("acl_file /etc/mosquitto/acl")
         made["/etc/mosquitto/acl"] = broker["acl"].rstrip("\n") + "\n"
+    if broker["tls"]:
+        certs = "/etc/mosquitto/certs"
+        lines += ["", "listener 8883", f"cafile {certs}/ca.crt", f"certfile {certs}/server.crt"]
+        lines += [f"keyfile {certs}/server.key"]
     made["/etc/mosquitto/mosquitto.conf"] = "\n".join(lines) + "\n"
     return made
 
@@ -84,15 +90,16 @@ def _quote(text: object) -> str:
 
 
 def _mqtt(client: str, service: Mapping[str, Any], extra: str = "") -> str:
+    tls = 'tls = true\ncafile = "/etc/ssl/certs/site-ca.crt"\n' if service["tls"] else ""
     return f"""
 [mqtt]
 host = {_quote(service["broker"])}
-port = 1883
+port = {8883 if service["tls"] else 1883}
 topic = {_quote(service["topic"])}
 client_id = {_quote(client)}
 username = {_quote(service["user"])}
 password = {_quote(service["password"])}
-{extra}"""
+{tls}{extra}"""
 
 
 def sensor(name: str, service: Mapping[str, Any]) -> str:
@@ -115,6 +122,7 @@ def factory_sensor(name: str, service: Mapping[str, Any]) -> str:
         "topic": "factory/default",
         "user": "",
         "password": "",
+        "tls": False,
         "every": 60 * 10**9,
     }
     return sensor(name, blank)

@@ -29,6 +29,7 @@ from labs.scenario.schema import (
     Spec,
     String,
 )
+from labs.scenario.thing_services import THING_SERVICES
 from labs.scenario.yaml_tree import Node
 
 __all__ = ["NAME", "NAMES", "SERVICES", "SITE", "TEXT_FIELD"]
@@ -140,51 +141,7 @@ SERVICE_SPECS = Record(
             "connects to something again and again, and logs how that went",
             default=None,
         ),
-        "broker": Field(
-            Record(
-                {
-                    "users": Field(MapOf(String(), r"[A-Za-z0-9_-]+", "a user name"), "user -> password", default={}),
-                    "anonymous": Field(Boolean(), "whether clients without a password are let in", default=False),
-                    "acl": Field(String(), "text of the acl_file", default=""),
-                    "listen": Field(
-                        String("an address to listen on, or all", r"all|localhost"), "where it listens", default="all"
-                    ),
-                },
-                nothing=True,
-            ),
-            "an MQTT broker (mosquitto)",
-            default=None,
-        ),
-        "sensor": Field(
-            Record(
-                {
-                    "quantity": Field(String("a quantity such as temperature", NAME), "what it measures in its room"),
-                    "unit": Field(String(), "unit of what it reports", default="C"),
-                    "every": Field(Duration(), "how often it reports", default=30_000_000_000),
-                    "broker": Field(String(), "device, name or address"),
-                    "topic": Field(String(), "topic it publishes to"),
-                    "user": Field(String(), "user name", default=""),
-                    "password": Field(String(), "password", default=""),
-                    "retain": Field(Boolean(), "whether the broker keeps the last message", default=False),
-                }
-            ),
-            "a sensor that publishes over MQTT",
-            default=None,
-        ),
-        "display": Field(
-            Record(
-                {
-                    "title": Field(String(), "what stands above the number", default=""),
-                    "unit": Field(String(), "what stands behind the number", default="°C"),
-                    "broker": Field(String(), "device, name or address"),
-                    "topic": Field(String(), "topic it listens to"),
-                    "user": Field(String(), "user name", default=""),
-                    "password": Field(String(), "password", default=""),
-                }
-            ),
-            "a screen that shows what is published",
-            default=None,
-        ),
+        **THING_SERVICES,
     },
     build=lambda **services: {name: value for name, value in services.items() if value is not None},
 )

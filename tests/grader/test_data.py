@@ -75,8 +75,8 @@ CHECKS = {
 }
 
 
-def judged(check: str, *lines: tuple[str, str]) -> Result:
-    scenario = parse_scenario(SITE % CHECKS.get(check, check), "data.yaml")
+def judged(check: str, *lines: tuple[str, str], site: str = SITE) -> Result:
+    scenario = parse_scenario(site % CHECKS.get(check, check), "data.yaml")
     variant = draw(scenario, "0")
     return judge(variant, Header(scenario.id, scenario.digest, "0"), site=variant.healthy, lines=lines).results[0]
 
@@ -85,6 +85,36 @@ def judged(check: str, *lines: tuple[str, str]) -> Result:
 def test_healthy_site_passes(check: str) -> None:
     result = judged(check)
     assert result.verdict is Verdict.PASS, str(result.rationale)
+
+
+def over_tls() -> str:
+    text = SITE.replace("        broker:\n", "        broker:\n          tls: true\n")
+    return text.replace("password: tomaat-kaas}", "password: tomaat-kaas, tls: true}").replace(
+        "koffie-om-negen}}", "koffie-om-negen, tls: true}}"
+    )
+
+
+@pytest.mark.parametrize("check", ["reading", "gap", "topic", "no_plaintext", "authorised"])
+def test_healthy_site_with_tls_passes(check: str) -> None:
+    result = judged(check, site=over_tls())
+    assert result.verdict is Verdict.PASS, str(result.rationale)
+
+
+def test_broker_that_takes_tls_alone_is_asked_over_tls() -> None:
+    check = (
+        "authenticated: {broker: server, from: laptop, user: panel, password: koffie-om-negen, port: 8883, "
+        "cafile: /etc/ssl/certs/site-ca.crt}"
+    )
+    result = judged(check, site=over_tls())
+    assert result.verdict is Verdict.PASS, str(result.rationale)
+
+
+def test_plain_listener_beside_tls_is_no_plaintext_until_somebody_uses_it() -> None:
+    open_door = ("server", "sed -i 's/ 127.0.0.1//' /etc/mosquitto/mosquitto.conf; systemctl restart mosquitto")
+    assert judged("no_plaintext", open_door, site=over_tls()).verdict is Verdict.PASS
+    step_back = "sed -i -e 's/8883/1883/' -e 's/tls = true/tls = false/' /etc/sensor.toml; systemctl restart sensor"
+    result = judged("no_plaintext", open_door, ("sensor", step_back), site=over_tls())
+    assert result.verdict is Verdict.FAIL
 
 
 PUB = "mosquitto_pub -h localhost -u boss -P sleutel-onder-de-mat -t home/garden/temperature"

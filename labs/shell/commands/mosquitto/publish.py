@@ -53,6 +53,9 @@ class _Publisher:
                     complain(self.process, self.options, f"Connection error: {refusal(code)}")
                     complain(self.process, self.options, "Error: The connection was refused.")
                     raise _Ended(code)
+                case Lost(reason) if reason.startswith("TLS: "):
+                    complain(self.process, self.options, "Error: Protocol error")
+                    raise _Ended(1)
                 case Lost():
                     complain(self.process, self.options, "Error: The connection was lost.")
                     raise _Ended(EXIT_LOST)

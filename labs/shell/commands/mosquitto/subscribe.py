@@ -97,6 +97,9 @@ class _Subscriber:
                     raise _Done(0)
             case Received(message):
                 self.show(message)
+            case Lost(reason) if reason.startswith("TLS: "):
+                complain(process, options, "Error: Protocol error")
+                raise _Done(1)
             case Lost():
                 yield from self.again()
 

@@ -1,0 +1,111 @@
+"""Brokers, sensors, screens and their like in a scenario: the keys of their short forms, and the files they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labs.net.certificate import Certificate, certificate_text
+from labs.scenario import files
+from labs.scenario.schema import Boolean, Duration, Field, MapOf, Record, String
+
+__all__ = ["THING_SERVICES", "site_authority", "thing_files"]
+
+NAME = r"[a-z][a-z0-9-]{0,30}"
+SECOND = 1_000_000_000
+DAY_S = 86_400
+AUTHORITY = "/etc/ssl/certs/site-ca.crt"
+CERTS = "/etc/mosquitto/certs"
+
+MQTT = {
+    "broker": Field(String(), "device, name or address"),
+    "user": Field(String(), "user name", default=""),
+    "password": Field(String(), "password", default=""),
+    "tls": Field(Boolean(), "whether it speaks TLS (port 8883)", default=False),
+}
+
+THING_SERVICES: dict[str, Field] = {
+    "broker": Field(
+        Record(
+            {
+                "users": Field(MapOf(String(), r"[A-Za-z0-9_-]+", "a user name"), "user -> password", default={}),
+                "anonymous": Field(Boolean(), "whether clients without a password are let in", default=False),
+                "acl": Field(String(), "text of the acl_file", default=""),
+                "listen": Field(
+                    String("an address to listen on, or all", r"all|localhost"), "where it listens", default="all"
+                ),
+                "tls": Field(
+                    Boolean(), "TLS on port 8883 for everybody; 1883 for the machine itself alone", default=False
+                ),
+            },
+            nothing=True,
+        ),
+        "an MQTT broker (mosquitto)",
+        default=None,
+    ),
+    "sensor": Field(
+        Record(
+            {
+                "quantity": Field(String("a quantity such as temperature", NAME), "what it measures in its room"),
+                "unit": Field(String(), "unit of what it reports", default="C"),
+                "every": Field(Duration(), "how often it reports", default=30 * SECOND),
+                "topic": Field(String(), "topic it publishes to"),
+                "retain": Field(Boolean(), "whether the broker keeps the last message", default=False),
+                **MQTT,
+            }
+        ),
+        "a sensor that publishes over MQTT",
+        default=None,
+    ),
+    "display": Field(
+        Record(
+            {
+                "title": Field(String(), "what stands above the number", default=""),
+                "unit": Field(String(), "what stands behind the number", default="°C"),
+                "topic": Field(String(), "topic it listens to"),
+                **MQTT,
+            }
+        ),
+        "a screen that shows what is published",
+        default=None,
+    ),
+}
+
+
+def site_authority(epoch_s: int) -> Certificate:
+    """The authority that signs the certificates of a site: ten years, from a year before the trainee arrives."""
+    return Certificate("CN=Site CA", "CN=Site CA", epoch_s - 365 * DAY_S, epoch_s + 9 * 365 * DAY_S, (), "site-ca")
+
+
+def _broker_certificate(name: str, address: str, epoch_s: int) -> Certificate:
+    names = (name, f"IP:{address}") if address else (name,)
+    return Certificate(f"CN={name}", "CN=Site CA", epoch_s - 90 * DAY_S, epoch_s + 640 * DAY_S, names, f"{name}-key")
+
+
+def thing_files(
+    name: str, services: Mapping[str, Any], *, address: str, epoch_s: int, salt: str, tls_on_site: bool
+) -> tuple[dict[str, str], Sequence[str]]:
+    """The files of the things that run on a device, and the units to enable."""
+    made: dict[str, str] = {}
+    units = []
+    authority = certificate_text(site_authority(epoch_s))
+    if tls_on_site:
+        made[AUTHORITY] = authority
+    if "broker" in services:
+        made.update(files.mosquitto(services["broker"], salt))
+        if services["broker"]["tls"]:
+            certificate = _broker_certificate(name, address, epoch_s)
+            made[f"{CERTS}/ca.crt"] = authority
+            made[f"{CERTS}/server.crt"] = certificate_text(certificate)
+            made[f"{CERTS}/server.key"] = (
+                f"-----BEGIN PRIVATE KEY-----\nKey: {certificate.key}\n-----END PRIVATE KEY-----\n"
+            )
+        units.append("mosquitto")
+    if "sensor" in services:
+        made["/etc/sensor.toml"] = files.sensor(name, services["sensor"])
+        made["/usr/share/sensor/factory.toml"] = files.factory_sensor(name, services["sensor"])
+        units.append("sensor")
+    if "display" in services:
+        made["/etc/display.toml"] = files.display(name, services["display"])
+        units.append("display")
+    return made, units
