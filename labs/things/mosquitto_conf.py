@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from labs.things.mqtt.properties import Properties
+
 __all__ = [
     "BrokerConfig",
     "ConfigError",
@@ -404,6 +406,8 @@ class Retained(NamedTuple):
     topic: str
     payload: bytes
     qos: int = 0
+    properties: Properties = ()
+    expires_ns: int | None = None
 
 
 def retained_line(message: Retained) -> str:

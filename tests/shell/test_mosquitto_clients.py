@@ -76,6 +76,27 @@ def engine() -> SimEngine:
             "Error: Problem setting TLS options, check the options are valid.\n",
             1,
         ),
+        (
+            "mosquitto_pub -V 5 -h broker -t a -m 1 -D publish nonsense 1",
+            f"Error: Invalid property name given in --property argument.\n{HINT_PUB}",
+            1,
+        ),
+        (
+            "mosquitto_pub -h broker -t a -m 1 -D publish message-expiry-interval",
+            f"Error: --property argument given but not enough arguments specified.\n{HINT_PUB}",
+            1,
+        ),
+        (
+            "mosquitto_pub -h broker -t a -m 1 -D nonsense user-property a b",
+            f"Error: Invalid command given in --property argument.\n{HINT_PUB}",
+            1,
+        ),
+        (
+            "mosquitto_pub -h broker -t a -m 1 -D connect message-expiry-interval 3",
+            f"Error: message-expiry-interval property not allowed for connect in --property argument.\n{HINT_PUB}",
+            1,
+        ),
+        ("mosquitto_sub -V 5 -h broker -t quiet -E", "", 0),
         ("mosquitto_sub -L foo", f"Error: unsupported URL scheme.{HINT_SUB}", 1),
         ("mosquitto_sub -h broker -t a -E -d", None, 0),
     ],
@@ -219,3 +240,28 @@ def test_passwd_refuses_like_the_real_one(engine: SimEngine, line: str, text: st
 def test_url_says_everything_at_once(engine: SimEngine) -> None:
     engine.run("laptop", "mosquitto_pub -L mqtt://a%40b:p@broker:1883/by/url -m 7 -r")
     assert engine.run("laptop", "mosquitto_sub -L mqtt://broker/by/url -C 1").text == "7\n"
+
+
+def test_message_of_version_5_says_more(engine: SimEngine) -> None:
+    about = "-D publish user-property unit C -D publish message-expiry-interval 60 -D publish content-type text/plain"
+    engine.run("laptop", "(sleep 1; mosquitto_pub -V 5 -h broker -t five/a -m 7 " + about + ") &")
+    output = engine.run("laptop", "mosquitto_sub -V 5 -h broker -t five/a -C 1 -F '%t %p %P %E %C'")
+    assert output.text == "five/a 7 unit:C 60 text/plain\n"
+
+
+def test_kept_message_of_version_5_expires(engine: SimEngine) -> None:
+    engine.run("laptop", "mosquitto_pub -V 5 -h broker -t five/b -m 7 -r -D publish message-expiry-interval 10")
+    engine.wait(4 * SECOND)
+    assert engine.run("laptop", "mosquitto_sub -V 5 -h broker -t five/b -C 1 -F %E").text == "6\n"
+    engine.wait(7 * SECOND)
+    assert engine.run("laptop", "mosquitto_sub -h broker -t five/b -W 2").text == "Timed out\n"
+
+
+def test_session_of_version_5_lasts_as_long_as_it_asks_for(engine: SimEngine) -> None:
+    join = "mosquitto_sub -V 5 -h broker -i lasting -c -x 30 -q 1 -t five/c"
+    engine.run("laptop", f"{join} -E")
+    engine.run("laptop", "mosquitto_pub -h broker -t five/c -q 1 -m missed")
+    assert engine.run("laptop", f"{join} -W 2").text == "missed\nTimed out\n"
+    engine.run("laptop", "mosquitto_pub -h broker -t five/c -q 1 -m missed")
+    engine.wait(31 * SECOND)
+    assert engine.run("laptop", f"{join} -W 2").text == "Timed out\n"

@@ -39,7 +39,7 @@ LOG_LIMIT = 64 * 1024  # characters kept of a log file
 MADE_BY_THE_PACKAGE = ("/var/log/mosquitto", "/var/lib/mosquitto")
 USAGE = f"""{VERSION}
 
-mosquitto is an MQTT v3.1.1/v3.1 broker (simulated).
+mosquitto is an MQTT v5.0/v3.1.1/v3.1 broker (simulated).
 
 Usage: mosquitto [-c config_file] [-d] [-h] [-p port]
 

@@ -1,6 +1,6 @@
 """The client's side of one MQTT connection without I/O: bytes in, events out, bytes to send in between.
 
-Before changing this file read MQTT 3.1.1 §3 and §4.3.
+Before changing this file read MQTT 3.1.1 §3 and §4.3, MQTT 5.0 §3 and §4.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from labs.things.mqtt.codec import (
     describe,
     encode,
 )
+from labs.things.mqtt.properties import ASSIGNED_ID, REASONS, Properties, property_of
 from labs.things.mqtt.session import Flight, next_packet_id
 
 __all__ = [
@@ -54,7 +55,9 @@ REFUSALS = {
 
 
 def refusal(code: int) -> str:
-    """The sentence for a CONNACK that is not 0."""
+    """The sentence for a CONNACK that is not 0. Codes from 128 on are those of version 5."""
+    if code >= 128:
+        return REASONS.get(code, REASONS[128])
     return f"Connection Refused: {REFUSALS.get(code, 'unknown reason')}."
 
 
@@ -77,9 +80,10 @@ class Received(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A message of ours has landed at the broker, as far as its QoS says so."""
+    """A message of ours has landed at the broker, as far as its QoS says so; `code` from 128 on: it was refused."""
 
     packet_id: int
+    code: int = 0
 
 
 class Subscribed(NamedTuple):
@@ -122,7 +126,7 @@ class Client:
         self.last_id = last_id
         self._connect = connect
         self._trace = trace
-        self._decoder = Decoder()
+        self._decoder = Decoder(connect.level)
         self._flight = Flight()
         self._arriving: dict[int, Publish] = {}
         self._outgoing = bytearray()
@@ -138,15 +142,24 @@ class Client:
         self._outgoing.clear()
         return data
 
-    def publish(self, topic: str, payload: bytes, now: int, *, qos: int = 0, retain: bool = False) -> int:
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        now: int,
+        *,
+        qos: int = 0,
+        retain: bool = False,
+        properties: Properties = (),
+    ) -> int:
         """Send a message and return its number. With QoS 0 nobody will ever say that it arrived."""
         if qos:
             self._flight.last_id = self.last_id
-            message = self._flight.take_off(Publish(topic, payload, qos, retain))
+            message = self._flight.take_off(Publish(topic, payload, qos, retain, properties=properties))
             self.last_id = message.packet_id
         else:
             self.last_id = next_packet_id(self.last_id)
-            message = Publish(topic, payload, qos, retain)
+            message = Publish(topic, payload, qos, retain, properties=properties)
         self._send(message, "PUBLISH " + describe(message._replace(packet_id=self.last_id)) if self._trace else "", now)
         return self.last_id
 
@@ -216,7 +229,7 @@ class Client:
 
     def _send(self, packet: Packet, words: str, now: int) -> None:
         self._sent_ns = now
-        self._outgoing += encode(packet)
+        self._outgoing += encode(packet, self._connect.level)
         if words:
             self._say(f"sending {words}")
 
@@ -230,12 +243,19 @@ class Client:
                 self._pinged_ns = None
                 self._say("received PINGRESP")
             case Connack():
+                assigned = property_of(packet.properties, ASSIGNED_ID)
+                if isinstance(assigned, str):
+                    self._connect = self._connect._replace(client_id=assigned)
                 self._say(f"received CONNACK ({packet.code})")
                 self.state = State.CLOSED if packet.code else State.READY
                 events.append(Refused(packet.code) if packet.code else Connected(packet.session_present))
             case Suback():
                 self._say("received SUBACK")
                 events.append(Subscribed(packet.packet_id, packet.codes))
+            case Disconnect(code):
+                self.state = State.CLOSED
+                self._say(f"received DISCONNECT ({code})")
+                events.append(Lost(REASONS.get(code, REASONS[128])))
             case _:
                 self.state = State.CLOSED
                 events.append(Lost("protocol error"))
@@ -257,7 +277,7 @@ class Client:
             self._say("received UNSUBACK")
             events.append(Unsubscribed(number))
             return
-        result = ", RC:0" if packet.kind in (AckKind.PUBACK, AckKind.PUBCOMP) else ""
+        result = f", RC:{packet.code}" if packet.kind in (AckKind.PUBACK, AckKind.PUBCOMP) else ""
         self._say(f"received {packet.kind} (Mid: {number}{result})")
         if packet.kind is AckKind.PUBREL:
             self._send(Ack(AckKind.PUBCOMP, number), f"PUBCOMP (m{number})", now)
@@ -269,4 +289,4 @@ class Client:
         if answer is not None:
             self._send(answer, f"PUBREL (m{number})", now)
         if landed:
-            events.append(Published(number))
+            events.append(Published(number, packet.code))

@@ -1,6 +1,7 @@
-"""MQTT 3.1.1 control packets and their bytes.
+"""MQTT 3.1.1 and 5 control packets and their bytes.
 
-Before changing this file read MQTT 3.1.1 §2 and §3. What comes out of the decoder is legal; what is not legal raises
+Before changing this file read MQTT 3.1.1 §2 and §3 and MQTT 5.0 §2 and §3 (numbers are those of 3.1.1).
+What comes out of the decoder is legal; what is not legal raises
 `MqttError`, after which the connection has to be closed (§4.8).
 """
 
@@ -8,8 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
 
+from labs.things.mqtt.packets import (
+    LEVEL,
+    LEVEL_5,
+    Ack,
+    AckKind,
+    Connack,
+    Connect,
+    Disconnect,
+    Packet,
+    Pingreq,
+    Pingresp,
+    Publish,
+    Suback,
+    Subscribe,
+    Unsubscribe,
+    Will,
+    describe,
+)
+from labs.things.mqtt.properties import ALIAS, Properties, PropertyError, decode_properties, encode_properties, variable
 from labs.things.mqtt.topics import valid_filter, valid_topic
 
 __all__ = [
@@ -36,7 +55,6 @@ __all__ = [
 # Packet types, §2.2.1
 CONNECT, CONNACK, PUBLISH, SUBSCRIBE, SUBACK, UNSUBSCRIBE = 1, 2, 3, 8, 9, 10
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
-LEVEL = 4  # §3.1.2.2: version 3.1.1
 SUBSCRIPTION_FAILED = 0x80  # §3.9.3
 MAX_PACKET = 1 << 18  # bytes; the protocol allows 256 MB
 MAX_FILTERS = 1000
@@ -59,152 +77,68 @@ class MqttError(Exception):
         self.detail = detail
 
 
-class Will(NamedTuple):
-    """What the broker publishes for a client that is lost."""
-
-    topic: str
-    payload: bytes = b""
-    qos: int = 0
-    retain: bool = False
-
-
-class Connect(NamedTuple):
-    """§3.1. `level` other than 4 (3.1.1) or 3 (3.1) is decoded no further."""
-
-    client_id: str
-    clean: bool = True
-    keepalive_s: int = 60
-    username: str | None = None
-    password: bytes | None = None
-    will: Will | None = None
-    protocol: str = "MQTT"
-    level: int = LEVEL
-
-
-class Connack(NamedTuple):
-    """§3.2. Codes: 0 accepted, 1 version, 2 identifier, 3 unavailable, 4 bad user or password, 5 not authorised."""
-
-    session_present: bool
-    code: int
-
-
-class Publish(NamedTuple):
-    """§3.3. `packet_id` is 0 for QoS 0."""
-
-    topic: str
-    payload: bytes
-    qos: int = 0
-    retain: bool = False
-    dup: bool = False
-    packet_id: int = 0
-
-
-class AckKind(StrEnum):
-    """The packets that carry nothing but an identifier (§3.4 to §3.7, §3.11)."""
-
-    PUBACK = "PUBACK"
-    PUBREC = "PUBREC"
-    PUBREL = "PUBREL"
-    PUBCOMP = "PUBCOMP"
-    UNSUBACK = "UNSUBACK"
-
-
-class Ack(NamedTuple):
-    """A packet with nothing but an identifier."""
-
-    kind: AckKind
-    packet_id: int
-
-
-class Subscribe(NamedTuple):
-    """§3.8: filters with the QoS asked for."""
-
-    packet_id: int
-    filters: tuple[tuple[str, int], ...]
-
-
-class Suback(NamedTuple):
-    """§3.9: the QoS granted for each filter, or 0x80."""
-
-    packet_id: int
-    codes: tuple[int, ...]
-
-
-class Unsubscribe(NamedTuple):
-    """§3.10."""
-
-    packet_id: int
-    filters: tuple[str, ...]
-
-
-class Pingreq(NamedTuple):
-    """§3.12."""
-
-
-class Pingresp(NamedTuple):
-    """§3.13."""
-
-
-class Disconnect(NamedTuple):
-    """§3.14."""
-
-
-Packet = Connect | Connack | Publish | Ack | Subscribe | Suback | Unsubscribe | Pingreq | Pingresp | Disconnect
 ACK_TYPES = {AckKind.PUBACK: 4, AckKind.PUBREC: 5, AckKind.PUBREL: 6, AckKind.PUBCOMP: 7, AckKind.UNSUBACK: 11}
 ACK_KINDS = {number: kind for kind, number in ACK_TYPES.items()}
 # Types whose four flag bits are reserved, and what they must be (§2.2.2); PUBLISH uses its own.
 FLAGS = {PUBLISH: None, SUBSCRIBE: 2, UNSUBSCRIBE: 2, ACK_TYPES[AckKind.PUBREL]: 2}
 
 
-def describe(packet: Publish) -> str:
-    """The message as mosquitto's logs show it: flags, number, topic and size."""
-    return (
-        f"(d{int(packet.dup)}, q{packet.qos}, r{int(packet.retain)}, m{packet.packet_id}, "
-        f"'{packet.topic}', ... ({len(packet.payload)} bytes))"
-    )
-
-
 # Writing
 
 
-def encode(packet: Packet) -> bytes:
+def encode(packet: Packet, level: int = LEVEL) -> bytes:
     """The bytes of a packet. Raises ValueError where a string is longer than the protocol can say."""
+    five = level == LEVEL_5
     match packet:
         case Publish():
             head = PUBLISH << 4 | packet.dup << 3 | packet.qos << 1 | packet.retain
             identifier = packet.packet_id.to_bytes(2) if packet.qos else b""
-            return _packet(head, _text(packet.topic) + identifier + packet.payload)
+            properties = encode_properties(packet.properties) if five else b""
+            return _packet(head, _text(packet.topic) + identifier + properties + packet.payload)
         case Ack():
             number = ACK_TYPES[packet.kind]
-            return _packet(number << 4 | (FLAGS.get(number) or 0), packet.packet_id.to_bytes(2))
+            return _packet(
+                number << 4 | (FLAGS.get(number) or 0), packet.packet_id.to_bytes(2) + _reasons(packet, five=five)
+            )
         case Connect():
             return _packet(CONNECT << 4, _connect_body(packet))
         case Connack():
-            return _packet(CONNACK << 4, bytes((packet.session_present, packet.code)))
+            properties = encode_properties(packet.properties) if five else b""
+            return _packet(CONNACK << 4, bytes((packet.session_present, packet.code)) + properties)
         case Subscribe():
-            body = b"".join(_text(name) + bytes((qos,)) for name, qos in packet.filters)
-            return _packet(SUBSCRIBE << 4 | 2, packet.packet_id.to_bytes(2) + body)
+            options = packet.options or tuple(qos for _, qos in packet.filters)
+            body = b"".join(
+                _text(name) + bytes((byte,)) for (name, _), byte in zip(packet.filters, options, strict=True)
+            )
+            return _packet(SUBSCRIBE << 4 | 2, packet.packet_id.to_bytes(2) + (NONE if five else b"") + body)
         case Suback():
-            return _packet(SUBACK << 4, packet.packet_id.to_bytes(2) + bytes(packet.codes))
+            return _packet(SUBACK << 4, packet.packet_id.to_bytes(2) + (NONE if five else b"") + bytes(packet.codes))
         case Unsubscribe():
             body = b"".join(map(_text, packet.filters))
-            return _packet(UNSUBSCRIBE << 4 | 2, packet.packet_id.to_bytes(2) + body)
+            return _packet(UNSUBSCRIBE << 4 | 2, packet.packet_id.to_bytes(2) + (NONE if five else b"") + body)
         case Pingreq():
             return _packet(PINGREQ << 4, b"")
         case Pingresp():
             return _packet(PINGRESP << 4, b"")
         case Disconnect():
-            return _packet(DISCONNECT << 4, b"")
+            properties = encode_properties(packet.properties) if packet.properties else b""
+            return _packet(DISCONNECT << 4, bytes((packet.code,)) + properties if five and packet.code else b"")
+
+
+NONE = b"\0"  # no properties
+
+
+def _reasons(packet: Ack, *, five: bool) -> bytes:
+    """What version 5 adds to an acknowledgement; a success needs no byte (MQTT 5.0 §3.4.2.1)."""
+    if not five:
+        return b""
+    if packet.kind is AckKind.UNSUBACK:
+        return NONE + bytes(packet.codes)
+    return bytes((packet.code,)) if packet.code else b""
 
 
 def _packet(head: int, body: bytes) -> bytes:
-    size = len(body)
-    length = bytearray()
-    while True:  # §2.2.3: seven bits at a time, the lowest first
-        size, digit = size >> 7, size & 127
-        length.append(digit | 128 if size else digit)
-        if not size:
-            return bytes((head, *length)) + body
+    return bytes((head,)) + variable(len(body)) + body
 
 
 def _data(value: bytes) -> bytes:
@@ -221,10 +155,11 @@ def _text(value: str) -> bytes:
 def _connect_body(packet: Connect) -> bytes:
     will = packet.will
     flags = packet.clean << 1
-    payload = _text(packet.client_id)
+    five = packet.level == LEVEL_5
+    payload = (encode_properties(packet.properties) if five else b"") + _text(packet.client_id)
     if will is not None:
         flags |= 1 << 2 | will.qos << 3 | will.retain << 5
-        payload += _text(will.topic) + _data(will.payload)
+        payload += (encode_properties(will.properties) if five else b"") + _text(will.topic) + _data(will.payload)
     if packet.username is not None:
         flags |= 1 << 7
         payload += _text(packet.username)
@@ -272,6 +207,17 @@ class _Reader:
             raise MqttError(Fault.MALFORMED)
         return value
 
+    def properties(self, packet: str, level: int = LEVEL_5) -> Properties:
+        """Those of version 5; older versions have none."""
+        if level != LEVEL_5:
+            return ()
+        try:
+            found, size = decode_properties(self._body[self._at :], packet)
+        except PropertyError as error:
+            raise MqttError(Fault.MALFORMED if error.malformed else Fault.PROTOCOL) from None
+        self._at += size
+        return found
+
     def packet_id(self) -> int:
         number = self.number()
         if not number:
@@ -282,8 +228,11 @@ class _Reader:
 class Decoder:
     """Bytes in, packets out. After an MqttError nothing more can be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = LEVEL) -> None:
         self._buffer = bytearray()
+        self.level = level
+        """The version that is spoken; a broker learns it from CONNECT."""
+        self.limit = MAX_PACKET
 
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
@@ -313,62 +262,79 @@ class Decoder:
                 break
             if shift == 28:
                 raise MqttError(Fault.PROTOCOL)
-        if size > MAX_PACKET:
+        if at + size > self.limit:
             raise MqttError(Fault.OVERSIZE)
         if len(buffer) < at + size:
             return None
         reader = _Reader(bytes(buffer[at : at + size]))
         del buffer[: at + size]
-        packet = READERS[number](reader, flags)
+        packet = READERS[number](reader, flags, self.level)
         if reader.left:
             raise MqttError(Fault.MALFORMED)
         return packet
 
 
-def _read_connect(reader: _Reader, _flags: int) -> Packet:
+def _read_connect(reader: _Reader, _flags: int, _level: int) -> Packet:
     protocol, level = reader.text(), reader.number(1)
-    if (protocol, level & 0x7F) not in (("MQTT", 4), ("MQIsdp", 3)):
+    if (protocol, level & 0x7F) not in (("MQTT", LEVEL_5), ("MQTT", LEVEL), ("MQIsdp", 3)):
         reader.rest()
         return Connect("", protocol=protocol, level=level)
     flags, keepalive_s = reader.number(1), reader.number()
     will_qos, has_will = flags >> 3 & 3, bool(flags & 4)
     if flags & 1 or will_qos == 3 or (not has_will and flags & 0x38):
         raise MqttError(Fault.PROTOCOL)
+    properties = reader.properties("connect", level)
     client_id = reader.text()
     will = None
     if has_will:
+        about_will = reader.properties("will", level)
         topic = reader.text()
         if not valid_topic(topic):
             raise MqttError(Fault.PROTOCOL)
-        will = Will(topic, reader.data(), will_qos, bool(flags & 0x20))
+        will = Will(topic, reader.data(), will_qos, bool(flags & 0x20), about_will)
     username = reader.text() if flags & 0x80 else None
     password = reader.data() if flags & 0x40 else None
-    if username is None and password is not None:
+    if username is None and password is not None and level != LEVEL_5:
         raise MqttError(
             Fault.PROTOCOL, f"Protocol error from {client_id}: password without username, closing connection."
         )
-    return Connect(client_id, bool(flags & 2), keepalive_s, username, password, will, protocol, level)
+    return Connect(client_id, bool(flags & 2), keepalive_s, username, password, will, protocol, level, properties)
 
 
-def _read_connack(reader: _Reader, _flags: int) -> Packet:
-    return Connack(bool(reader.number(1) & 1), reader.number(1))
+def _read_connack(reader: _Reader, _flags: int, level: int) -> Packet:
+    return Connack(bool(reader.number(1) & 1), reader.number(1), reader.properties("connack", level))
 
 
-def _read_publish(reader: _Reader, flags: int) -> Packet:
+def _read_publish(reader: _Reader, flags: int, level: int) -> Packet:
     qos = flags >> 1 & 3
     if qos == 3:
         raise MqttError(Fault.MALFORMED, "Invalid QoS in PUBLISH from {client}, disconnecting.")
     topic = reader.text()
-    if not topic:
+    if not topic and level != LEVEL_5:
         raise MqttError(Fault.MALFORMED)
-    if not valid_topic(topic):
+    if topic and not valid_topic(topic):
         raise MqttError(Fault.PROTOCOL)
     packet_id = reader.packet_id() if qos else 0
-    return Publish(topic, reader.rest(), qos, bool(flags & 1), bool(flags & 8), packet_id)
+    properties = reader.properties("publish", level)
+    if not topic and not any(number == ALIAS for number, _ in properties):
+        raise MqttError(Fault.PROTOCOL)
+    return Publish(topic, reader.rest(), qos, bool(flags & 1), bool(flags & 8), packet_id, properties)
 
 
-def _ack_reader(kind: AckKind) -> Callable[[_Reader, int], Packet]:
-    return lambda reader, _flags: Ack(kind, reader.packet_id())
+def _ack_reader(kind: AckKind) -> Reading:
+    def read(reader: _Reader, _flags: int, level: int) -> Packet:
+        packet_id = reader.packet_id()
+        if level != LEVEL_5:
+            return Ack(kind, packet_id)
+        if kind is AckKind.UNSUBACK:
+            reader.properties("unsuback")
+            return Ack(kind, packet_id, codes=tuple(reader.rest()))
+        code = reader.number(1) if reader.left else 0
+        if reader.left:
+            reader.properties(kind.lower())
+        return Ack(kind, packet_id, code)
+
+    return read
 
 
 def _read_filter(reader: _Reader) -> str:
@@ -378,26 +344,33 @@ def _read_filter(reader: _Reader) -> str:
     return text
 
 
-def _read_subscribe(reader: _Reader, _flags: int) -> Packet:
+def _read_subscribe(reader: _Reader, _flags: int, level: int) -> Packet:
     packet_id = reader.packet_id()
+    reader.properties("subscribe", level)
     filters: list[tuple[str, int]] = []
+    options: list[int] = []
     while reader.left and len(filters) < MAX_FILTERS:
         name = _read_filter(reader)
-        qos = reader.number(1)
-        if qos > 2:
+        byte = reader.number(1)
+        reserved = byte & 0xC0 if level == LEVEL_5 else byte & 0xFC
+        if byte & 3 == 3 or reserved or byte >> 4 & 3 == 3:
             raise MqttError(Fault.MALFORMED, "Invalid QoS in subscription command from {address}, disconnecting.")
-        filters.append((name, qos))
+        filters.append((name, byte & 3))
+        options.append(byte)
     if not filters:
         raise MqttError(Fault.MALFORMED)
-    return Subscribe(packet_id, tuple(filters))
+    return Subscribe(packet_id, tuple(filters), tuple(options) if level == LEVEL_5 else ())
 
 
-def _read_suback(reader: _Reader, _flags: int) -> Packet:
-    return Suback(reader.packet_id(), tuple(reader.rest()))
-
-
-def _read_unsubscribe(reader: _Reader, _flags: int) -> Packet:
+def _read_suback(reader: _Reader, _flags: int, level: int) -> Packet:
     packet_id = reader.packet_id()
+    reader.properties("suback", level)
+    return Suback(packet_id, tuple(reader.rest()))
+
+
+def _read_unsubscribe(reader: _Reader, _flags: int, level: int) -> Packet:
+    packet_id = reader.packet_id()
+    reader.properties("unsubscribe", level)
     filters: list[str] = []
     while reader.left and len(filters) < MAX_FILTERS:
         filters.append(_read_filter(reader))
@@ -406,7 +379,15 @@ def _read_unsubscribe(reader: _Reader, _flags: int) -> Packet:
     return Unsubscribe(packet_id, tuple(filters))
 
 
-READERS: dict[int, Callable[[_Reader, int], Packet]] = {
+def _read_disconnect(reader: _Reader, _flags: int, level: int) -> Packet:
+    if level != LEVEL_5 or not reader.left:
+        return Disconnect()
+    code = reader.number(1)
+    return Disconnect(code, reader.properties("disconnect") if reader.left else ())
+
+
+Reading = Callable[[_Reader, int, int], Packet]
+READERS: dict[int, Reading] = {
     CONNECT: _read_connect,
     CONNACK: _read_connack,
     PUBLISH: _read_publish,
@@ -414,7 +395,7 @@ READERS: dict[int, Callable[[_Reader, int], Packet]] = {
     SUBSCRIBE: _read_subscribe,
     SUBACK: _read_suback,
     UNSUBSCRIBE: _read_unsubscribe,
-    PINGREQ: lambda _reader, _flags: Pingreq(),
-    PINGRESP: lambda _reader, _flags: Pingresp(),
-    DISCONNECT: lambda _reader, _flags: Disconnect(),
+    PINGREQ: lambda _reader, _flags, _level: Pingreq(),
+    PINGRESP: lambda _reader, _flags, _level: Pingresp(),
+    DISCONNECT: _read_disconnect,
 }

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from labs.things.mqtt.codec import Ack, AckKind, Packet, Publish
+from labs.things.mqtt.packets import LEVEL_5, Ack, AckKind, Connect, Packet, Publish
+from labs.things.mqtt.properties import SESSION_EXPIRY, property_of
 from labs.things.mqtt.topics import matches
 
-__all__ = ["Flight", "Session", "next_packet_id"]
+__all__ = ["AS_PUBLISHED", "NO_LOCAL", "Flight", "Session", "next_packet_id"]
 
 # The acknowledgement that a message of this QoS waits for first, and what answers an acknowledgement (§4.3.2, §4.3.3):
 # the packet to send and the acknowledgement to wait for then.
 FIRST_ACK = {1: AckKind.PUBACK, 2: AckKind.PUBREC}
+NO_LOCAL, AS_PUBLISHED = 4, 8  # MQTT 5.0 §3.8.3.1
+FOR_EVER = 0xFFFFFFFF
 AFTER_ACK = {AckKind.PUBREC: (AckKind.PUBREL, AckKind.PUBCOMP)}
 
 
@@ -47,6 +50,9 @@ class Flight:
         message, awaited = self.waiting.get(ack.packet_id, (None, None))
         if message is None or awaited is not ack.kind:
             return None, False
+        if ack.code >= 128:  # MQTT 5.0 §4.3.3: a PUBREC that refuses is the last of it
+            del self.waiting[ack.packet_id]
+            return None, True
         if ack.kind not in AFTER_ACK:
             del self.waiting[ack.packet_id]
             return None, True
@@ -71,13 +77,37 @@ class Session:
     user: str | None = None
     connection: int | None = None
     subscriptions: dict[str, int] = field(default_factory=dict)
-    queue: deque[Publish] = field(default_factory=deque)
+    """Filter to option byte: the lowest two bits are the QoS (MQTT 5.0 §3.8.3.1)."""
+    queue: deque[tuple[Publish, int | None]] = field(default_factory=deque)
+    """Messages that wait, each with the time at which it is of no use any more."""
     flight: Flight = field(default_factory=Flight)
     arriving: set[int] = field(default_factory=set)
     """Identifiers of QoS 2 messages that were taken and not released by the client yet."""
     dropping: bool = False
 
-    def granted(self, topic: str) -> int | None:
-        """The highest QoS at which a topic is subscribed to (§3.3.5), or None."""
-        found = [qos for pattern, qos in self.subscriptions.items() if matches(pattern, topic)]
-        return max(found, default=None)
+    lasts_s: int | None = None
+    """How long it lasts without a connection; None is for ever."""
+    expires_ns: int | None = None
+
+    def lasts(self, packet: Connect) -> None:
+        """Begin anew, or go on, as a CONNECT asks for."""
+        self.expires_ns = None
+        if packet.level != LEVEL_5:
+            self.clean, self.lasts_s = packet.clean, None
+            return
+        seconds = property_of(packet.properties, SESSION_EXPIRY)
+        self.keep_for(seconds if isinstance(seconds, int) else 0)
+
+    def keep_for(self, seconds: int) -> None:
+        """Last so long after the connection has ended (MQTT 5.0 §3.1.2.11.2)."""
+        self.clean = not seconds
+        self.lasts_s = None if seconds == FOR_EVER else seconds
+
+    def granted(self, topic: str, *, own: bool = False) -> int | None:
+        """The options under which a topic is subscribed to, with the highest QoS (§3.3.5), or None."""
+        found = [
+            options
+            for pattern, options in self.subscriptions.items()
+            if matches(pattern, topic) and not (own and options & NO_LOCAL)
+        ]
+        return max(found, key=lambda options: options & 3, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import pairwise
 
 import pytest
@@ -27,6 +28,7 @@ from labs.things.mqtt.codec import (
     Will,
     encode,
 )
+from labs.things.mqtt.properties import BY_NUMBER, Kind
 
 LETTERS = st.text(st.characters(codec="utf-8", exclude_characters="\0+#"), max_size=20)
 TOPICS = LETTERS.filter(bool)
@@ -36,7 +38,8 @@ FILTERS = st.lists(st.sampled_from(["a", "", "é", "+"]), min_size=1, max_size=4
 IDS = st.integers(1, 0xFFFF)
 QOS = st.integers(0, 2)
 DATA = st.binary(max_size=300)
-WILLS = st.builds(Will, TOPICS, DATA, QOS, st.booleans())
+NONE = st.just(())
+WILLS = st.builds(Will, TOPICS, DATA, QOS, st.booleans(), NONE)
 CONNECTS = st.builds(
     Connect,
     LETTERS,
@@ -47,16 +50,17 @@ CONNECTS = st.builds(
     st.none() | WILLS,
     st.just("MQTT"),
     st.just(4),
+    NONE,
 ).map(lambda packet: packet._replace(password=None) if packet.username is None else packet)
-PUBLISHES = st.builds(Publish, TOPICS, DATA, QOS, st.booleans(), st.booleans(), IDS).map(
+PUBLISHES = st.builds(Publish, TOPICS, DATA, QOS, st.booleans(), st.booleans(), IDS, NONE).map(
     lambda packet: packet if packet.qos else packet._replace(packet_id=0)
 )
 PACKETS: st.SearchStrategy[Packet] = st.one_of(
     CONNECTS,
     PUBLISHES,
-    st.builds(Connack, st.booleans(), st.integers(0, 5)),
-    st.builds(Ack, st.sampled_from(AckKind), IDS),
-    st.builds(Subscribe, IDS, st.lists(st.tuples(FILTERS, QOS), min_size=1, max_size=4).map(tuple)),
+    st.builds(Connack, st.booleans(), st.integers(0, 5), NONE),
+    st.builds(Ack, st.sampled_from(AckKind), IDS, st.just(0), st.just(())),
+    st.builds(Subscribe, IDS, st.lists(st.tuples(FILTERS, QOS), min_size=1, max_size=4).map(tuple), st.just(())),
     st.builds(Suback, IDS, st.lists(st.sampled_from([0, 1, 2, 0x80]), max_size=4).map(tuple)),
     st.builds(Unsubscribe, IDS, st.lists(FILTERS, min_size=1, max_size=4).map(tuple)),
     st.sampled_from([Pingreq(), Pingresp(), Disconnect()]),
@@ -167,3 +171,74 @@ def test_connect_of_another_version_is_read_as_far_as_its_version() -> None:
 def test_too_long_a_text_is_refused() -> None:
     with pytest.raises(ValueError, match="65535"):
         encode(Publish("x" * 70_000, b""))
+
+
+# Version 5
+
+VALUES = {
+    Kind.BYTE: st.integers(0, 255),
+    Kind.SHORT: st.integers(0, 0xFFFF),
+    Kind.LONG: st.integers(0, 0xFFFFFFFF),
+    Kind.VARIABLE: st.integers(1, 268_435_455),
+    Kind.TEXT: LETTERS,
+    Kind.DATA: st.binary(max_size=40),
+    Kind.PAIR: st.tuples(LETTERS, LETTERS),
+}
+
+
+def properties_of(packet: str) -> st.SearchStrategy[tuple[tuple[int, object], ...]]:
+    lines = [line for line in BY_NUMBER.values() if packet in line.packets]
+    one = st.sampled_from(lines).flatmap(lambda line: st.tuples(st.just(line.number), VALUES[line.kind]))
+    return st.lists(one, max_size=5, unique_by=lambda pair: pair[0]).map(tuple)
+
+
+PACKETS_5 = st.one_of(
+    st.builds(Publish, TOPICS, DATA, st.just(1), st.booleans(), st.booleans(), IDS, properties_of("publish")),
+    st.builds(Connack, st.booleans(), st.sampled_from([0, 133, 135]), properties_of("connack")),
+    st.builds(Ack, st.sampled_from([AckKind.PUBACK, AckKind.PUBREC]), IDS, st.sampled_from([0, 16, 135]), NONE),
+    st.builds(Ack, st.just(AckKind.UNSUBACK), IDS, st.just(0), st.sampled_from([(0,), (17, 0)])),
+    st.builds(Disconnect, st.sampled_from([4, 130, 142]), properties_of("disconnect")),
+    st.builds(Suback, IDS, st.sampled_from([(1,), (0, 135)])),
+    st.builds(Unsubscribe, IDS, st.lists(FILTERS, min_size=1, max_size=3).map(tuple)),
+    st.builds(
+        Connect,
+        LETTERS,
+        st.booleans(),
+        IDS,
+        st.none(),
+        st.none(),
+        st.none(),
+        st.just("MQTT"),
+        st.just(5),
+        properties_of("connect"),
+    ),
+)
+
+
+@given(st.lists(PACKETS_5, max_size=4), st.lists(st.integers(0, 400), max_size=4))
+def test_packets_of_version_5_cut_anywhere_come_back_whole(packets: list[Packet], cuts: list[int]) -> None:
+    data = b"".join(encode(packet, 5) for packet in packets)
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    decoder = Decoder(5)
+    found: list[Packet] = []
+    for begin, end in pairwise(edges):
+        decoder.feed(data[begin:end])
+        found += decoder.packets()
+    assert found == packets
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_packets_of_version_5_or_a_reason_to_close(data: bytes) -> None:
+    decoder = Decoder(5)
+    decoder.feed(data)
+    with contextlib.suppress(MqttError):
+        list(decoder.packets())
+
+
+def test_property_twice_or_in_the_wrong_packet_is_a_protocol_error() -> None:
+    for properties in (((2, 1), (2, 2)), ((17, 5),)):
+        decoder = Decoder(5)
+        decoder.feed(encode(Publish("t", b"", properties=properties), 5))
+        with pytest.raises(MqttError) as caught:
+            list(decoder.packets())
+        assert caught.value.fault is Fault.PROTOCOL

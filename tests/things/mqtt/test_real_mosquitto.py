@@ -296,7 +296,49 @@ def _story(port: int) -> None:
         "--will-topic",
         "home/garden/w",
     )
+    five = (*GARDEN, "-V", "5", "-i", "five")
+    for qos in "012":
+        tool("mosquitto_pub", port, *five, "-t", "home/garden/t", "-m", "5", "-q", qos)
+        tool("mosquitto_pub", port, *five, "-t", "not/mine", "-m", "5", "-q", qos)
+    tool("mosquitto_pub", port, "-V", "5", "-i", "nobody", "-t", "x", "-m", "1")
+    tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-t", "home/#", "-t", "x", "-U", "x", "-W", "1")
+    tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-c", "-x", "60", "-t", "home/#", "-E")
+    tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-c", "-x", "60", "-t", "home/#", "-E")
     tool("mosquitto_pub", port, "-t", "end", "-m", "1")  # when this one is let in, the goodbyes before it are logged
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mosquitto_pub", *GARDEN, "-t", "not/mine", "-m", "1", "-q", "1", "-d"),
+        ("mosquitto_pub", *GARDEN, "-t", "not/mine", "-m", "1", "-q", "2", "-d"),
+        ("mosquitto_pub", *GARDEN, "-t", "home/garden/t", "-m", "1", "-q", "1", "-d"),
+        ("mosquitto_pub", "-t", "x", "-m", "1"),
+        ("mosquitto_sub", "-t", "x", "-E", "-d"),
+        ("mosquitto_sub", *VIEWER, "-t", "home/#", "-E", "-d"),
+    ],
+)
+def test_real_client_of_version_5_is_answered_alike(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    answers = []
+    for broker in (OurBroker(), RealBroker(tmp_path)):
+        name, *rest = arguments
+        out, error, status = tool(name, broker.port, "-V", "5", *rest)
+        answers.append((re.sub(r"auto-[0-9A-F-]{36}", "AUTO", out), error, status))
+        broker.stop()
+    assert answers[0] == answers[1]
+
+
+def test_properties_pass_through_both_brokers_alike(tmp_path: Path) -> None:
+    answers = []
+    for broker in (OurBroker(), RealBroker(tmp_path)):
+        about = ("-D", "publish", "user-property", "unit", "C", "-D", "publish", "message-expiry-interval", "60")
+        kept = ("-r", "-D", "publish", "content-type", "text/plain", "-D", "publish", "topic-alias", "1")
+        tool("mosquitto_pub", broker.port, *GARDEN, "-V", "5", "-t", "home/garden/t", "-m", "7", *about, *kept)
+        seen = ("-t", "home/#", "-C", "1", "-W", "3", "-F", "%t %p %r %E %P %C %A")
+        answers.append(tool("mosquitto_sub", broker.port, *VIEWER, "-V", "5", *seen))
+        broker.stop()
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "home/garden/t 7 1 60 unit:C text/plain \n"
 
 
 def test_both_brokers_log_the_same_lines(tmp_path: Path) -> None:

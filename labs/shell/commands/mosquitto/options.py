@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from labs.shell.tls_options import TlsOptions
-from labs.things.mqtt.codec import Connect, Will
+from labs.things.mqtt.packets import LEVEL_5, Connect, Will
+from labs.things.mqtt.properties import BY_NAME, SESSION_EXPIRY, SIZES, Kind, Properties, Value
 from labs.things.mqtt.topics import valid_filter, valid_topic
 
 __all__ = ["Options", "OptionsError", "parse"]
@@ -57,6 +58,7 @@ class Options:
     insecure: bool = False
     tls_version: str = ""
     system_authorities: bool = False
+    properties: dict[str, list[tuple[int, Value]]] = field(default_factory=dict)
     # mosquitto_pub
     message: str | None = None
     file: str | None = None
@@ -94,7 +96,8 @@ class Options:
         """The CONNECT packet."""
         will = None
         if self.will_topic is not None:
-            will = Will(self.will_topic, (self.will_payload or "").encode(), self.will_qos, self.will_retain)
+            payload = (self.will_payload or "").encode()
+            will = Will(self.will_topic, payload, self.will_qos, self.will_retain, self.given("will"))
         return Connect(
             f"{self.id_prefix}{pid}" if self.id_prefix else self.client_id,
             self.clean,
@@ -102,9 +105,14 @@ class Options:
             self.username,
             None if self.password is None else self.password.encode(),
             will,
-            "MQTT" if self.level == 4 else "MQIsdp",
+            "MQIsdp" if self.level == 3 else "MQTT",
             self.level,
+            self.given("connect"),
         )
+
+    def given(self, command: str) -> Properties:
+        """The properties of -D for a packet; versions before 5 have none."""
+        return tuple(self.properties.get(command, ())) if self.level == LEVEL_5 else ()
 
 
 Setter = Callable[[Options, str], None]
@@ -188,9 +196,7 @@ def _url(options: Options, value: str) -> None:
 
 
 def _version(options: Options, value: str) -> None:
-    if value in ("mqttv5", "5"):
-        raise OptionsError(f'{options.program}: "{value}" (MQTT version 5) is not simulated here', hint=False)
-    levels = {"mqttv31": 3, "31": 3, "mqttv311": 4, "311": 4}
+    levels = {"mqttv31": 3, "31": 3, "mqttv311": 4, "311": 4, "mqttv5": 5, "5": 5}
     if value not in levels:
         raise OptionsError("Error: Invalid protocol version argument given.\n")
     options.level = levels[value]
@@ -209,6 +215,41 @@ def _repeat_delay(options: Options, value: str) -> None:
         options.repeat_delay_s = 0.0
     if not 0 <= options.repeat_delay_s < 1e6:
         raise OptionsError("Error: --repeat-delay argument must be >=0.0.\n")
+
+
+def _session_expiry(options: Options, value: str) -> None:
+    options.properties.setdefault("connect", []).append((SESSION_EXPIRY, _atoi(value) & 0xFFFFFFFF))
+    options.level = LEVEL_5
+
+
+COMMANDS = ("connect", "publish", "will", "subscribe", "unsubscribe", "disconnect")
+
+
+def _property(options: Options, words: Iterator[str]) -> None:
+    """-D COMMAND PROPERTY VALUE, or two values for a pair."""
+    missing = OptionsError("Error: --property argument given but not enough arguments specified.\n\n")
+    command, name = next(words, None), next(words, None)
+    if command is None or name is None:
+        raise missing
+    if command not in COMMANDS:
+        raise OptionsError("Error: Invalid command given in --property argument.\n\n")
+    known = BY_NAME.get(name)
+    if known is None:
+        raise OptionsError("Error: Invalid property name given in --property argument.\n\n")
+    values = [next(words, None) for _ in range(2 if known.kind is Kind.PAIR else 1)]
+    if None in values:
+        raise missing
+    if command not in known.packets:
+        raise OptionsError(f"Error: {name} property not allowed for {command} in --property argument.\n\n")
+    first = values[0] or ""
+    value: Value = first
+    if known.kind is Kind.PAIR:
+        value = (first, values[1] or "")
+    elif known.kind is Kind.DATA:
+        value = first.encode()
+    elif known.kind is not Kind.TEXT:
+        value = _atoi(first) & ((1 << 8 * SIZES.get(known.kind, 4)) - 1)
+    options.properties.setdefault(command, []).append((known.number, value))
 
 
 PUB, SUB = "mosquitto_pub", "mosquitto_sub"
@@ -237,6 +278,7 @@ OPTIONS: dict[str, tuple[str, Setter, tuple[str, ...]]] = {
     "--will-topic": ("will topic", _will_topic, BOTH),
     "--will-payload": ("will payload", _text("will_payload"), BOTH),
     "--will-qos": ("will QoS", _number("will_qos", 0, 2, "Error: Invalid will QoS {number}."), BOTH),
+    "-x": ("session expiry interval", _session_expiry, BOTH),
     "-m": ("message", _message("message"), (PUB,)),
     "-f": ("file", _message("file"), (PUB,)),
     "--repeat": ("count", _number("repeat", 1, MAX_REPEAT, "Error: --repeat argument must be >0.\n"), (PUB,)),
@@ -278,6 +320,7 @@ LONG = {
     "--keepalive": "-k",
     "--url": "-L",
     "--protocol-version": "-V",
+    "--session-expiry-interval": "-x",
     "--message": "-m",
     "--file": "-f",
     "--filter-out": "-T",
@@ -295,7 +338,6 @@ NOT_SIMULATED = {
         "--capath --keyform --ciphers --tls-alpn --tls-engine --psk --tls-engine-kpass-sha1 --psk-identity".split(),
         " (TLS)",
     ),
-    **dict.fromkeys("-D --property -x --session-expiry-interval".split(), " (MQTT version 5)"),
     **dict.fromkeys("-A -M --unix --proxy -S --random-filter --pretty".split(), ""),
 }
 
@@ -310,6 +352,9 @@ def parse(program: str, arguments: list[str]) -> Options:
             raise Help
         if name in NOT_SIMULATED:
             raise OptionsError(f'{program}: "{word}"{NOT_SIMULATED[name]} is not simulated here', hint=False)
+        if name in ("-D", "--property"):
+            _property(options, words)
+            continue
         if name in FLAGS and program in FLAGS[name][1]:
             FLAGS[name][0](options, "")
         elif name in OPTIONS and program in OPTIONS[name][2]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from labs.things.mqtt.codec import Publish
+from labs.things.mqtt.packets import Publish
+from labs.things.mqtt.properties import BY_NUMBER, Value
 
 __all__ = ["FormatError", "check_format", "formatted"]
 
 ESCAPES = {"0": "\0", "a": "\a", "e": "\033", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
-FIELDS = "tplqrmIUjJxX%"
+FIELDS = "tplqrmIUjJxX%ACDEFPRS"
 TIME_FIELDS = frozenset("aAbBcCdDeFgGhHIjmMprRSTuUVwWxXyYzZ")
 
 
@@ -83,10 +84,40 @@ def _field(name: str, message: Publish, unix_ns: int) -> str:
             return message.payload.hex()
         case "X":
             return message.payload.hex().upper()
+        case "A" | "C" | "D" | "E" | "F" | "P" | "R" | "S":
+            return _property(name, message)
         case "j" | "J":
             return _as_json(message, unix_ns, parse=name == "J")
         case _:
             return "%"
+
+
+PROPERTY_FIELDS = {"A": 35, "C": 3, "D": 9, "E": 2, "F": 1, "P": 38, "R": 8, "S": 11}
+
+
+def _property(name: str, message: Publish) -> str:
+    """What version 5 says besides: user properties as `name:value`, everything else as it is."""
+    found = [value for number, value in message.properties if number == PROPERTY_FIELDS[name]]
+    if name == "P":
+        return " ".join(f"{value[0]}:{value[1]}" for value in found if isinstance(value, tuple))
+    return _plain(found[0]) if found else ""
+
+
+def _plain(value: Value) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _properties(message: Publish) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for number, value in message.properties:
+        name = BY_NUMBER[number].name
+        if isinstance(value, tuple):
+            pairs = fields.setdefault("user-properties", {})
+            assert isinstance(pairs, dict)
+            pairs[value[0]] = value[1]
+        else:
+            fields[name] = _plain(value) if isinstance(value, bytes) else value
+    return fields
 
 
 def _time_field(name: str, unix_ns: int) -> str:
@@ -108,6 +139,8 @@ def _as_json(message: Publish, unix_ns: int, *, parse: bool) -> str:
     }
     if message.qos:
         fields["mid"] = message.packet_id
+    if message.properties:
+        fields["properties"] = _properties(message)
     payload: object = payload_text(message)
     if parse:
         try:

@@ -21,9 +21,10 @@ mosquitto_pub {VERSION} (simulated)
 Usage: mosquitto_pub {{[-h host] [-p port] [-u username] [-P password] -t topic | -L URL}}
                      {{-f file | -l | -n | -m message | -s}}
                      [-c] [-k keepalive] [-q qos] [-r] [--repeat N] [--repeat-delay time]
-                     [-i id] [-I id_prefix] [-V mqttv31|mqttv311]
+                     [-i id] [-I id_prefix] [-V mqttv31|mqttv311|mqttv5]
                      [-d] [--quiet]
                      [--cafile file [--cert file --key file] [--tls-version version] [--insecure]]
+                     [-D command identifier value] [-x session-expiry-interval]
                      [--will-topic [--will-payload payload] [--will-qos qos] [--will-retain]]
        mosquitto_pub --help
 
@@ -59,8 +60,10 @@ class _Publisher:
                 case Lost():
                     complain(self.process, self.options, "Error: The connection was lost.")
                     raise _Ended(EXIT_LOST)
-                case Published(number):
+                case Published(number, reason):
                     self.waiting.discard(number)
+                    if reason >= 128:
+                        complain(self.process, self.options, f"Warning: Publish {number} failed: {refusal(reason)}.")
                 case _:
                     pass
 
@@ -74,7 +77,12 @@ class _Publisher:
     def publish(self, payload: bytes) -> Generator[Wait, None, None]:
         options, client = self.options, self.link.client
         now = self.process.node.now
-        number = client.publish(options.topics[0], payload, now, qos=options.qos, retain=options.retain)
+        properties = options.given("publish")
+        number = client.publish(
+            options.topics[0], payload, now, qos=options.qos, retain=options.retain, properties=properties
+        )
+            options.topics[0], payload, now, qos=options.qos, retain=options.retain, properties=options.given("publish")
+        )
         if options.qos:
             self.waiting.add(number)
         self.link.flush()

@@ -27,12 +27,13 @@ USAGE = f"""mosquitto_sub is a simple mqtt client that will subscribe to topics 
 mosquitto_sub {VERSION} (simulated)
 
 Usage: mosquitto_sub {{[-h host] [-p port] [-u username] [-P password] -t topic | -L URL [-t topic]}}
-                     [-c] [-k keepalive] [-q qos] [-V mqttv31|mqttv311]
+                     [-c] [-k keepalive] [-q qos] [-V mqttv31|mqttv311|mqttv5]
                      [-C msg_count] [-E] [-R] [--retained-only] [--remove-retained] [-T filter_out] [-U topic ...]
                      [-F format] [-W timeout_secs]
                      [-i id] [-I id_prefix]
                      [-d] [-N] [--quiet] [-v]
                      [--cafile file [--cert file --key file] [--tls-version version] [--insecure]]
+                     [-D command identifier value] [-x session-expiry-interval]
                      [--will-topic [--will-payload payload] [--will-qos qos] [--will-retain]]
        mosquitto_sub --help
 
