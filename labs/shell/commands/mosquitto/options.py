@@ -227,20 +227,20 @@ COMMANDS = ("connect", "publish", "will", "subscribe", "unsubscribe", "disconnec
 
 def _property(options: Options, words: Iterator[str]) -> None:
     """-D COMMAND PROPERTY VALUE, or two values for a pair."""
-    missing = OptionsError("Error: --property argument given but not enough arguments specified.\n\n")
+    missing = OptionsError("Error: --property argument given but not enough arguments specified.\n")
     command, name = next(words, None), next(words, None)
     if command is None or name is None:
         raise missing
     if command not in COMMANDS:
-        raise OptionsError("Error: Invalid command given in --property argument.\n\n")
+        raise OptionsError("Error: Invalid command given in --property argument.\n")
     known = BY_NAME.get(name)
     if known is None:
-        raise OptionsError("Error: Invalid property name given in --property argument.\n\n")
+        raise OptionsError("Error: Invalid property name given in --property argument.\n")
     values = [next(words, None) for _ in range(2 if known.kind is Kind.PAIR else 1)]
     if None in values:
         raise missing
     if command not in known.packets:
-        raise OptionsError(f"Error: {name} property not allowed for {command} in --property argument.\n\n")
+        raise OptionsError(f"Error: {name} property not allowed for {command} in --property argument.\n")
     first = values[0] or ""
     value: Value = first
     if known.kind is Kind.PAIR:

@@ -81,8 +81,6 @@ class _Publisher:
         number = client.publish(
             options.topics[0], payload, now, qos=options.qos, retain=options.retain, properties=properties
         )
-            options.topics[0], payload, now, qos=options.qos, retain=options.retain, properties=options.given("publish")
-        )
         if options.qos:
             self.waiting.add(number)
         self.link.flush()
