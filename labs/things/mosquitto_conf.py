@@ -418,6 +418,8 @@ def retained_line(message: Retained) -> str:
     except UnicodeDecodeError:
         fields["payload_hex"] = message.payload.hex()
     fields["qos"] = message.qos
+    if message.expires_ns is not None:
+        fields["expires_ns"] = message.expires_ns
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
@@ -434,7 +436,13 @@ def parse_retained(text: str) -> list[Retained]:
             fields = json.loads(line)
             hexadecimal = fields.get("payload_hex")
             payload = bytes.fromhex(hexadecimal) if hexadecimal is not None else str(fields["payload"]).encode()
-            message = Retained(str(fields["topic"]), payload, int(fields.get("qos", 0)))
+            expires_ns = fields.get("expires_ns")
+            message = Retained(
+                str(fields["topic"]),
+                payload,
+                int(fields.get("qos", 0)),
+                expires_ns=None if expires_ns is None else int(expires_ns),
+            )
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
         found[message.topic] = message
