@@ -116,12 +116,10 @@ def test_database_path_has_one_slash() -> None:
     )
 
 
-@given(
-    st.lists(
-        st.builds(Retained, st.text(min_size=1, properties=st.just(())), st.binary(), st.integers(0, 2)),
-        unique_by=lambda m: m.topic,
-    )
-)
+KEPT = st.builds(Retained, st.text(min_size=1), st.binary(), st.integers(0, 2), st.just(()))
+
+
+@given(st.lists(KEPT, unique_by=lambda message: message.topic))
 def test_database_reads_back(messages: list[Retained]) -> None:
     assert parse_retained("".join(map(retained_line, messages))) == messages
 
