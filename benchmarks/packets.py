@@ -21,10 +21,12 @@ from labs.engines.sim.clock import SimClock
 from labs.engines.sim.wire import OVERHEAD_BYTES, Wire
 from labs.model.addresses import IPv4, Mac
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
-from labs.net.actions import DropReason
-from labs.net.ethernet import HEADER_BYTES, MIN_FRAME_BYTES
+from labs.net.actions import Action, DropReason, Note
+from labs.net.ethernet import ETHERTYPE_IPV4, HEADER_BYTES, MIN_FRAME_BYTES, Frame
+from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
 from labs.net.linux.units import enabled_path
 from labs.net.process import Process, Routine, Wait
+from labs.net.udp import UdpDatagram
 
 PACKETS = 5_000
 ROUTERS = 5
@@ -168,9 +170,52 @@ def chain_site() -> Site:
     return Site(devices, tuple(wire.link for wire, _ in wires()))
 
 
-def with_devices() -> float:
-    """The engine itself: programs, sockets, routing, ARP, TTL and counters on seven small Linux machines."""
+class _Sink:
+    """Counts what arrives and does nothing else, as ns.py's sink."""
+
+    name = "sink"
+
+    def __init__(self) -> None:
+        self.arrivals: list[int] = []
+
+    def receive(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
+        self.arrivals.append(now)
+        return []
+
+    def next_wake(self) -> None:
+        return None
+
+
+def with_routers() -> float:
+    """Five whole routers between a generator and a sink that are as bare as those of ns.py."""
     engine = SimEngine()
+    engine.start(chain_site())
+    engine.run("n0", f"ping -c 1 10.0.{LINKS - 1}.2")  # every neighbour is resolved
+    express = engine._express  # noqa: SLF001 - the generator puts its frames on the lead itself
+    sink = _Sink()
+    express.lanes[f"n{ROUTERS}"]["right"].node = sink  # type: ignore[assignment]
+    begin = engine.now + SECOND
+    macs = engine.node("n1").interfaces["left"].mac, engine.node("n0").interfaces["right"].mac
+    source, target = IPv4.parse("10.0.0.1"), IPv4.parse(f"10.0.{LINKS - 1}.2")
+    pauses = iter([at - before for (at, _), (before, _) in zip(FLOW, [(0, 0), *FLOW], strict=False)][1:])
+
+    def generate(packet: int) -> None:
+        datagram = UdpDatagram(1, UDP_PORT, bytes(FLOW[packet][1]))
+        frame = Frame(*macs, ETHERTYPE_IPV4, Ipv4Packet(source, target, PROTO_UDP, datagram))
+        express.transmit("n0", "right", frame, FRAMES[packet])
+        pause = next(pauses, None)
+        if pause is not None:
+            engine._clock.call_at(engine.now + pause, generate, packet + 1)  # noqa: SLF001
+
+    engine._clock.call_at(begin + FLOW[0][0], generate, 0)  # noqa: SLF001
+    taken = seconds(lambda: engine.wait(FLOW[-1][0] + 2 * SECOND))
+    keep("whole routers", sink.arrivals, begin)
+    return taken
+
+
+def with_devices(*, express: bool = True, tracing: bool = False) -> float:
+    """The engine itself: programs, sockets, routing, ARP, TTL and counters on seven small Linux machines."""
+    engine = SimEngine(express=express)
     engine.start(chain_site())
     target = IPv4.parse(f"10.0.{LINKS - 1}.2")
     begin = engine.now + 10 * SECOND  # after the first datagram has resolved every neighbour
@@ -199,8 +244,16 @@ def with_devices() -> float:
         node.spawn([name], program)
         engine._perform(node, node.drain(engine.now))  # noqa: SLF001 - a program of ours, not a typed line
     engine.wait(begin - engine.now)
+    if tracing:
+        engine._trace = []  # noqa: SLF001 - as the engine does while it follows a probe
+        for name in engine.site.devices:
+            engine.node(name).tracing = True
+            engine.node(name).changed()
     taken = seconds(lambda: engine.wait(FLOW[-1][0] + SECOND))
-    keep("devices", arrivals[1:], begin)
+    name = (
+        "... with the trace on" if tracing else "... and hosts with sockets" if express else "... layers at every hop"
+    )
+    keep(name, arrivals[1:], begin)
     return taken
 
 
@@ -243,7 +296,10 @@ def main() -> None:
         "ns.py": with_ns_py,
         "SimPy timeouts": with_simpy_timeouts,
         "our queue and leads": with_our_queue,
-        "devices": with_devices,
+        "whole routers": with_routers,
+        "... and hosts with sockets": with_devices,
+        "... layers at every hop": lambda: with_devices(express=False),
+        "... with the trace on": lambda: with_devices(tracing=True),
     }
     cases = [Case(name, run, PACKETS) for name, run in contestants.items()]
     measure(cases)

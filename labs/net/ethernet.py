@@ -35,5 +35,5 @@ class Frame(NamedTuple):
     @property
     def length(self) -> int:
         """Bytes on the wire without preamble and frame check sequence, padding included."""
-        length = self.payload.length + (HEADER_BYTES if self.vlan is None else HEADER_BYTES + 4)
+        length = self.payload.length + (14 if self.vlan is None else 18)  # HEADER_BYTES, and a tag of 4
         return length if length > MIN_FRAME_BYTES else MIN_FRAME_BYTES  # noqa: FURB136 - three times per hop

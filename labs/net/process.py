@@ -232,7 +232,7 @@ class Process:
 
     def ready(self, token: int) -> None:
         """Called by a signal; stale tokens are ignored."""
-        if token == self._token and self.running and self._scheduler is not None:
+        if token == self._token and self.status is None and self._scheduler is not None:
             self._token += 1
             self._scheduler.queue.append(self)
 
@@ -262,8 +262,8 @@ class Process:
 
     def resume(self) -> None:
         """Run until the next wait or the end; used by the scheduler alone."""
-        if self._routine is not None and self.running:
-            self._advance(next)
+        if self._routine is not None and self.status is None:
+            self._advance(self._routine.__next__)
 
     def throw(self, signal: int) -> None:
         """Throw a signal into the program; used by the scheduler alone."""
@@ -273,24 +273,23 @@ class Process:
                 self._routine.close()
             self._finish(128 + signal)
         else:
-            self._advance(lambda routine: routine.throw(Interrupt(signal)))
+            routine = self._routine
+            self._advance(lambda: routine.throw(Interrupt(signal)))
 
-    def _advance(self, step: Callable[[Routine], Wait]) -> None:
-        assert self._routine is not None
+    def _advance(self, step: Callable[[], Wait]) -> None:
         try:
-            wait = step(self._routine)
+            signals, until = step()
         except StopIteration as stop:
             self._finish(stop.value if isinstance(stop.value, int) else 0)
             return
         except Interrupt as interrupt:
             self._finish(128 + interrupt.signal)
             return
-        self._token += 1
-        token = self._token
-        for signal in wait.signals:
+        self._token = token = self._token + 1
+        for signal in signals:
             signal.add(self, token)
-        if wait.until is not None:
-            self.node.call_at(wait.until, lambda: self.ready(token))
+        if until is not None:
+            self.node.call_at(until, lambda: self.ready(token))
 
     def _finish(self, status: int) -> None:
         self.status = status
@@ -343,9 +342,10 @@ class Scheduler:
 
     def run_ready(self) -> None:
         """Step every program that can go on. Bounded: a program that never really waits is a bug of ours."""
+        queue = self.queue
         for _ in range(100_000):
-            if not self.queue:
+            if not queue:
                 return
-            self.queue.popleft().resume()
+            queue.popleft().resume()
         message = "programs keep waking each other without time passing"
         raise RuntimeError(message)

@@ -26,7 +26,7 @@ STORM_PASSES = 8  # while it storms, one frame in eight still gets through
 class Lane:
     """One direction of a lead. `node` and `port` are where it leads to; whoever lays the lead fills them in."""
 
-    __slots__ = ("free", "last", "node", "ns_per_byte", "port", "queue_ns", "transits", "wire")
+    __slots__ = ("delay_ns", "free", "last", "node", "ns_per_byte", "plain", "port", "queue_ns", "transits", "wire")
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
@@ -37,6 +37,9 @@ class Lane:
         whole, rest = divmod(8 * SECOND, wire.rate_bps)
         self.ns_per_byte = 0 if rest else whole
         """0 where it is no whole number."""
+        self.plain = not rest and wire.random is None
+        """A frame takes a whole number of nanoseconds for each byte, and nothing is left to chance."""
+        self.delay_ns = wire.delay_ns
         self.queue_ns = wire.link.queue_bytes * 8 * SECOND // wire.rate_bps
         """How long a full queue takes to leave."""
         self.node: LinuxNode

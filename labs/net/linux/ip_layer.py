@@ -66,6 +66,7 @@ class IpLayer:
         self._node = node
         self._types: dict[IPv4, AddressType] = {}
         self._ways: dict[tuple[str, IPv4, IPv4], Way] = {}
+        self._sources: dict[tuple[str, bool, IPv4], IPv4] = {}
         self.routes = RoutingTable(self._forget_answers)
         node.sysctl.watchers.append(self._forget_answers)
         self._identification = 0
@@ -75,6 +76,7 @@ class IpLayer:
         """A route, an address, the state of an interface or a setting changed: decide anew."""
         self._types.clear()
         self._ways.clear()
+        self._sources.clear()
         self._node.changed()
 
     # Addresses and the routes that come and go with them
@@ -308,14 +310,16 @@ class IpLayer:
             assert route.device is not None
             interface = node.interfaces[route.device]
         if packet.src == ANY and not self._may_be_anonymous(packet):
-            source = self._source(route, interface, packet.dst)
+            found = self._sources.get((interface.name, route is None, packet.dst))
+            source = found if found is not None else self._choose_source(route, interface, packet.dst)
             if source is None:
                 return NETWORK_UNREACHABLE
-            packet = packet._replace(src=source)
+        else:
+            source = packet.src
         if packet.length > interface.mtu and packet.dont_fragment:
             return "Message too long"
         self._identification = self._identification + 1 & 0xFFFF
-        packet = packet._replace(identification=self._identification)
+        packet = packet.sent(source, self._identification)
         if node.netfilter.active:
             filtered = self._hook("output", packet, outgoing=interface, tracked=tracked)
             if filtered.packet is None:
@@ -337,6 +341,15 @@ class IpLayer:
     @staticmethod
     def _may_be_anonymous(packet: Ipv4Packet) -> bool:
         return packet.dst == LIMITED_BROADCAST
+
+    def _choose_source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
+        """The source for a packet that has none, remembered like the routing decisions."""
+        source = self._source(route, interface, destination)
+        if source is not None:
+            if len(self._sources) > MAX_ANSWERS:
+                self._sources.clear()
+            self._sources[interface.name, route is None, destination] = source
+        return source
 
     def _source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
         if route is not None and isinstance(route.source, IPv4):

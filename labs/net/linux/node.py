@@ -159,11 +159,13 @@ class LinuxNode:
     def wake(self, now: int) -> list[Action | Note]:
         """Run what is due."""
         self.now = now
-        while self._timers and self._timers[0][0] <= now:
-            _, _, life, action = heapq.heappop(self._timers)
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            _, _, life, action = heapq.heappop(timers)
             if life == self._life:
                 action()
                 self.processes.run_ready()
+            timers = self._timers
         return self._drain()
 
     def next_wake(self) -> int | None:
@@ -236,7 +238,7 @@ class LinuxNode:
     def call_at(self, when: int, action: Callable[[], None]) -> None:
         """Call back at a time; forgotten at a power cut."""
         self._serial += 1
-        heapq.heappush(self._timers, (max(when, self.now), self._serial, self._life, action))
+        heapq.heappush(self._timers, (max(self.now, when), self._serial, self._life, action))
 
     def call_soon(self, action: Callable[[], None]) -> None:
         """Call back at this very time, after what is going on now."""
