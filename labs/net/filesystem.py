@@ -77,7 +77,15 @@ class FileSystem:
         if path in self._directories or path == "/":
             return True
         start = path.rstrip("/") + "/"
-        return any(name.startswith(start) for name in self._paths())
+        for name in self._files:
+            if name.startswith(start):
+                return True
+        return any(
+            name.startswith(start)
+            for prefix, provider in self._providers.items()
+            if prefix.startswith(start) or start.startswith(prefix)  # the names of the others cannot be meant
+            for name in provider.names()
+        )
 
     def _paths(self) -> list[str]:
         names = list(self._files)

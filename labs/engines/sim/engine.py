@@ -318,9 +318,8 @@ class SimEngine:
         if not on:
             node.world.power_lost(self.now)
         self._sessions[device] = Session(node)
-        for (name, _), wire in list(self._wires.items()):
-            if name == device:
-                self._refresh(wire)
+        for lane in list(self._express.lanes[device].values()):
+            self._refresh(lane.wire)
 
     def _power_down(self, argument: tuple[str, PowerDown]) -> None:
         """A device switches itself off (`poweroff`) or restarts (`reboot`)."""

@@ -66,7 +66,7 @@ class IpLayer:
         self._node = node
         self._types: dict[IPv4, AddressType] = {}
         self._ways: dict[tuple[str, IPv4, IPv4], Way] = {}
-        self._sources: dict[tuple[str, bool, IPv4], IPv4] = {}
+        self._sources: dict[tuple[str, IPv4], IPv4 | None] = {}
         self.routes = RoutingTable(self._forget_answers)
         node.sysctl.watchers.append(self._forget_answers)
         self._identification = 0
@@ -142,6 +142,15 @@ class IpLayer:
 
     def source_for(self, interface: Interface, destination: IPv4) -> IPv4 | None:
         """The address to use on an interface: one in the network of the destination, else the first."""
+        key = (interface.name, destination)
+        if key not in self._sources:
+            if len(self._sources) > MAX_ANSWERS:
+                self._sources.clear()
+            self._sources[key] = self._choose_source(interface, destination)
+        return self._sources[key]
+
+    @staticmethod
+    def _choose_source(interface: Interface, destination: IPv4) -> IPv4 | None:
         addresses = [a for a in interface.addresses if isinstance(a.address, IPv4)]
         for address in addresses:
             if destination in address.network:
@@ -212,10 +221,6 @@ class IpLayer:
             self._ways.clear()
         way = self._ways[interface.name, packet.src, packet.dst] = self._decide(interface, packet.src, packet.dst)
         return way
-
-    def way_of(self, interface: Interface, source: IPv4, destination: IPv4) -> Way | None:
-        """The routing decision that is remembered."""
-        return self._ways.get((interface.name, source, destination))
 
     def _decide(self, interface: Interface, source: IPv4, destination: IPv4) -> Way:
         if source.is_loopback or destination.is_loopback or self.spoofed(interface, source):
@@ -310,8 +315,7 @@ class IpLayer:
             assert route.device is not None
             interface = node.interfaces[route.device]
         if packet.src == ANY and not self._may_be_anonymous(packet):
-            found = self._sources.get((interface.name, route is None, packet.dst))
-            source = found if found is not None else self._choose_source(route, interface, packet.dst)
+            source = self._source(route, interface, packet.dst)
             if source is None:
                 return NETWORK_UNREACHABLE
         else:
@@ -341,15 +345,6 @@ class IpLayer:
     @staticmethod
     def _may_be_anonymous(packet: Ipv4Packet) -> bool:
         return packet.dst == LIMITED_BROADCAST
-
-    def _choose_source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
-        """The source for a packet that has none, remembered like the routing decisions."""
-        source = self._source(route, interface, destination)
-        if source is not None:
-            if len(self._sources) > MAX_ANSWERS:
-                self._sources.clear()
-            self._sources[interface.name, route is None, destination] = source
-        return source
 
     def _source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
         if route is not None and isinstance(route.source, IPv4):

@@ -178,7 +178,7 @@ def seen_as(frame: Frame, look: Look) -> Frame:
 
 
 def _routed(node: LinuxNode, incoming: Interface, outgoing: Interface, look: Look) -> Transit | None:
-    way = node.ip.way_of(incoming, look.source, look.destination)
+    way = node.ip._ways.get((incoming.name, look.source, look.destination))  # noqa: SLF001 - what it just decided
     if (
         look.vlan is not None
         or look.dst != incoming.mac
