@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from labs.model.addresses import Mac, Network
+from labs.model.bus import Bus
 from labs.model.field import Loop
 from labs.model.state import DeviceState
 from labs.model.world import World
@@ -119,6 +120,7 @@ class Site:
     world: World = field(default_factory=World)
     seed: str = "0"
     loops: tuple[Loop, ...] = ()
+    buses: tuple[Bus, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "devices", MappingProxyType(dict(self.devices)))
@@ -152,3 +154,21 @@ class Site:
     def with_loop(self, loop: Loop) -> Site:
         """The same site with the analogue line of that name replaced."""
         return replace(self, loops=tuple(loop if old.name == loop.name else old for old in self.loops))
+
+    def bus(self, name: str) -> Bus:
+        """The bus of that name. Raises KeyError."""
+        for bus in self.buses:
+            if bus.name == name:
+                return bus
+        raise KeyError(name)
+
+    def bus_of(self, device: str) -> Bus | None:
+        """The bus that a device is connected to, if any."""
+        for bus in self.buses:
+            if any(drop.device == device for drop in bus.drops):
+                return bus
+        return None
+
+    def with_bus(self, bus: Bus) -> Site:
+        """The same site with the bus of that name replaced."""
+        return replace(self, buses=tuple(bus if old.name == bus.name else old for old in self.buses))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from labs.net.ethernet import Frame
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.ipv6 import Ipv6Packet
+    from labs.net.serial import SerialSettings
 
 __all__ = [
     "Accepted",
@@ -21,6 +22,7 @@ __all__ = [
     "Note",
     "PolicyVerdict",
     "PowerDown",
+    "SerialSend",
     "SetLink",
     "Storm",
     "Transmit",
@@ -88,7 +90,15 @@ class Storm(NamedTuple):
     frame: Frame | None
 
 
-Action = Transmit | SetLink | PowerDown | Storm
+class SerialSend(NamedTuple):
+    """Please send these bytes out of a serial port, as characters of these settings."""
+
+    port: str
+    data: bytes
+    settings: SerialSettings
+
+
+Action = Transmit | SetLink | PowerDown | Storm | SerialSend
 
 
 class Dropped(NamedTuple):

@@ -7,6 +7,7 @@ missing on. The result is plain `Site` values; no short form survives.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -16,6 +17,7 @@ from labs.model.world import Room, World
 from labs.net.ifupdown import Allow, InterfacesFile, Stanza, render_interfaces
 from labs.net.linux.units import enabled_path
 from labs.scenario import files
+from labs.scenario.buses import build_buses, bus_files, on_buses
 from labs.scenario.field_document import build_loops
 from labs.scenario.rooms_document import check_rooms
 from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
@@ -85,6 +87,7 @@ class _Builder:
         if links is None:
             return None
         self._switching = Switching(self._spec, self._drafts, wiring, links, self._report)
+        self._buses = build_buses(self._spec.buses, self._drafts, self._report)
         devices = {draft.name: self._device(index, draft) for index, draft in enumerate(self._drafts.values())}
         check_rooms(self._spec.rooms, self._report)
         rooms = dict(self._spec.rooms)
@@ -98,7 +101,7 @@ class _Builder:
                 rooms[room] = Room(room)
         world = World(rooms) if self._spec.start_s is None else World(rooms, self._spec.start_s)
         loops = build_loops(self._spec.loops, devices, self._report)
-        return Site(devices, tuple(links), dict(self._subnets), world, self._seed, loops)
+        return Site(devices, tuple(links), dict(self._subnets), world, self._seed, loops, self._buses)
 
     # Addresses
 
@@ -135,8 +138,11 @@ class _Builder:
             address = self._resolve(draft.name, subnet, place, "at", subnet)
             if subnet in self._subnets and (address is not None or place == "dhcp"):
                 draft.addresses[subnet] = address
-        if not draft.spec.at and draft.spec.kind != Kind.SWITCH:
-            self._wrong(draft.name, 'the key "at" is missing (subnet -> address); only a switch may go without', "at")
+        if not draft.spec.at and draft.spec.kind != Kind.SWITCH and draft.name not in on_buses(self._spec.buses):
+            message = (
+                'the key "at" is missing (subnet -> address); only a switch and what hangs on a bus may go without'
+            )
+            self._wrong(draft.name, message, "at")
 
     def _check_unique_addresses(self) -> None:
         owners: dict[IPv4, str] = {}
@@ -393,6 +399,7 @@ class _Builder:
         )
         made.update(found)
         enabled += units
+        made.update(bus_files(draft, self._drafts, self._buses, enabled, partial(self._wrong, draft.name)))
 
     def _has_tls(self) -> bool:
         return any(d.spec.services.get("broker", {}).get("tls") for d in self._drafts.values())

@@ -99,6 +99,7 @@ class SiteSpec:
     rooms: Mapping[str, Room] = field(default_factory=dict)
     start_s: int | None = None
     loops: Mapping[str, LoopSpec] = field(default_factory=dict)
+    buses: Mapping[str, Any] = field(default_factory=dict)
 
     def vlan(self, subnet: str) -> int | None:
         """The VLAN number of a subnet, if it has one."""

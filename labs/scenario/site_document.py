@@ -11,6 +11,7 @@ from labs.model.services import Service
 from labs.model.site import Kind
 from labs.model.text import Text
 from labs.net.vlan import MAX_VLAN_ID
+from labs.scenario.buses import BUSES, GATEWAY_SERVICE, MODBUS_SERVICE
 from labs.scenario.field_document import LOOPS
 from labs.scenario.rooms_document import NAME, ROOMS
 from labs.scenario.scenario import DeviceSpec, HostNumber, LinkSpec, Place, PoolSpec, SiteSpec
@@ -142,6 +143,8 @@ SERVICE_SPECS = Record(
             default=None,
         ),
         **THING_SERVICES,
+        "modbus": Field(MODBUS_SERVICE, "a Modbus slave, on a bus or on TCP", default=None),
+        "gateway": Field(GATEWAY_SERVICE, "asks the slaves of its bus and publishes over MQTT", default=None),
     },
     build=lambda **services: {name: value for name, value in services.items() if value is not None},
 )
@@ -249,6 +252,7 @@ SITE = Record(
         ),
         "links": Field(ListOf(_LinkSpec()), "leads"),
         "loops": Field(LOOPS, "analogue lines by name", default={}),
+        "buses": Field(BUSES, "serial buses (RS-485) by name", default={}),
     },
     build=lambda links, **rest: SiteSpec(links=tuple(links), **rest),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from labs.model.durations import format_duration, parse_duration
 from labs.model.site import Endpoint, Kind, Link
 from labs.shell.hands_in_rooms import ROOM_VERBS, tell_quantities
+from labs.shell.hands_on_buses import BUS_VERBS, look_at_bus, tell_drop
 from labs.shell.workbench import HandsError, Workbench
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ def _look(bench: Workbench, words: list[str]) -> str:
         return _look_device(bench, words[0])
     if len(words) == 1 and any(device.room == words[0] for device in site.devices.values()):
         return _look_room(bench, words[0])
+    bus = look_at_bus(bench, words[0]) if len(words) == 1 else None
+    if bus is not None:
+        return bus
     rooms = sorted({device.room for device in site.devices.values()} - {""})
     devices = ", ".join(site.devices)
     message = f'hands: there is no room or device "{" ".join(words)}"; rooms: {", ".join(rooms)}; devices: {devices}'
@@ -155,6 +159,7 @@ def _look_device(bench: Workbench, name: str) -> str:
         interface = node.interfaces.get(port.name)
         lamp = "lamp on" if device.powered and interface is not None and interface.running else "lamp off"
         lines.append(f"  {port.name:<8} {lamp:<9} {f'lead to {far}' if far else 'empty'}   label {port.mac}")
+    lines += tell_drop(bench, name)
     if device.kind is Kind.DISPLAY and device.powered:
         lines.append(f"  on the screen: {screen_text(node)}")
     return "\n".join(lines) + "\n"
@@ -181,6 +186,7 @@ VERBS: dict[str, tuple[Callable[[Workbench, list[str]], str], str]] = {
     "unplug": (_unplug, "unplug DEVICE:PORT               take a lead out"),
     "power": (_power, "power on|off|cycle DEVICE        switch a device"),
     **ROOM_VERBS,
+    **BUS_VERBS,
     "wait": (_wait, "wait 10 min                      let time pass"),
     "help": (_help, "help                             this list"),
 }

@@ -40,6 +40,8 @@ _GROUPS: dict[str, dict[str, str]] = {
         "mosquitto_pub": "publish an MQTT message",
         "mosquitto_sub": "subscribe to MQTT topics",
         "mosquitto_passwd": "users of the MQTT broker",
+        "gatewayctl": "values, counters and settings of a Modbus gateway",
+        "mbpoll": "ask a Modbus unit: mbpoll -m tcp HOST, mbpoll -m rtu /dev/ttyS0",
         "sensorctl": "read and set up the sensor of this device",
         "nginx": "nginx -t tests the configuration of the web server",
         "chronyc": "the clock and its time servers: chronyc tracking, chronyc sources",

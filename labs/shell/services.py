@@ -12,8 +12,10 @@ from labs.shell.daemons.chrony import CHRONY
 from labs.shell.daemons.display import display
 from labs.shell.daemons.dnsmasq import DNSMASQ
 from labs.shell.daemons.fake_hwclock import FAKE_HWCLOCK
+from labs.shell.daemons.gateway import GATEWAY_UNIT
 from labs.shell.daemons.heartbeat import HEARTBEAT
 from labs.shell.daemons.inetd import INETD
+from labs.shell.daemons.modbus import MODBUS
 from labs.shell.daemons.mosquitto import mosquitto
 from labs.shell.daemons.nginx import NGINX
 from labs.shell.daemons.rsyslog import RSYSLOG
@@ -67,5 +69,7 @@ UNITS: Mapping[str, Unit] = {
         MOSQUITTO,
         SENSOR,
         DISPLAY,
+        MODBUS,
+        GATEWAY_UNIT,
     )
 }

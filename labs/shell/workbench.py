@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from labs.model.bus import Bus
     from labs.model.site import Endpoint, Link, Site
     from labs.net.linux.node import LinuxNode
     from labs.things.world import LivingWorld
@@ -49,3 +50,9 @@ class Workbench(Protocol):
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""
+
+    def rewire(self, bus: Bus) -> None:
+        """Change the wiring of a bus."""
+
+    def alter(self, device: str, path: str, text: str, *, restart: str) -> None:
+        """Set a switch on a device: what it says stands in a file, and a service reads it again."""

@@ -72,7 +72,7 @@ class _Drawing:
             rows, between = [row for root in self._trees.roots for row in self._downwards(root, "", "")], []
         lines = self._told(rows)
         aside = self._told([(self._name(name), name) for name in between])
-        parts = [lines, aside, self._extra(), self._loose(), self._subnets()]
+        parts = [lines, aside, self._extra(), *self._buses(), self._loose(), self._subnets()]
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _told(self, rows: list[Row]) -> list[str]:
@@ -117,10 +117,21 @@ class _Drawing:
         joined = [f"  {link.a}{self._signs['join']}{link.b}" for link in self._trees.extra]
         return [self.phrase("leads that close a loop:"), *joined]
 
+    def _buses(self) -> list[list[str]]:
+        """Each bus, its drops in the order of the cable."""
+        return [
+            [
+                self.phrase("bus {name}, {metres} m:", name=bus.name, metres=f"{bus.length_m:g}"),
+                *self._told([(f"  {drop.at_m:>5g} m  {self._name(drop.device)}", drop.device) for drop in bus.drops]),
+            ]
+            for bus in self._site.buses
+        ]
+
     def _loose(self) -> list[str]:
-        if not self._trees.loose:
+        loose = [name for name in self._trees.loose if self._site.bus_of(name) is None]
+        if not loose:
             return []
-        rows = [(f"  {self._name(name)}", name) for name in self._trees.loose]
+        rows = [(f"  {self._name(name)}", name) for name in loose]
         return [self.phrase("not plugged in:"), *self._told(rows)]
 
     def _subnets(self) -> list[str]:
@@ -152,6 +163,9 @@ class _Drawing:
             line += f", {self.phrase('subnet {name}', name=subnet)}" if subnet else ""
             line += "" if link in self._facts.live else f", {self.phrase('no link')}"
             lines.append(line)
+        for bus in self._site.buses:
+            joined = ", ".join(drop.device for drop in bus.drops)
+            lines.append(self.phrase("bus {name} joins {devices}", name=bus.name, devices=joined))
         for name, network in self._site.subnets.items():
             lines.append(self.phrase("subnet {name} is {network}", name=name, network=network))
         return "\n".join(lines) + "\n"
@@ -167,7 +181,7 @@ class _Drawing:
         if self._addresses:
             parts += [self._owned(owned) for owned in self._facts.addresses[device.name]]
         plugged = [p.name for p in device.ports if Endpoint(device.name, p.name) in self._facts.subnet_at]
-        if not plugged:
+        if not plugged and self._site.bus_of(device.name) is None:
             parts.append(self.phrase("no lead"))
         elif device.kind is not Kind.SWITCH and len(plugged) < len(device.ports):
             empty = ", ".join(port.name for port in device.ports if port.name not in plugged)

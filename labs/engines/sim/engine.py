@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labs.engines.base import HANDS, CommandRejected, Disposition, Hop, Observation, Output, Probe
+from labs.engines.sim.bus import BusMedium
 from labs.engines.sim.clock import SimClock, Stopped
 from labs.engines.sim.express import Express
 from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.net.actions import Action, Dropped, Note, PowerDown, SetLink, Storm, Transmit
+from labs.net.actions import Action, Dropped, Note, PowerDown, SerialSend, SetLink, Storm, Transmit
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
@@ -29,8 +30,11 @@ from labs.shell.services import UNITS
 from labs.things.world import LivingWorld, RoomSense
 
 if TYPE_CHECKING:
+    from labs.engines.sim.bus import Talk
+    from labs.model.bus import Bus
     from labs.net.ethernet import Frame
     from labs.net.foresight import Foresight, Question
+    from labs.net.serial import SerialSettings
 
 __all__ = ["SimEngine"]
 
@@ -59,6 +63,7 @@ class SimEngine:
         self._express = Express(self._clock, self._perform, enabled=express)
         self._nodes: dict[str, LinuxNode] = {}
         self._wires: dict[tuple[str, str], Wire] = {}  # by the Endpoint of each of its ends
+        self._buses: dict[str, BusMedium] = {}  # by device
         self._wake_at: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._site: Site | None = None
@@ -104,12 +109,16 @@ class SimEngine:
                 world=RoomSense(self._living, device.room, site.seed, device.name),
                 units=UNITS,
                 boot=boot,
+                serial=[drop.port for bus in site.buses for drop in bus.drops if drop.device == device.name],
             )
             self._nodes[device.name].oracle = self
             self._express.lanes[device.name] = {}
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
             self._plug(link)
+        for bus in site.buses:
+            medium = BusMedium(bus, site.seed, self._serial_settings)
+            self._buses.update({drop.device: medium for drop in bus.drops})
         for device in site.devices.values():
             if device.powered:
                 self._power(device.name, on=True)
@@ -295,6 +304,22 @@ class SimEngine:
             self._carrier(loose, up=False)
         return link
 
+    def rewire(self, bus: Bus) -> None:
+        """Change the wiring of a bus: terminators, wires, drops."""
+        self._site = self.site.with_bus(bus)
+        for drop in bus.drops:
+            self._buses[drop.device].rewire(bus)
+
+    def alter(self, device: str, path: str, text: str, *, restart: str) -> None:
+        """Set a switch on a device: what it says stands in a file, and a service reads it again."""
+        node = self._nodes[device]
+        node.now = self.now
+        node.files.write(path, text)
+        if node.powered:
+            node.units.stop(restart)
+            node.units.start(restart)
+        self._perform(node, node.drain(self.now))
+
     def power(self, device: str, *, on: bool) -> None:
         """Switch a device on or off."""
         self._site = self.site.with_device(replace(self.site.devices[device], powered=on))
@@ -362,6 +387,8 @@ class SimEngine:
                 wire = self._wires.get(Endpoint(node.name, item.port))
                 if wire is not None:
                     self._refresh(wire)
+            elif type(item) is SerialSend:
+                self._talk(node, item)
             elif type(item) is Storm:
                 self._storm(node.name, item)
             elif type(item) is PowerDown:
@@ -380,6 +407,24 @@ class SimEngine:
         if reason is not None and self._trace is not None:
             end = Endpoint(node.name, port)
             self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(end)))
+
+    def _talk(self, node: LinuxNode, item: SerialSend) -> None:
+        """A device sends on its serial bus; the others hear it at the end."""
+        medium = self._buses.get(node.name)
+        if medium is not None:
+            talk = medium.send(node.name, item, self.now)
+            self._clock.call_at(talk.end_ns, self._talked, (medium, talk))
+
+    def _talked(self, argument: tuple[BusMedium, Talk]) -> None:
+        medium, talk = argument
+        for heard in medium.deliver(talk):
+            node = self._nodes[heard.device]
+            self._perform(node, node.hear(heard.port, heard.chunk, self.now))
+
+    def _serial_settings(self, device: str, port: str) -> SerialSettings | None:
+        """How a serial port is set; None where it is not open, or without power."""
+        node = self._nodes[device]
+        return node.serial[port].settings if node.powered else None
 
     def _storm(self, device: str, item: Storm) -> None:
         """A lead is full of frames that go round. The last of them comes by again: a loop never ends alone."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Port
 from labs.model.state import DeviceState, Listener, Route
-from labs.net.actions import Action, Dropped, DropReason, Note, SetLink, Transmit
+from labs.net.actions import Action, Dropped, DropReason, Note, SerialSend, SetLink, Transmit
 from labs.net.ethernet import Frame
 from labs.net.filesystem import FileSystem
 from labs.net.foresight import Foresight, Question
@@ -27,6 +27,7 @@ from labs.net.linux.transport import Transport
 from labs.net.linux.units import Unit, Units
 from labs.net.netfilter import Netfilter
 from labs.net.process import SIGKILL, Process, Program, Scheduler
+from labs.net.serial import Chunk, SerialFiles, SerialPort
 
 __all__ = ["LinuxNode", "Node", "Oracle", "World"]
 
@@ -88,6 +89,7 @@ class LinuxNode:
         world: World,
         units: Mapping[str, Unit],
         boot: Program,
+        serial: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.world = world
@@ -103,6 +105,7 @@ class LinuxNode:
         self.processes = Scheduler()
         self._boot = boot
         self._ports = tuple(ports)
+        self._serial_names = tuple(serial)
         self._unit_catalogue = units
         self._timers: list[tuple[int, int, int, Callable[[], None]]] = []
         self._serial = 0
@@ -128,6 +131,9 @@ class LinuxNode:
         self.ip = IpLayer(self)
         self.ipv6 = Ipv6Layer(self)
         self.transport = Transport(self)
+        self.serial = {name: SerialPort(self, name) for name in self._serial_names}
+        if self.serial:
+            self.files.mount("/dev/tty", SerialFiles(self.serial))
         loopback = self.add_interface("lo", "loopback", Mac(0))
         loopback.mtu = LOOPBACK_MTU
         for port in self._ports:
@@ -154,6 +160,13 @@ class LinuxNode:
         self._cable[port] = up
         if self.powered and port in self.interfaces:
             self.link.carrier_changed(self.interfaces[port], up=up)
+        return self._drain()
+
+    def hear(self, port: str, chunk: Chunk, now: int) -> list[Action | Note]:
+        """Something was heard on a serial port."""
+        self.now = now
+        if self.powered and port in self.serial:
+            self.serial[port].deliver(chunk)
         return self._drain()
 
     def wake(self, now: int) -> list[Action | Note]:
@@ -202,7 +215,7 @@ class LinuxNode:
             self.processes.queue.clear()
             self._timers.clear()
             # Too late to say goodbye.
-            self._out = [item for item in self._out if not isinstance(item, (SetLink, Transmit))]
+            self._out = [item for item in self._out if not isinstance(item, (SetLink, Transmit, SerialSend))]
             self.units.forget()
             self.files.forget_volatile()
             self._reset_parts()

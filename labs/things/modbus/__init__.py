@@ -1,0 +1,1 @@
+"""Modbus: the protocol data unit, its two framings (RTU, TCP), registers as values, and the table of a slave."""
