@@ -42,12 +42,11 @@ LONGEST_S = 0.9  # less than the first retransmission of a SYN
 QUIET_S = 0.2  # twice as long as ARP takes to give up
 QUIET_SETTINGS = {
     "net/ipv6/conf/all/disable_ipv6": "1",
-    "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/icmp_ratemask": "0",
     "net/ipv4/icmp_msgs_per_sec": "1000000",
     "net/ipv4/icmp_msgs_burst": "100000",
 }
-ZERO_SETTINGS = ("rp_filter", "send_redirects", "proxy_arp", "arp_ignore", "arp_announce", "accept_local")
+ZERO_SETTINGS = ("rp_filter", "proxy_arp", "arp_ignore", "arp_announce", "accept_local")
 ERROR_COST = Path("/proc/sys/net/ipv4/route/error_cost")
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count()

@@ -31,6 +31,11 @@ class Route:
     preference: str = ""
     expires_ns: int | None = None
     hop_limit: int = 0
+    mtu: int = 0
+    """The path MTU of this route, 0 for that of its interface; a locked one is never lowered by what routers say."""
+    mtu_locked: bool = False
+    advmss: int = 0
+    """The MSS that TCP offers over this route, 0 for what fits the MTU."""
 
 
 @dataclass(frozen=True, slots=True)

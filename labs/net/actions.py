@@ -55,6 +55,8 @@ class DropReason(StrEnum):
     POWERED_OFF = "the device has no power"
     TOO_BIG = "the packet is larger than the MTU"
     CHECKSUM = "damaged on the way"
+    FRAGMENTS = "the other fragments of the packet are missing"
+    TUNNEL = "no tunnel of this device takes the packet"
 
 
 class Transmit(NamedTuple):

@@ -13,7 +13,7 @@ from labs.model.addresses import Address
 from labs.net import icmp, icmpv6, tcp
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
-from labs.net.ipv4 import PROTO_ICMP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv4 import PROTO_GRE, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Fragment, GrePacket, Ipv4Packet
 from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
@@ -32,6 +32,8 @@ TIMEOUT_NS = {  # net.netfilter.nf_conntrack_*_timeout
     "FIN_WAIT": 120 * SECOND,
     "CLOSE": 10 * SECOND,
     "TIME_WAIT": 120 * SECOND,
+    "gre": 30 * SECOND,
+    "gre-stream": 180 * SECOND,
     "generic": 600 * SECOND,
 }
 
@@ -67,9 +69,11 @@ P = TypeVar("P", Ipv4Packet, Ipv6Packet)
 
 def flow_of(packet: Ipv4Packet | Ipv6Packet) -> Flow | None:
     """The tuple of a packet, or None for an ICMP error, which belongs to the connection of the packet inside."""
-    payload = packet.payload
+    payload = packet.head
     if isinstance(payload, (TcpSegment, UdpDatagram)):
         return Flow(packet.src, packet.dst, packet.protocol, payload.sport, payload.dport)
+    if isinstance(payload, (GrePacket, Ipv4Packet)):
+        return Flow(packet.src, packet.dst, packet.protocol, 0, 0)
     if isinstance(payload, IcmpMessage) and payload.type not in icmp.ERROR_TYPES:
         return Flow(packet.src, packet.dst, PROTO_ICMP, payload.identifier, payload.type << 8 | payload.code)
     if isinstance(payload, Icmpv6Message) and not payload.is_error:
@@ -84,6 +88,9 @@ def rewrite(packet: P, flow: Flow) -> P:
         payload = payload._replace(sport=flow.sport, dport=flow.dport)
     elif isinstance(payload, IcmpMessage | Icmpv6Message):
         payload = payload._replace(identifier=flow.sport)
+    elif isinstance(payload, Fragment) and isinstance(packet, Ipv4Packet) and not payload.offset:
+        whole = rewrite(packet._replace(payload=payload.whole), flow).payload
+        payload = payload._replace(whole=whole)
     return packet._replace(src=flow.saddr, dst=flow.daddr, payload=payload)  # type: ignore[arg-type]
 
 
@@ -267,6 +274,11 @@ class Conntrack:
         elif packet.protocol == PROTO_UDP:
             timeout = TIMEOUT_NS["udp-stream" if connection.assured else "udp"]
             connection.assured |= connection.replied and connection.packets[0] > 1
+        elif packet.protocol == PROTO_GRE:
+            timeout = TIMEOUT_NS["gre-stream" if connection.replied else "gre"]
+            connection.assured |= connection.replied
+        elif packet.protocol != PROTO_ICMP:
+            timeout = TIMEOUT_NS["generic"]
         else:
             timeout = TIMEOUT_NS["icmp"]
         connection.expires_ns = now + timeout
@@ -327,7 +339,7 @@ class Conntrack:
 
     def free(self, reply: Flow, low: int, high: int) -> Flow:
         """The wished reply tuple, or the next one that nobody uses: another port, for ICMP another identifier."""
-        if reply not in self._by_flow:
+        if reply not in self._by_flow or reply.proto not in (PROTO_ICMP, PROTO_TCP, PROTO_UDP):
             return reply
         icmp_identifier = reply.proto in ICMP_PROTOCOLS
         wished = reply.sport if icmp_identifier else reply.dport

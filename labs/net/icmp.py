@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from labs.model.addresses import IPv4
+
 if TYPE_CHECKING:
     from labs.net.ipv4 import Ipv4Packet
 
@@ -13,6 +15,7 @@ __all__ = [
     "ECHO_REPLY",
     "ECHO_REQUEST",
     "ERROR_TYPES",
+    "FRAGMENTATION_NEEDED",
     "HARD_ERRORS",
     "HOST_PROHIBITED",
     "HOST_UNREACHABLE",
@@ -20,7 +23,9 @@ __all__ = [
     "NET_UNREACHABLE",
     "PORT_UNREACHABLE",
     "PROTOCOL_UNREACHABLE",
+    "REASSEMBLY_TIME",
     "REDIRECT",
+    "REDIRECT_HOST",
     "TIME_EXCEEDED",
     "IcmpMessage",
 ]
@@ -28,6 +33,8 @@ __all__ = [
 ECHO_REPLY = 0
 DEST_UNREACHABLE = 3
 REDIRECT = 5
+REDIRECT_HOST = 1  # the code of redirect that Linux sends
+REASSEMBLY_TIME = 1  # a code of TIME_EXCEEDED
 ECHO_REQUEST = 8
 TIME_EXCEEDED = 11
 ERROR_TYPES = frozenset({DEST_UNREACHABLE, REDIRECT, TIME_EXCEEDED, 4, 12})  # RFC 1122 §3.2.2
@@ -45,7 +52,10 @@ HARD_ERRORS = frozenset({2, 3, 6, 7, 8, 9, 10, 13, 14, 15})  # the fatal ones of
 
 
 class IcmpMessage(NamedTuple):
-    """One ICMP message. Echo uses `identifier`, `sequence`, `data`; an error carries its cause in `original`."""
+    """One ICMP message. Echo uses `identifier`, `sequence`, `data`; an error carries its cause in `original`.
+
+    In "fragmentation needed" `sequence` is the MTU of the next link; in a redirect both numbers are the gateway.
+    """
 
     type: int
     code: int = 0
@@ -53,6 +63,11 @@ class IcmpMessage(NamedTuple):
     sequence: int = 0
     data: bytes = b""
     original: Ipv4Packet | None = None
+
+    @property
+    def gateway(self) -> IPv4:
+        """The better gateway that a redirect names."""
+        return IPv4(self.identifier << 16 | self.sequence)
 
     @property
     def length(self) -> int:

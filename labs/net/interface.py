@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from labs.net.bridge import Bridge, BridgePort
     from labs.net.ethernet import Frame
     from labs.net.inet6_address import Inet6Address
+    from labs.net.tunnel import Tunnel
 
 __all__ = ["Counters", "Interface"]
 
@@ -30,6 +31,13 @@ class Counters:
     bytes: int = 0
     errors: int = 0
     dropped: int = 0
+    too_long: int = 0
+    """Frames longer than the MTU allows; among `errors`."""
+    damaged: int = 0
+    """Frames whose check sequence was wrong; among `errors`."""
+    collisions: int = 0
+    late_collisions: int = 0
+    """Collisions after the first 64 bytes, which no card repeats; among `errors`."""
 
     def add(self, packets: int, length: int) -> None:
         """Count many frames of one length."""
@@ -39,7 +47,7 @@ class Counters:
 
 @dataclass(slots=True)
 class Interface(Watched):
-    """One interface. `kind` is ether, loopback, bridge or vlan; `carrier` is what the transceiver reports."""
+    """One interface. `kind` is ether, loopback, bridge, vlan, gre or ipip; `carrier` comes from the transceiver."""
 
     name: str
     index: int
@@ -53,6 +61,7 @@ class Interface(Watched):
     parent: Interface | None = None
     vlan: int | None = None
     bridge: Bridge | None = None
+    tunnel: Tunnel | None = None
     bridge_port: BridgePort | None = None
     """What the bridge that it is a port of keeps about it."""
     addresses: list[InterfaceAddress] = field(default_factory=list)
@@ -80,8 +89,8 @@ class Interface(Watched):
 
     @property
     def has_carrier(self) -> bool:
-        """Loopback always; a VLAN follows its parent; a bridge needs one running port."""
-        if self.kind == "loopback":
+        """Loopback and tunnels always; a VLAN follows its parent; a bridge needs one running port."""
+        if self.kind == "loopback" or self.tunnel is not None:
             return True
         if self.parent is not None:
             return self.parent.running

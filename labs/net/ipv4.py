@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from labs.model.addresses import IPv4
 
@@ -11,14 +11,73 @@ if TYPE_CHECKING:
     from labs.net.tcp import TcpSegment
     from labs.net.udp import UdpDatagram
 
-__all__ = ["ANY", "DEFAULT_TTL", "LIMITED_BROADCAST", "PROTO_ICMP", "PROTO_TCP", "PROTO_UDP", "Ipv4Packet"]
+__all__ = [
+    "ANY",
+    "DEFAULT_TTL",
+    "LIMITED_BROADCAST",
+    "PROTO_GRE",
+    "PROTO_ICMP",
+    "PROTO_IPIP",
+    "PROTO_TCP",
+    "PROTO_UDP",
+    "Fragment",
+    "GrePacket",
+    "Ipv4Packet",
+    "Payload",
+    "Unknown",
+]
 
 ANY = IPv4(0)
 LIMITED_BROADCAST = IPv4(0xFFFFFFFF)
 DEFAULT_TTL = 64  # RFC 1700, and Linux net.ipv4.ip_default_ttl
 PROTO_ICMP = 1
+PROTO_IPIP = 4  # RFC 2003
 PROTO_TCP = 6
 PROTO_UDP = 17
+PROTO_GRE = 47  # RFC 2784
+
+
+Payload: TypeAlias = "IcmpMessage | UdpDatagram | TcpSegment | GrePacket | Ipv4Packet | Fragment | Unknown"
+
+
+class Unknown(NamedTuple):
+    """Captured bytes whose meaning stands in another packet, or that are not spoken here."""
+
+    data: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
+class GrePacket(NamedTuple):
+    """A packet in a GRE tunnel (RFC 2784), with the key of RFC 2890 where there is one."""
+
+    inner: Ipv4Packet
+    key: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Bytes, the GRE header included."""
+        return (4 if self.key is None else 8) + self.inner.length
+
+
+class Fragment(NamedTuple):
+    """`size` bytes from `offset` on of the payload `whole` (RFC 791 §3.2); `more` says that others follow.
+
+    Nothing but its first piece shows the ports or the ICMP type of a payload.
+    """
+
+    whole: Payload
+    offset: int
+    size: int
+    more: bool
+
+    @property
+    def length(self) -> int:
+        """Bytes of this piece."""
+        return self.size
 
 
 _MAKE = tuple.__new__  # a NamedTuple made by its own name takes twice as long
@@ -30,12 +89,20 @@ class Ipv4Packet(NamedTuple):
     src: IPv4
     dst: IPv4
     protocol: int
-    payload: IcmpMessage | UdpDatagram | TcpSegment
+    payload: Payload
     ttl: int = DEFAULT_TTL
     identification: int = 0
     dont_fragment: bool = False
     tos: int = 0
     tag: int = 0
+
+    @property
+    def head(self) -> Payload | None:
+        """The payload that the bytes of this packet begin with; None for a later fragment."""
+        payload = self.payload
+        if not isinstance(payload, Fragment):
+            return payload
+        return None if payload.offset else payload.whole
 
     def one_hop_on(self) -> Ipv4Packet:
         """The same packet with one hop less to live."""

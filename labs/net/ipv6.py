@@ -60,6 +60,11 @@ class Ipv6Packet(NamedTuple):
     tag: int = 0
 
     @property
+    def head(self) -> Icmpv6Message | UdpDatagram | TcpSegment:
+        """The payload: fragments travel as one frame here."""
+        return self.payload
+
+    @property
     def length(self) -> int:
         """Bytes, header included."""
         return HEADER_BYTES + self.payload.length

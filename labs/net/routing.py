@@ -53,6 +53,10 @@ def route_text(route: Route) -> str:
         parts += ["metric", str(route.metric)]
     if route.onlink:
         parts.append("onlink")
+    if route.mtu:
+        parts.append(f"mtu {'lock ' if route.mtu_locked else ''}{route.mtu}")
+    if route.advmss:
+        parts.append(f"advmss {route.advmss}")
     return " ".join(parts)
 
 

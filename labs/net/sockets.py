@@ -64,6 +64,7 @@ class IcmpError(NamedTuple):
     destination: Address
     dport: int = 0
     mtu: int = 0
+    gateway: IPv4 = ANY
 
 
 @dataclass(slots=True, eq=False)
@@ -109,6 +110,8 @@ class EchoSocket:
     broadcast: bool = False
     replies: deque[EchoReply] = field(default_factory=deque)
     errors: deque[tuple[IcmpError, IcmpMessage | Icmpv6Message]] = field(default_factory=deque)
+    redirects: deque[tuple[IcmpError, IcmpMessage]] = field(default_factory=deque)
+    """Advice about a better gateway: no error, the request went on."""
     signal: Signal = field(default_factory=Signal)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import Address
+from labs.model.addresses import Address, IPv4
 from labs.net.process import Signal
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class TcpSegment(NamedTuple):
     flags: int
     data: bytes = b""
     window: int = RECEIVE_WINDOW
+    mss: int = 0
+    """The maximum segment size that a SYN offers (RFC 9293 §3.7.1), 0 for none."""
 
     @property
     def length(self) -> int:
@@ -43,9 +45,12 @@ class TcpSegment(NamedTuple):
         return (40 if self.flags & SYN else 32) + len(self.data)
 
 
-MSS = 1448  # 1500 - 20 (IPv4) - 32 (TCP with timestamps)
-MSS6 = 1428  # 1500 - 40 (IPv6) - 32
-WINDOW = 10 * MSS  # RFC 6928 initial window; we never grow it
+HEADERS_BYTES = 40  # IPv4 and TCP without options: what MSS leaves out (RFC 9293 §3.7.1)
+HEADERS6_BYTES = 60  # IPv6 and TCP
+TIMESTAMPS_BYTES = 12  # RFC 7323 §3.2, padded: what Linux puts into every segment
+DEFAULT_MSS = 536  # RFC 9293 §3.7.1: of a peer that offers none
+MIN_MSS = 48  # Linux TCP_MIN_SND_MSS
+WINDOW = 14_480  # ten segments of 1448 bytes (RFC 6928); we never grow it
 SECOND = 1_000_000_000
 INITIAL_RTO_NS = SECOND  # RFC 6298 §2.1
 MIN_RTO_NS = SECOND // 5  # Linux TCP_RTO_MIN
@@ -114,7 +119,8 @@ class TcpConnection:
     """One end of a connection.
 
     `emit` sends a segment, `call_at` asks to be called at a time; both belong to the device. `signal` fires whenever
-    something a program may wait for has changed: state, data, error.
+    something a program may wait for has changed: state, data, error. `path_mtu` is asked before many bytes are sent;
+    `offer` is the MSS of the SYN.
     """
 
     def __init__(
@@ -126,6 +132,8 @@ class TcpConnection:
         emit: Callable[[TcpConnection, TcpSegment], None],
         call_at: Callable[[int, Callable[[], None]], None],
         ended: Callable[[TcpConnection], None],
+        path_mtu: Callable[[Address], int] = lambda _: 1500,
+        offer: int = 1460,
     ) -> None:
         self.local = local
         self.remote = remote
@@ -136,7 +144,6 @@ class TcpConnection:
         self.peer_done = False
         self.tag = 0
         self.program = ""
-        self.mss = MSS
         """Bytes of data in a segment."""
         self.interface: Interface | None = None
         """Where a peer with a link-local address is."""
@@ -158,6 +165,9 @@ class TcpConnection:
         self._retries = 0
         self._timer = 0
         self._out_of_order: dict[int, TcpSegment] = {}
+        self._path_mtu = path_mtu
+        self._offer = offer
+        self._peer_mss = DEFAULT_MSS
 
     # What programs do
 
@@ -172,6 +182,7 @@ class TcpConnection:
         self._now = now
         self.state = TcpState.SYN_RECEIVED
         self._receive_next = segment.seq + 1 & 0xFFFFFFFF
+        self._peer_mss = segment.mss or DEFAULT_MSS
         self._queue(SYN | ACK, b"")
 
     def send(self, data: bytes, now: int) -> bool:
@@ -242,6 +253,7 @@ class TcpConnection:
             return
         if segment.flags & SYN and acceptable:
             self._receive_next = segment.seq + 1 & 0xFFFFFFFF
+            self._peer_mss = segment.mss or DEFAULT_MSS
             self._acknowledged(segment.ack)
             self.state = TcpState.ESTABLISHED
             self._acknowledge()
@@ -314,6 +326,35 @@ class TcpConnection:
         self._variation_ns = (3 * self._variation_ns + deviation) // 4
         self._smoothed_ns = (7 * self._smoothed_ns + round_trip_ns) // 8
 
+    def mtu_reduced(self, now: int) -> None:
+        """The path takes less than was thought: what is too big goes again in smaller segments (tcp_v4_mtu_reduced)."""
+        self._now = now
+        room = self._room()
+        large = [sent for sent in self._flight if len(sent.data) > room]
+        if not large or self.state is TcpState.CLOSED:
+            return
+        first, last = large[0].sequence, large[-1].end
+        self._cut(room)
+        self._arm()
+        for sent in list(self._flight):
+            if not _before(sent.sequence, first) and not _before(last, sent.end):
+                self._emit(self, self._segment(sent.sequence, sent.flags, sent.data))
+
+    def _cut(self, room: int) -> None:
+        """Cut what is in flight into segments of at most `room` bytes (tcp_fragment)."""
+        flight: list[_Sent] = []
+        for sent in self._flight:
+            start = 0
+            while len(sent.data) - start > room:
+                sequence = sent.sequence + start & 0xFFFFFFFF
+                piece = sent.data[start : start + room]
+                flags = sent.flags & ~(PSH | FIN)
+                flight.append(_Sent(sequence, sequence + room & 0xFFFFFFFF, flags, piece, sent.at_ns))
+                start += room
+            sequence = sent.sequence + start & 0xFFFFFFFF
+            flight.append(_Sent(sequence, sent.end, sent.flags, sent.data[start:], sent.at_ns))
+        self._flight = flight
+
     def unreachable(self, error: str, now: int) -> None:
         """An ICMP error arrived: fatal while connecting, a hint later (RFC 5461)."""
         self._now = now
@@ -325,7 +366,14 @@ class TcpConnection:
     def _segment(self, sequence: int, flags: int, data: bytes) -> TcpSegment:
         ack = self._receive_next if flags & ACK else 0
         window = max(0, min(RECEIVE_WINDOW, MAX_BUFFER - len(self.inbox)))
-        return TcpSegment(self.local[1], self.remote[1], sequence, ack, flags, data, window)
+        mss = self._offer if flags & SYN else 0
+        return TcpSegment(self.local[1], self.remote[1], sequence, ack, flags, data, window, mss)
+
+    def _room(self) -> int:
+        """How many bytes of data a segment may carry now (tcp_sync_mss)."""
+        headers = HEADERS_BYTES if isinstance(self.remote[0], IPv4) else HEADERS6_BYTES
+        mss = min(self._peer_mss, self._path_mtu(self.remote[0]) - headers)
+        return max(mss, MIN_MSS) - TIMESTAMPS_BYTES
 
     def _acknowledge(self) -> None:
         self._emit(self, self._segment(self._send_next, ACK, b""))
@@ -338,6 +386,8 @@ class TcpConnection:
 
     def _repeat(self) -> None:
         """Send the oldest segment again, with the acknowledgement of today."""
+        if len(self._flight[0].data) > DEFAULT_MSS - TIMESTAMPS_BYTES:
+            self._cut(self._room())
         oldest = self._flight[0]
         self._emit(self, self._segment(oldest.sequence, oldest.flags, oldest.data))
 
@@ -350,9 +400,10 @@ class TcpConnection:
         self._emit(self, self._segment(sequence, flags, data))  # an error here is a loss: the timer tries again
 
     def _push(self) -> None:
+        room = self._room() if self._unsent else 0
         while self._unsent and (self._send_next - self._send_unacked & 0xFFFFFFFF) < WINDOW:
-            data = bytes(self._unsent[: self.mss])
-            del self._unsent[: self.mss]
+            data = bytes(self._unsent[:room])
+            del self._unsent[:room]
             self._queue(ACK if self._unsent else ACK | PSH, data)
         if self._fin_queued and not self._unsent and self.state in AFTER_CLOSE:
             self.state = AFTER_CLOSE[self.state]

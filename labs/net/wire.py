@@ -13,9 +13,20 @@ import struct
 from labs.model.addresses import IPv4, Mac
 from labs.net.arp import ArpPacket
 from labs.net.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, MIN_FRAME_BYTES, Frame
-from labs.net.icmp import DEST_UNREACHABLE, FRAGMENTATION_NEEDED, IcmpMessage
+from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
-from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv4 import (
+    PROTO_GRE,
+    PROTO_ICMP,
+    PROTO_IPIP,
+    PROTO_TCP,
+    PROTO_UDP,
+    Fragment,
+    GrePacket,
+    Ipv4Packet,
+    Payload,
+    Unknown,
+)
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.stp import MAX_AGE_S, Bpdu, Role
 from labs.net.tcp import RST, SYN, TcpSegment
@@ -26,10 +37,12 @@ __all__ = ["WireError", "checksum", "decode", "encode", "encode_payload"]
 
 ETHERTYPE_VLAN = 0x8100  # IEEE 802.1Q clause 9.6
 DONT_FRAGMENT = 0x4000
-MORE_OR_OFFSET = 0x3FFF
+MORE_FRAGMENTS = 0x2000
+OFFSET = 0x1FFF
+GRE_KEY = 0x2000  # RFC 2890 §2.1: the K bit
 ARP_HEAD = struct.pack("!HHBB", 1, ETHERTYPE_IPV4, 6, 4)
 TIMESTAMPS = b"\x08\x0a" + bytes(8)  # RFC 7323 §3.2
-SYN_OPTIONS = b"\x02\x04\x05\xb4\x04\x02" + TIMESTAMPS + b"\x01\x03\x03\x07"  # MSS 1460, SACK, timestamps, scale
+SYN_OPTIONS = b"\x04\x02" + TIMESTAMPS + b"\x01\x03\x03\x07"  # SACK, timestamps, scale
 OPTIONS = b"\x01\x01" + TIMESTAMPS
 
 
@@ -97,6 +110,8 @@ def _encode_any(packet: Ipv4Packet | Ipv6Packet) -> bytes:
 def _encode_packet(packet: Ipv4Packet) -> bytes:
     body = encode_payload(packet)
     flags = DONT_FRAGMENT if packet.dont_fragment else 0
+    if isinstance(packet.payload, Fragment):
+        flags |= packet.payload.offset // 8 | (MORE_FRAGMENTS if packet.payload.more else 0)
     fixed = (0x45, packet.tos, 20 + len(body), packet.identification, flags, packet.ttl, packet.protocol)
     ends = _ip(packet.src) + _ip(packet.dst)
     total = checksum(struct.pack("!BBHHHBBH", *fixed, 0) + ends)
@@ -107,6 +122,15 @@ def encode_payload(packet: Ipv4Packet | Ipv6Packet) -> bytes:
     """What an IP packet carries; of IPv6 only UDP and TCP."""
     payload = packet.payload
     assert not isinstance(payload, Icmpv6Message)
+    if isinstance(payload, Unknown):
+        return payload.data
+    if isinstance(payload, Fragment):
+        return _encode_fragment(packet, payload)
+    if isinstance(payload, Ipv4Packet):
+        return _encode_packet(payload)
+    if isinstance(payload, GrePacket):
+        key = b"" if payload.key is None else struct.pack("!I", payload.key)
+        return struct.pack("!HH", GRE_KEY if key else 0, ETHERTYPE_IPV4) + key + _encode_packet(payload.inner)
     if isinstance(payload, IcmpMessage):
         return _encode_icmp(payload)
     if isinstance(payload, UdpDatagram):
@@ -115,6 +139,13 @@ def encode_payload(packet: Ipv4Packet | Ipv6Packet) -> bytes:
         total = checksum(_pseudo(packet, length) + head + b"\0\0" + payload.data) or 0xFFFF
         return head + struct.pack("!H", total) + payload.data
     return _encode_segment(packet, payload)
+
+
+def _encode_fragment(packet: Ipv4Packet, piece: Fragment) -> bytes:
+    """The bytes of one piece; what was captured of a later one is there as it was."""
+    if isinstance(piece.whole, Unknown):
+        return piece.whole.data
+    return encode_payload(packet._replace(payload=piece.whole))[piece.offset : piece.offset + piece.size]
 
 
 def _pseudo(packet: Ipv4Packet | Ipv6Packet, length: int) -> bytes:
@@ -127,8 +158,7 @@ def _encode_icmp(message: IcmpMessage) -> bytes:
     if message.original is None:
         rest = struct.pack("!HH", message.identifier, message.sequence) + message.data
     else:
-        mtu = message.sequence if (message.type, message.code) == (DEST_UNREACHABLE, FRAGMENTATION_NEEDED) else 0
-        rest = struct.pack("!HH", 0, mtu) + _encode_packet(message.original)
+        rest = struct.pack("!HH", message.identifier, message.sequence) + _encode_packet(message.original)
     rest = rest[: message.length - 4]
     total = checksum(struct.pack("!BBH", message.type, message.code, 0) + rest)
     return struct.pack("!BBH", message.type, message.code, total) + rest
@@ -137,9 +167,10 @@ def _encode_icmp(message: IcmpMessage) -> bytes:
 def _encode_segment(packet: Ipv4Packet | Ipv6Packet, segment: TcpSegment) -> bytes:
     data = b"" if segment.flags & RST else segment.data
     room = segment.length - 20 - len(data)
-    options = (b"" if segment.flags & RST else SYN_OPTIONS if segment.flags & SYN else OPTIONS)[:room].ljust(
-        room, b"\1"
-    )
+    options = b"" if segment.flags & RST else OPTIONS
+    if segment.flags & SYN:
+        options = (struct.pack("!BBH", 2, 4, segment.mss) if segment.mss else b"") + SYN_OPTIONS
+    options = options[:room].ljust(room, b"\1")
     offset = (20 + room) // 4 << 12
     fixed = (segment.sport, segment.dport, segment.seq, segment.ack, offset | segment.flags, segment.window)
     tail = options + data
@@ -188,25 +219,59 @@ def _decode_arp(data: bytes) -> ArpPacket:
 
 def _decode_packet(data: bytes) -> Ipv4Packet:
     first, tos, length, identification, flags, ttl, protocol, _ = struct.unpack_from("!BBHHHBBH", data)
-    if first >> 4 != 4 or flags & MORE_OR_OFFSET:
-        raise WireError("a fragment, or another version of IP")
+    if first >> 4 != 4:
+        raise WireError("another version of IP")
     src, dst = (IPv4(int.from_bytes(data[at : at + 4], "big")) for at in (12, 16))
     body = data[(first & 15) * 4 : length]
-    payload = _decode_payload(protocol, body)
+    payload: Payload
+    if flags & (MORE_FRAGMENTS | OFFSET):
+        payload = _decode_piece(protocol, body, flags)
+    else:
+        payload = _decode_payload(protocol, body)
     return Ipv4Packet(src, dst, protocol, payload, ttl, identification, bool(flags & DONT_FRAGMENT), tos)
 
 
-def _decode_payload(protocol: int, body: bytes) -> IcmpMessage | UdpDatagram | TcpSegment:
+def _decode_piece(protocol: int, body: bytes, flags: int) -> Fragment:
+    """A fragment: the first one is read as far as it goes, of the others only the bytes are known."""
+    offset, more = (flags & OFFSET) * 8, bool(flags & MORE_FRAGMENTS)
+    whole = Unknown(body) if offset else _decode_payload(protocol, body)
+    return Fragment(whole, offset, len(body), more)
+
+
+def _decode_payload(protocol: int, body: bytes) -> IcmpMessage | UdpDatagram | TcpSegment | GrePacket | Ipv4Packet:
     if protocol == PROTO_UDP:
         sport, dport, length = struct.unpack_from("!HHH", body)
         return UdpDatagram(sport, dport, body[8:length])
     if protocol == PROTO_TCP:
         sport, dport, seq, ack, flags, window = struct.unpack_from("!HHIIHH", body)
-        return TcpSegment(sport, dport, seq, ack, flags & 0x3F, body[(flags >> 12) * 4 :], window)
+        end = (flags >> 12) * 4
+        mss = _decode_mss(body[20:end])
+        return TcpSegment(sport, dport, seq, ack, flags & 0x3F, body[end:], window, mss)
+    if protocol == PROTO_IPIP:
+        return _decode_packet(body)
+    if protocol == PROTO_GRE:
+        bits, kind = struct.unpack_from("!HH", body)
+        if bits & ~GRE_KEY or kind != ETHERTYPE_IPV4:
+            raise WireError("GRE with something else than IPv4 in it")
+        key = struct.unpack_from("!I", body, 4)[0] if bits else None
+        return GrePacket(_decode_packet(body[8 if bits else 4 :]), key)
     if protocol != PROTO_ICMP:
         message = f"IP protocol {protocol}"
         raise WireError(message)
     kind, code, _, high, low = struct.unpack_from("!BBHHH", body)
     if kind in (3, 4, 5, 11, 12):  # RFC 792: errors carry the packet they are about
-        return IcmpMessage(kind, code, sequence=low, original=_decode_packet(body[8:]))
+        return IcmpMessage(kind, code, high, low, original=_decode_packet(body[8:]))
     return IcmpMessage(kind, code, high, low, body[8:])
+
+
+def _decode_mss(options: bytes) -> int:
+    """The maximum segment size among TCP options (RFC 9293 §3.2), 0 where none is given."""
+    at = 0
+    while at < len(options) and options[at]:
+        if options[at] == 1:
+            at += 1
+            continue
+        if options[at] == 2:
+            return int(struct.unpack_from("!H", options, at + 2)[0])
+        at += max(2, options[at + 1])
+    return 0

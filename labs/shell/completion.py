@@ -19,7 +19,9 @@ __all__ = ["complete"]
 MAX_OFFERS = 200
 SEPARATORS = re.compile(r"(?:^|[|;&(]|\$\(|`|\bdo\b|\bthen\b|\belse\b|!)\s*(?:\w+=\S*\s+)*")
 WRAPPERS = {"sudo", "nohup", "env", "timeout", "time", "xargs", "exec", "command"}
-HOST_COMMANDS = set("ping traceroute nc dig arping mosquitto_pub mosquitto_sub getent curl wget ssh telnet".split())
+HOST_COMMANDS = set(
+    "ping traceroute tracepath nc dig arping mosquitto_pub mosquitto_sub getent curl wget ssh telnet".split()
+)
 INTERFACE_COMMANDS = {"ifup", "ifdown", "dhclient", "ifquery"}
 UNIT_VERBS = ("start", "stop", "restart", "reload", "status", "enable", "disable", "is-active", "is-enabled", "cat")
 

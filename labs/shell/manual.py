@@ -15,6 +15,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "ping": "is anybody there, and how long does it take",
         "arping": "who answers for an address in this network",
         "traceroute": "the routers on the way",
+        "tracepath": "the routers on the way, and the largest packet that gets through",
         "mtr": "the routers on the way, with losses: mtr -r",
         "nmap": "which machines are there, and which of their ports are open",
         "why": "what would happen to a packet, and what decides it; sends nothing",

@@ -62,6 +62,7 @@ MODULES = {
     "tcpdump": "tcpdump",
     "telnet": "telnet telnetd",
     "text": "cat head nl rev tac tail tee",
+    "tracepath": "tracepath",
     "traceroute": "traceroute",
     "why": "why",
     "wget": "wget",

@@ -27,9 +27,18 @@ ips = st.integers(0, (1 << 32) - 1).map(IPv4)
 words = st.integers(0, 0xFFFF)
 longs = st.integers(0, 0xFFFFFFFF)
 datagrams = st.builds(UdpDatagram, words, words, st.binary(max_size=200))
-segments = st.builds(TcpSegment, words, words, longs, longs, st.integers(0, 63), st.binary(max_size=200), words).map(
-    lambda segment: segment._replace(data=b"") if segment.flags & tcp.RST else segment
-)
+
+
+def as_sent(segment: TcpSegment) -> TcpSegment:
+    """A reset goes bare, and the MSS is offered with SYN alone."""
+    if segment.flags & tcp.RST:
+        return segment._replace(data=b"", mss=0)
+    return segment if segment.flags & tcp.SYN else segment._replace(mss=0)
+
+
+segments = st.builds(
+    TcpSegment, words, words, longs, longs, st.integers(0, 63), st.binary(max_size=200), words, words
+).map(as_sent)
 echoes = st.builds(IcmpMessage, st.sampled_from([0, 8]), st.just(0), words, words, st.binary(max_size=100))
 
 

@@ -11,12 +11,13 @@ from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded
 from labs.net.arp import ArpPacket
 from labs.net.foresight import Step
 from labs.net.icmp import IcmpMessage
-from labs.net.ipv4 import ANY, Ipv4Packet
+from labs.net.ipv4 import ANY, GrePacket, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.nftables import VerdictCode, render_rule
 from labs.net.origin import policy_line, route_line, rule_line, setting_line
 from labs.net.routing import route_text
 from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ANSWERED", "ASKED", "Explainer", "error_text", "is_answer", "packet_text"]
 
+AROUND = 1 << 16  # marks what a tunnel puts around a packet
 ASKED, ANSWERED = b"why?", b"because"  # the data of the datagram that is sent, and of its answer
 FRAME_REASONS = frozenset({DropReason.NOT_FOR_ME, DropReason.BRIDGE_SAME_PORT})
 DROPPING = frozenset({VerdictCode.DROP, VerdictCode.REJECT})
@@ -49,7 +51,11 @@ def is_answer(packet: Ipv4Packet) -> bool:
         return payload.type != icmp.ECHO_REQUEST
     if isinstance(payload, TcpSegment):
         return bool(payload.flags & (tcp.ACK | tcp.RST))
-    return payload.data == ANSWERED
+    if isinstance(payload, GrePacket):
+        return is_answer(payload.inner)
+    if isinstance(payload, Ipv4Packet):
+        return is_answer(payload)
+    return isinstance(payload, UdpDatagram) and payload.data == ANSWERED
 
 
 def error_text(kind: int, code: int) -> str:
@@ -69,6 +75,12 @@ def packet_text(packet: Ipv4Packet) -> str:
         else:
             what = "echo request" if payload.type == icmp.ECHO_REQUEST else "echo reply"
         return f"icmp {source} -> {packet.dst}, {what}"
+    if isinstance(payload, GrePacket):
+        return f"gre {source} -> {packet.dst}, with {packet_text(payload.inner)} in it"
+    if isinstance(payload, Ipv4Packet):
+        return f"ipip {source} -> {packet.dst}, with {packet_text(payload)} in it"
+    if not isinstance(payload, TcpSegment | UdpDatagram):
+        return f"{source} -> {packet.dst}, a fragment"
     protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
     text = f"{protocol} {source}:{payload.sport} -> {packet.dst}:{payload.dport}"
     if isinstance(payload, TcpSegment):
@@ -80,6 +92,10 @@ def packet_text(packet: Ipv4Packet) -> str:
 def _kind(packet: Ipv4Packet) -> int:
     """What tells the packets of one conversation apart: the flags of TCP, the type of ICMP, the way of UDP."""
     payload = packet.payload
+    if isinstance(payload, GrePacket):
+        return _kind(payload.inner) | AROUND
+    if isinstance(payload, Ipv4Packet):
+        return _kind(payload) | AROUND
     if isinstance(payload, TcpSegment):
         return payload.flags
     return payload.type if isinstance(payload, IcmpMessage) else int(is_answer(packet))
@@ -161,6 +177,8 @@ class Explainer:
         if isinstance(payload, TcpSegment):
             listener = node.transport._listener_for(packet.dst, payload.dport)
             return f": {listener.program} listens on tcp port {payload.dport}" if listener is not None else ""
+        if not isinstance(payload, UdpDatagram):
+            return ""
         group = node.transport._udp.get(payload.dport, [])
         taker = next((socket for socket in group if socket.address in (packet.dst, ANY)), None)
         return f": {taker.program} listens on udp port {payload.dport}" if taker is not None else ""

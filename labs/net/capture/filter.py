@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from labs.model.addresses import Address, IPv4, IPv6, Mac, Network
 from labs.net.arp import ArpPacket
 from labs.net.ethernet import BROADCAST
-from labs.net.icmp import IcmpMessage
-from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import LIMITED_BROADCAST, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.service_names import port_number
@@ -32,9 +30,8 @@ SYNTAX = "can't parse filter expression: syntax error"
 PROTOCOLS = ("ether", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6")
 TYPES = ("host", "net", "port", "portrange", "proto", "broadcast", "multicast", "gateway")
 ABSENT = frozenset("rarp sctp igmp pppoes mpls wlan link gateway inbound outbound".split())
-PAYLOADS = {"tcp": TcpSegment, "udp": UdpDatagram, "icmp": IcmpMessage, "icmp6": Icmpv6Message}
 PACKETS = Ipv4Packet | Ipv6Packet
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "ipv6-icmp": 58}
+NUMBERS = {"icmp": 1, "ipip": 4, "tcp": 6, "udp": 17, "gre": 47, "icmp6": 58, "ipv6-icmp": 58}
 
 
 class FilterError(ValueError):
@@ -254,8 +251,8 @@ def _protocol(protocol: str) -> Test:
     if protocol in ("ip", "ip6"):
         version = Ipv4Packet if protocol == "ip" else Ipv6Packet
         return lambda frame: isinstance(frame.payload, version)
-    kind = PAYLOADS[protocol]
-    return lambda frame: isinstance(frame.payload, PACKETS) and isinstance(frame.payload.payload, kind)
+    wanted = NUMBERS[protocol]
+    return lambda frame: isinstance(frame.payload, PACKETS) and frame.payload.protocol == wanted
 
 
 def _proto(protocol: str, identifier: str) -> Test:
@@ -359,7 +356,7 @@ def _port_range(kind: str, text: str, protocol: str) -> tuple[int, int]:
 def _ports(direction: str, low: int, high: int) -> Test:
     def transport(frame: Frame) -> TcpSegment | UdpDatagram | None:
         packet = frame.payload
-        payload = packet.payload if isinstance(packet, PACKETS) else None
+        payload = packet.head if isinstance(packet, PACKETS) else None
         return payload if isinstance(payload, TcpSegment | UdpDatagram) else None
 
     def source(frame: Frame) -> bool:

@@ -1,6 +1,6 @@
 """Frames as the lines that tcpdump prints. Before changing this file compare with the real tool: tcpdump 4.99.
 
-TCP options and checksums are not printed: segments here have neither.
+Of the TCP options the MSS is printed, the only one that segments here have; checksums are not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labs.net.dns import DnsMessage, Record, RecordType
 from labs.net.ethernet import HEADER_BYTES, Frame
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
-from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv4 import Fragment, GrePacket, Ipv4Packet, Unknown
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.service_names import port_name
 from labs.net.stp import Bpdu
@@ -28,7 +28,8 @@ __all__ = ["LineStyle", "Printer", "addresses_in"]
 
 FLAGS = ((tcp.FIN, "F"), (tcp.SYN, "S"), (tcp.RST, "R"), (tcp.PSH, "P"), (tcp.ACK, "."))
 ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6"}
-PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP"}
+PROTOCOLS = {1: "ICMP", 4: "IPIP", 6: "TCP", 17: "UDP", 47: "GRE"}
+REDIRECTS = {0: "net", 1: "host", 2: "tos-net", 3: "tos-host"}
 HTTP_PORTS = frozenset({80, 8080, 3128})
 UNREACHABLE = {
     icmp.NET_UNREACHABLE: "net {0} unreachable",
@@ -155,10 +156,13 @@ class Printer:
         body = self._transport(packet)
         if not self.style.verbose:
             return body
-        fragment = "DF" if packet.dont_fragment else "none"
+        piece = packet.payload if isinstance(packet.payload, Fragment) else None
+        more = "+" if piece is not None and piece.more else ""
+        flags = ", ".join(flag for flag in (more, "DF" if packet.dont_fragment else "") if flag) or "none"
         protocol = PROTOCOLS.get(packet.protocol, "unknown")
+        offset = piece.offset if piece is not None else 0
         return (
-            f"(tos 0x{packet.tos:x}, ttl {packet.ttl}, id {packet.identification}, offset 0, flags [{fragment}], "
+            f"(tos 0x{packet.tos:x}, ttl {packet.ttl}, id {packet.identification}, offset {offset}, flags [{flags}], "
             f"proto {protocol} ({packet.protocol}), length {packet.length})\n    {body}"
         )
 
@@ -174,25 +178,40 @@ class Printer:
         )
 
     def _transport(self, packet: Ipv4Packet | Ipv6Packet) -> str:
-        payload = packet.payload
+        payload = packet.head
         src, dst = self.names(packet.src), self.names(packet.dst)
         if isinstance(payload, Icmpv6Message):
             sound = "[icmp6 sum ok] " if self.style.verbose > 1 else ""
             return f"{src} > {dst}: {sound}{icmpv6_text(payload, self.names, self.style.verbose)}"
+        if payload is None or isinstance(payload, Fragment | Unknown):
+            name = PROTOCOLS.get(packet.protocol, "").lower()
+            return f"{src} > {dst}: {name if name and not self.style.numeric else f'ip-proto-{packet.protocol}'}"
         if isinstance(payload, IcmpMessage):
             assert isinstance(packet, Ipv4Packet)
             return f"{src} > {dst}: {self._icmp(packet, payload)}"
+        if isinstance(payload, GrePacket):
+            return f"{src} > {dst}: {self._gre(payload)}"
+        if isinstance(payload, Ipv4Packet):
+            return f"{src} > {dst}: IP {self._ipv4(payload)}{'' if self.style.verbose else ' (ipip-proto-4)'}"
         protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
         ends = f"{src}.{self._port(protocol, payload.sport)} > {dst}.{self._port(protocol, payload.dport)}"
         if isinstance(payload, TcpSegment):
             return f"{ends}: {self._tcp(packet, payload)}"
         return f"{ends}: {self._udp(payload)}"
 
+    def _gre(self, gre: GrePacket) -> str:
+        flags = ", Flags [key present]" if gre.key is not None else ", Flags [none]"
+        key = f", key=0x{gre.key:x}" if gre.key is not None else ""
+        proto = ", proto IPv4 (0x0800)" if self.style.link else ""
+        head = f"GREv0{flags if self.style.verbose else ''}{key}{proto}, length {gre.length}"
+        label = "" if self.style.link else "IP "
+        return f"{head}{chr(10) + chr(9) if self.style.verbose else ': '}{label}{self._ipv4(gre.inner)}"
+
     def _port(self, protocol: str, number: int) -> str:
         return str(number) if self.style.numeric else port_name(protocol, number) or str(number)
 
     def _icmp(self, packet: Ipv4Packet, message: IcmpMessage) -> str:
-        size = f"length {message.length}"
+        size = f"length {packet.payload.length}"
         if message.type in (icmp.ECHO_REQUEST, icmp.ECHO_REPLY):
             what = "request" if message.type == icmp.ECHO_REQUEST else "reply"
             return f"ICMP echo {what}, id {message.identifier}, seq {message.sequence}, {size}"
@@ -203,6 +222,9 @@ class Printer:
             text = "ICMP time exceeded in-transit" if message.code == 0 else "ICMP ip reassembly time exceeded"
         elif message.type == icmp.DEST_UNREACHABLE:
             text = f"ICMP {self._unreachable(message, original)}"
+        elif message.type == icmp.REDIRECT:
+            kind = REDIRECTS.get(message.code, f"code {message.code}")
+            text = f"ICMP redirect {self.names(original.dst)} to {kind} {self.names(message.gateway)}"
         else:
             text = f"ICMP type-#{message.type}"
         quoted = f"\n\tIP {self._ipv4(original)}" if self.style.verbose else ""
@@ -210,7 +232,7 @@ class Printer:
 
     def _unreachable(self, message: IcmpMessage, original: Ipv4Packet) -> str:
         where = self.names(original.dst)
-        inner = original.payload
+        inner = original.head
         if message.code == icmp.PORT_UNREACHABLE and isinstance(inner, TcpSegment | UdpDatagram):
             protocol = "tcp" if isinstance(inner, TcpSegment) else "udp"
             return f"{where} {protocol} port {self._port(protocol, inner.dport)} unreachable"
@@ -244,7 +266,10 @@ class Printer:
             parts.append(f"seq {seq}")
         if segment.flags & tcp.ACK:
             parts.append(f"ack {ack}")
-        parts += [f"win {segment.window}", f"length {len(segment.data)}{_application(segment)}"]
+        parts.append(f"win {segment.window}")
+        if segment.mss:
+            parts.append(f"options [mss {segment.mss}]")
+        parts += [f"length {len(segment.data)}{_application(segment)}"]
         return ", ".join(parts)
 
     def _udp(self, datagram: UdpDatagram) -> str:

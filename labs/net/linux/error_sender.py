@@ -52,7 +52,16 @@ class ErrorSender:
         answer = Ipv4Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), tag=packet.tag)
         self._ip.output(answer, tracked=tracked.answer)
 
-    def send(self, packet: Ipv4Packet, kind: int, code: int, tracked: Tracked = UNTRACKED, *, mtu: int = 0) -> None:
+    def send(
+        self,
+        packet: Ipv4Packet,
+        kind: int,
+        code: int,
+        tracked: Tracked = UNTRACKED,
+        *,
+        mtu: int = 0,
+        gateway: IPv4 = ANY,
+    ) -> None:
         """Send an ICMP error about a packet, unless RFC 1122 §3.2.2 or the rate limit forbids it.
 
         `tracked` is what conntrack says of that packet: the error belongs to its connection (nf_ct_attach).
@@ -60,14 +69,18 @@ class ErrorSender:
         payload = packet.payload
         if isinstance(payload, IcmpMessage) and payload.type in icmp.ERROR_TYPES:
             return
+        if packet.head is None:  # about a packet in pieces only its first piece counts
+            return
         if packet.src in (ANY, LIMITED_BROADCAST) or packet.src.is_multicast or packet.dst.is_multicast:
             return
-        if self._ip.is_broadcast(packet.dst) or not self._within_rate(packet.src, kind):
+        if self._ip.is_broadcast(packet.dst):
+            return
+        if not mtu and not self._within_rate(packet.src, kind):  # path MTU discovery has no limit
             return
         source = packet.dst if self._ip.is_local(packet.dst) else self._ip.preferred_source(packet.src)
         if source is None:
             return
-        message = IcmpMessage(kind, code, sequence=mtu, original=packet)
+        message = IcmpMessage(kind, code, int(gateway) >> 16, mtu or int(gateway) & 0xFFFF, original=packet)
         error = Ipv4Packet(source, packet.src, PROTO_ICMP, message, tos=0xC0, tag=packet.tag)
         self._ip.output(error, tracked=tracked.answer)
 

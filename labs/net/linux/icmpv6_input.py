@@ -74,5 +74,6 @@ class Icmpv6Input:
         meaning = {
             icmpv6.DEST_UNREACHABLE6: ERRORS6.get(message.code),
             icmpv6.TIME_EXCEEDED6: HOST_UNREACHABLE,
+            icmpv6.PACKET_TOO_BIG: "Message too long",
         }.get(message.type)
         self._transport.tell_sender(original, error, meaning)

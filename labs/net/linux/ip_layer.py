@@ -15,8 +15,10 @@ from labs.net import icmp
 from labs.net.actions import Accepted, Delivered, DropReason, Forwarded, PolicyVerdict
 from labs.net.conntrack import UNTRACKED, Tracked
 from labs.net.ethernet import BROADCAST, Frame
-from labs.net.ipv4 import ANY, LIMITED_BROADCAST, Ipv4Packet
+from labs.net.ipv4 import ANY, LIMITED_BROADCAST, Fragment, Ipv4Packet
+from labs.net.linux import loopback, tunnel
 from labs.net.linux.error_sender import ErrorSender
+from labs.net.linux.paths import Paths
 from labs.net.netfilter import Filtered
 from labs.net.routing import AddressType, RoutingTable, route_text
 
@@ -30,7 +32,6 @@ NETWORK_UNREACHABLE = "Network is unreachable"  # strerror(ENETUNREACH)
 HOST_UNREACHABLE = "No route to host"  # strerror(EHOSTUNREACH)
 GROUPS = frozenset({AddressType.BROADCAST, AddressType.MULTICAST})
 MAX_ANSWERS = 4096  # remembered decisions
-LOOPBACK_NS = 10_000  # what a packet to oneself takes on a small machine
 LOOPBACK_ADDRESS = InterfaceAddress(IPv4.parse("127.0.0.1"), 8)
 # What a sender is told for each type of route that refuses (fib_props, net/ipv4/fib_semantics.c)
 REFUSING = {
@@ -57,6 +58,10 @@ class Way(NamedTuple):
     route: Route | None = None
     outgoing: Interface | None = None
     next_hop: IPv4 = ANY
+    mtu: int = 0
+    """That of the route, 0 for none."""
+    detour: bool = False
+    """The sender could have asked the next hop itself: it is told so."""
 
 
 class IpLayer:
@@ -70,6 +75,7 @@ class IpLayer:
         self.routes = RoutingTable(self._forget_answers)
         node.sysctl.watchers.append(self._forget_answers)
         self._identification = 0
+        self.paths = Paths(node, self)
         self.errors = ErrorSender(node, self)
 
     def _forget_answers(self) -> None:
@@ -78,6 +84,7 @@ class IpLayer:
         self._ways.clear()
         self._sources.clear()
         self._node.changed()
+        self.paths.cache.refresh(metrics=any(route.mtu for route in self.routes))
 
     # Addresses and the routes that come and go with them
 
@@ -195,6 +202,11 @@ class IpLayer:
         node = self._node
         tracked = UNTRACKED
         if node.netfilter.active:
+            if type(packet.payload) is Fragment:  # conntrack wants whole packets (nf_defrag_ipv4)
+                whole = self.paths.collect(packet, interface)
+                if whole is None:
+                    return
+                packet = whole
             filtered = self._hook("prerouting", packet, incoming=interface, frame=frame)
             if filtered.packet is None:
                 self._refuse(filtered, packet, "prerouting", interface)
@@ -233,7 +245,15 @@ class IpLayer:
         if route is None or route.device is None or route.kind != "unicast":
             return Way(Fate.REFUSED, route)
         next_hop = route.via if isinstance(route.via, IPv4) else destination
-        return Way(Fate.FORWARD, route, self._node.interfaces[route.device], next_hop)
+        outgoing = self._node.interfaces[route.device]
+        return Way(Fate.FORWARD, route, outgoing, next_hop, route.mtu, self._is_detour(interface, outgoing, source))
+
+    def _is_detour(self, interface: Interface, outgoing: Interface, source: IPv4) -> bool:
+        """Out where it came in, from a neighbour (__mkroute_input): a redirect is due where send_redirects is on."""
+        if outgoing is not interface or not self._node.sysctl.interface_number(interface.name, "send_redirects"):
+            return False
+        back = self.routes.lookup(source)
+        return back is not None and back.device == interface.name and back.via is None
 
     def spoofed(self, interface: Interface, source: IPv4) -> bool:
         """A source that is our own address, or that rp_filter (RFC 3704) does not believe (fib_validate_source)."""
@@ -247,6 +267,11 @@ class IpLayer:
 
     def _deliver(self, interface: Interface, packet: Ipv4Packet, frame: Frame | None, tracked: Tracked) -> None:
         node = self._node
+        if type(packet.payload) is Fragment:
+            whole = self.paths.collect(packet, interface)
+            if whole is None:
+                return
+            packet = whole
         if node.netfilter.active:
             filtered = self._hook("input", packet, incoming=interface, frame=frame, tracked=tracked)
             if filtered.packet is None:
@@ -273,10 +298,14 @@ class IpLayer:
             node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
             self.errors.send(packet, icmp.TIME_EXCEEDED, 0, tracked)
             return
-        if packet.dont_fragment and packet.length > outgoing.mtu:
-            node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {outgoing.mtu}")
-            self.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, tracked, mtu=outgoing.mtu)
+        mtu = outgoing.mtu if not way.mtu or way.mtu > outgoing.mtu else way.mtu
+        too_big = packet.length > mtu
+        if too_big and packet.dont_fragment:
+            node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {mtu}")
+            self.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, tracked, mtu=mtu)
             return
+        if way.detour:
+            self.paths.advise(packet, next_hop)
         packet = packet.one_hop_on()
         if node.netfilter.active:
             filtered = self._hook(
@@ -289,23 +318,29 @@ class IpLayer:
         if node.tracing:
             by = route_text(way.route) if way.route is not None else ""
             node.note(Forwarded(packet, interface.name, outgoing.name, next_hop, by))
-        self._leave(packet, tracked, outgoing, next_hop, incoming=interface)
+        self._leave(packet, tracked, outgoing, next_hop, incoming=interface, cut=mtu if too_big else 0)
 
     # Sending
 
     def output(
-        self, packet: Ipv4Packet, *, interface: Interface | None = None, tracked: Tracked | None = None
+        self,
+        packet: Ipv4Packet,
+        *,
+        interface: Interface | None = None,
+        tracked: Tracked | None = None,
+        may_cut: bool = False,
     ) -> str | None:
         """Send a packet of a program. Returns None, or the error of the system call.
 
         `interface` pins the way out (SO_BINDTODEVICE), as broadcasts and DHCP need it. `tracked` says to which
-        connection an error of the device itself belongs.
+        connection an error of the device itself belongs. `may_cut`: a packet with DF that is larger than the path MTU
+        goes without DF and in pieces (IP_PMTUDISC_WANT).
         """
         node = self._node
         route = None if interface is not None else self.routes.lookup(packet.dst)
         local = self.is_local(packet.dst)
         if local and interface is None:
-            return self._loop_back(packet, tracked)
+            return loopback.loop_back(self, packet, tracked)
         if interface is None and not self._goes_out(packet, route):
             kind = route.kind if route is not None else ""
             node.drop(DropReason.NO_ROUTE, "", packet=packet, by=route_text(route) if route else "")
@@ -320,8 +355,15 @@ class IpLayer:
                 return NETWORK_UNREACHABLE
         else:
             source = packet.src
-        if packet.length > interface.mtu and packet.dont_fragment:
-            return "Message too long"
+        paths = self.paths
+        mtu = paths.mtu(packet.dst, route, interface) if paths.cache.active else interface.mtu
+        cut = 0
+        if packet.length > mtu:
+            if packet.dont_fragment and not may_cut:
+                return "Message too long"
+            packet, cut = packet._replace(dont_fragment=False), mtu
+        elif may_cut and paths.cache.active and paths.cache.locked(packet.dst, route, node.now):
+            packet = packet._replace(dont_fragment=False)
         self._identification = self._identification + 1 & 0xFFFF
         packet = packet.sent(source, self._identification)
         if node.netfilter.active:
@@ -330,12 +372,14 @@ class IpLayer:
                 self._refuse(filtered, packet, "output", None)
                 return "Operation not permitted"
             if filtered.packet.dst != packet.dst:
-                return self._rerouted(filtered.packet, filtered.tracked)
+                return loopback.rerouted(self, filtered.packet, filtered.tracked)
             packet, tracked = filtered.packet, filtered.tracked
         next_hop = route.via if route is not None and isinstance(route.via, IPv4) else packet.dst
+        if paths.cache.active:
+            next_hop = paths.cache.gateway(packet.dst, route, node.now) or next_hop
         if node.tracing:
             node.note(Accepted(packet, interface.name, route_text(route) if route else ""))
-        self._leave(packet, tracked or UNTRACKED, interface, next_hop, incoming=None)
+        self._leave(packet, tracked or UNTRACKED, interface, next_hop, incoming=None, cut=cut)
         return None
 
     @staticmethod
@@ -378,57 +422,17 @@ class IpLayer:
                     return first if isinstance(first, IPv4) else destination
         return destination
 
-    def _rerouted(self, packet: Ipv4Packet, tracked: Tracked) -> str | None:
-        """The output hook changed the destination: find the way again (ip_route_me_harder)."""
-        if self.is_local(packet.dst):
-            self._enter_loopback(packet, tracked)
-            return None
-        route = self.routes.lookup(packet.dst)
-        if not self._goes_out(packet, route):
-            return NETWORK_UNREACHABLE
-        assert route is not None
-        assert route.device is not None
-        next_hop = route.via if isinstance(route.via, IPv4) else packet.dst
-        self._leave(packet, tracked, self._node.interfaces[route.device], next_hop, incoming=None)
-        return None
-
-    def _loop_back(self, packet: Ipv4Packet, tracked: Tracked | None) -> str | None:
-        loopback = self._node.interfaces["lo"]
-        if not loopback.up:
-            return NETWORK_UNREACHABLE
-        if packet.src == ANY:
-            packet = packet._replace(src=self._own_source(packet.dst))
-        filtered = self._hook("output", packet, outgoing=loopback, tracked=tracked)
-        if filtered.packet is None:
-            self._refuse(filtered, packet, "output", None)
-            return "Operation not permitted"
-        if filtered.packet.dst != packet.dst:
-            return self._rerouted(filtered.packet, filtered.tracked)
-        self._enter_loopback(filtered.packet, filtered.tracked)
-        return None
-
-    def _enter_loopback(self, packet: Ipv4Packet, tracked: Tracked) -> None:
-        """Out over lo and in again, through all hooks; what conntrack said of the packet stays with it."""
-        loopback = self._node.interfaces["lo"]
-        filtered = self._hook("postrouting", packet, outgoing=loopback, tracked=tracked)
-        if filtered.packet is None:
-            return
-        leaving = filtered.packet
-        for counters in (loopback.tx, loopback.rx):
-            counters.packets += 1
-            counters.bytes += leaving.length
-
-        def arrive() -> None:
-            again = self._hook("prerouting", leaving, incoming=loopback, tracked=filtered.tracked)
-            if again.packet is not None:
-                self._deliver(loopback, again.packet, None, again.tracked)
-
-        self._node.call_at(self._node.now + LOOPBACK_NS, arrive)
-
     def _leave(
-        self, packet: Ipv4Packet, tracked: Tracked, outgoing: Interface, next_hop: IPv4, *, incoming: Interface | None
+        self,
+        packet: Ipv4Packet,
+        tracked: Tracked,
+        outgoing: Interface,
+        next_hop: IPv4,
+        *,
+        incoming: Interface | None,
+        cut: int = 0,
     ) -> None:
-        """The postrouting hook and the way to the neighbour."""
+        """The postrouting hook and the way to the neighbour; in pieces of `cut` bytes where it is not 0."""
         node = self._node
         if node.netfilter.active:
             masks = self.source_for(outgoing, next_hop)
@@ -439,12 +443,15 @@ class IpLayer:
                 self._refuse(filtered, packet, "postrouting", None)
                 return
             packet = filtered.packet
-        if self._type_of(packet.dst) in GROUPS:
-            node.link.send_to_mac(outgoing, packet, BROADCAST)
-        elif not outgoing.up:
-            node.drop(DropReason.ADMIN_DOWN, outgoing.name, packet=packet)
-        else:
-            node.link.send_ip(outgoing, packet, next_hop)
+        for piece in self.paths.pieces(packet, cut) if cut else (packet,):
+            if outgoing.tunnel is not None:
+                tunnel.transmit(node, outgoing, piece)
+            elif self._type_of(piece.dst) in GROUPS:
+                node.link.send_to_mac(outgoing, piece, BROADCAST)
+            elif not outgoing.up:
+                node.drop(DropReason.ADMIN_DOWN, outgoing.name, packet=piece)
+            else:
+                node.link.send_ip(outgoing, piece, next_hop)
 
     def refuse_port(self, packet: Ipv4Packet) -> None:
         """Nothing listens on a UDP port."""

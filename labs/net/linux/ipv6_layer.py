@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Ipv6Layer"]
 
 NO_ADDRESS = "Cannot assign requested address"  # strerror(EADDRNOTAVAIL)
+LARGEST = 65_535
 MAX_PATHS = 1024
 # What a sender is told for each type of route that refuses (fib6_prop, ip6_pkt_discard): code, error of the call
 REFUSING = {
@@ -356,6 +357,13 @@ class Ipv6Layer:
         if len(self._paths) > MAX_PATHS:
             self._paths.clear()
         self._paths[destination] = max(mtu, MIN_MTU)
+
+    def mtu_to(self, destination: IPv6) -> int:
+        """The path MTU to a destination, as far as it is known."""
+        route = self.routes.lookup(destination)
+        device = self._node.interfaces.get(route.device) if route is not None and route.device else None
+        known = self._paths.get(destination, LARGEST)
+        return LARGEST if self.is_local(destination) else min(known, device.mtu if device is not None else MIN_MTU)
 
     def refuse_port(self, packet: Ipv6Packet) -> None:
         """Nothing listens on a UDP port."""

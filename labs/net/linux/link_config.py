@@ -262,6 +262,7 @@ def set_mtu(node: LinuxNode, interface: Interface, mtu: int) -> None:
         message = "Numerical result out of range"
         raise LinkError(message)
     interface.mtu = mtu
+    node.ip.routes.forget_answers()
     if interface.bridge is not None:
         interface.bridge.fixed_mtu = True
     for other in node.interfaces.values():

@@ -74,6 +74,15 @@ class LinkLayer:
             if capture.interface is None or capture.interface == interface.name:
                 capture.deliver(self._node.now, interface, direction, frame)
 
+    def count_tunnelled(self, interface: Interface, direction: str, packet: Ipv4Packet) -> Frame:
+        """Count and capture a packet that goes into a tunnel or comes out of one; there it has no Ethernet header."""
+        counters = interface.tx if direction == "out" else interface.rx
+        counters.add(1, packet.length)
+        frame = Frame(interface.mac, interface.mac, ETHERTYPE_IPV4, packet)
+        if self._captures:
+            self._tap(interface, direction, frame)
+        return frame
+
     # Receiving
 
     def receive(self, interface: Interface, frame: Frame) -> None:
@@ -326,6 +335,13 @@ class LinkLayer:
         if len(entry.waiting) >= UNRESOLVED_QUEUE:
             self._node.drop(DropReason.NEIGHBOUR_QUEUE, interface.name, packet=entry.waiting.pop(0))
         entry.waiting.append(packet)
+
+    def look_for(self, interface: Interface, address: IPv4) -> None:
+        """Ask for the MAC address of a neighbour that nothing is sent to yet (neigh_event_send)."""
+        if self.neighbours.get(interface, address) is None:
+            entry = self.neighbours.create(interface, address, NeighbourState.INCOMPLETE)
+            if entry is not None:
+                self._solicit(entry)
 
     def send_to_mac(self, interface: Interface, packet: Ipv4Packet | Ipv6Packet, mac: Mac) -> None:
         """Send a packet to a known MAC address: broadcasts, and a DHCP server answering a client without address."""

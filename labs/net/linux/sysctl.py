@@ -23,11 +23,13 @@ DEFAULTS = {
     "net.ipv4.route.error_cost": "250",
 }
 PER_INTERFACE = {
+    "accept_redirects": "1",
     "arp_notify": "0",
     "forwarding": "0",
     "promote_secondaries": "0",
     "proxy_arp": "0",
     "rp_filter": "0",
+    "send_redirects": "1",
 }
 # A kernel started with ipv6.disable_ipv6=1, as every device here is until its site says otherwise.
 PER_INTERFACE6 = {

@@ -12,8 +12,9 @@ from labs.net import icmp, icmpv6, tcp
 from labs.net.actions import DropReason
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
-from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, GrePacket, Ipv4Packet
 from labs.net.ipv6 import ANY6, PROTO_ICMPV6, Ipv6Packet
+from labs.net.linux import tunnel
 from labs.net.linux.error_sender import reset_for
 from labs.net.linux.icmpv6_input import Icmpv6Input
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
@@ -30,7 +31,7 @@ from labs.net.sockets import (
     clash,
     hears,
 )
-from labs.net.tcp import MSS6, TcpConnection, TcpSegment, TcpState
+from labs.net.tcp import HEADERS6_BYTES, TcpConnection, TcpSegment, TcpState
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 MAX_CONNECTIONS = 4096
+TOO_LONG = "Message too long"  # strerror(EMSGSIZE)
+LARGEST = 65_515  # 65535 - 20 (IPv4)
 BACKLOG = 128
 # What a program sees for each code of "destination unreachable" (icmp_err_convert)
 ERRORS = {
@@ -91,18 +94,20 @@ class Transport:
         payload = packet.payload
         if isinstance(payload, IcmpMessage):
             assert isinstance(packet, Ipv4Packet)
-            self._icmp(packet, payload)
+            self._icmp(packet, payload, interface)
         elif isinstance(payload, UdpDatagram):
             self._datagram(packet, payload, interface)
         elif isinstance(payload, TcpSegment):
             self._segment(packet, payload, interface)
         elif isinstance(packet, Ipv6Packet):
-            self._icmpv6.receive(packet, payload, interface, frame)
+            self._icmpv6.receive(packet, payload, interface, frame)  # type: ignore[arg-type]
             return
+        else:
+            tunnel.receive(self._node, packet, interface)
         if frame is not None:
             self._node.link.confirm(interface, packet.src)
 
-    def _icmp(self, packet: Ipv4Packet, message: IcmpMessage) -> None:
+    def _icmp(self, packet: Ipv4Packet, message: IcmpMessage, interface: Interface) -> None:
         node = self._node
         if message.type == icmp.ECHO_REQUEST:
             if node.sysctl.number("net.ipv4.icmp_echo_ignore_all") or node.ip.is_broadcast(packet.dst):
@@ -112,15 +117,35 @@ class Transport:
         elif message.type == icmp.ECHO_REPLY:
             self.echo_answered(packet, message)
         elif message.original is not None:
-            self._icmp_error(packet.src, message, packet.ttl)
+            self._icmp_error(packet.src, message, packet.ttl, interface)
 
-    def _icmp_error(self, source: IPv4, message: IcmpMessage, ttl: int) -> None:
-        """Tell the socket that sent the packet inside the message."""
+    def _icmp_error(self, source: IPv4, message: IcmpMessage, ttl: int, interface: Interface) -> None:
+        """Learn from an error, and tell the socket that sent the packet inside it."""
         original = message.original
         assert original is not None
-        error = IcmpError(source, message.type, message.code, ttl, original.dst, mtu=message.sequence)
+        too_big = message.type == icmp.DEST_UNREACHABLE and message.code == icmp.FRAGMENTATION_NEEDED
+        if too_big:
+            self._node.ip.paths.too_big(message)
+        elif message.type == icmp.REDIRECT:
+            self._node.ip.paths.redirected(source, message, interface)
+        error = IcmpError(
+            source, message.type, message.code, ttl, original.dst, mtu=message.sequence, gateway=message.gateway
+        )
         meaning = HOST_UNREACHABLE if message.type == icmp.TIME_EXCEEDED else ERRORS.get(message.code)
-        self.tell_sender(original, error, meaning)
+        if message.type == icmp.REDIRECT:
+            self._tell_of_redirect(original, error)
+        elif isinstance(original.payload, GrePacket | Ipv4Packet):
+            tunnel.failed(self._node, original, message)
+        else:
+            self.tell_sender(original, error, TOO_LONG if too_big else meaning)
+
+    def _tell_of_redirect(self, original: Ipv4Packet, advice: IcmpError) -> None:
+        """Only ping speaks of redirects."""
+        payload = original.head
+        echo = self._echo.get(payload.identifier) if isinstance(payload, IcmpMessage) else None
+        if echo is not None and isinstance(payload, IcmpMessage):
+            echo.redirects.append((advice, payload))
+            echo.signal.fire()
 
     def echo_answered(self, packet: Packet, message: IcmpMessage | Icmpv6Message, interface: str = "") -> None:
         """An echo reply for the socket with that identifier."""
@@ -133,20 +158,24 @@ class Transport:
 
     def tell_sender(self, original: Packet, error: IcmpError, meaning: str | None) -> None:
         """An error about a packet that a socket sent; `meaning` is what a program is told of it, if anything."""
-        payload = original.payload
+        payload = original.head
         if isinstance(payload, IcmpMessage | Icmpv6Message):
             echo = self._echo.get(payload.identifier)
             if echo is not None:
-                echo.errors.append((error, payload))
+                (echo.redirects if message.type == icmp.REDIRECT else echo.errors).append((error, payload))
                 echo.signal.fire()
         elif isinstance(payload, UdpDatagram):
-            for socket in self._udp.get(payload.sport, []):
+            for socket in self._udp.get(payload.sport, []) if message.type != icmp.REDIRECT else ():
                 socket.errors.append(error._replace(dport=payload.dport))
                 socket.signal.fire()
         elif isinstance(payload, TcpSegment):
             connection = self._connections.get((original.src, payload.sport, original.dst, payload.dport))
-            if connection is not None and meaning is not None:
+            if connection is not None and meaning == TOO_LONG:
+                connection.mtu_reduced(self._node.now)
+            elif connection is not None and meaning is not None:
                 connection.unreachable(meaning, self._node.now)
+        elif isinstance(payload, GrePacket | Ipv4Packet):
+            tunnel.failed(self._node, original, message)
 
     def _datagram(self, packet: Packet, datagram: UdpDatagram, interface: Interface) -> None:
         broadcast = self._node.is_broadcast(packet.dst)
@@ -217,13 +246,25 @@ class Transport:
             emit=self._emit,
             call_at=self._node.call_at,
             ended=self._ended,
+            path_mtu=self.path_mtu,
+            offer=self._offer(key[2]),
         )
         connection.program = program
         connection.tag = tag
-        if isinstance(key[0], IPv6):
-            connection.mss = MSS6
         self._connections[key] = connection
         return connection
+
+    def path_mtu(self, address: Address) -> int:
+        """The path MTU to an address as far as it is known."""
+        if isinstance(address, IPv6):
+            return self._node.ipv6.mtu_to(address)
+        return self._node.ip.paths.mtu_to(address)
+
+    def _offer(self, address: Address) -> int:
+        """The MSS to offer to a peer."""
+        if isinstance(address, IPv6):
+            return self._node.ipv6.mtu_to(address) - HEADERS6_BYTES
+        return self._node.ip.paths.mss_to(address)
 
     def _ended(self, connection: TcpConnection) -> None:
         """Take an ended connection out of the table, unless a new one has its place (out of TIME-WAIT)."""
@@ -232,7 +273,11 @@ class Transport:
             del self._connections[key]
 
     def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
-        self._send_segment(connection.local[0], connection.remote[0], segment, connection.tag, connection.interface)
+        error = self._send_segment(
+            connection.local[0], connection.remote[0], segment, connection.tag, connection.interface
+        )
+        if error == TOO_LONG:
+            self._node.call_soon(lambda: connection.mtu_reduced(self._node.now))
 
     def _send_segment(
         self, source: Address, target: Address, segment: TcpSegment, tag: int, interface: Interface | None
@@ -240,7 +285,7 @@ class Transport:
         """Send one segment; `interface` is where a link-local target is."""
         if isinstance(target, IPv4):
             packet = Ipv4Packet(source, target, PROTO_TCP, segment, dont_fragment=True, tag=tag)  # type: ignore[arg-type]
-            return self._node.ip.output(packet)
+            return self._node.ip.output(packet, may_cut=self._node.ip.paths.is_locked(target))
         over = interface if target.is_link_local else None
         return self._node.ipv6.output(Ipv6Packet(IPv6(source), target, PROTO_TCP, segment, tag=tag), interface=over)
 
@@ -342,8 +387,12 @@ class Transport:
         *,
         ttl: int = DEFAULT_TTL,
         interface: Interface | None = None,
+        discovery: str = "want",
     ) -> str | None:
-        """Send a datagram; returns None or the error of the system call."""
+        """Send a datagram; returns None or the error of the system call.
+
+        `discovery` is IP_MTU_DISCOVER of ip(7): want sets DF on what fits the path MTU, do always, dont never.
+        """
         if interface is None and socket.interface is not None:
             interface = self._node.interfaces.get(socket.interface)
         datagram = UdpDatagram(socket.port, port, data)
@@ -353,9 +402,12 @@ class Transport:
             return self._node.ipv6.output(packet6, interface=interface)
         if not socket.broadcast and self._node.ip.is_broadcast(address):
             return "Permission denied"
+        if datagram.length > LARGEST:
+            return TOO_LONG
+        want = discovery != "dont"
         source4 = socket.address if isinstance(socket.address, IPv4) else ANY
-        packet = Ipv4Packet(source4, address, PROTO_UDP, datagram, ttl=ttl, tag=socket.tag)
-        return self._node.ip.output(packet, interface=interface)
+        packet = Ipv4Packet(source4, address, PROTO_UDP, datagram, ttl=ttl, dont_fragment=want, tag=socket.tag)
+        return self._node.ip.output(packet, interface=interface, may_cut=discovery == "want")
 
     # Echo
 
@@ -378,22 +430,26 @@ class Transport:
         *,
         size: int = 56,
         ttl: int = DEFAULT_TTL,
-        dont_fragment: bool = False,
+        discovery: str = "want",
         source: Address = ANY,
         interface: Interface | None = None,
     ) -> str | None:
-        """Send one echo request with `size` bytes of data; returns None or the error of the system call."""
+        """Send one echo request with `size` bytes of data; returns None or the error of the system call.
+
+        `discovery` is that of `udp_send`.
+        """
         if isinstance(address, IPv6):
             asked = Icmpv6Message(icmpv6.ECHO_REQUEST6, 0, socket.identifier, sequence, bytes(size))
             packet6 = Ipv6Packet(IPv6(source), address, PROTO_ICMPV6, asked, ttl, tag=socket.tag)
-            return self._node.ipv6.output(packet6, interface=interface, dont_fragment=dont_fragment)
+            return self._node.ipv6.output(packet6, interface=interface, dont_fragment=discovery == "do")
         if not socket.broadcast and self._node.ip.is_broadcast(address):
             return "Permission denied"
         message = IcmpMessage(icmp.ECHO_REQUEST, 0, socket.identifier, sequence, bytes(size))
+        want = discovery != "dont"
         packet = Ipv4Packet(
-            IPv4(source), address, PROTO_ICMP, message, ttl=ttl, dont_fragment=dont_fragment, tag=socket.tag
+            IPv4(source), address, PROTO_ICMP, message, ttl=ttl, dont_fragment=want, tag=socket.tag
         )
-        return self._node.ip.output(packet, interface=interface)
+        return self._node.ip.output(packet, interface=interface, may_cut=discovery == "want")
 
     # Packet sockets
 

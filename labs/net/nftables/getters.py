@@ -87,7 +87,9 @@ def _th(
         if type(packet) is not Ipv4Packet and type(packet) is not Ipv6Packet:
             return None
         payload = packet.payload
-        return read_icmp(payload) if isinstance(payload, IcmpMessage | Icmpv6Message) else read(payload)
+        if isinstance(payload, IcmpMessage | Icmpv6Message):
+            return read_icmp(payload)
+        return read(payload) if isinstance(payload, TcpSegment | UdpDatagram) else None
 
     return get
 

@@ -80,7 +80,6 @@ ELSEWHERE = {
     "tar": "",
     "tmux": "",
     "top": "use: ps aux",
-    "tracepath": "use: traceroute",
     "tree": "use: find",
     "tshark": "use: tcpdump",
     "ufw": "use: nft",

@@ -95,7 +95,9 @@ class _Trace:
         self._sequence += 1
         self._flying[self._sequence & 0xFFFF] = (ttl, node.now)
         self.hops[ttl - 1].sent += 1
-        return node.transport.echo_send(socket, self.target, self._sequence & 0xFFFF, size=36, ttl=ttl)
+        return node.transport.echo_send(
+            socket, self.target, self._sequence & 0xFFFF, size=36, ttl=ttl, discovery="dont"
+        )
 
     def _collect(self, socket: EchoSocket, until: int, *, hurry: bool) -> Generator[Wait, None, None]:
         """Take answers until a time; with `hurry` no longer than something is missing."""

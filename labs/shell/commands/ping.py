@@ -27,8 +27,15 @@ SECOND = 1_000_000_000
 LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
 TIMESTAMP_BYTES = 16  # struct timeval: with less data there is no room for a time stamp
 LARGEST = 65_507  # 65535 - 20 (IPv4) - 8 (ICMP)
+LARGEST_MESSAGE = 65_527  # 65535 - 8 (ICMP): beyond, sendto(2) fails without a word in the error queue
 MAX_COUNT = (1 << 63) - 1
 MIN_INTERVAL_NS = 2_000_000
+REDIRECTS = {
+    0: "Redirect Network",
+    icmp.REDIRECT_HOST: "Redirect Host",
+    2: "Redirect Type of Service and Network",
+    3: "Redirect Type of Service and Host",
+}
 USAGE = """
 Usage
   ping [options] <destination>
@@ -74,7 +81,7 @@ class _Options:
     deadline_ns: int = 0
     size: int = 56
     ttl: int = DEFAULT_TTL
-    dont_fragment: bool = False
+    discovery: str = "want"
     device: str = ""
     numeric: bool = False
     quiet: bool = False
@@ -125,7 +132,7 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
             case "-M":
                 if value not in ("do", "dont", "want"):
                     raise _Refusal(f"invalid -M argument: {value}", 2)
-                options.dont_fragment = value == "do"
+                options.discovery = value
             case "-I":
                 options.device = value
             case "-n":
@@ -331,7 +338,7 @@ class _Run:
                 linger_ns = node.now + self._patience()
             times = (None if sent_all else next_ns, linger_ns, end_ns)
             until = min((time for time in times if time is not None), default=None)
-            if not socket.replies and not socket.errors:
+            if not socket.replies and not socket.errors and not socket.redirects:
                 yield Wait((socket.signal,), until)
 
     def _patience(self) -> int:
@@ -354,10 +361,12 @@ class _Run:
                 self.transmitted & 0xFFFF,
                 size=options.size,
                 ttl=options.ttl,
-                dont_fragment=options.dont_fragment,
+                discovery=options.discovery,
                 source=self.source,
                 interface=self.interface,
             )
+        elif options.size <= LARGEST_MESSAGE:
+            error = "Message too long"
         if error == "Message too long":
             self.errors += 1
             sign = ": " if isinstance(self.address, IPv6) else "="
@@ -365,15 +374,15 @@ class _Run:
         # Any other error of sendto(2) is a lost packet, without a word: so does this version of the real one.
 
     def _mtu(self) -> int:
-        node = self.process.node
-        table = node.ipv6.routes if isinstance(self.address, IPv6) else node.ip.routes
-        route = table.lookup(self.address)
-        device = self.interface or (node.interfaces.get(route.device) if route and route.device else None)
-        return device.mtu if device is not None else 1500
+        if self.interface is not None:
+            return self.interface.mtu
+        return self.process.node.transport.path_mtu(self.address)
 
     def _listen(self, socket: EchoSocket) -> Generator[Wait, None, None]:
-        while socket.replies or socket.errors:
-            if socket.replies:
+        while socket.redirects or socket.replies or socket.errors:
+            if socket.redirects:
+                yield from self._redirect(*socket.redirects.popleft())
+            elif socket.replies:
                 yield from self._reply(socket.replies.popleft())
             else:
                 yield from self._error(*socket.errors.popleft())
@@ -415,6 +424,15 @@ class _Run:
         say = icmpv6_text if isinstance(error.source, IPv6) else icmp_text
         text = say(error.type, error.code, error.mtu)
         self.process.print(f"{self._stamp()}From {name} icmp_seq={request.sequence} {text}")
+
+    def _redirect(self, advice: IcmpError, request: IcmpMessage) -> Generator[Wait, None, None]:
+        self._sequence(request.sequence)
+        if self.options.quiet:
+            return
+        name = yield from self._name(advice.source)
+        gateway = yield from self._name(advice.gateway)
+        words = REDIRECTS.get(advice.code, f"Redirect, Bad Code: {advice.code}")
+        self.process.print(f"{self._stamp()}From {name}: icmp_seq={request.sequence} {words}(New nexthop: {gateway})")
 
     def _stamp(self) -> str:
         return f"[{self.process.node.wall_clock():.6f}] " if self.options.stamps else ""

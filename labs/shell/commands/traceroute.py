@@ -348,7 +348,14 @@ class _Udp(_Method):
     def send(self, index: int, ttl: int) -> str | None:
         head = 48 if isinstance(self._target, IPv6) else 28
         data = bytes(0x40 + i & 0x7F for i in range(max(0, self._options.size - head)))
-        return self._node.transport.udp_send(self._socket, self._target, self._first + index, data, ttl=ttl)
+        return self._node.transport.udp_send(
+            self._socket,
+            self._target,
+            self._first + index,
+            data,
+            ttl=ttl,
+            discovery="do" if self._options.dont_fragment else "dont",
+        )
 
     def receive(self, probes: list[_Probe]) -> None:
         while self._socket.errors:
@@ -380,7 +387,13 @@ class _Echo(_Method):
     def send(self, index: int, ttl: int) -> str | None:
         size = max(0, self._options.size - (48 if isinstance(self._target, IPv6) else 28))
         return self._node.transport.echo_send(
-            self._socket, self._target, index + 1, size=size, ttl=ttl, interface=self._interface
+            self._socket,
+            self._target,
+            index + 1,
+            size=size,
+            ttl=ttl,
+            discovery="do" if self._options.dont_fragment else "dont",
+            interface=self._interface,
         )
 
     def receive(self, probes: list[_Probe]) -> None:

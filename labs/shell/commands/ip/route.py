@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING
 from labs.model.addresses import IPv4, Network
 from labs.model.state import Route
 from labs.shell.commands.ip.output import Record, Style, print_records
-from labs.shell.commands.ip.route_get import get_route
+from labs.shell.commands.ip.route_change import modify
+from labs.shell.commands.ip.route_get import add_metrics, cached, get_route
+from labs.shell.commands.ip.route_words import (
+    OTHER_TYPES,
+    TABLES,
+    TYPES,
+    USAGE,
+    metric_of,
+    protocol_of,
+    scope_of,
+)
 from labs.shell.commands.ip.words import (
     EXIT_KERNEL,
     EXIT_USAGE,
     IpError,
     Words,
-    answers,
-    duplicate,
-    is_ipv6,
-    kernel,
     matches,
     no_device,
     number,
     parse_address,
     parse_network,
-    parse_prefix,
     refused,
     wrong,
 )
@@ -33,30 +38,6 @@ if TYPE_CHECKING:
     from labs.net.process import Process
 
 __all__ = ["route_command"]
-
-USAGE = (
-    "Usage: ip route { list | flush } SELECTOR",
-    "       ip route get [ fibmatch ] ADDRESS [ from ADDRESS ] [ oif STRING ]",
-    "       ip route { add | del | change | append | replace } ROUTE",
-    "SELECTOR := [ root PREFIX ] [ match PREFIX ] [ exact PREFIX ] [ table TABLE_ID ] [ proto RTPROTO ]",
-    "            [ type TYPE ] [ scope SCOPE ] [ dev STRING ] [ via ADDRESS ] [ src ADDRESS ]",
-    "ROUTE := [ TYPE ] PREFIX [ via ADDRESS ] [ dev STRING ] [ src ADDRESS ] [ metric METRIC ]",
-    "         [ proto RTPROTO ] [ scope SCOPE ] [ onlink ]",
-    "TYPE := { unicast | unreachable | prohibit | blackhole | throw }",
-)
-TYPES = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
-OTHER_TYPES = ("local", "broadcast", "multicast", "anycast", "nat", "xresolve")
-PROTOCOLS = {  # /etc/iproute2/rt_protos
-    "0": "unspec", "1": "redirect", "2": "kernel", "3": "boot", "4": "static", "8": "gated", "9": "ra", "10": "mrt",
-    "11": "zebra", "12": "bird", "13": "dnrouted", "14": "xorp", "15": "ntk", "16": "dhcp", "18": "keepalived",
-    "42": "babel", "186": "bgp", "187": "isis", "188": "ospf", "189": "rip", "192": "eigrp",
-}  # fmt: skip
-SCOPES = {"0": "global", "253": "link", "254": "host", "255": "nowhere", "200": "site"}
-TABLES = {"254": "main", "255": "local", "253": "default", "0": "all"}
-ATTRIBUTES = frozenset(
-    "mtu hoplimit advmss reordering rtt rttvar window cwnd initcwnd initrwnd features quickack congctl realms rto_min"
-    " expires nexthop nhid encap weight equalize tos dsfield pref ttl-propagate fastopen_no_cookie as pervasive".split()
-)
 
 
 def route_command(process: Process, style: Style, words: Words) -> int:
@@ -72,7 +53,7 @@ def route_command(process: Process, style: Style, words: Words) -> int:
         return get_route(process, style, words)
     for name in ("add", "delete", "change", "replace", "append"):
         if matches(word, name) or (name == "change" and word == "chg"):
-            return _modify(process, words, name)
+            return modify(process, words, name)
     if matches(word, "flush"):
         return _flush(process, style, words)
     for name in ("prepend", "test", "save", "restore", "showdump"):
@@ -126,11 +107,11 @@ def _selector(process: Process, words: Words) -> Selector:  # noqa: PLR0915 - on
         if matches(word, "table"):
             _select_table(want, words.value())
         elif matches(word, "protocol"):
-            want.protocol = _protocol(words.value())
+            want.protocol = protocol_of(words.value())
             want.hidden.add("proto")
         elif matches(word, "scope"):
             text = words.value()
-            want.scope = None if text == "all" else _scope(text)
+            want.scope = None if text == "all" else scope_of(text)
             want.hidden.add("scope")
         elif matches(word, "type"):
             text = words.value()
@@ -148,7 +129,7 @@ def _selector(process: Process, words: Words) -> Selector:  # noqa: PLR0915 - on
             want.source = parse_address(words.value())
             want.hidden.add("src")
         elif matches(word, "metric") or matches(word, "priority"):
-            want.metric = _metric(words.value())
+            want.metric = metric_of(words.value())
         elif matches(word, "cache"):
             want.cache = True
         elif word in ("tos", "dsfield", "iif", "from", "realms", "vrf", "nhid", "cloned"):
@@ -186,27 +167,6 @@ def _select_table(want: Selector, text: str) -> None:
     if name == "default":
         raise IpError("Error: ipv4: FIB table does not exist.", "Dump terminated", status=EXIT_KERNEL)
     want.table = name
-
-
-def _protocol(text: str) -> str:
-    name = PROTOCOLS.get(text, text)
-    if name in PROTOCOLS.values() or number(text, 255) is not None:
-        return name
-    raise wrong(text, '"protocol" value is invalid')
-
-
-def _scope(text: str) -> str:
-    name = SCOPES.get(text, text)
-    if name not in SCOPES.values():
-        raise wrong(text, 'invalid "scope" value')
-    return name
-
-
-def _metric(text: str) -> int:
-    found = number(text)
-    if found is None:
-        raise wrong(text, '"metric" value is invalid')
-    return found
 
 
 def _selected(route: Route, want: Selector) -> bool:
@@ -289,12 +249,16 @@ def route_record(
     if interface is not None and route.kind not in ("local", "broadcast") and not interface.has_carrier:
         flags.append("linkdown")
     record.add("flags", flags, "".join(f"{flag} " for flag in flags))
+    add_metrics(record, route.mtu, route.advmss, locked=route.mtu_locked)
     return record
 
 
 def _list(process: Process, style: Style, words: Words) -> int:
     want = _selector(process, words)
-    rows = [] if want.cache else _rows(process.node, want)
+    if want.cache:
+        print_records(process, style, [record for _, record in cached(process.node, style, want.match)])
+        return 0
+    rows = _rows(process.node, want)
     records = [
         route_record(
             process.node,
@@ -315,6 +279,7 @@ def _flush(process: Process, style: Style, words: Words) -> int:
         raise IpError(message)
     want = _selector(process, words)
     if want.cache:
+        process.node.ip.paths.cache.flush()
         return 0
     if want.table == "local":
         raise refused("route flush table local")
@@ -328,163 +293,3 @@ def _flush(process: Process, style: Style, words: Words) -> int:
         else:
             process.print("Nothing to flush.")
     return 0
-
-
-# Change
-
-
-@dataclass(slots=True)
-class Order:
-    """What `add`, `replace` or `del` was told. None: not mentioned."""
-
-    prefix: Network | None = None
-    kind: str | None = None
-    via: IPv4 | None = None
-    device: str | None = None
-    source: IPv4 | None = None
-    metric: int = 0
-    protocol: str | None = None
-    scope: str | None = None
-    onlink: bool = False
-
-
-def _order(process: Process, words: Words) -> Order:
-    order = Order()
-    while words.more:
-        word = words.take()
-        if word == "src":
-            order.source = parse_address(words.value(), "inet address")
-        elif word == "via":
-            text = words.value()
-            if text == "inet6" or is_ipv6(text):
-                raise refused("IPv6")
-            order.via = parse_address(words.value() if text == "inet" else text, "inet address")
-        elif any(matches(word, name) for name in ("metric", "priority", "preference")):
-            order.metric = _metric(words.value())
-        elif word == "scope":
-            order.scope = _scope(words.value())
-        elif len(word) > 1 and matches(word, "protocol"):
-            order.protocol = _protocol(words.value())
-        elif len(word) > 2 and matches(word, "table"):
-            text = words.value()
-            if TABLES.get(text, text) != "main":
-                if TABLES.get(text, text) not in TABLES.values() and number(text) is None:
-                    raise wrong(text, '"table" value is invalid')
-                raise refused(f"route table {text}")
-        elif word in ("dev", "oif"):
-            order.device = words.value()
-        elif word == "onlink":
-            order.onlink = True
-        elif word in ATTRIBUTES:
-            raise refused(f"route {word}")
-        else:
-            if word == "to":
-                word = words.value()
-            if order.kind is None and order.prefix is None and word in TYPES + OTHER_TYPES:
-                if word in OTHER_TYPES:
-                    raise refused(f"route type {word}")
-                order.kind = word
-                word = words.value()
-            if matches(word, "help"):
-                process.error(*USAGE)
-                raise IpError(status=EXIT_USAGE)
-            if order.prefix is not None:
-                raise duplicate("to", word)
-            order.prefix = _destination(word)
-    if order.device is not None and order.device not in process.node.interfaces:
-        raise no_device(order.device)
-    return order
-
-
-def _destination(text: str) -> Network:
-    """The prefix to change; host bits are a mistake here."""
-    found = parse_prefix(text)
-    if found is None:
-        return Network(IPv4(0), 0)
-    network = Network.of(found[0], found[1])
-    if network.address != found[0]:
-        raise kernel("Invalid prefix for given prefix length.")
-    return network
-
-
-def _modify(process: Process, words: Words, verb: str) -> int:
-    if not words.more:
-        return _usage(process)
-    order = _order(process, words)
-    if order.prefix is None:
-        if verb == "delete":
-            return _usage(process)
-        order.prefix = Network(IPv4(0), 0)
-    table = process.node.ip.routes
-    if verb == "delete":
-        route = next((route for route in table.routes() if _meant(route, order)), None)
-        if route is None:
-            raise answers("No such process")
-        table.remove(route)
-        return 0
-    route = _resolve(process.node, order, order.prefix)
-    present = table.find(route.prefix, route.metric) is not None
-    if verb == "add":
-        if present:
-            raise answers("File exists")
-        table.append(route)
-    elif verb == "append":
-        if not table.append(route):
-            raise answers("File exists")
-    elif verb == "change" and not present:
-        raise answers("No such file or directory")
-    else:
-        table.replace(route)
-    return 0
-
-
-def _meant(route: Route, order: Order) -> bool:
-    """What `ip route del` compares (fib_table_delete); what was not said does not count."""
-    return (
-        route.prefix == order.prefix
-        and order.kind in (None, route.kind)
-        and order.scope in (None, route.scope)
-        and order.source in (None, route.source)
-        and order.protocol in (None, route.protocol)
-        and order.metric in (0, route.metric)
-        and order.via in (None, route.via)
-        and order.device in (None, route.device)
-    )
-
-
-def _resolve(node: LinuxNode, order: Order, prefix: Network) -> Route:
-    """The route to enter, or the kernel's refusal (fib_create_info, fib_check_nh)."""
-    kind = order.kind or "unicast"
-    protocol = order.protocol or "boot"
-    if kind != "unicast":
-        if order.via is not None or order.device is not None:
-            raise kernel("Gateway, device and multipath can not be specified for this route type.")
-        return Route(prefix, None, metric=order.metric, protocol=protocol, scope=order.scope or "global", kind=kind)
-    via = None if order.via == IPv4(0) else order.via
-    device = order.device
-    scope = order.scope or ("link" if order.via is None else "global")
-    if via is not None and order.onlink:
-        _check_onlink(node, via, device)
-    elif via is not None:
-        near = node.ip.routes.connected(via, device) if scope == "global" else None
-        if near is None or node.ip.is_broadcast(via) or via.is_multicast:
-            raise kernel("Nexthop has invalid gateway.")
-        device = near.device
-    elif device is None:
-        raise answers("No such device")
-    elif not node.interfaces[device].up:
-        raise kernel("Device for nexthop is not up.")
-    if order.source is not None and not node.ip.is_local(order.source):
-        raise kernel("Invalid prefsrc address.")
-    return Route(
-        prefix, device, via, order.source, order.metric, protocol, scope, onlink=order.onlink and via is not None
-    )
-
-
-def _check_onlink(node: LinuxNode, via: IPv4, device: str | None) -> None:
-    if device is None:
-        raise kernel("Nexthop device required for onlink.")
-    if not node.interfaces[device].up:
-        raise kernel("Nexthop device is not up.")
-    if node.ip.is_local(via) or node.ip.is_broadcast(via) or via.is_multicast:
-        raise kernel("Nexthop has invalid gateway.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import IPv4, Network
@@ -22,9 +23,10 @@ from labs.shell.commands.ip.words import (
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
+    from labs.net.linux.path_cache import Learned
     from labs.net.process import Process
 
-__all__ = ["get_route"]
+__all__ = ["add_metrics", "cached", "get_route"]
 
 
 def get_route(process: Process, style: Style, words: Words) -> int:
@@ -103,7 +105,9 @@ def _answer(
         return route_record(node, style, route)
     assert route.device is not None
     chosen = source or node.ip.source_of(route, destination)
-    return _record(style, Route(target, route.device, route.via, chosen), source, [])
+    shown = Route(target, route.device, route.via, chosen, mtu=route.mtu, mtu_locked=route.mtu_locked)
+    known = node.ip.paths.known(destination) if device in (None, route.device) else None
+    return _record(style, replace(shown, advmss=route.advmss), source, [], known=known, now=node.now)
 
 
 def _lookup(node: LinuxNode, destination: IPv4, device: str | None) -> Route | None:
@@ -136,7 +140,36 @@ def _group(node: LinuxNode, target: Network, destination: IPv4, device: str | No
     return Route(target, route.device, source=node.ip.source_of(route, destination), kind="broadcast"), None, ["brd"]
 
 
-def _record(style: Style, route: Route, asked: IPv4 | None, cache: list[str], *, ask: IPv4 | None = None) -> Record:
+def add_metrics(record: Record, mtu: int, advmss: int = 0, *, locked: bool = False) -> None:
+    """`mtu` and `advmss` of a route or of what was learned (print_rta_metrics)."""
+    values = {key: value for key, value in (("mtu", mtu), ("advmss", advmss)) if value}
+    if not values:
+        return
+    words = [f"{key} {'lock ' if locked and key == 'mtu' else ''}{value} " for key, value in values.items()]
+    record.add("metrics", [values], "".join(words))
+
+
+def cached(node: LinuxNode, style: Style, match: Network | None) -> list[tuple[IPv4, Record]]:
+    """The lines of `ip route show cache`."""
+    found = []
+    for destination, known in node.ip.paths.cache.entries(node.now):
+        if match is None or destination in match:
+            route = Route(Network(destination, 32), known.route.device, known.route.via)
+            found.append((destination, _record(style, route, None, [], known=known, now=node.now, brief=True)))
+    return found
+
+
+def _record(
+    style: Style,
+    route: Route,
+    asked: IPv4 | None,
+    cache: list[str],
+    *,
+    ask: IPv4 | None = None,
+    known: Learned | None = None,
+    now: int = 0,
+    brief: bool = False,
+) -> Record:
     record = Record(style)
     asked = asked or ask
     if route.kind != "unicast" or style.details:
@@ -144,10 +177,13 @@ def _record(style: Style, route: Route, asked: IPv4 | None, cache: list[str], *,
     record.add("dst", str(route.prefix.address))
     if asked is not None:
         record.add("from", str(asked), f"from {asked} ")
-    if route.via is not None:
-        record.add("gateway", str(route.via), f"via {route.via} ")
+    via = known.gateway if known is not None and known.gateway is not None else route.via
+    if via is not None:
+        record.add("gateway", str(via), f"via {via} ")
     record.add("dev", route.device, f"dev {route.device} ")
-    if style.details:
+    if known is not None and known.gateway is not None:
+        cache = [*cache, "redirected"]
+    if style.details and not brief:
         record.add(
             "table",
             "local" if route.kind == "local" else "main",
@@ -158,7 +194,14 @@ def _record(style: Style, route: Route, asked: IPv4 | None, cache: list[str], *,
     if asked is None and route.source is not None:
         record.add("prefsrc", str(route.source), f"src {route.source} ")
     record.only_json("flags", [])
-    record.add("uid", 0, "uid 0 ")
+    if not brief:
+        record.add("uid", 0, "uid 0 ")
     flags = f"<{','.join(cache)}> " if cache else ""
     record.add("cache", cache, f"{style.newline}    cache {flags}")
+    if known is not None:
+        seconds = (known.until_ns - now) // 1_000_000_000
+        record.add("expires", seconds, f"expires {seconds}sec ")
+        add_metrics(record, known.mtu or route.mtu, route.advmss, locked=known.locked or route.mtu_locked)
+    else:
+        add_metrics(record, route.mtu, route.advmss, locked=route.mtu_locked)
     return record
