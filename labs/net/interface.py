@@ -75,6 +75,7 @@ class Interface(Watched):
     rx: Counters = field(default_factory=Counters)
     tx: Counters = field(default_factory=Counters)
     speed_bps: int = 1_000_000_000
+    carrier_changes: int = 0
     taps: list[Callable[[str, Frame], None]] = field(default_factory=list)
     """Captures: called with "in" or "out" and the frame."""
 

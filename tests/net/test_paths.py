@@ -24,6 +24,7 @@ def router(**more: object) -> Machine:
     machine = Machine(forward=True, eth0="10.0.0.1/24", eth1="10.1.0.1/24", **more)  # type: ignore[arg-type]
     machine.know(NEAR, 2)
     machine.know(FAR, 3, "eth1")
+    machine.node.interfaces["eth0"].mtu = 4000
     machine.node.interfaces["eth1"].mtu = 1000
     return machine
 
@@ -245,3 +246,27 @@ def test_fragments_on_the_wire_come_back():
         assert isinstance(again.payload, Fragment)
         assert (again.payload.offset, again.payload.size, again.payload.more) == piece.payload[1:]  # type: ignore[index]
         assert encode(decode(data)) == data or not again.payload.offset
+
+
+def test_frame_longer_than_the_port_takes_is_an_error_of_the_receiver():
+    machine = router()
+    machine.node.interfaces["eth0"].mtu = 1000
+    assert machine.packet(udp(NEAR, HERE, data=bytes(1200))) == []  # type: ignore[arg-type]
+    counters = machine.node.interfaces["eth0"].rx
+    assert (counters.errors, counters.too_long, counters.packets) == (1, 1, 0)
+
+
+def test_bridge_does_not_pass_on_what_the_other_port_does_not_take():
+    from labs.net.ethernet import ETHERTYPE_IPV4, Frame
+    from labs.net.linux import link_config
+    from tests.net.machine import mac
+
+    machine = Machine(p1="", p2="")
+    bridge = link_config.add_bridge(machine.node, "br0")
+    for name in ("p1", "p2"):
+        link_config.enslave(machine.node, machine.node.interfaces[name], bridge)
+    machine.node.set_up(bridge, up=True)
+    machine.node.interfaces["p2"].mtu = 1000
+    fitting, big = (Frame(mac(2), mac(1), ETHERTYPE_IPV4, udp(NEAR, FAR, data=bytes(size))) for size in (900, 1200))  # type: ignore[arg-type]
+    assert len(machine.put(fitting, port="p1")) == 1
+    assert machine.put(big, port="p1") == []

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["LinkLayer"]
 
 SECOND = 1_000_000_000
+LONGEST_HEADER_BYTES = 18  # Ethernet and one VLAN tag, counted or not (is_skb_forwardable, net/core/dev.c)
 WIRE_OVERHEAD_BYTES = 24  # preamble 8, frame check sequence 4, inter-packet gap 12 (IEEE 802.3)
 
 PROXY_DELAY_NS = 400_000_000  # proxy_delay: Linux draws up to 0.8 s so that the owner may come first; we take the mean
@@ -87,8 +88,14 @@ class LinkLayer:
 
     def receive(self, interface: Interface, frame: Frame) -> None:
         """A frame came up from a port, a VLAN or a bridge."""
+        length = frame.length
+        if length > interface.mtu + LONGEST_HEADER_BYTES and interface.kind == "ether":
+            interface.rx.errors += 1
+            interface.rx.too_long += 1
+            self._node.drop(DropReason.TOO_BIG, interface.name, frame=frame, by=f"mtu {interface.mtu}")
+            return
         interface.rx.packets += 1
-        interface.rx.bytes += frame.length
+        interface.rx.bytes += length
         if self._captures:
             self._tap(interface, "in", frame)
         if interface.master is not None:
@@ -153,8 +160,11 @@ class LinkLayer:
 
     def _bridge_output(self, relay: Relay, frame: Frame) -> None:
         """Send a frame out of bridge ports, tagged as each of them wants it."""
+        length = frame.length
         for port in relay.ports:
-            if relay.vid and port.bridge_port is not None:
+            if length > port.mtu + LONGEST_HEADER_BYTES:
+                self._node.drop(DropReason.TOO_BIG, port.name, frame=frame, by=f"mtu {port.mtu}")
+            elif relay.vid and port.bridge_port is not None:
                 tag = port.bridge_port.vlans.tag(relay.vid)
                 self.transmit(port, frame if frame.vlan == tag else frame._replace(vlan=tag))
             else:
@@ -194,6 +204,7 @@ class LinkLayer:
         if interface.carrier == up:
             return
         interface.carrier = up
+        interface.carrier_changes += 1
         if not up and interface.master is not None and interface.master.bridge is not None:
             interface.master.bridge.forget(interface)
         if not up:

@@ -97,10 +97,16 @@ class Routed(Transit):
     __slots__ = ("_mac", "_mtu", "_neighbour")
 
     def __init__(
-        self, node: LinuxNode, incoming: Interface, outgoing: Interface, look: Look, after: Look, neighbour: Neighbour
+        self,
+        node: LinuxNode,
+        ports: tuple[Interface, Interface],
+        mtu: int,
+        look: Look,
+        after: Look,
+        neighbour: Neighbour,
     ) -> None:
-        super().__init__(node, incoming, outgoing, look, after)
-        self._mtu = outgoing.mtu
+        super().__init__(node, *ports, look, after)
+        self._mtu = mtu
         self._neighbour = neighbour
         self._mac = after.dst
 
@@ -128,20 +134,21 @@ class Routed(Transit):
 class Bridged(Transit):
     """Through a bridge: LinkLayer.receive, Bridge.relay, LinkLayer.transmit."""
 
-    __slots__ = ("_bridge", "_incoming", "_outgoing", "_receiver", "_receiver_key", "_sender", "_sender_key")
+    __slots__ = ("_bridge", "_incoming", "_mtu", "_outgoing", "_receiver", "_receiver_key", "_sender", "_sender_key")
 
     def __init__(
         self, node: LinuxNode, ports: tuple[Interface, Interface], look: Look, after: Look, stations: Stations
     ) -> None:
         super().__init__(node, *ports, look, after)
         self._incoming, self._outgoing = ports
+        self._mtu = min(port.mtu for port in ports)
         self._bridge, vid, self._sender, self._receiver = stations
         self._sender_key = StationKey(look.src, vid)
         self._receiver_key = StationKey(look.dst, vid)
 
     def take(self, size: int, now: int) -> int:
         """See `Transit`."""
-        if self._version != self.node.version:
+        if self._version != self.node.version or size > self._mtu:
             return 0
         stations = self._bridge.stations
         sender, receiver = self._sender, self._receiver
@@ -195,7 +202,8 @@ def _routed(node: LinuxNode, incoming: Interface, outgoing: Interface, look: Loo
     if neighbour is None or neighbour.mac is None:
         return None
     after = Look(neighbour.mac, outgoing.mac, None, 0, look.source, look.destination, look.ttl - 1)
-    return Routed(node, incoming, outgoing, look, after, neighbour)
+    mtu = min(outgoing.mtu, way.mtu or outgoing.mtu, incoming.mtu)
+    return Routed(node, (incoming, outgoing), mtu, look, after, neighbour)
 
 
 def _bridged(node: LinuxNode, incoming: Interface, outgoing: Interface, look: Look) -> Transit | None:

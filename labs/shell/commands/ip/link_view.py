@@ -154,18 +154,20 @@ def statistics(record: Record, interface: Interface) -> None:
         "errors": sent.errors,
         "dropped": sent.dropped,
         "carrier_errors": 0,
-        "collisions": 0,
+        "collisions": sent.collisions,
     }
     widths = _widths(received, sent)
     line = record.style.newline
     text = line + _titles("RX:", ("bytes", "packets", "errors", "dropped", "missed", "mcast"), widths)
     text += line + _values(rx.values(), widths)
     if record.style.statistics > 1:
-        text += line + _errors("RX", ("length", "crc", "frame", "fifo", "overrun"), widths)
+        kinds = (received.too_long, received.damaged, 0, 0, 0)
+        text += line + _errors("RX", ("length", "crc", "frame", "fifo", "overrun"), kinds, widths)
     text += line + _titles("TX:", ("bytes", "packets", "errors", "dropped", "carrier", "collsns"), widths)
     text += line + _values(tx.values(), widths)
     if record.style.statistics > 1:
-        text += line + _errors("TX", ("aborted", "fifo", "window", "heartbt", "transns"), widths)
+        kinds = (0, 0, sent.late_collisions, 0, interface.carrier_changes)
+        text += line + _errors("TX", ("aborted", "fifo", "window", "heartbt", "transns"), kinds, widths)
     record.add("stats64", {"rx": rx, "tx": tx}, text)
 
 
@@ -185,8 +187,8 @@ def _values(values: Iterable[int], widths: list[int]) -> str:
     return "    " + "".join(f"{value:>{width}} " for value, width in zip(values, widths, strict=True))
 
 
-def _errors(head: str, titles: tuple[str, ...], widths: list[int]) -> str:
-    """The kinds of errors; none of them happens here."""
+def _errors(head: str, titles: tuple[str, ...], kinds: tuple[int, ...], widths: list[int]) -> str:
+    """The kinds of errors."""
     names = " ".join(f"{t:>{w}}" for t, w in zip(titles, widths[1:], strict=True))
-    zeros = "".join(f"{0:>{w}} " for w in widths[1:])
-    return f"    {head} errors: {names}\n    {'':{widths[0]}} {zeros}"
+    values = "".join(f"{count:>{w}} " for count, w in zip(kinds, widths[1:], strict=True))
+    return f"    {head} errors: {names}\n    {'':{widths[0]}} {values}"
