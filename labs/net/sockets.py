@@ -64,7 +64,7 @@ class IcmpError(NamedTuple):
     destination: Address
     dport: int = 0
     mtu: int = 0
-    gateway: IPv4 = ANY
+    gateway: Address = ANY
 
 
 @dataclass(slots=True, eq=False)

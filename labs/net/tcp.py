@@ -16,7 +16,18 @@ from labs.net.process import Signal
 if TYPE_CHECKING:
     from labs.net.interface import Interface
 
-__all__ = ["ACK", "FIN", "MSS6", "PSH", "RST", "SYN", "TcpConnection", "TcpSegment", "TcpState"]
+__all__ = [
+    "ACK",
+    "FIN",
+    "HEADERS6_BYTES",
+    "HEADERS_BYTES",
+    "PSH",
+    "RST",
+    "SYN",
+    "TcpConnection",
+    "TcpSegment",
+    "TcpState",
+]
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32  # RFC 9293 §3.1
 

@@ -141,11 +141,12 @@ def encode_payload(packet: Ipv4Packet | Ipv6Packet) -> bytes:
     return _encode_segment(packet, payload)
 
 
-def _encode_fragment(packet: Ipv4Packet, piece: Fragment) -> bytes:
+def _encode_fragment(packet: Ipv4Packet | Ipv6Packet, piece: Fragment) -> bytes:
     """The bytes of one piece; what was captured of a later one is there as it was."""
     if isinstance(piece.whole, Unknown):
         return piece.whole.data
-    return encode_payload(packet._replace(payload=piece.whole))[piece.offset : piece.offset + piece.size]
+    whole = packet._replace(payload=piece.whole)  # type: ignore[arg-type]
+    return encode_payload(whole)[piece.offset : piece.offset + piece.size]
 
 
 def _pseudo(packet: Ipv4Packet | Ipv6Packet, length: int) -> bytes:

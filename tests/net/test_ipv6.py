@@ -155,7 +155,7 @@ def test_ping_through_a_router_and_every_error_on_the_way():
 def test_narrow_link_tells_the_sender_who_then_sends_smaller_pieces():
     """Packet too big (RFC 8201): the first packet dies, the next arrive in fragments."""
     laptop, router, server = three()
-    router.interfaces["wan"].mtu = 1280
+    router.interfaces["wan"].mtu = server.interfaces["eth0"].mtu = 1280
     far = str(server.interfaces["eth0"].inet6[0].address)
     assert pinged(laptop, far, size=1400) == [("error", "2001:db8:1::1", "2", "0")]
     assert pinged(laptop, far, size=1400) == [("reply", far)]

@@ -20,7 +20,8 @@ from labs.net.ipv6_routes import Ipv6Routes
 from labs.net.linux.autoconf import Autoconf
 from labs.net.linux.discovery import Discovery
 from labs.net.linux.icmpv6_sender import Icmpv6Sender
-from labs.net.linux.ip_layer import HOST_UNREACHABLE, LOOPBACK_NS, NETWORK_UNREACHABLE
+from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
+from labs.net.linux.loopback import LOOPBACK_NS
 from labs.net.neighbour import NeighbourState
 from labs.net.netfilter import Filtered
 from labs.net.routing import route_text

@@ -11,7 +11,7 @@ from labs.model.addresses import Address, IPv4, IPv6, Mac
 from labs.net.actions import DropReason, Storm, Transmit
 from labs.net.arp import REPLY, REQUEST, ArpPacket
 from labs.net.bridge import STORM_HOPS, STORM_NS
-from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame
+from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, HEADER_BYTES, Frame
 from labs.net.ipv4 import ANY, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.linux import spanning
@@ -89,7 +89,7 @@ class LinkLayer:
     def receive(self, interface: Interface, frame: Frame) -> None:
         """A frame came up from a port, a VLAN or a bridge."""
         length = frame.length
-        if length > interface.mtu + LONGEST_HEADER_BYTES and interface.kind == "ether":
+        if length > interface.mtu + LONGEST_HEADER_BYTES and interface.kind == "ether" and _too_long(frame, interface):
             interface.rx.errors += 1
             interface.rx.too_long += 1
             self._node.drop(DropReason.TOO_BIG, interface.name, frame=frame, by=f"mtu {interface.mtu}")
@@ -162,7 +162,7 @@ class LinkLayer:
         """Send a frame out of bridge ports, tagged as each of them wants it."""
         length = frame.length
         for port in relay.ports:
-            if length > port.mtu + LONGEST_HEADER_BYTES:
+            if length > port.mtu + LONGEST_HEADER_BYTES and _too_long(frame, port):
                 self._node.drop(DropReason.TOO_BIG, port.name, frame=frame, by=f"mtu {port.mtu}")
             elif relay.vid and port.bridge_port is not None:
                 tag = port.bridge_port.vlans.tag(relay.vid)
@@ -437,3 +437,9 @@ class LinkLayer:
                 self._node.ipv6.neighbour_failed(packet, entry.interface)
             else:
                 self._node.ip.neighbour_failed(packet)
+
+
+def _too_long(frame: Frame, interface: Interface) -> bool:
+    """True where a frame does not pass a port; IPv6 fragments travel as one frame here, and the largest counts."""
+    payload = frame.payload
+    return type(payload) is not Ipv6Packet or payload.largest > interface.mtu + LONGEST_HEADER_BYTES - HEADER_BYTES

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.linux.ip_layer import IpLayer
 
-__all__ = ["loop_back", "rerouted"]
+__all__ = ["LOOPBACK_NS", "loop_back", "rerouted"]
 
 LOOPBACK_NS = 10_000  # what a packet to oneself takes on a small machine
 NETWORK_UNREACHABLE = "Network is unreachable"  # strerror(ENETUNREACH)

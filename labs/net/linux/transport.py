@@ -162,10 +162,10 @@ class Transport:
         if isinstance(payload, IcmpMessage | Icmpv6Message):
             echo = self._echo.get(payload.identifier)
             if echo is not None:
-                (echo.redirects if message.type == icmp.REDIRECT else echo.errors).append((error, payload))
+                echo.errors.append((error, payload))
                 echo.signal.fire()
         elif isinstance(payload, UdpDatagram):
-            for socket in self._udp.get(payload.sport, []) if message.type != icmp.REDIRECT else ():
+            for socket in self._udp.get(payload.sport, []):
                 socket.errors.append(error._replace(dport=payload.dport))
                 socket.signal.fire()
         elif isinstance(payload, TcpSegment):
@@ -174,8 +174,6 @@ class Transport:
                 connection.mtu_reduced(self._node.now)
             elif connection is not None and meaning is not None:
                 connection.unreachable(meaning, self._node.now)
-        elif isinstance(payload, GrePacket | Ipv4Packet):
-            tunnel.failed(self._node, original, message)
 
     def _datagram(self, packet: Packet, datagram: UdpDatagram, interface: Interface) -> None:
         broadcast = self._node.is_broadcast(packet.dst)
@@ -446,9 +444,7 @@ class Transport:
             return "Permission denied"
         message = IcmpMessage(icmp.ECHO_REQUEST, 0, socket.identifier, sequence, bytes(size))
         want = discovery != "dont"
-        packet = Ipv4Packet(
-            IPv4(source), address, PROTO_ICMP, message, ttl=ttl, dont_fragment=want, tag=socket.tag
-        )
+        packet = Ipv4Packet(IPv4(source), address, PROTO_ICMP, message, ttl=ttl, dont_fragment=want, tag=socket.tag)
         return self._node.ip.output(packet, interface=interface, may_cut=discovery == "want")
 
     # Packet sockets

@@ -32,7 +32,7 @@ MAX_COUNT = (1 << 63) - 1
 MIN_INTERVAL_NS = 2_000_000
 REDIRECTS = {
     0: "Redirect Network",
-    icmp.REDIRECT_HOST: "Redirect Host",
+    1: "Redirect Host",
     2: "Redirect Type of Service and Network",
     3: "Redirect Type of Service and Host",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address
 from labs.net import icmp
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import IcmpError, UdpSocket
@@ -86,7 +86,7 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
             case "-p":
                 options.port = _number(value, 1, 65535)
             case "-6":
-                raise _Refusal("IPv6 is not simulated here")
+                raise _Refusal("-6 is not simulated here")
             case "-V":
                 raise _Refusal("")
             case "-h":
@@ -122,12 +122,12 @@ def tracepath(process: Process) -> Routine:
 class _Run:
     process: Process
     options: _Options
-    target: IPv4
+    target: Address
     mtu: int
     there: int = -1
     back: int = -1
     progress: int = 0
-    names: dict[IPv4, str] = field(default_factory=dict)
+    names: dict[Address, str] = field(default_factory=dict)
     numbered: int = 0
     """Which port the next probe goes to, so that its answer tells which one it was."""
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -150,7 +150,7 @@ class _Run:
         tries = 0
         while tries < TRIES:
             node = self.process.node
-            known = node.ip.paths.mtu_to(self.target)
+            known = node.transport.path_mtu(self.target)
             if known < self.mtu:
                 self.mtu = known
                 self.process.print(f"{ttl:2d}?: {'[LOCALHOST]':<32} pmtu {self.mtu}")
@@ -214,7 +214,7 @@ class _Run:
         self.process.print(line)
         return status
 
-    def _name(self, address: IPv4) -> Generator[Wait, None, str]:
+    def _name(self, address: Address) -> Generator[Wait, None, str]:
         if self.options.numeric:
             return str(address)
         if address not in self.names:
