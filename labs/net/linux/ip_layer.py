@@ -6,8 +6,7 @@ diagram. Which address an ICMP error comes from and when it is withheld follows 
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.state import Route
@@ -19,6 +18,7 @@ from labs.net.ipv4 import ANY, LIMITED_BROADCAST, Fragment, Ipv4Packet
 from labs.net.linux import loopback, tunnel
 from labs.net.linux.error_sender import ErrorSender
 from labs.net.linux.paths import Paths
+from labs.net.linux.way import Fate, Way
 from labs.net.netfilter import Filtered
 from labs.net.routing import AddressType, RoutingTable, route_text
 
@@ -39,29 +39,6 @@ REFUSING = {
     "unreachable": (icmp.HOST_UNREACHABLE, HOST_UNREACHABLE),
     "prohibit": (icmp.ADMIN_PROHIBITED, "Permission denied"),
 }
-
-
-class Fate(Enum):
-    """What a routing decision comes to."""
-
-    MARTIAN = "the source cannot be real"
-    LOCAL = "for this device"
-    NOT_FORWARDING = "this device is no router"
-    REFUSED = "no route, or one that refuses"
-    FORWARD = "to be passed on"
-
-
-class Way(NamedTuple):
-    """A routing decision: the fate of packets of one source to one destination that come in over one interface."""
-
-    fate: Fate
-    route: Route | None = None
-    outgoing: Interface | None = None
-    next_hop: IPv4 = ANY
-    mtu: int = 0
-    """That of the route, 0 for none."""
-    detour: bool = False
-    """The sender could have asked the next hop itself: it is told so."""
 
 
 class IpLayer:

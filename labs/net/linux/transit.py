@@ -17,7 +17,7 @@ from labs.net.actions import Transmit
 from labs.net.bridge import CALM_HOPS, PortState, StationKey
 from labs.net.ethernet import HEADER_BYTES, MIN_FRAME_BYTES, Frame
 from labs.net.ipv4 import Ipv4Packet
-from labs.net.linux.ip_layer import Fate
+from labs.net.linux.way import Fate
 from labs.net.neighbour import BASE_REACHABLE_NS, NeighbourState
 
 if TYPE_CHECKING:
