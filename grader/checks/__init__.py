@@ -1,6 +1,7 @@
 """Judges: one function per word of the vocabulary in `labs.scenario.intents`."""
 
 from grader.checks.context import Context
+from grader.checks.control import judge_reacts
 from grader.checks.data import (
     judge_duplicate,
     judge_gap,
@@ -32,6 +33,7 @@ JUDGES = {
     "policy": judge_policy,
     "range": judge_range,
     "reach": judge_reach,
+    "reacts": judge_reacts,
     "reading": judge_reading,
     "refuse": judge_refuse,
     "resolve": judge_resolve,

@@ -11,7 +11,7 @@ from labs.model.services import Service
 from labs.model.site import Site
 from labs.scenario.intents import Reach
 from labs.scenario.variant import Variant
-from labs.things.world import RoomSense
+from labs.things.world import LivingWorld
 
 if TYPE_CHECKING:
     from grader.checks.hearing import Recording
@@ -29,6 +29,7 @@ class Context:
         self.variant = variant
         self._site: Site | None = None
         self._site_at = -1
+        self._living: LivingWorld | None = None
         self._known: dict[Flow, Observation] = {}
         self.recordings: dict[tuple[object, ...], Recording] = {}
         """What was heard at brokers, by who listened where."""
@@ -43,7 +44,14 @@ class Context:
 
     def truth(self, room: str, quantity: str, at_ns: int) -> float:
         """What a perfect instrument in a room reads at a moment, in the base unit of the quantity."""
-        return RoomSense(self.site.world, room, self.site.seed).sense(quantity, at_ns)
+        world = self.site.world
+        if self._living is None or self._living.world.acts != world.acts:
+            self._living = LivingWorld(world, self.site.seed)
+        return self._living.value(room, quantity, at_ns)
+
+    def level(self, room: str, what: str) -> list[tuple[int, float]]:
+        """Every change of what is driven in a room: when, and to which level."""
+        return [(act.at_ns, act.level) for act in self.site.world.acts if (act.room, act.what) == (room, what)]
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""

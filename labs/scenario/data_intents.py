@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from labs.scenario.schema import Duration, Field, ListOf, Number, Record, Spec, String
+from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Record, Spec, String
 
 __all__ = [
     "DATA_INTENTS",
@@ -18,8 +18,10 @@ __all__ = [
     "Monotonic",
     "NoPlaintext",
     "OnTopic",
+    "Reacts",
     "Reading",
     "Unit",
+    "window_of",
 ]
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
@@ -132,6 +134,35 @@ class Authorised:
     cafile: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reacts:
+    """What is driven in a room follows the world: at `level` whenever the truth asks for it, after `within` (ns).
+
+    The truth asks for it while a quantity is below or above a limit, inside a window of local time and on some days.
+    `switches` is how often an hour it may change at most.
+    """
+
+    room: str
+    what: str
+    level: str
+    quantity: str = ""
+    below: float | None = None
+    above: float | None = None
+    between: str = ""
+    days: str = ""
+    timezone: str = "UTC"
+    within: int = 10 * MINUTE
+    during: int = 6 * 60 * MINUTE
+    switches: int | None = None
+
+
+def window_of(body: Reacts) -> str:
+    """Its window of time as a condition of `labs.things.conditions`; always true where it has none."""
+    parts = [f"time {body.between}"] if body.between else []
+    parts += [f"day {body.days}"] if body.days else []
+    return " and ".join(parts) or "0 < 1"
+
+
 FILTERS = ListOf(String("a topic filter"), single=True)
 DEVICES = ListOf(String("a device", NAME), single=True, at_least=1)
 DOOR = {
@@ -238,5 +269,23 @@ DATA_INTENTS: dict[str, Spec] = {
         },
         build=_tuples(Authorised, "publish", "subscribe"),
         doc="a client may do what it needs and no more",
+    ),
+    "reacts": Record(
+        {
+            "room": Field(String("a room", NAME), "where"),
+            "what": Field(String("what is driven, such as heater", NAME), "what has to follow"),
+            "is": Field(Choice(("on", "off"), "a state"), "what it has to be then", attribute="level"),
+            "quantity": Field(String("a quantity", NAME), "what it follows", default=""),
+            "below": Field(Number(), "while the truth is below this", default=None),
+            "above": Field(Number(), "while the truth is above this", default=None),
+            "between": Field(String("17:00-23:00", r"\d{1,2}:\d{2}-\d{1,2}:\d{2}"), "local time", default=""),
+            "days": Field(String(), "days of the week, such as fri-sun", default=""),
+            "timezone": Field(String(), "whose local time", default="UTC"),
+            "within": Field(Duration(), "how fast", default=10 * MINUTE),
+            "during": Field(Duration(), "how long is watched", default=6 * 60 * MINUTE),
+            "switches": Field(Number(1, whole=True), "how often an hour it may change at most", default=None),
+        },
+        build=Reacts,
+        doc="an actuator follows the world",
     ),
 }

@@ -10,7 +10,18 @@ from labs.model.services import SERVICES
 from labs.net.service_names import port_number
 from labs.things.mosquitto_access import hash_password
 
-__all__ = ["display", "factory_sensor", "heartbeat", "home_router_rules", "inetd", "mosquitto", "sensor"]
+__all__ = [
+    "actuator",
+    "dashboard",
+    "display",
+    "factory_sensor",
+    "heartbeat",
+    "home_router_rules",
+    "inetd",
+    "mosquitto",
+    "rules",
+    "sensor",
+]
 
 
 def home_router_rules(inside: Sequence[tuple[str, Network]], outside: str) -> str:
@@ -91,12 +102,12 @@ def _quote(text: object) -> str:
 
 def _mqtt(client: str, service: Mapping[str, Any], extra: str = "") -> str:
     tls = 'tls = true\ncafile = "/etc/ssl/certs/site-ca.crt"\n' if service["tls"] else ""
+    topic = f"topic = {_quote(service['topic'])}\n" if "topic" in service else ""
     return f"""
 [mqtt]
 host = {_quote(service["broker"])}
 port = {8883 if service["tls"] else 1883}
-topic = {_quote(service["topic"])}
-client_id = {_quote(client)}
+{topic}client_id = {_quote(client)}
 username = {_quote(service["user"])}
 password = {_quote(service["password"])}
 {tls}{extra}"""
@@ -136,3 +147,36 @@ title = {_quote(service["title"])}
 unit = {_quote(service["unit"])}
 stale_after_s = 0
 """ + _mqtt(name, service)
+
+
+def actuator(name: str, service: Mapping[str, Any]) -> str:
+    """/etc/actuator.toml."""
+    head = f"""# {name}: what it moves, and what it does when nobody says anything any more
+[actuator]
+name = {_quote(name)}
+drives = {_quote(service["drives"])}
+fail_safe = {_quote(service["safe"])}
+fail_safe_after_s = {service["after"] // 1_000_000_000}
+"""
+    return head + _mqtt(name, service, f"state_topic = {_quote(service['state'])}\n")
+
+
+def rules(name: str, service: Mapping[str, Any]) -> str:
+    """/etc/rules.toml."""
+    return f"# {name}: the rules themselves stand in /etc/rules.conf\n" + _mqtt(f"{name}-rules", service)
+
+
+def dashboard(name: str, service: Mapping[str, Any]) -> str:
+    """/etc/dashboard.toml."""
+    head = f"""# {name}: what is shown
+[dashboard]
+title = {_quote(service["title"])}
+timezone = {_quote(service["timezone"])}
+"""
+    text = head + _mqtt(f"{name}-dashboard", service)
+    for tile, known in service["tiles"].items():
+        text += f"\n[tile.{tile}]\ntitle = {_quote(known['title'] or tile)}\ntopic = {_quote(known['topic'])}\n"
+        text += f"unit = {_quote(known['unit'])}\n" if known["unit"] else ""
+        text += f"max_age_s = {known['max_age'] // 1_000_000_000}\n" if known["max_age"] else ""
+        text += "".join(f"{limit} = {float(known[limit])}\n" for limit in ("low", "high") if known[limit] is not None)
+    return text

@@ -9,7 +9,7 @@ from pathlib import Path
 from labs.data import scenario_root
 from labs.model.site import Kind
 from labs.model.text import Text
-from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reading
+from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reacts, Reading, window_of
 from labs.scenario.document import SCENARIO
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
 from labs.scenario.rooms_document import quantities_of
@@ -17,6 +17,9 @@ from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
 from labs.scenario.schema import MISSING, Problem, Report, suggest
 from labs.scenario.variant import Variant, break_site, draw
 from labs.scenario.yaml_tree import YamlError, parse_yaml
+from labs.things.conditions import ConditionError, parse_condition
+from labs.things.timezone import ZoneError
+from labs.things.timezone import zone as time_zone
 
 __all__ = ["find_scenario", "load_scenario", "parse_scenario", "scenario_files"]
 
@@ -132,6 +135,8 @@ class _Names:
         elif isinstance(body, Shows):
             self._serves(body.display, "display", check, f"{here}.display")
             self._measured(body.room, body.quantity, check, here)
+        elif isinstance(body, Reacts):
+            self._reacts(body, check, here)
         elif isinstance(body, (Listening, Authenticated, Authorised)):
             self._data(body, check, here)
         elif isinstance(body, Withstands):
@@ -151,6 +156,19 @@ class _Names:
                 self._device(name, check, f"{here}.from")
         elif isinstance(body, Authenticated) and body.source:
             self._device(body.source, check, f"{here}.from")
+
+    def _reacts(self, body: Reacts, check: Check, here: str) -> None:
+        if body.quantity:
+            self._measured(body.room, body.quantity, check, here)
+        else:
+            self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
+        if (body.quantity == "") != (body.below is None and body.above is None):
+            self._report.add(check.line, here, "a quantity goes with below or above")
+        try:
+            time_zone(body.timezone)
+            parse_condition(window_of(body), frozenset())
+        except (ZoneError, ConditionError) as error:
+            self._report.add(check.line, here, str(error))
 
     def _measured(self, room: str, quantity: str, check: Check, here: str) -> None:
         known = self._scenario.site.rooms.get(room)

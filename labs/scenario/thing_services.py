@@ -7,7 +7,7 @@ from typing import Any
 
 from labs.net.certificate import Certificate, certificate_text
 from labs.scenario import files
-from labs.scenario.schema import Boolean, Duration, Field, MapOf, Record, String
+from labs.scenario.schema import Boolean, Choice, Duration, Field, MapOf, Number, Record, String
 
 __all__ = ["THING_SERVICES", "site_authority", "thing_files"]
 
@@ -69,6 +69,51 @@ THING_SERVICES: dict[str, Field] = {
         "a screen that shows what is published",
         default=None,
     ),
+    "actuator": Field(
+        Record(
+            {
+                "drives": Field(String("what moves, such as heater", NAME), "what it drives in its room"),
+                "topic": Field(String(), "topic on which it is commanded"),
+                "state": Field(String(), "topic on which it reports its state", default=""),
+                "safe": Field(Choice(("off", "on", "hold"), "a fail-safe"), "what it does in silence", default="off"),
+                "after": Field(Duration(), "how long a silence it bears", default=300 * SECOND),
+                **MQTT,
+            }
+        ),
+        "an actuator that is commanded over MQTT",
+        default=None,
+    ),
+    "rules": Field(
+        Record({"text": Field(String(), "text of /etc/rules.conf"), **MQTT}),
+        "rules from readings to commands",
+        default=None,
+    ),
+    "dashboard": Field(
+        Record(
+            {
+                "title": Field(String(), "what stands above it", default=""),
+                "timezone": Field(String(), "time zone of its clock", default="Europe/Brussels"),
+                "tiles": Field(
+                    MapOf(
+                        Record(
+                            {
+                                "topic": Field(String(), "where the value comes from"),
+                                "title": Field(String(), "what stands before it", default=""),
+                                "unit": Field(String(), "unit", default=""),
+                                "max_age": Field(Duration(), "how old it may be", default=0),
+                                "low": Field(Number(), "alarm below this", default=None),
+                                "high": Field(Number(), "alarm above this", default=None),
+                            }
+                        )
+                    ),
+                    "name -> what is shown",
+                ),
+                **MQTT,
+            }
+        ),
+        "a dashboard with values, ages and alarms",
+        default=None,
+    ),
 }
 
 
@@ -108,4 +153,14 @@ def thing_files(
     if "display" in services:
         made["/etc/display.toml"] = files.display(name, services["display"])
         units.append("display")
+    if "actuator" in services:
+        made["/etc/actuator.toml"] = files.actuator(name, services["actuator"])
+        units.append("actuator")
+    if "rules" in services:
+        made["/etc/rules.toml"] = files.rules(name, services["rules"])
+        made["/etc/rules.conf"] = services["rules"]["text"].rstrip("\n") + "\n"
+        units.append("rules")
+    if "dashboard" in services:
+        made["/etc/dashboard.toml"] = files.dashboard(name, services["dashboard"])
+        units.append("dashboard")
     return made, units

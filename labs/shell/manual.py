@@ -44,6 +44,8 @@ _GROUPS: dict[str, dict[str, str]] = {
         "gatewayctl": "values, counters and settings of a Modbus gateway",
         "mbpoll": "ask a Modbus unit: mbpoll -m tcp HOST, mbpoll -m rtu /dev/ttyS0",
         "sensorctl": "read and set up the sensor of this device",
+        "rulesctl": "rules: status, explain, test, log",
+        "dashboard": "the values of a dashboard, with ages and alarms",
         "nginx": "nginx -t tests the configuration of the web server",
         "chronyc": "the clock and its time servers: chronyc tracking, chronyc sources",
         "logger": "write a line to the journal",

@@ -8,7 +8,9 @@ from labs.net.linux.units import Unit
 from labs.net.process import Process, Routine
 from labs.shell.bash import run_script
 from labs.shell.commands.ifupdown import NETWORKING
+from labs.shell.daemons.actuator import actuator
 from labs.shell.daemons.chrony import CHRONY
+from labs.shell.daemons.dashboard import dashboard
 from labs.shell.daemons.display import display
 from labs.shell.daemons.dnsmasq import DNSMASQ
 from labs.shell.daemons.fake_hwclock import FAKE_HWCLOCK
@@ -19,6 +21,7 @@ from labs.shell.daemons.modbus import MODBUS
 from labs.shell.daemons.mosquitto import mosquitto
 from labs.shell.daemons.nginx import NGINX
 from labs.shell.daemons.rsyslog import RSYSLOG
+from labs.shell.daemons.rules import rules
 from labs.shell.daemons.sensor import sensor
 from labs.shell.daemons.sshd import SSH
 
@@ -53,6 +56,11 @@ MOSQUITTO = Unit(
 )
 SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/sensord", config="/etc/sensor.toml")
 DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
+ACTUATOR = Unit(
+    "actuator", "Actuator commanded over MQTT", actuator, "/usr/sbin/actuatord", config="/etc/actuator.toml"
+)
+RULES = Unit("rules", "Rules from readings to commands", rules, "/usr/sbin/rulesd", config="/etc/rules.toml")
+DASHBOARD = Unit("dashboard", "Dashboard of readings", dashboard, "/usr/sbin/dashboardd", config="/etc/dashboard.toml")
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
     for unit in (
@@ -71,5 +79,8 @@ UNITS: Mapping[str, Unit] = {
         DISPLAY,
         MODBUS,
         GATEWAY_UNIT,
+        ACTUATOR,
+        RULES,
+        DASHBOARD,
     )
 }

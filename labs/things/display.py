@@ -18,6 +18,7 @@ __all__ = [
     "DisplayConfig",
     "Screen",
     "parse_display_config",
+    "read_field",
     "read_payload",
     "shown",
     "stale_at",
@@ -81,6 +82,24 @@ def read_payload(message: Publish, now: int) -> Screen:
     except ValueError:
         problem = "neither JSON nor a number" if message.payload else "empty"
     return Screen(value, message.topic, now, message.retain, at, problem)
+
+
+def read_field(payload: bytes, path: str) -> float | None:
+    """The finite number at `a.b` of a JSON message; a bare number is its own `value`; true and false are 1 and 0."""
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        return None
+    if isinstance(found, dict):
+        for part in path.split("."):
+            if not isinstance(found, dict) or part not in found:
+                return None
+            found = found[part]
+    elif path != "value":
+        return None
+    if not isinstance(found, (bool, int, float)) or not math.isfinite(found):
+        return None
+    return float(found)
 
 
 def stale_at(config: DisplayConfig, screen: Screen, received_unix_s: float) -> float | None:

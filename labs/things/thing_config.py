@@ -15,7 +15,18 @@ from typing import NamedTuple
 from labs.things.mqtt.topics import valid_filter, valid_topic
 from labs.things.toml_edit import TomlValue
 
-__all__ = ["Key", "MqttConfig", "ThingConfigError", "Values", "mqtt_config", "parse_number", "read_keys", "typed_value"]
+__all__ = [
+    "CONNECTION_KEYS",
+    "MQTT_KEYS",
+    "Key",
+    "MqttConfig",
+    "ThingConfigError",
+    "Values",
+    "mqtt_config",
+    "parse_number",
+    "read_keys",
+    "typed_value",
+]
 
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?P<place>line \d+, column \d+|end of document)\)")
 Values = Mapping[str, TomlValue]
@@ -48,6 +59,10 @@ MQTT_KEYS = (
     Key("mqtt.cafile", str, ""),
     Key("mqtt.insecure", bool, default=False),
 )
+
+
+CONNECTION_KEYS = tuple(key for key in MQTT_KEYS if key.name != "mqtt.topic")
+"""For a thing whose topics stand elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +163,7 @@ def typed_value(key: Key, text: str) -> TomlValue:
 
 def mqtt_config(values: Values, *, wildcards: bool) -> MqttConfig:
     """The [mqtt] table. A filter is allowed where `wildcards` is true. Raises ThingConfigError."""
-    topic = str(values["mqtt.topic"])
+    topic = str(values.get("mqtt.topic", "#"))
     if wildcards and not valid_filter(topic):
         raise ThingConfigError(f'"mqtt.topic" is not a topic filter: {topic!r}')
     if not wildcards and not valid_topic(topic):

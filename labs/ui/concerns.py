@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from grader.verdict import Grade, Verdict
 from labs.model.site import Kind, Site
-from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reading
+from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reacts, Reading
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique
 from labs.scenario.scenario import Check, Scenario
 from labs.ui.map_facts import facts_of
@@ -40,6 +40,8 @@ def _named(check: Check, site: Site) -> Iterable[str]:
         return (body.display, *_sensors_in(body.room, site))
     if isinstance(body, Reading):
         return (body.broker, *_sensors_in(body.room, site))
+    if isinstance(body, Reacts):
+        return [d.name for d in site.devices.values() if d.kind is Kind.ACTUATOR and d.room == body.room]
     if isinstance(body, NoPlaintext):
         return (body.broker, *body.devices)
     if isinstance(body, (Listening, Authenticated, Authorised)):

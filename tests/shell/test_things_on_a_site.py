@@ -306,4 +306,4 @@ def test_sensorctl_reset_goes_back_to_the_factory(running: SimEngine) -> None:
 
 def test_sensorctl_on_another_device_says_so(running: SimEngine) -> None:
     output = running.run("broker", "sensorctl")
-    assert (output.text, output.status) == ("sensorctl: this device is neither a sensor nor a display\n", 1)
+    assert (output.text, output.status) == ("sensorctl: this device is no sensor, display or actuator\n", 1)

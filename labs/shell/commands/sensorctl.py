@@ -11,8 +11,10 @@ from typing import Any
 from labs.net.filesystem import FileError
 from labs.net.linux.node import LinuxNode
 from labs.net.process import Process, Program
+from labs.shell.daemons import actuator as actuator_daemon
 from labs.shell.daemons import display as display_daemon
 from labs.shell.daemons import sensor as sensor_daemon
+from labs.things.actuator import ACTUATOR_KEYS, ActuatorConfig, parse_actuator_config
 from labs.things.display import DISPLAY_KEYS, DisplayConfig, parse_display_config
 from labs.things.sensor import SENSOR_KEYS, SensorConfig, parse_sensor_config
 from labs.things.thing_config import Key, ThingConfigError, typed_value
@@ -47,7 +49,7 @@ class _Kind:
     config: str
     state: str
     keys: tuple[Key, ...]
-    parse: Callable[[str], SensorConfig | DisplayConfig]
+    parse: Callable[[str], SensorConfig | DisplayConfig | ActuatorConfig]
     factory: str
 
 
@@ -59,6 +61,10 @@ KINDS = (
     _Kind(
         "display", display_daemon.CONFIG, display_daemon.STATUS, DISPLAY_KEYS, parse_display_config,
         "/usr/share/display/factory.toml",
+    ),
+    _Kind(
+        "actuator", actuator_daemon.CONFIG, actuator_daemon.STATUS, ACTUATOR_KEYS, parse_actuator_config,
+        "/usr/share/actuator/factory.toml",
     ),
 )  # fmt: skip
 
@@ -90,7 +96,7 @@ def _kind(node: LinuxNode) -> _Kind:
     for kind in KINDS:
         if node.files.is_file(kind.config) or node.files.is_file(kind.factory):
             return kind
-    raise _Failure("this device is neither a sensor nor a display")
+    raise _Failure("this device is no sensor, display or actuator")
 
 
 def _text(node: LinuxNode, kind: _Kind) -> str:
@@ -100,7 +106,7 @@ def _text(node: LinuxNode, kind: _Kind) -> str:
         raise _Failure(f"{kind.config}: {error}") from None
 
 
-def _config(node: LinuxNode, kind: _Kind) -> SensorConfig | DisplayConfig:
+def _config(node: LinuxNode, kind: _Kind) -> SensorConfig | DisplayConfig | ActuatorConfig:
     try:
         return kind.parse(_text(node, kind))
     except ThingConfigError as error:
@@ -157,6 +163,12 @@ def _status(process: Process, kind: _Kind, _operands: list[str]) -> int:
         rows.append(("Published", f"{_ago(node, state.get('published_ns'))}, {state.get('published', 0)} in all"))
         if state.get("waiting"):
             rows.append(("Waiting", f"{state['waiting']} not acknowledged"))
+    elif isinstance(config, ActuatorConfig):
+        rows.insert(0, ("Actuator", f"{config.name}: {config.drives}"))
+        why = f", {state['why']}" if state.get("why") else ""
+        rows.append(("State", f"{state.get('actuator', 'unknown')}{why}"))
+        rows.append(("Commanded", _ago(node, state.get("commanded_ns"))))
+        rows.append(("Changed", f"{_ago(node, state.get('changed_ns'))}, {state.get('switches', 0)} times in all"))
     else:
         rows.insert(0, ("Screen", config.title or node.name))
         rows.append(("Shows", str(state.get("text", "nothing"))))

@@ -1,0 +1,121 @@
+"""Judge of `reacts`: what is driven in a room follows the truth, and does not chatter."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import datetime
+
+from grader.checks.context import Context
+from grader.verdict import Finding, Verdict
+from labs.messages import message
+from labs.model.durations import format_duration
+from labs.model.world import ARRIVAL_NS
+from labs.scenario.data_intents import Reacts, window_of
+from labs.things.conditions import Moment, parse_condition
+from labs.things.timezone import local_time, zone
+from labs.things.units import BASE_UNITS, symbol
+
+__all__ = ["judge_reacts"]
+
+SECOND = 1_000_000_000
+STEP_NS = 60 * SECOND
+HOUR_NS = 3600 * SECOND
+
+
+def judge_reacts(context: Context, body: Reacts) -> Finding:
+    """Let the time pass, then look back minute by minute. A state that nobody ever asked for is not judged."""
+    began = context.engine.now
+    context.wait(body.during)
+    context.forget()
+    ended = context.engine.now
+    changes = [(at, level) for at, level in context.level(body.room, body.what) if at <= ended]
+    times = [at for at, _ in changes]
+    where = zone(body.timezone)
+    window = parse_condition(window_of(body), frozenset())
+    wanted_on = body.level == "on"
+    asked_since: int | None = None
+    tested = 0
+    for now in range(began, ended, STEP_NS):
+        local = local_time(where, context.site.world.epoch_s + (now - ARRIVAL_NS) / SECOND)[0]
+        if not _asked(context, body, now) or not window.judge(Moment({}, local)):
+            asked_since = None
+            continue
+        asked_since = now if asked_since is None else asked_since
+        if now - asked_since < body.within:
+            continue
+        tested += 1
+        index = bisect_right(times, now)
+        level = changes[index - 1][1] if index else 0.0
+        if (level > 0) != wanted_on:
+            return _late(context, body, now, local, level)
+    if not tested:
+        return Finding(
+            Verdict.BLOCKED,
+            message(
+                "in {length} nothing asked for the {what} of {room} to be {state}: nothing was tested",
+                length=format_duration(body.during),
+                what=body.what,
+                room=body.room,
+                state=body.level,
+            ),
+        )
+    hours = [sum(1 for at in times if since <= at < since + HOUR_NS) for since in (t for t in times if t >= began)]
+    most = max(hours, default=0)
+    if body.switches is not None and most > body.switches:
+        return Finding(
+            Verdict.FAIL,
+            message(
+                "the {what} of {room} changes {count} times in an hour; {most} is allowed",
+                what=body.what,
+                room=body.room,
+                count=most,
+                most=body.switches,
+            ),
+            help=message("two limits, one for on and one for off, keep it from chattering"),
+        )
+    return Finding(
+        Verdict.PASS,
+        message(
+            "the {what} of {room} is {state} whenever it has to be, and changes at most {count} times an hour",
+            what=body.what,
+            room=body.room,
+            state=body.level,
+            count=most,
+        ),
+    )
+
+
+def _asked(context: Context, body: Reacts, now: int) -> bool:
+    if not body.quantity:
+        return True
+    truth = context.truth(body.room, body.quantity, now)
+    return not ((body.below is not None and truth >= body.below) or (body.above is not None and truth <= body.above))
+
+
+def _late(context: Context, body: Reacts, now: int, local: datetime, level: float) -> Finding:
+    about = ""
+    if body.quantity:
+        unit = symbol(BASE_UNITS.get(body.quantity, ""))
+        about = f"{context.truth(body.room, body.quantity, now):.1f} {unit}".rstrip()
+    text = (
+        message(
+            "on {when} the {what} of {room} is {state}; the {quantity} is {about}, so it should be {wanted}",
+            when=f"{local:%a %d %b %H:%M}",
+            what=body.what,
+            room=body.room,
+            state="on" if level else "off",
+            quantity=body.quantity,
+            about=about,
+            wanted=body.level,
+        )
+        if about
+        else message(
+            "on {when} the {what} of {room} is {state}; it should be {wanted}",
+            when=f"{local:%a %d %b %H:%M}",
+            what=body.what,
+            room=body.room,
+            state="on" if level else "off",
+            wanted=body.level,
+        )
+    )
+    return Finding(Verdict.FAIL, text)

@@ -1,0 +1,77 @@
+"""`reacts`: a heater that follows the hall, one that does not, one that chatters, and one that nobody asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from grader.grade import judge
+from grader.verdict import Result, Verdict
+from labs.journal import Header
+from labs.scenario.library import parse_scenario
+from labs.scenario.scenario import ScenarioError
+from labs.scenario.variant import draw
+from tests.control_site import RULES, control
+
+IN_TIME = "room: hall, what: heater, timezone: Europe/Brussels, between: 17:00-23:00, days: fri-sun, during: 2 h"
+WARM = f"reacts: {{{IN_TIME}, quantity: temperature, below: 18.7, is: on, within: 10 min, switches: 4}}"
+OFF = "reacts: {room: hall, what: heater, timezone: Europe/Brussels, between: 23:00-17:00, is: off, during: 1 h}"
+
+
+def judged(check: str, *lines: tuple[str, str], rules: str = RULES) -> Result:
+    scenario = parse_scenario(control(check, rules), "control.yaml")
+    variant = draw(scenario, "0")
+    return judge(variant, Header(scenario.id, scenario.digest, "0"), site=variant.healthy, lines=lines).results[0]
+
+
+@pytest.mark.parametrize("check", [WARM, OFF])
+def test_heater_that_follows_the_hall_passes(check: str) -> None:
+    result = judged(check)
+    assert result.verdict is Verdict.PASS, str(result.rationale)
+
+
+@pytest.mark.parametrize(
+    ("check", "rules", "said"),
+    [
+        (WARM, RULES.replace("hall < 19", "hall > 19"), "it should be on"),
+        (WARM, RULES.replace("Europe/Brussels", "UTC"), "it should be on"),
+        (OFF, RULES.replace(" and time 17:00-23:00 and day fri-sun", ""), "it should be off"),
+    ],
+)
+def test_rule_with_a_mistake_fails(check: str, rules: str, said: str) -> None:
+    result = judged(check, rules=rules)
+    assert result.verdict is Verdict.FAIL, str(result.rationale)
+    assert said in str(result.rationale)
+
+
+def test_rule_without_a_second_limit_chatters() -> None:
+    noisy = RULES.replace("    until hall > 20 or time 23:00-17:00\n", "")
+    few = judged(WARM.replace("switches: 4", "switches: 1").replace("during: 2 h", "during: 6 h"), rules=noisy)
+    assert few.verdict is Verdict.FAIL
+    assert "times in an hour" in str(few.rationale)
+
+
+@pytest.mark.parametrize(
+    "line", [("hands", "power off boiler"), ("hands", "power off server"), ("boiler", "systemctl stop actuator")]
+)
+def test_dead_heater_does_not_follow(line: tuple[str, str]) -> None:
+    assert judged(WARM, line).verdict is Verdict.FAIL
+
+
+def test_state_that_nobody_asked_for_is_not_judged() -> None:
+    result = judged(WARM.replace("18.7", "-20"))
+    assert result.verdict is Verdict.BLOCKED
+    assert "nothing was tested" in str(result.rationale)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("Europe/Brussels", "Europe/Brusels"), "is not a time zone"),
+        (("days: fri-sun", "days: weekend"), "a day such as"),
+        (("quantity: temperature, ", ""), "a quantity goes with below or above"),
+        (("room: hall", "room: hal"), "is not a room"),
+    ],
+)
+def test_mistake_in_the_check_is_told(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(control(WARM.replace(*change)), "control.yaml")
