@@ -121,7 +121,7 @@ SPOILT: dict[str, Callable[[Path], bytes]] = {
     "unknown-scenario": lambda path: rebuilt(path, scenario="made-up"),
     "scenario-is-a-path": lambda path: rebuilt(path, scenario="../../etc/passwd"),
     "other-edition": lambda path: rebuilt(path, scenario_digest="0" * 64),
-    "other-engine": lambda path: rebuilt(path, engine="kernel"),
+    "other-engine": lambda path: rebuilt(path, engine="gns3"),
 }
 
 
