@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from grader.grade import check, grade
 from grader.prove import Proof, prove
+from grader.reach import Answer, Reach, Witness
 from grader.verdict import Grade, Result, Verdict
 
-__all__ = ["Grade", "Proof", "Result", "Verdict", "check", "grade", "prove"]
+__all__ = ["Answer", "Grade", "Proof", "Reach", "Result", "Verdict", "Witness", "check", "grade", "prove"]

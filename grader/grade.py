@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from grader.checks import JUDGES, Context
+from grader.checks.context import SETTLE_NS
 from grader.verdict import Finding, Grade, Result, Verdict
 from labs.engines.base import CommandRejected, Engine
 from labs.journal import DESK, Entry, Header, Journal, JournalError
@@ -27,7 +28,6 @@ __all__ = ["check", "grade", "judge"]
 SECOND = 1_000_000_000
 OUTAGE_NS = 10 * SECOND
 BOOT_NS = 120 * SECOND  # how long a site may take to come back after a power cut
-SETTLE_NS = 60 * SECOND  # how long caches may still point at what was repaired (ARP: gc_stale_time)
 MAX_LAB_NS = 60 * 24 * 3600 * SECOND
 
 

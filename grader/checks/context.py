@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from grader.reach import Reach
 from labs.engines.base import Engine, Observation, Probe
+from labs.lab import engine_named
 from labs.model.addresses import InterfaceAddress, IPv4
 from labs.model.services import Service
 from labs.model.site import Site
-from labs.scenario.intents import Reach
+from labs.scenario import intents
 from labs.scenario.variant import Variant
 from labs.things.world import LivingWorld
 
 if TYPE_CHECKING:
     from grader.checks.hearing import Recording
 
-__all__ = ["Context", "Flow"]
+__all__ = ["SETTLE_NS", "Context", "Flow"]
+
+SETTLE_NS = 60_000_000_000  # how long caches may still point at what was repaired (ARP: gc_stale_time)
 
 Flow = tuple[str, str, Service]
 
@@ -33,6 +37,8 @@ class Context:
         self._known: dict[Flow, Observation] = {}
         self.recordings: dict[tuple[object, ...], Recording] = {}
         """What was heard at brokers, by who listened where."""
+        self._reach: Reach | None = None
+        self._before: Reach | None = None
 
     @property
     def site(self) -> Site:
@@ -52,6 +58,27 @@ class Context:
     def level(self, room: str, what: str) -> list[tuple[int, float]]:
         """Every change of what is driven in a room: when, and to which level."""
         return [(act.at_ns, act.level) for act in self.site.world.acts if (act.room, act.what) == (room, what)]
+
+    @property
+    def reach(self) -> Reach:
+        """The analysis of the site as it now is, cut for the services of the policy."""
+        site = self.site
+        if self._reach is None or self._reach.site is not site:
+            policy = self.variant.scenario.policy
+            named = {s for conduit in policy.allow for s in conduit.services} if policy is not None else set()
+            self._reach = Reach(site, services=sorted(named))
+        return self._reach
+
+    @property
+    def before(self) -> Reach:
+        """The analysis of the site as the trainee found it, to tell what is new."""
+        if self._before is None:
+            engine = engine_named("sim")
+            engine.start(self.variant.broken)
+            engine.wait(SETTLE_NS)
+            self._before = Reach(engine.observe())
+            engine.stop()
+        return self._before
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""
@@ -120,7 +147,7 @@ class Context:
         """Flows that must work: what positive checks ask for, then what the policy allows and somebody serves."""
         flows: list[Flow] = []
         for check in self.variant.scenario.checks:
-            if isinstance(check.body, Reach):
+            if isinstance(check.body, intents.Reach):
                 body = check.body
                 flows += [(s, t, service) for s in body.sources for t in body.targets for service in body.services]
         policy = self.variant.scenario.policy

@@ -64,7 +64,8 @@ class Disposition(StrEnum):
 class Probe:
     """The grader's own traffic: from a device to an address or name, as `ping`, `tcp` or `udp`.
 
-    `port` counts for tcp and udp. `timeout_ns` is how long an answer may take.
+    `port` counts for tcp and udp. `timeout_ns` is how long an answer may take. With `source_port` the packet is made by
+    hand, with any `source_address`: nobody waits for its answer, and what counts is how far it comes.
     """
 
     source: str
@@ -72,6 +73,8 @@ class Probe:
     protocol: str = "ping"
     port: int = 0
     timeout_ns: int = 4_000_000_000
+    source_address: str = ""
+    source_port: int = 0
 
 
 class Hop(NamedTuple):

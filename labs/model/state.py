@@ -8,7 +8,7 @@ from typing import Any
 
 from labs.model.addresses import Address, InterfaceAddress, Mac, Network
 
-__all__ = ["DeviceState", "InterfaceState", "Listener", "Route"]
+__all__ = ["BridgePortState", "BridgeState", "DeviceState", "InterfaceState", "Listener", "Route", "StaticNeighbour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,38 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class BridgePortState:
+    """What a bridge keeps about one of its ports: `bridge -d link` and `bridge vlan`. `state` is that word's."""
+
+    state: str = "forwarding"
+    vlans: Mapping[int, bool] = field(default_factory=dict)
+    """VLAN -> whether its frames leave untagged."""
+    pvid: int = 0
+    hairpin: bool = False
+    isolated: bool = False
+    learning: bool = True
+    flood: bool = True
+    bcast_flood: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeState:
+    """A bridge: whether it filters VLANs and speaks the spanning tree protocol, and the VLANs of the device itself."""
+
+    vlan_filtering: bool = False
+    vlans: Mapping[int, bool] = field(default_factory=dict)
+    pvid: int = 0
+    stp: bool = False
+    static_stations: tuple[Mac, ...] = ()
+    """Addresses that were entered by hand (`bridge fdb add`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class InterfaceState:
-    """One network interface as `ip -d addr` shows it. `kind` is ether, loopback, bridge or vlan."""
+    """One network interface as `ip -d addr` shows it. `kind` is ether, loopback, bridge or vlan.
+
+    `parent` and `vlan` are those of a VLAN interface, `bridge` and `bridge_port` the bridge it is or is a port of.
+    """
 
     name: str
     index: int
@@ -51,6 +81,10 @@ class InterfaceState:
     mtu: int = 1500
     master: str | None = None
     addresses: tuple[InterfaceAddress, ...] = ()
+    parent: str | None = None
+    vlan: int | None = None
+    bridge: BridgeState | None = None
+    bridge_port: BridgePortState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +95,17 @@ class Listener:
     address: Address
     port: int
     program: str
+    interface: str | None = None
+    """The only interface it hears (SO_BINDTODEVICE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticNeighbour:
+    """A neighbour that was entered by hand: `ip neigh show nud permanent`."""
+
+    interface: str
+    address: Address
+    mac: Mac
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +123,7 @@ class DeviceState:
     dynamic_addresses: frozenset[Address] = frozenset()
     """Addresses that a DHCP server gave."""
     clock_offset_ns: int = 0
+    static_neighbours: tuple[StaticNeighbour, ...] = ()
 
     def addresses(self) -> tuple[InterfaceAddress, ...]:
         """Every configured address except loopback."""

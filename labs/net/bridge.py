@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from labs.model.state import BridgePortState, BridgeState
 from labs.net.actions import DropReason
 from labs.net.vlan import VlanTable
 from labs.net.watched import Watched
@@ -121,6 +122,19 @@ class BridgePort(Watched):
     def identifier(self) -> int:
         """Priority and number as one 16-bit value."""
         return self.priority << 10 | self.number
+
+    def snapshot(self) -> BridgePortState:
+        """The frozen picture for observers and grader."""
+        return BridgePortState(
+            state=self.state.word,
+            vlans=dict(self.vlans.members),
+            pvid=self.vlans.pvid,
+            hairpin=self.hairpin,
+            isolated=self.isolated,
+            learning=self.learning,
+            flood=self.flood,
+            bcast_flood=self.bcast_flood,
+        )
 
 
 def port_cost(interface: Interface) -> int:
@@ -291,3 +305,13 @@ class Bridge(Watched):
         """Forget every station that was silent too long; for tables."""
         for key in list(self.stations):
             self.age(key, now)
+
+    def snapshot(self) -> BridgeState:
+        """The frozen picture for observers and grader."""
+        return BridgeState(
+            vlan_filtering=self.vlan_filtering,
+            vlans=dict(self.vlans.members),
+            pvid=self.vlans.pvid,
+            stp=self.tree is not None,
+            static_stations=tuple(key.mac for key, s in self.stations.items() if s.origin is Origin.STATIC),
+        )

@@ -13,13 +13,15 @@ __all__ = ["Foresight", "Question", "Step"]
 class Question:
     """A packet that is not sent: `protocol` is ping, tcp or udp; `port` counts for the last two.
 
-    `source` is an address of the sender, or None for the one that the kernel would choose.
+    `source` is an address of the sender, or None for the one that the kernel would choose. With `source_port` the
+    packet is made by hand: it then may come from any address, and no program waits for its answer.
     """
 
     destination: IPv4
     protocol: str = "ping"
     port: int = 0
     source: IPv4 | None = None
+    source_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)

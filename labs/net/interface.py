@@ -137,4 +137,8 @@ class Interface(Watched):
             mtu=self.mtu,
             master=self.master.name if self.master else None,
             addresses=(*self.addresses, *(InterfaceAddress(known.address, known.length) for known in self.inet6)),
+            parent=self.parent.name if self.parent else None,
+            vlan=self.vlan,
+            bridge=self.bridge.snapshot() if self.bridge else None,
+            bridge_port=self.bridge_port.snapshot() if self.bridge_port else None,
         )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import Mac
+from labs.model.state import StaticNeighbour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,14 @@ class NeighbourTable:
         for entry in gone:
             self.remove(entry)
         return gone
+
+    def static(self) -> tuple[StaticNeighbour, ...]:
+        """The entries that were made by hand."""
+        return tuple(
+            StaticNeighbour(entry.interface.name, entry.address, entry.mac)
+            for entry in self._entries.values()
+            if entry.state is NeighbourState.PERMANENT and entry.mac is not None
+        )
 
     def entries(self, now: int) -> list[Neighbour]:
         """Every entry with its state as of now, in the order of `ip neigh` (newest first)."""

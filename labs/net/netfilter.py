@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from labs.net.ethernet import Frame
     from labs.net.interface import Interface
 
-__all__ = ["Filtered", "Netfilter", "P"]
+__all__ = ["CONNTRACK_PRIORITY", "Core", "Filtered", "Netfilter", "P"]
 
 # include/uapi/linux/netfilter_ipv4.h: what sits in a hook besides the chains, and where
 CONNTRACK_PRIORITY = -200  # NF_IP_PRI_CONNTRACK, in the hooks where a packet enters the path
@@ -91,7 +91,7 @@ class Netfilter:
         self.state.keep(ruleset)
         self._changed()
 
-    def _path(self, hook: str, family: str) -> tuple[Chain | Core, ...]:
+    def path(self, hook: str, family: str) -> tuple[Chain | Core, ...]:
         """Everything that sits in a hook of a family, by priority."""
         path = self._paths.get((hook, family))
         if path is None:
@@ -129,7 +129,7 @@ class Netfilter:
             ct=tracked,  # type: ignore[arg-type]
             now_ns=now,
         )
-        for part in self._path(name, family):
+        for part in self.path(name, family):
             if part is Core.CONNTRACK:
                 if tracked is None:
                     tracked = UNTRACKED if context.notrack else self.conntrack.track(packet, now)

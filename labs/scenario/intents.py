@@ -96,7 +96,10 @@ class Withstands:
 
 @dataclass(frozen=True, slots=True)
 class PolicyHolds:
-    """What can flow between the zones is exactly what may flow."""
+    """What can flow between the zones, compared with what may flow.
+
+    `exact`: neither more nor less; `at_most`: nothing more; `at_least`: everything that may, does.
+    """
 
     mode: str
 
@@ -104,8 +107,8 @@ class PolicyHolds:
 class _PolicyMode(Spec):
     """The one word after `policy:`."""
 
-    doc = "what can flow is exactly what the policy allows"
-    _choice = Choice(("exact",), "a way to compare with the policy")
+    doc = "what can flow, compared with what the policy allows: exact, at_most or at_least"
+    _choice = Choice(("exact", "at_most", "at_least"), "a way to compare with the policy")
 
     def read(self, node: Node, path: str, report: Report) -> Any:
         """PolicyHolds."""

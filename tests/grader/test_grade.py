@@ -75,8 +75,9 @@ def test_rule_that_allows_too_much_is_shown_by_a_packet() -> None:
     )
     result = grader.check(lab).results[2]
     assert result.verdict is Verdict.FAIL
-    assert "pc -> isp:" in str(result.rationale)
-    assert any("gw passes on" in line for line in result.evidence)
+    assert "pc (work) gets through to isp (outside) with tcp" in str(result.rationale)
+    assert any("gw: is forwarded from" in line for line in result.evidence)
+    assert "/etc/nftables.conf:" in str(result.rationale)
 
 
 def test_submission_is_graded_as_the_lab_was_and_twice_the_same(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from labs.engines.base import Disposition
 from labs.engines.sim.explain import ANSWERED, ASKED, Explainer, error_text, is_answer
-from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of
+from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of, made_by_hand
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.model.addresses import IPv4
 from labs.model.site import Endpoint
 from labs.net.actions import Dropped, DropReason, PowerDown, SerialSend, SetLink, Storm, Transmit
 from labs.net.foresight import Foresight, Question, Step
-from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
+from labs.net.ipv4 import ANY, PROTO_UDP, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.sockets import IcmpError, SocketError
 from labs.net.tcp import TcpState
@@ -181,7 +181,7 @@ def foresee(
     stage = _Stage(nodes, wires, now)
     node = stage.node(device)
     ask = {"tcp": _tcp, "udp": _udp}.get(question.protocol, _ping)
-    done = ask(node, question)
+    done = _by_hand(node, question) if question.source_port else ask(node, question)
     if not callable(done):
         stage.perform(node, node.drain(now))
         stage.explainer.finish(answered=False)
@@ -215,6 +215,15 @@ def _ping(node: LinuxNode, question: Question) -> Watch | Ending:
         return None
 
     return done
+
+
+def _by_hand(node: LinuxNode, question: Question) -> Watch | Ending:
+    source = (question.source or ANY, question.source_port)
+    packet = made_by_hand(question.protocol, source, (question.destination, question.port), ASKED, TAG)
+    error = node.ip.output(packet)
+    if error is not None:
+        return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), error
+    return lambda: None
 
 
 def _udp(node: LinuxNode, question: Question) -> Watch | Ending:

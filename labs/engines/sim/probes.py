@@ -6,13 +6,17 @@ from collections.abc import Callable, Generator
 
 from labs.engines.base import Disposition, Probe
 from labs.model.addresses import IPv4
-from labs.net import icmp
+from labs.net import icmp, tcp
+from labs.net.icmp import IcmpMessage
+from labs.net.ipv4 import ANY, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import IcmpError, SocketError, connect
+from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
 from labs.shell.resolver import ResolveError, resolve
 
-__all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "probe_program"]
+__all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "made_by_hand", "probe_program"]
 
 Ending = tuple[Disposition, str, str]  # how it ended, the address that was used, details
 Attempt = Generator[Wait, None, Ending]
@@ -38,7 +42,9 @@ def probe_program(probe: Probe, tag: int, result: list[Ending]) -> Callable[[Pro
         except ResolveError as error:
             result.append((Disposition.NAME_UNKNOWN, "", str(error)))
             return 1
-        if probe.protocol == "tcp":
+        if probe.source_port:
+            ending = yield from _by_hand(process, probe, address, tag)
+        elif probe.protocol == "tcp":
             ending = yield from _tcp(process, probe, address, tag)
         elif probe.protocol == "udp":
             ending = yield from _udp(process, probe, address, tag)
@@ -57,6 +63,33 @@ def _tcp(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
         return SOCKET_ERRORS.get(str(error), Disposition.UNREACHABLE), str(address), str(error)
     connection.close(process.node.now)
     return Disposition.DELIVERED, str(address), ""
+
+
+def made_by_hand(
+    protocol: str, source: tuple[IPv4, int], target: tuple[IPv4, int], data: bytes, tag: int
+) -> Ipv4Packet:
+    """A first packet with whatever source: an echo request, the SYN of TCP, a datagram. Ends are address and port."""
+    (address, source_port), (to, port) = source, target
+    if protocol == "tcp":
+        segment = TcpSegment(source_port, port, 1, 0, tcp.SYN)
+        return Ipv4Packet(address, to, PROTO_TCP, segment, dont_fragment=True, tag=tag)
+    if protocol == "udp":
+        return Ipv4Packet(address, to, PROTO_UDP, UdpDatagram(source_port, port, data), tag=tag)
+    message = IcmpMessage(icmp.ECHO_REQUEST, 0, source_port, 1, bytes(56))
+    return Ipv4Packet(address, to, PROTO_ICMP, message, tag=tag)
+
+
+def _by_hand(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
+    """No program waits for an answer: what counts is where the packet goes."""
+    source = IPv4.parse(probe.source_address) if probe.source_address else ANY
+    packet = made_by_hand(probe.protocol, (source, probe.source_port), (address, probe.port), b"netwerf probe", tag)
+    error = process.node.ip.output(packet)
+    if error is not None:
+        return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), str(address), error
+    deadline = process.node.now + probe.timeout_ns
+    while process.node.now < deadline:
+        yield Wait((), deadline)
+    return Disposition.TIMED_OUT, str(address), "nobody waits for the answer"
 
 
 def disposition_of(error: IcmpError) -> Disposition:

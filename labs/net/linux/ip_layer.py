@@ -143,14 +143,14 @@ class IpLayer:
 
     def is_local(self, address: IPv4) -> bool:
         """True for an address of this device (and all of 127.0.0.0/8)."""
-        return self._type_of(address) is AddressType.LOCAL
+        return self.type_of(address) is AddressType.LOCAL
 
     def is_broadcast(self, address: IPv4) -> bool:
         """True for 255.255.255.255 and the broadcast address of a connected network."""
-        return self._type_of(address) is AddressType.BROADCAST
+        return self.type_of(address) is AddressType.BROADCAST
 
-    def _type_of(self, address: IPv4) -> AddressType:
-        """Asked several times for each packet, so kept until an address or a route changes."""
+    def type_of(self, address: IPv4) -> AddressType:
+        """What an address is to this device. Asked for each packet, so kept until an address or a route changes."""
         known = self._types.get(address)
         if known is None:
             if len(self._types) > MAX_ANSWERS:
@@ -212,9 +212,22 @@ class IpLayer:
         return way
 
     def _decide(self, interface: Interface, source: IPv4, destination: IPv4) -> Way:
-        if source.is_loopback or destination.is_loopback or self.spoofed(interface, source):
+        if not self.believes(interface, source):
             return Way(Fate.MARTIAN)
-        if self._type_of(destination) is not AddressType.UNICAST:
+        way = self.way_to(interface, destination)
+        if way.outgoing is not None and self._is_detour(interface, way.outgoing, source):
+            return way._replace(detour=True)
+        return way
+
+    def believes(self, interface: Interface, source: IPv4) -> bool:
+        """The half of a routing decision that the source makes: False for one that cannot be real here."""
+        return not source.is_loopback and not self.spoofed(interface, source)
+
+    def way_to(self, interface: Interface, destination: IPv4) -> Way:
+        """The half of a routing decision that the destination makes."""
+        if destination.is_loopback:
+            return Way(Fate.MARTIAN)
+        if self.type_of(destination) is not AddressType.UNICAST:
             return Way(Fate.LOCAL)
         if not self._node.sysctl.number(f"net.ipv4.conf.{interface.name}.forwarding"):
             return Way(Fate.NOT_FORWARDING)
@@ -222,8 +235,7 @@ class IpLayer:
         if route is None or route.device is None or route.kind != "unicast":
             return Way(Fate.REFUSED, route)
         next_hop = route.via if isinstance(route.via, IPv4) else destination
-        outgoing = self._node.interfaces[route.device]
-        return Way(Fate.FORWARD, route, outgoing, next_hop, route.mtu, self._is_detour(interface, outgoing, source))
+        return Way(Fate.FORWARD, route, self._node.interfaces[route.device], next_hop, route.mtu)
 
     def _is_detour(self, interface: Interface, outgoing: Interface, source: IPv4) -> bool:
         """Out where it came in, from a neighbour (__mkroute_input): a redirect is due where send_redirects is on."""
@@ -318,7 +330,7 @@ class IpLayer:
         local = self.is_local(packet.dst)
         if local and interface is None:
             return loopback.loop_back(self, packet, tracked)
-        if interface is None and not self._goes_out(packet, route):
+        if interface is None and not self.goes_out(packet.dst, route):
             kind = route.kind if route is not None else ""
             node.drop(DropReason.NO_ROUTE, "", packet=packet, by=route_text(route) if route else "")
             return REFUSING[kind][1] if kind in REFUSING else NETWORK_UNREACHABLE
@@ -360,8 +372,9 @@ class IpLayer:
         return None
 
     @staticmethod
-    def _goes_out(packet: Ipv4Packet, route: Route | None) -> bool:
-        return route is not None and route.device is not None and route.kind == "unicast" and packet.dst != ANY
+    def goes_out(destination: IPv4, route: Route | None) -> bool:
+        """Whether a packet of this device can leave by a route."""
+        return route is not None and route.device is not None and route.kind == "unicast" and destination != ANY
 
     @staticmethod
     def _may_be_anonymous(packet: Ipv4Packet) -> bool:
@@ -412,7 +425,7 @@ class IpLayer:
         """The postrouting hook and the way to the neighbour; in pieces of `cut` bytes where it is not 0."""
         node = self._node
         if node.netfilter.active:
-            masks = self.source_for(outgoing, next_hop)
+            masks = self.own_address("postrouting", None, outgoing, next_hop)
             filtered = self._hook(
                 "postrouting", packet, incoming=incoming, outgoing=outgoing, tracked=tracked, masquerade=masks
             )
@@ -423,7 +436,7 @@ class IpLayer:
         for piece in self.paths.pieces(packet, cut) if cut else (packet,):
             if outgoing.tunnel is not None:
                 tunnel.transmit(node, outgoing, piece)
-            elif self._type_of(piece.dst) in GROUPS:
+            elif self.type_of(piece.dst) in GROUPS:
                 node.link.send_to_mac(outgoing, piece, BROADCAST)
             elif not outgoing.up:
                 node.drop(DropReason.ADMIN_DOWN, outgoing.name, packet=piece)
@@ -454,10 +467,8 @@ class IpLayer:
         netfilter = self._node.netfilter
         if not netfilter.active:
             return Filtered(packet, tracked or UNTRACKED)
-        if name == "prerouting" and incoming is not None:  # where `redirect` leads to (nf_nat_redirect_ipv4)
-            masquerade = next((a.address for a in incoming.addresses if isinstance(a.address, IPv4)), None)
-        elif name == "output":
-            masquerade = IPv4(LOOPBACK_ADDRESS.address)
+        if name in ("prerouting", "output"):
+            masquerade = self.own_address(name, incoming, outgoing, None)
         return netfilter.hook(
             name,
             packet,
@@ -468,6 +479,14 @@ class IpLayer:
             tracked=tracked,
             address=masquerade,
         )
+
+    def own_address(self, hook: str, into: Interface | None, out: Interface | None, hop: IPv4 | None) -> IPv4 | None:
+        """The address that masquerade or redirect would use in a hook (nf_nat_masquerade.c, nf_nat_redirect_ipv4)."""
+        if hook == "postrouting" and out is not None and hop is not None:
+            return self.source_for(out, hop)
+        if hook == "prerouting" and into is not None:
+            return next((a.address for a in into.addresses if isinstance(a.address, IPv4)), None)
+        return IPv4(LOOPBACK_ADDRESS.address) if hook == "output" else None
 
     def _refuse(
         self, filtered: Filtered[Ipv4Packet], packet: Ipv4Packet, hook: str, interface: Interface | None

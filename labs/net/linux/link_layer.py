@@ -238,7 +238,7 @@ class LinkLayer:
         mine = self._owns(interface, packet.target)
         answer = (
             packet.operation == REQUEST
-            and (mine or self._proxies(interface, packet.target))
+            and (mine or self.proxies(interface, packet.target))
             and not self._node.ip.spoofed(interface, packet.sender)
         )
         entry = self.neighbours.get(interface, packet.sender)
@@ -258,7 +258,7 @@ class LinkLayer:
         """Linux answers for any address of the machine on any interface (arp_ignore 0)."""
         return interface.up and address in self._node.local_addresses() and not address.is_loopback
 
-    def _proxies(self, interface: Interface, address: IPv4) -> bool:
+    def proxies(self, interface: Interface, address: IPv4) -> bool:
         """proxy_arp: a router answers for what it reaches over another interface (arp_fwd_proxy)."""
         sysctl = self._node.sysctl
         if not sysctl.interface_number(interface.name, "proxy_arp") or not sysctl.number(

@@ -60,7 +60,7 @@ def rerouted(ip: IpLayer, packet: Ipv4Packet, tracked: Tracked) -> str | None:
         _enter(ip, packet, tracked)
         return None
     route = ip.routes.lookup(packet.dst)
-    if not ip._goes_out(packet, route):
+    if not ip.goes_out(packet.dst, route):
         return NETWORK_UNREACHABLE
     assert route is not None
     assert route.device is not None

@@ -411,7 +411,7 @@ class LinuxNode:
 
         transport = self.transport
         listeners = [Listener("tcp", s.address, s.port, s.program) for s in transport.listeners()]
-        listeners += [Listener("udp", s.address, s.port, s.program) for s in transport.udp_sockets()]
+        listeners += [Listener("udp", s.address, s.port, s.program, s.interface) for s in transport.udp_sockets()]
         return DeviceState(
             interfaces=tuple(interface.snapshot() for interface in self.interfaces.values()),
             routes=(*self.ip.routes.routes(), *self.ipv6.routes.routes()),
@@ -428,6 +428,7 @@ class LinuxNode:
             )
             | {known.address for interface in self.interfaces.values() for known in interface.inet6 if known.learned},
             clock_offset_ns=self.clock_offset_ns,
+            static_neighbours=self.link.neighbours.static(),
         )
 
     def routes(self) -> list[Route]:

@@ -5,7 +5,7 @@ Only settings that change something here exist; any other name is answered as a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from labs.net.filesystem import FileError
 
@@ -121,6 +121,11 @@ class Sysctl:
         for tell in self.watchers:
             tell()
         return True
+
+    def restore(self, values: Mapping[str, str]) -> None:
+        """Take over every setting of a snapshot."""
+        self._values.update(values)
+        self._combined.clear()
 
     def number(self, name: str) -> int:
         """The value of a numeric setting."""

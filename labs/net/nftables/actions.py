@@ -25,7 +25,7 @@ from labs.net.nftables.state import (
 )
 from labs.net.nftables.tree import Chain, Reject, Table
 
-__all__ = ["BREAK", "Action", "CompiledRule", "compile_rule"]
+__all__ = ["BREAK", "Action", "CompiledRule", "compile_match", "compile_rule"]
 
 _NEXT = None  # the statement held: go on
 BREAK = ("break", None)
@@ -54,7 +54,7 @@ def compile_rule(table: Table, chain: Chain, rule: tree.Rule) -> CompiledRule:
     step = Step(table.name, chain.name, rule.handle)
     for place, statement in enumerate(rule.expr):
         if isinstance(statement, tree.Match) and not _is_dynamic(statement.right, table):
-            test = _test(statement, table)
+            test = compile_match(statement, table)
             if actions:
                 actions.append(_as_action(test))
             else:
@@ -83,7 +83,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _test(match: tree.Match, table: Table) -> Callable[[Context], bool]:
+def compile_match(match: tree.Match, table: Table) -> Callable[[Context], bool]:
+    """The test of one match against a constant or a set that rules do not add to."""
     get = getters.getter(match.left, table)
     kinds = expression_type(match.left)
     kind, right, op = kinds[0], match.right, match.op

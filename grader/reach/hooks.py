@@ -1,0 +1,170 @@
+"""The netfilter hooks of one device, for whole sets of packets that begin a conversation.
+
+The order of chains, connection tracking and translation in a hook is `Netfilter.path`'s; what a chain decides is its
+`ChainProgram`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader.reach.program import SAMPLES, ChainProgram
+from grader.reach.scope import Limit, OutOfScope
+from labs.model.addresses import Mac
+from labs.net.ethernet import ETHERTYPE_IPV4, Frame
+from labs.net.ipv4 import PROTO_UDP
+from labs.net.netfilter import Core
+from labs.net.nftables import Chain, Context, base_chains
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from grader.reach.atoms import AddressAtoms, ServiceCells
+    from labs.net.linux.node import LinuxNode
+
+__all__ = ["HOOKS", "Hooks", "Situation", "Stage"]
+
+HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
+ENTERING = frozenset({"prerouting", "output"})
+
+
+class Situation(NamedTuple):
+    """Everything a rule can ask that is no header field: interfaces, hardware addresses, what was translated before."""
+
+    hook: str
+    incoming: str | None = None
+    outgoing: str | None = None
+    source_mac: Mac | None = None
+    status: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What connection tracking says of the first packet of a conversation."""
+
+    state: str = "new"
+    status: frozenset[str] = frozenset()
+    direction: str = "original"
+    mark: int = 0
+
+
+STATES = (
+    _Beginning(),
+    _Beginning(status=frozenset({"dnat"})),
+    _Beginning(status=frozenset({"snat"})),
+    _Beginning("established", frozenset({"seen-reply", "assured", "confirmed"}), "reply"),
+    _Beginning("established", frozenset({"seen-reply", "assured", "confirmed"})),
+    _Beginning("related", frozenset({"confirmed"})),
+    _Beginning("invalid"),
+    _Beginning("untracked"),
+    None,
+)
+
+
+class Stage(NamedTuple):
+    """One part of a hook: a chain that filters, or (`nat`) all that translate, each with the entries that can match."""
+
+    nat: bool
+    chains: tuple[tuple[ChainProgram, int], ...]
+
+
+class Hooks:
+    """The rules of a device, compiled."""
+
+    def __init__(self, node: LinuxNode) -> None:
+        self._node = node
+        ruleset = node.netfilter.ruleset
+        tables = {id(chain): table for table in ruleset.tables for chain in table.chains}
+        self.programs: dict[str, list[ChainProgram]] = {}
+        self._of: dict[int, ChainProgram] = {}
+        for hook in HOOKS if node.netfilter.active else ():
+            self.programs[hook] = []
+            for chain in base_chains(ruleset, "ip", hook):
+                program = self._of[id(chain)] = ChainProgram(tables[id(chain)], chain)
+                self.programs[hook].append(program)
+        self._stages: dict[Situation, tuple[Stage, ...]] = {}
+
+    @property
+    def all_programs(self) -> list[ChainProgram]:
+        """Every base chain, hook by hook."""
+        return [program for hook in HOOKS for program in self.programs.get(hook, ())]
+
+    @property
+    def translates(self) -> bool:
+        """Some rule translates addresses or ports."""
+        return any(entry.translation is not None for program in self.all_programs for entry in program.entries)
+
+    def limits(self) -> Iterator[OutOfScope]:
+        """What the analysis cannot decide here."""
+        name = self._node.name
+        for program in self.all_programs:
+            for limit, rule in program.limits:
+                yield OutOfScope(name, limit, rule)
+        if any(p.sets_mark for p in self.all_programs) and any(p.asks_mark for p in self.all_programs):
+            yield OutOfScope(name, Limit.MARK)
+        for table in self._node.netfilter.ruleset.tables:
+            if table.family == "bridge" and any(chain.hook and chain.rules for chain in table.chains):
+                yield OutOfScope(name, Limit.BRIDGE_RULES, f"table bridge {table.name}")
+
+    def bind(self, addresses: AddressAtoms, services: ServiceCells) -> None:
+        """Turn conditions into bitsets over the atoms of the site."""
+        for program in self.all_programs:
+            program.bind(addresses, services)
+        self._stages.clear()
+
+    def stages(self, situation: Situation) -> tuple[Stage, ...]:
+        """The parts of a hook in their order; those without a rule that could do anything are left out."""
+        known = self._stages.get(situation)
+        if known is None:
+            known = self._stages[situation] = tuple(self._build(situation))
+        return known
+
+    def _build(self, situation: Situation) -> Iterator[Stage]:
+        hook = situation.hook
+        if not self.programs.get(hook):
+            return
+        tracked = hook not in ENTERING
+        before, after = self._context(situation, tracked=False), self._context(situation, tracked=True)
+        for part in self._node.netfilter.path(hook, "ip"):
+            if part is Core.CONNTRACK:
+                tracked = True
+            elif part is Core.NAT:
+                chains = [p for p in self.programs[hook] if p.chain.type == "nat"]
+                if chains:
+                    yield Stage(nat=True, chains=tuple((program, program.situation(after)) for program in chains))
+            elif isinstance(part, Chain):
+                program = self._of[id(part)]
+                if program.entries or part.policy == "drop":
+                    context = after if tracked else before
+                    yield Stage(nat=False, chains=((program, program.situation(context)),))
+
+    def every_situation(self, program: ChainProgram) -> set[int]:
+        """The entries that can match together, for every pair of interfaces and every state of a connection."""
+        hook = str(program.chain.hook)
+        names = [name for name, interface in self._node.interfaces.items() if interface.master is None]
+        incoming = names if hook in ("prerouting", "input", "forward") else [None]
+        outgoing = names if hook in ("forward", "output", "postrouting") else [None]
+        found = set()
+        for one in incoming:
+            for other in outgoing:
+                for state in STATES:
+                    context = self._context(Situation(hook, one, other), tracked=True)
+                    context.ct = state  # type: ignore[assignment]
+                    found.add(program.situation(context))
+        return found
+
+    def _context(self, situation: Situation, *, tracked: bool) -> Context:
+        frame = None
+        if situation.source_mac is not None and situation.incoming is not None:
+            own = self._node.interfaces[situation.incoming].mac
+            frame = Frame(own, situation.source_mac, ETHERTYPE_IPV4, SAMPLES[PROTO_UDP])
+        return Context(
+            "ip",
+            situation.hook,
+            situation.incoming,
+            situation.outgoing,
+            frame,
+            SAMPLES[PROTO_UDP],
+            _Beginning(status=situation.status) if tracked else None,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,345 @@
+"""A base chain as bitsets: which rule decides, for all services at once.
+
+Each rule becomes one entry, or several where a set of concatenations or a verdict map branches. For a pair of address
+atoms and a situation (interfaces, frame, state of the connection) the entries that can match are one integer; running
+through it lowest bit first, with a mask of services that are still undecided, is first match for every packet of the
+cell. Answers are remembered by that integer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader.reach.predicates import Condition, PortTest, conditions, element_conditions
+from grader.reach.scope import Limit
+from labs.model.addresses import IPv4
+from labs.net import icmp, tcp
+from labs.net.icmp import IcmpMessage
+from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.nftables import Chain, Context, Rule, Table, render_rule, tree
+from labs.net.nftables.datatypes import DATATYPES
+from labs.net.nftables.elements import interval
+from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from grader.reach.atoms import AddressAtoms, ServiceCells
+
+__all__ = ["ChainProgram", "Decision", "Entry", "Translation"]
+
+MAX_DEPTH = 16  # NFT_JUMP_STACK_SIZE
+FINAL = frozenset({"accept", "drop", "translate"})
+SAMPLES = {
+    PROTO_ICMP: Ipv4Packet(IPv4(1), IPv4(2), PROTO_ICMP, IcmpMessage(icmp.ECHO_REQUEST, 0, 1, 1, bytes(56))),
+    PROTO_TCP: Ipv4Packet(IPv4(1), IPv4(2), PROTO_TCP, TcpSegment(40_000, 1, 1, 0, tcp.SYN)),
+    PROTO_UDP: Ipv4Packet(IPv4(1), IPv4(2), PROTO_UDP, UdpDatagram(40_000, 1, b"")),
+}
+
+
+class Translation(NamedTuple):
+    """What a NAT rule makes of a packet: None leaves a part as it is; `own` means an address of this device."""
+
+    kind: str
+    address: IPv4 | None
+    port: int | None
+    own: bool = False
+
+    @property
+    def of_source(self) -> bool:
+        """True for snat and masquerade."""
+        return self.kind in ("snat", "masquerade")
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One way in which a rule can match, and what it then does."""
+
+    rule: Rule
+    condition: Condition
+    action: str
+    target: str = ""
+    translation: Translation | None = None
+    uncertain: bool = False
+    services: int = 0
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a base chain makes of the services of one cell: sets may overlap where a rule is uncertain."""
+
+    accepted: int
+    dropped: int
+    translated: tuple[tuple[Translation, int], ...] = ()
+
+
+@dataclass(slots=True)
+class _Tally:
+    accepted: int = 0
+    dropped: int = 0
+    translated: list[tuple[Translation, int]] = field(default_factory=list)
+
+
+class ChainProgram:
+    """A base chain with every chain that it can jump to."""
+
+    def __init__(self, table: Table, chain: Chain) -> None:
+        self.table, self.chain = table, chain
+        self.entries: list[Entry] = []
+        self.limits: list[tuple[Limit, str]] = []
+        self.sets_mark = self.asks_mark = False
+        self._ranges: dict[str, int] = {}
+        self._policy_accepts = chain.policy != "drop"
+        self.matched = 0
+        """Entries that decided or were reached with some packet, over everything that was asked so far."""
+        self._add(chain)
+
+    # Reading the rules
+
+    def _add(self, chain: Chain) -> None:
+        if chain.name in self._ranges:
+            return
+        start = len(self.entries)
+        self._ranges[chain.name] = 0
+        for rule in chain.rules:
+            self.entries += self._read(rule)
+        self._ranges[chain.name] = (1 << len(self.entries)) - (1 << start)
+        for entry in self.entries[start:]:
+            if entry.action in ("jump", "goto"):
+                target = self.table.chain(entry.target)
+                if target is not None:
+                    self._add(target)
+
+    def _limit(self, rule: Rule, limit: Limit) -> None:
+        self.limits.append((limit, render_rule(self.table, rule)))
+
+    def _read(self, rule: Rule) -> Iterator[Entry]:
+        ways = [Condition()]
+        for statement in rule.expr:
+            match statement:
+                case tree.Match():
+                    ways = [way.also(found) for way in ways for found in conditions(statement, self.table)]
+                case tree.Limit():
+                    ways = [replace(way, uncertain=True) for way in ways]  # it may pass, and it may not
+                case tree.SetUpdate():
+                    ways = [replace(way, uncertain=True) for way in ways]
+                    self._limit(rule, Limit.DYNAMIC_SET)
+                case tree.Mangle():
+                    self.sets_mark = True
+                case tree.Notrack():
+                    self._limit(rule, Limit.NOT_TRACKED)
+                case tree.Verdict(kind, target):
+                    yield from self._entries(rule, ways, kind, target or "")
+                    return
+                case tree.Reject(kind):
+                    if kind != "icmpv6":
+                        yield from self._entries(rule, ways, "drop", "")
+                    return
+                case tree.Nat():
+                    yield from self._translations(rule, ways, statement)
+                    return
+                case tree.Vmap():
+                    yield from self._branches(rule, ways, statement)
+                    return
+                case _:
+                    pass  # counters and log lines decide nothing
+
+    def _entries(
+        self, rule: Rule, ways: list[Condition], action: str, target: str, translation: Translation | None = None
+    ) -> Iterator[Entry]:
+        if action == "continue":
+            return
+        for way in ways:
+            for limit in way.limits:
+                self._limit(rule, limit)
+            self.asks_mark |= way.asks_mark
+            yield Entry(rule, way, action, target, translation, way.uncertain or bool(way.limits))
+
+    def _elements(self, data: tree.SetLiteral | tree.SetRef) -> tuple[tree.Element, ...]:
+        if isinstance(data, tree.SetLiteral):
+            return data.elements
+        found = self.table.set(data.name)
+        return () if found is None else found.elements
+
+    def _branches(self, rule: Rule, ways: list[Condition], vmap: tree.Vmap) -> Iterator[Entry]:
+        for element in self._elements(vmap.data):
+            if isinstance(element.data, tree.Verdict):
+                here = [w.also(c) for w in ways for c in element_conditions(vmap.key, element, self.table)]
+                yield from self._entries(rule, here, element.data.kind, element.data.target or "")
+
+    def _translations(self, rule: Rule, ways: list[Condition], nat: tree.Nat) -> Iterator[Entry]:
+        if nat.family == "ip6":
+            return
+        if isinstance(nat.addr, tree.MapExpr):
+            for element in self._elements(nat.addr.data):
+                here = [w.also(c) for w in ways for c in element_conditions(nat.addr.key, element, self.table)]
+                made = self._constant(rule, nat, element.data)
+                yield from self._entries(rule, here, "translate", "", made)
+            return
+        yield from self._entries(rule, ways, "translate", "", self._constant(rule, nat, nat.addr))
+
+    def _constant(self, rule: Rule, nat: tree.Nat, address: tree.Value | None) -> Translation:
+        """The translation with everything that is a constant; the rest is outside the scope."""
+        port: tree.Value | None = nat.port
+        if isinstance(address, tree.Concat) and len(address.parts) == 2:
+            address, port = address.parts
+        numbers: list[int | None] = []
+        for value, kind in ((address, DATATYPES["ipv4_addr"]), (port, DATATYPES["inet_service"])):
+            if value is None:
+                numbers.append(None)
+            elif isinstance(value, int | str | tree.Range | tree.Prefix):
+                low, high = interval(value, kind)
+                if low != high:
+                    self._limit(rule, Limit.NAT_RANGE)
+                numbers.append(low)
+            else:
+                self._limit(rule, Limit.NAT_RANGE)
+                numbers.append(None)
+        own = address is None and nat.kind in ("masquerade", "redirect")
+        return Translation(nat.kind, None if numbers[0] is None else IPv4(numbers[0]), numbers[1], own)
+
+    # Cuts
+
+    def address_intervals(self) -> Iterator[tuple[int, int]]:
+        """Every interval of addresses that a rule asks for or translates to."""
+        for entry in self.entries:
+            for intervals in (*entry.condition.sources, *entry.condition.targets):
+                yield from intervals
+            if entry.translation is not None and entry.translation.address is not None:
+                yield int(entry.translation.address), int(entry.translation.address)
+
+    def port_predicates(self) -> Iterator[PortTest]:
+        """Every test of a port; a port that is translated to is one too."""
+        for entry in self.entries:
+            yield from entry.condition.ports
+            made = entry.translation
+            if made is not None and made.port is not None:
+                name = "sport" if made.of_source else "dport"
+                yield PortTest((PROTO_TCP, PROTO_UDP), name, ((made.port, made.port),))
+
+    # Bitsets
+
+    def bind(self, addresses: AddressAtoms, services: ServiceCells) -> None:
+        """Turn conditions into bitsets over the atoms of the site."""
+        self._full = services.full
+        open_source = open_target = 0
+        self.by_source = [0] * len(addresses)
+        self.by_target = [0] * len(addresses)
+        for number, entry in enumerate(self.entries):
+            bit = 1 << number
+            entry.services = _service_mask(entry.condition, services)
+            if entry.condition.sources:
+                _paint(self.by_source, entry.condition.sources, bit, addresses)
+            else:
+                open_source |= bit
+            if entry.condition.targets:
+                _paint(self.by_target, entry.condition.targets, bit, addresses)
+            else:
+                open_target |= bit
+        if open_source:
+            self.by_source = [bits | open_source for bits in self.by_source]
+        if open_target:
+            self.by_target = [bits | open_target for bits in self.by_target]
+        self._known: dict[int, Decision] = {}
+
+    def situation(self, context: Context) -> int:
+        """The entries whose questions about interfaces, frame and connection are answered with yes."""
+        found = 0
+        for number, entry in enumerate(self.entries):
+            if all(question(context) for question in entry.condition.situation):
+                found |= 1 << number
+        return found
+
+    def forget(self) -> None:
+        """Decide everything anew."""
+        self._known.clear()
+
+    def chain_of(self, entry: Entry) -> str:
+        """The chain in which an entry stands."""
+        number = self.entries.index(entry)
+        return next(name for name, mask in self._ranges.items() if mask >> number & 1)
+
+    def decide(self, candidates: int) -> Decision:
+        """What becomes of every service, when these entries can match."""
+        known = self._known.get(candidates)
+        if known is None:
+            tally = _Tally()
+            rest = self._walk(self._ranges[self.chain.name], candidates, self._full, tally, 0)
+            if self._policy_accepts:
+                tally.accepted |= rest
+            else:
+                tally.dropped |= rest
+            known = self._known[candidates] = Decision(tally.accepted, tally.dropped, tuple(tally.translated))
+        return known
+
+    def _walk(self, chain: int, candidates: int, open_: int, tally: _Tally, depth: int) -> int:
+        """Run through one chain; returns the services that come out at its end."""
+        entries = self.entries
+        left = candidates & chain
+        rest, returned = open_, 0
+        while left and rest:
+            low = left & -left
+            left ^= low
+            entry = entries[low.bit_length() - 1]
+            hit = rest & entry.services
+            if not hit:
+                continue
+            self.matched |= low
+            if not entry.uncertain:
+                rest ^= hit
+            action = entry.action
+            if action == "accept":
+                tally.accepted |= hit
+            elif action == "drop":
+                tally.dropped |= hit
+            elif action == "translate":
+                assert entry.translation is not None
+                tally.translated.append((entry.translation, hit))
+            elif action == "return":
+                returned |= hit
+            else:
+                target = self._ranges.get(entry.target)
+                if target is None or depth >= MAX_DEPTH:
+                    tally.dropped |= hit
+                    continue
+                out = self._walk(target, candidates, hit, tally, depth + 1)
+                if action == "goto":
+                    returned |= out
+                else:
+                    rest |= out
+        return rest | returned
+
+
+def _paint(
+    row: list[int], alternatives: tuple[tuple[tuple[int, int], ...], ...], bit: int, atoms: AddressAtoms
+) -> None:
+    """Set a bit for the atoms that are in all of the lists of intervals."""
+    first, *others = alternatives
+    for low, high in first:
+        for atom in atoms.within(low, high):
+            if all(_inside(int(atoms.first(atom)), intervals) for intervals in others):
+                row[atom] |= bit
+
+
+def _inside(number: int, intervals: tuple[tuple[int, int], ...]) -> bool:
+    return any(low <= number <= high for low, high in intervals)
+
+
+def _service_mask(condition: Condition, services: ServiceCells) -> int:
+    mask = services.full
+    for test in condition.ports:
+        here = 0
+        for protocol in test.protocols:
+            here |= services.mask(protocol, test.field, test.intervals)
+        if test.icmp is not None and test.icmp(Context("ip", "", packet=SAMPLES[PROTO_ICMP])):
+            here |= services.icmp
+        mask &= here
+    for question in condition.service:
+        here = 0
+        for protocol, packet in SAMPLES.items():
+            if question(Context("ip", "", packet=packet)):
+                here |= services.of_protocol(protocol)
+        mask &= here
+    return mask

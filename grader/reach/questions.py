@@ -1,0 +1,438 @@
+"""The questions that can be asked of a site, each answered for all packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from grader.reach.analysis import PROTOCOLS, SPECIAL, Analysis, Ending, How
+from grader.reach.atoms import bits, describe_protocol
+from grader.reach.scope import Limit, OutOfScope
+from grader.reach.trace import CLIENT_PORT, Conversation, Packet, Tracer
+from grader.reach.witness import Answer, Narrator, Opening, Witness
+from labs.model.addresses import IPv4, Network
+from labs.model.services import Service
+from labs.model.site import Endpoint, Kind, Link, Site
+from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP
+from labs.net.nftables import render_rule
+from labs.net.origin import rule_line
+
+if TYPE_CHECKING:
+    from grader.reach.hooks import Hooks
+    from grader.reach.program import ChainProgram, Entry
+
+__all__ = ["Difference", "Reach", "Shadowed"]
+
+FAMILIAR_PORTS = (22, 80, 443, 8080, 23, 1883, 53, 161, 502)  # what a reader recognises
+EPHEMERAL = (32_768, 60_999)  # net.ipv4.ip_local_port_range
+MAX_CLIENT_PORTS = 6
+Flow = tuple[str, str, Service]
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """A rule that decides about no packet: device, chain, the rule as nft lists it, and its line in the file."""
+
+    device: str
+    chain: str
+    rule: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A packet that two sites treat differently: where it ends on each."""
+
+    packet: Packet
+    here: str
+    there: str
+
+
+class Reach:
+    """An observed site, ready to be asked: `Reach(lab.observe()).can("phone", "broker", "mqtt")`.
+
+    `services` are those of a policy, `networks` ranges that questions will be about: both are cut out too.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        services: Iterable[Service] = (),
+        networks: Iterable[Network] = (),
+        also: Sequence[Analysis] = (),
+    ) -> None:
+        self.site = site
+        self._services, self._networks = tuple(services), tuple(networks)
+        self.analysis = Analysis(site, also=also, services=self._services, networks=self._networks)
+        self.tracer = Tracer(self.analysis.machines, self.analysis.wiring)
+        self._narrator = Narrator(site)
+        self._owned = {
+            int(address.address): name
+            for name, device in site.devices.items()
+            if device.state is not None
+            for address in device.state.addresses()
+            if isinstance(address.address, IPv4)
+        }
+        self._sources: dict[str, list[int]] = {}
+        self._sent: dict[tuple[str, int], list[tuple[int, list[Ending]]]] = {}
+
+    # Who can send what
+
+    def addresses_of(self, device: str) -> list[IPv4]:
+        """The addresses of a device, loopback left out."""
+        state = self.site.devices[device].state
+        found = state.addresses() if state is not None else ()
+        return [address.address for address in found if isinstance(address.address, IPv4)]
+
+    def sources_of(self, device: str) -> list[int]:
+        """Atoms of the addresses that a device may take, one for each class that any rule or route tells apart.
+
+        Its own; any address of its networks that no device has; for the internet any public address that is nobody's.
+        An address of somebody else, or of another network, is not among them.
+        """
+        known = self._sources.get(device)
+        if known is None:
+            own = [self.analysis.addresses.of(address) for address in self.addresses_of(device)]
+            seen = {self._signature(atom) for atom in own}
+            known = list(own)
+            alone = self.site.devices[device].kind not in (
+                Kind.ROUTER,
+                Kind.SWITCH,
+            )  # others keep the address they have
+            for atom in self._spare(device) if alone else ():
+                signature = self._signature(atom)
+                if signature not in seen:
+                    seen.add(signature)
+                    known.append(atom)
+            self._sources[device] = known
+        return known
+
+    def _spare(self, device: str) -> Iterator[int]:
+        """Atoms of addresses that nobody has and this device could take."""
+        atoms = self.analysis.addresses
+        state = self.site.devices[device].state
+        networks = [a.network for a in state.addresses() if a.length < 31] if state is not None else []
+        for network in networks:
+            if isinstance(network.address, IPv4):
+                ends = (int(network.address), int(network.broadcast))
+                for atom in atoms.within(*ends):
+                    first = int(atoms.first(atom))
+                    if first not in self._owned and first not in ends:
+                        yield atom
+        if self.site.devices[device].kind is Kind.INTERNET:
+            yield from self._public()
+
+    def _public(self) -> Iterator[int]:
+        """Atoms of addresses that are neither special nor in a network of the site."""
+        inside = [network for network in (*SPECIAL, *self.site.subnets.values()) if network.length]
+        for node in self.analysis.machines.values():
+            for interface in node.interfaces.values():
+                inside += [address.network for address in interface.addresses]
+        for atom in range(len(self.analysis.addresses)):
+            first = self.analysis.addresses.first(atom)
+            if not any(first in network for network in inside):
+                yield atom
+
+    def _signature(self, atom: int) -> tuple[object, ...]:
+        """Two source atoms with the same signature have the same fate everywhere."""
+        asked: list[object] = []
+        address = self.analysis.addresses.first(atom)
+        for name, hooks in self.analysis.hooks.items():
+            asked += [program.by_source[atom] for program in hooks.all_programs]
+            node = self.analysis.machines[name]
+            if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces):
+                route = node.ip.routes.lookup(address)
+                asked.append(None if route is None else route.device)
+        return tuple(asked)
+
+    def sent_by(self, device: str, source: int) -> list[tuple[int, list[Ending]]]:
+        """What becomes of everything that a device sends from an address, by destination atom."""
+        key = (device, source)
+        known = self._sent.get(key)
+        if known is None:
+            full = self.analysis.services.full
+            targets = range(len(self.analysis.addresses))
+            known = self._sent[key] = [(j, self.analysis.send(device, source, j, full)) for j in targets]
+        return known
+
+    def arriving(self, a: str, b: str) -> Iterator[tuple[int, int, int, int]]:
+        """What gets from one device to another: source and destination as sent, destination and services on arrival."""
+        for source in self.sources_of(a):
+            for target, endings in self.sent_by(a, source):
+                for ending in endings:
+                    if ending.how is How.DELIVERED and ending.device == b:
+                        yield source, target, ending.target, ending.services
+
+    @property
+    def limits(self) -> tuple[OutOfScope, ...]:
+        """What lies outside the exact scope, as far as was met."""
+        return tuple(sorted(self.analysis.limits))
+
+    # Questions
+
+    def can(self, a: str, b: str, service: Service | str) -> Answer:
+        """Whether a conversation that one device begins reaches another, and its answer comes back.
+
+        It must work from the device's own address and every client port. The witness tells how it goes, or how far.
+        """
+        wanted = Service.parse(service) if isinstance(service, str) else service
+        packets = [self.packet(a, address, wanted) for address in self._near(a, b)]
+        if not packets:
+            return Answer(holds=False, limits=self.limits)
+        failed: Packet | None = None
+        for packet in packets:
+            conversations = [
+                self.tracer.converse(replace(packet, source_port=port)) for port in self._client_ports(wanted)
+            ]
+            bad = [found for found in conversations if not (found.answered and found.arrived_at(b))]
+            if not bad:
+                return Answer(holds=True, witness=self.tell(packet), classes=len(conversations), limits=self.limits)
+            failed = failed or bad[0].packet
+        assert failed is not None
+        return Answer(holds=False, witness=self.tell(failed), classes=len(packets), limits=self.limits)
+
+    def converse(self, a: str, target: IPv4, service: Service) -> Conversation:
+        """One conversation from a device's own address, there and back."""
+        return self.tracer.converse(self.packet(a, target, service))
+
+    @staticmethod
+    def packet(a: str, target: IPv4, service: Service) -> Packet:
+        """The packet that begins a conversation of a service."""
+        protocol = service.protocol if service.protocol in ("tcp", "udp") else "ping"
+        return Packet(a, target, protocol, service.port)
+
+    def _near(self, a: str, b: str) -> list[IPv4]:
+        """The addresses of a device, those in a network of the asker first."""
+        state = self.site.devices[a].state
+        networks = [address.network for address in state.addresses()] if state is not None else []
+        return sorted(self.addresses_of(b), key=lambda address: not any(address in network for network in networks))
+
+    def _client_ports(self, service: Service) -> list[int]:
+        """Client ports that stand for all that a client may be given."""
+        if service.protocol not in ("tcp", "udp"):
+            return [CLIENT_PORT]
+        cuts = {CLIENT_PORT}
+        for protocol, _, intervals in self.analysis.port_predicates():
+            if describe_protocol(protocol) == service.protocol:
+                for low, high in intervals:
+                    cuts.update(cut for cut in (low, high + 1) if EPHEMERAL[0] < cut <= EPHEMERAL[1])
+        if len(cuts) > 1:
+            cuts.add(EPHEMERAL[0])
+        return sorted(cuts)[:MAX_CLIENT_PORTS]
+
+    def all_that_can(self, a: str, b: str) -> tuple[Opening, ...]:
+        """Every class of packets from a device (and from addresses it may take) that reaches another."""
+        atoms, cells = self.analysis.addresses, self.analysis.services
+        found: dict[Opening, None] = {}
+        for source, _, target, services in self.arriving(a, b):
+            for number in bits(services):
+                cell = cells.cells[number]
+                opening = Opening(
+                    (str(atoms.first(source)), str(atoms.last(source))),
+                    (str(atoms.first(target)), str(atoms.last(target))),
+                    describe_protocol(cell.protocol),
+                    tuple(cells.source_ports(number)),
+                    tuple(cells.destination_ports(number)),
+                )
+                found.setdefault(opening)
+        return tuple(found)
+
+    def path(self, packet: Packet) -> Witness:
+        """What becomes of one packet, step by step."""
+        return self.tell(packet)
+
+    def tell(self, packet: Packet) -> Witness:
+        """The story of a packet."""
+        return self._narrator.tell(packet)
+
+    def arrives(self, packet: Packet, device: str) -> bool:
+        """Whether a packet gets to a device, by the analysis of all packets."""
+        node = self.analysis.machines.get(packet.device)
+        source = packet.source
+        if source is None and node is not None:
+            source = node.ip.preferred_source(packet.target)
+        if source is None:
+            return False
+        atoms = self.analysis.addresses
+        protocol = PROTOCOLS.get(packet.protocol, PROTO_ICMP)
+        cell = self.analysis.services.cell(protocol, packet.source_port, packet.port)
+        endings = self.analysis.send(packet.device, atoms.of(source), atoms.of(packet.target), 1 << cell)
+        return device in _delivered(endings)
+
+    def example_of(self, device: str, source: int, target: int, to: str, services: int) -> Packet | None:
+        """A packet that arrives at a device as one of `services`, if it can be towards a port that listens there."""
+        state = self.analysis.state(to)
+        ports = [listener.port for listener in state.listeners if listener.protocol == "tcp"] if state else []
+        ports += [port for port in FAMILIAR_PORTS if port not in ports]
+        cells = self.analysis.services
+        order = sorted(range(len(cells)), key=lambda number: self._dull(number, ports, services))
+        for number in order:
+            if _delivered(self.analysis.send(device, source, target, 1 << number)).get(to, 0) & services:
+                return self.example(device, source, target, number, ports)
+        return None
+
+    def _dull(self, number: int, ports: Sequence[int], services: int) -> tuple[bool, bool, int]:
+        """How little a cell tells a reader: best one that arrives as it was sent, at a port that listens, of TCP."""
+        parts = self.analysis.services.destination_ports(number)
+        rank = next((n for n, port in enumerate(ports) if any(low <= port <= high for low, high in parts)), len(ports))
+        protocol = self.analysis.services.cells[number].protocol
+        return not services >> number & 1, protocol != PROTO_TCP, rank
+
+    def example(self, device: str, source: int, target: int, cell: int, ports: Sequence[int] = ()) -> Packet:
+        """A packet that stands for a class. `ports` are destination ports to prefer."""
+        atoms, cells = self.analysis.addresses, self.analysis.services
+        sport, dport = cells.ports(cell, ports)
+        return Packet(
+            device,
+            atoms.first(target),
+            describe_protocol(cells.cells[cell].protocol),
+            dport,
+            atoms.first(source),
+            sport or CLIENT_PORT,
+        )
+
+    def difference(self, other: Reach | Site, devices: Iterable[str] = ()) -> tuple[Difference, ...]:
+        """Packets that two sites treat differently, one for each device, destination and place; none: they are equal.
+
+        Every device that both have sends, from every address it may take on the first site.
+        """
+        site = other.site if isinstance(other, Reach) else other
+        bare = Analysis(site, services=self._services, networks=self._networks)
+        here = Reach(self.site, services=self._services, networks=self._networks, also=(bare,))
+        bare.share(here.analysis)
+        found: dict[tuple[str, int, str, str], Difference] = {}
+        names = list(devices) or [name for name in here.analysis.machines if name in bare.machines]
+        full = here.analysis.services.full
+        for name in names:
+            for source in here.sources_of(name):
+                for target in range(len(here.analysis.addresses)):
+                    mine = _delivered(here.analysis.send(name, source, target, full))
+                    theirs = _delivered(bare.send(name, source, target, full))
+                    for device in {*mine, *theirs}:
+                        odd = mine.get(device, 0) ^ theirs.get(device, 0)
+                        if odd:
+                            cell = next(iter(bits(odd)))
+                            packet = here.example(name, source, target, cell)
+                            arrives = bool(mine.get(device, 0) >> cell & 1)
+                            words = (f"reaches {device}", f"does not reach {device}")
+                            key = (name, target, device, words[not arrives])
+                            found.setdefault(key, Difference(packet, words[not arrives], words[arrives]))
+        return tuple(found.values())
+
+    def shadowed(self) -> tuple[Shadowed, ...]:
+        """Rules that decide about no packet: whatever matches them, a rule before has decided.
+
+        Every source and destination and every pair of interfaces is tried, whether or not a packet can come that way.
+        """
+        found = []
+        for name, hooks in self.analysis.hooks.items():
+            for program in hooks.all_programs:
+                found += [self._place(name, program, entry) for entry in _idle(hooks, program)]
+        return tuple(found)
+
+    def _place(self, name: str, program: ChainProgram, entry: Entry) -> Shadowed:
+        node = self.analysis.machines[name]
+        chain = program.chain_of(entry)
+        where = rule_line(node.files, node.netfilter.ruleset, program.table, chain, entry.rule)
+        place = f"{program.table.family} {program.table.name} {chain}"
+        return Shadowed(name, place, render_rule(program.table, entry.rule), where)
+
+    def survives(self, what: str | Endpoint | Link, flows: Iterable[Flow] = ()) -> Answer:
+        """Whether everything that works goes on working when a device loses power or a lead is pulled.
+
+        `what` is the name of a device, a link or one of its ends (`sw1:p3`); `flows` are (from, to, service), or all
+        that work now between devices that listen. Switches with a spanning tree would choose anew: not decided here.
+        """
+        wanted = [flow for flow in (list(flows) or self._working()) if self.can(*flow).holds]
+        maimed = _without(self.site, what)
+        after = Reach(maimed, services=self._services, networks=self._networks)
+        limits = {*self.limits, *after.limits, *_trees(self.site)}
+        gone = what if isinstance(what, str) and ":" not in what else ""
+        for flow in wanted:
+            if gone in flow[:2]:
+                continue
+            answer = after.can(*flow)
+            if not answer.holds:
+                return Answer(holds=False, witness=answer.witness, classes=len(wanted), limits=tuple(sorted(limits)))
+        return Answer(holds=True, classes=len(wanted), limits=tuple(sorted(limits)))
+
+    def _working(self) -> list[Flow]:
+        found = []
+        for a in self.analysis.machines:
+            for b, node in self.analysis.machines.items():
+                state = self.analysis.state(b)
+                if a != b and self.addresses_of(b) and state is not None:
+                    found.append((a, b, Service("icmp")))
+                    found += [(a, b, Service(s.protocol, s.port)) for s in state.listeners if s.protocol == "tcp"]
+                del node
+        return found
+
+
+def _idle(hooks: Hooks, program: ChainProgram) -> list[Entry]:
+    """An entry of each rule that decides nothing. Rules that only IPv6, an answer or a frame can meet stay out."""
+    asked = {source & target for source in set(program.by_source) for target in set(program.by_target)}
+    before, program.matched = program.matched, 0
+    program.forget()
+    for situation in hooks.every_situation(program):
+        for candidates in {pair & situation for pair in asked}:
+            program.decide(candidates)
+    matched, program.matched = program.matched, before | program.matched
+    rules: dict[int, list[tuple[int, Entry]]] = {}
+    for number, entry in enumerate(program.entries):
+        rules.setdefault(id(entry.rule), []).append((number, entry))
+    return [
+        entries[0][1]
+        for entries in rules.values()
+        if not any(matched >> number & 1 or not e.services or e.condition.asks_frame for number, e in entries)
+    ]
+
+
+def _delivered(endings: Sequence[Ending]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for ending in endings:
+        if ending.how is How.DELIVERED:
+            found[ending.device] = found.get(ending.device, 0) | ending.services
+    return found
+
+
+def _without(site: Site, what: str | Endpoint | Link) -> Site:
+    """The site with a device off, or with a lead pulled."""
+    if isinstance(what, str) and ":" not in what:
+        return _dark(site, what)
+    if isinstance(what, Link):
+        link: Link | None = what
+    else:
+        end = Endpoint(*what.split(":", 1)) if isinstance(what, str) else what
+        link = site.link_at(end)
+    if link is None:
+        message = f"{what} has no lead"
+        raise ValueError(message)
+    return _unplugged(site, link)
+
+
+def _unplugged(site: Site, link: Link) -> Site:
+    for end in link.ends:
+        device = site.devices[end.device]
+        if device.state is not None:
+            shown = tuple(replace(i, carrier=False) if i.name == end.port else i for i in device.state.interfaces)
+            site = site.with_device(replace(device, state=replace(device.state, interfaces=shown)))
+    return replace(site, links=tuple(other for other in site.links if other != link))
+
+
+def _dark(site: Site, name: str) -> Site:
+    if name not in site.devices:
+        message = f'there is no device "{name}"'
+        raise ValueError(message)
+    for link in site.links:
+        if any(end.device == name for end in link.ends):
+            site = _unplugged(site, link)
+    return site.with_device(replace(site.devices[name], powered=False, state=None))
+
+
+def _trees(site: Site) -> Iterator[OutOfScope]:
+    for name, device in site.devices.items():
+        for interface in device.state.interfaces if device.state is not None else ():
+            if interface.bridge is not None and interface.bridge.stp:
+                yield OutOfScope(name, Limit.SPANNING_TREE, interface.name)

@@ -1,0 +1,56 @@
+"""What the analysis cannot decide exactly, by name: then packets decide, and the verdict says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Limit", "OutOfScope"]
+
+
+class Limit(StrEnum):
+    """Why a proof does not hold for everything. Closed: messages and tests know no other."""
+
+    BRIDGE_RULES = "rules of the bridge family"
+    CONNECTION_FIELD = "a rule asks for a field of the connection"
+    DUPLICATE_ADDRESS = "two devices answer for one address"
+    DUPLICATE_MAC = "two interfaces have one hardware address"
+    DYNAMIC_SET = "a set that rules add to"
+    HEADER_FIELD = "a rule asks for a header field that any packet may fill in"
+    IPV6 = "addresses of IPv6"
+    MARK = "rules set and ask marks"
+    NAT_RANGE = "a translation to a range"
+    NEGATED_CONCATENATION = "a concatenation that is excluded"
+    NOT_TRACKED = "a rule leaves packets untracked"
+    PORT_SETTINGS = "a bridge port that floods or learns in a way of its own"
+    SPANNING_TREE = "the spanning tree would choose anew"
+    STATIC_STATION = "a hardware address entered by hand in a bridge"
+    SWITCHING_LOOP = "switches connected in a loop"
+    TUNNEL = "an interface of another kind, such as a tunnel"
+    UNREADABLE_RULES = "rules that cannot be read"
+
+
+# With these the analysis takes a packet to pass wherever it might: what it says does not arrive does not arrive.
+CAUTIOUS = frozenset({Limit.HEADER_FIELD, Limit.DYNAMIC_SET, Limit.CONNECTION_FIELD, Limit.NEGATED_CONCATENATION})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OutOfScope:
+    """One thing outside the exact scope: where, why, and the rule or setting that it is about."""
+
+    device: str
+    limit: Limit
+    what: str = ""
+
+    @property
+    def aside(self) -> bool:
+        """True where the proof is exact, and says nothing of something else."""
+        return self.limit is Limit.IPV6
+
+    @property
+    def cautious(self) -> bool:
+        """True where only "it can flow" is in doubt, not "it cannot"."""
+        return self.limit in CAUTIOUS
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.limit.value}" + (f" ({self.what})" if self.what else "")
