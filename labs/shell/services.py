@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from labs.net.linux.units import Unit
-from labs.net.process import Process, Routine
+from labs.net.process import Process, Program, Routine
 from labs.shell.bash import run_script
-from labs.shell.commands.ifupdown import NETWORKING
-from labs.shell.daemons.actuator import actuator
-from labs.shell.daemons.chrony import CHRONY
-from labs.shell.daemons.dashboard import dashboard
-from labs.shell.daemons.display import display
-from labs.shell.daemons.dnsmasq import DNSMASQ
-from labs.shell.daemons.fake_hwclock import FAKE_HWCLOCK
-from labs.shell.daemons.gateway import GATEWAY_UNIT
-from labs.shell.daemons.heartbeat import HEARTBEAT
-from labs.shell.daemons.inetd import INETD
-from labs.shell.daemons.modbus import MODBUS
-from labs.shell.daemons.mosquitto import mosquitto
-from labs.shell.daemons.nginx import NGINX
-from labs.shell.daemons.rsyslog import RSYSLOG
-from labs.shell.daemons.rules import rules
-from labs.shell.daemons.sensor import sensor
-from labs.shell.daemons.sshd import SSH
 
 __all__ = ["UNITS"]
+
+
+def _late(module: str, function: str) -> Program:
+    """A program of `labs.shell`, imported when it first runs: nobody waits for the daemons that no device starts."""
+
+    def program(process: Process) -> Routine | int:
+        found: Program = getattr(import_module(f"labs.shell.{module}"), function)
+        return found(process)
+
+    return program
 
 
 def _load_ruleset(process: Process) -> Routine:
@@ -46,21 +40,123 @@ NFTABLES = Unit(
     stop=_flush_ruleset,
     reload=_load_ruleset,
 )
+NETWORKING = Unit(
+    "networking",
+    "Raise network interfaces",
+    _late("commands.ifupdown", "start_networking"),
+    "/sbin/ifup -a --read-environment",
+    config="/etc/network/interfaces",
+    oneshot=True,
+    stop=_late("commands.ifupdown", "stop_networking"),
+)
+FAKE_HWCLOCK = Unit(
+    "fake-hwclock",
+    "Restore / save the current clock",
+    _late("daemons.fake_hwclock", "load"),
+    "/sbin/fake-hwclock load",
+    config="/etc/fake-hwclock.data",
+    oneshot=True,
+    stop=_late("daemons.fake_hwclock", "save"),
+)
+DNSMASQ = Unit(
+    "dnsmasq",
+    "dnsmasq - A lightweight DHCP and caching DNS server",
+    _late("daemons.dnsmasq", "dnsmasq"),
+    "/usr/sbin/dnsmasq",
+    config="/etc/dnsmasq.conf",
+)
+INETD = Unit(
+    "inetd", "Internet superserver", _late("daemons.inetd", "inetd"), "/usr/sbin/inetd", config="/etc/inetd.conf"
+)
+HEARTBEAT = Unit(
+    "heartbeat",
+    "Heartbeat",
+    _late("daemons.heartbeat", "heartbeat"),
+    "/usr/sbin/heartbeat",
+    config="/etc/heartbeat.conf",
+)
+CHRONY = Unit(
+    "chrony",
+    "chrony, an NTP client/server",
+    _late("daemons.chrony", "chronyd"),
+    "/usr/sbin/chronyd -F 1",
+    config="/etc/chrony/chrony.conf",
+)
+NGINX = Unit(
+    "nginx",
+    "A high performance web server and a reverse proxy server",
+    _late("daemons.nginx", "serve"),
+    "/usr/sbin/nginx -g 'daemon on; master_process on;'",
+    config="/etc/nginx/nginx.conf",
+    reload=_late("daemons.nginx", "reload"),
+)
+RSYSLOG = Unit(
+    "rsyslog",
+    "System Logging Service",
+    _late("daemons.rsyslog", "rsyslogd"),
+    "/usr/sbin/rsyslogd -n -iNONE",
+    config="/etc/rsyslog.conf",
+)
+SSH = Unit(
+    "ssh",
+    "OpenBSD Secure Shell server",
+    _late("daemons.sshd", "sshd"),
+    "/usr/sbin/sshd -D",
+    config="/etc/ssh/sshd_config",
+)
 MOSQUITTO = Unit(
     "mosquitto",
     "Mosquitto MQTT Broker",
-    mosquitto,
+    _late("daemons.mosquitto", "mosquitto"),
     "/usr/sbin/mosquitto -c /etc/mosquitto/mosquitto.conf",
     config="/etc/mosquitto/mosquitto.conf",
     hangup_reloads=True,
 )
-SENSOR = Unit("sensor", "Sensor that publishes over MQTT", sensor, "/usr/sbin/sensord", config="/etc/sensor.toml")
-DISPLAY = Unit("display", "Screen that shows messages", display, "/usr/sbin/displayd", config="/etc/display.toml")
-ACTUATOR = Unit(
-    "actuator", "Actuator commanded over MQTT", actuator, "/usr/sbin/actuatord", config="/etc/actuator.toml"
+SENSOR = Unit(
+    "sensor",
+    "Sensor that publishes over MQTT",
+    _late("daemons.sensor", "sensor"),
+    "/usr/sbin/sensord",
+    config="/etc/sensor.toml",
 )
-RULES = Unit("rules", "Rules from readings to commands", rules, "/usr/sbin/rulesd", config="/etc/rules.toml")
-DASHBOARD = Unit("dashboard", "Dashboard of readings", dashboard, "/usr/sbin/dashboardd", config="/etc/dashboard.toml")
+DISPLAY = Unit(
+    "display",
+    "Screen that shows messages",
+    _late("daemons.display", "display"),
+    "/usr/sbin/displayd",
+    config="/etc/display.toml",
+)
+MODBUS = Unit(
+    "modbus", "Modbus slave", _late("daemons.modbus", "modbus"), "/usr/sbin/modbusd", config="/etc/modbus.toml"
+)
+GATEWAY = Unit(
+    "gateway",
+    "Gateway from Modbus to MQTT",
+    _late("daemons.gateway", "gateway"),
+    "/usr/sbin/gatewayd",
+    config="/etc/gateway.toml",
+)
+ACTUATOR = Unit(
+    "actuator",
+    "Actuator commanded over MQTT",
+    _late("daemons.actuator", "actuator"),
+    "/usr/sbin/actuatord",
+    config="/etc/actuator.toml",
+)
+RULES = Unit(
+    "rules",
+    "Rules from readings to commands",
+    _late("daemons.rules", "rules"),
+    "/usr/sbin/rulesd",
+    config="/etc/rules.toml",
+)
+DASHBOARD = Unit(
+    "dashboard",
+    "Dashboard of readings",
+    _late("daemons.dashboard", "dashboard"),
+    "/usr/sbin/dashboardd",
+    config="/etc/dashboard.toml",
+)
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
     for unit in (
@@ -78,7 +174,7 @@ UNITS: Mapping[str, Unit] = {
         SENSOR,
         DISPLAY,
         MODBUS,
-        GATEWAY_UNIT,
+        GATEWAY,
         ACTUATOR,
         RULES,
         DASHBOARD,

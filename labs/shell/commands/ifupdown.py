@@ -10,13 +10,12 @@ from collections.abc import Sequence
 
 from labs.net.filesystem import FileError
 from labs.net.ifupdown import InterfacesError, InterfacesFile, canonical, parse_interfaces
-from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine
 from labs.shell.interface_plan import with_defaults
 from labs.shell.interface_steps import PATH, Run, bring_up, configured_names, stanzas_of, take_down
 from labs.shell.options import UsageError, parse_options
 
-__all__ = ["COMMANDS", "NETWORKING", "ifdown", "ifquery", "ifup"]
+__all__ = ["COMMANDS", "ifdown", "ifquery", "ifup"]
 
 MAX_SOURCES = 64
 SHORT = "hVavnfi:X:o:"
@@ -42,7 +41,7 @@ USAGE = (
 )
 
 
-__all__ = ["COMMANDS", "NETWORKING", "ifdown", "ifquery", "ifup"]
+__all__ = ["COMMANDS", "ifdown", "ifquery", "ifup"]
 
 
 class Usage(Exception):
@@ -207,25 +206,14 @@ def _query(run: Run, names: Sequence[str]) -> int:
     return status
 
 
-def _start_networking(process: Process) -> Routine:
+def start_networking(process: Process) -> Routine:
     process.argv = ["/sbin/ifup", "-a", "--read-environment"]
     return (yield from _main(process, "ifup"))
 
 
-def _stop_networking(process: Process) -> Routine:
+def stop_networking(process: Process) -> Routine:
     process.argv = ["/sbin/ifdown", "-a", "--read-environment", "--exclude=lo"]
     return (yield from _main(process, "ifdown"))
-
-
-NETWORKING = Unit(
-    "networking",
-    "Raise network interfaces",
-    _start_networking,
-    "/sbin/ifup -a --read-environment",
-    config=PATH,
-    oneshot=True,
-    stop=_stop_networking,
-)
 
 
 COMMANDS: dict[str, Program] = {"ifup": ifup, "ifdown": ifdown, "ifquery": ifquery}

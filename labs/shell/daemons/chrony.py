@@ -13,7 +13,6 @@ from labs.model.addresses import IPv4
 from labs.net import ntp
 from labs.net.chrony_conf import ChronyConf, ChronyError, SourceLine, parse_chrony
 from labs.net.filesystem import FileError
-from labs.net.linux.units import Unit
 from labs.net.ntp import Leap, Mode, NtpPacket, timestamp
 from labs.net.process import SIGHUP, SIGTERM, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import Datagram, SocketError, UdpSocket
@@ -23,7 +22,7 @@ from labs.shell.resolver import ResolveError, resolve
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["CHRONY", "Chronyd", "chronyd", "clock_ns", "running_chronyd"]
+__all__ = ["Chronyd", "chronyd", "clock_ns", "running_chronyd"]
 
 CONFIG = "/etc/chrony/chrony.conf"
 SECOND = 1_000_000_000
@@ -328,6 +327,3 @@ def chronyd(process: Process) -> Routine:
             raise
         process.print("chronyd exiting")
         return 0
-
-
-CHRONY = Unit("chrony", "chrony, an NTP client/server", chronyd, "/usr/sbin/chronyd -F 1", config=CONFIG)

@@ -9,14 +9,13 @@ from labs.net.dhcp import SERVER_PORT
 from labs.net.dnsmasq_conf import QUIET, DnsmasqConf, DnsmasqError, parse_dnsmasq
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import ANY
-from labs.net.linux.units import Unit
 from labs.net.process import SIGHUP, SIGTERM, Interrupt, Process, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, UdpSocket, listen
 from labs.net.tcp import TcpConnection, TcpState
 from labs.shell.daemons.dnsmasq_dhcp import DhcpServer
 from labs.shell.daemons.dnsmasq_dns import Asker, DnsServer
 
-__all__ = ["DNSMASQ", "dnsmasq"]
+__all__ = ["dnsmasq"]
 
 CONFIG = "/etc/dnsmasq.conf"
 MAX_TCP = 20  # MAX_PROCS, config.h
@@ -263,12 +262,3 @@ def _connection_asker(connection: TcpConnection, now: int) -> Asker:
         connection.send(len(data).to_bytes(2, "big") + data, now)
 
     return Asker(connection.remote[0], "", reply)
-
-
-DNSMASQ = Unit(
-    "dnsmasq",
-    "dnsmasq - A lightweight DHCP and caching DNS server",
-    dnsmasq,
-    "/usr/sbin/dnsmasq",
-    config=CONFIG,
-)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from labs.net.linux.units import Unit
 from labs.net.process import Process
 from labs.shell.daemons.chrony import clock_ns
 
-__all__ = ["FAKE_HWCLOCK"]
+__all__ = ["load", "save"]
 
 DATA = "/etc/fake-hwclock.data"
 FORM = "%Y-%m-%d %H:%M:%S"
@@ -19,7 +18,8 @@ SECOND = 1_000_000_000
 BOOT_NS = 60 * SECOND  # later than this the service was started by hand: only forward
 
 
-def _load(process: Process) -> int:
+def load(process: Process) -> int:
+    """`fake-hwclock load`: the clock takes the time of the file, at boot in any case, later on only forward."""
     node = process.node
     text = node.files.get(DATA).strip()
     try:
@@ -37,17 +37,7 @@ def _load(process: Process) -> int:
     return 0
 
 
-def _save(process: Process) -> int:
+def save(process: Process) -> int:
+    """`fake-hwclock save`: the time of the clock goes into the file."""
     process.node.files.write(DATA, f"{datetime.fromtimestamp(process.node.wall_clock(), UTC):{FORM}}\n")
     return 0
-
-
-FAKE_HWCLOCK = Unit(
-    "fake-hwclock",
-    "Restore / save the current clock",
-    _load,
-    "/sbin/fake-hwclock load",
-    config=DATA,
-    oneshot=True,
-    stop=_save,
-)

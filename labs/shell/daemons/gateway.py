@@ -11,7 +11,6 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from labs.net.linux.units import Unit
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 from labs.net.sockets import SocketError
 from labs.shell.daemons.broker_visit import BrokerVisit
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
     from labs.things.modbus.framing import Adu
 
-__all__ = ["GATEWAY_UNIT", "STATUS", "load_gateway", "poll_once"]
+__all__ = ["STATUS", "gateway", "load_gateway", "poll_once"]
 
 STATUS = "/run/gateway.json"
 SECOND = 1_000_000_000
@@ -196,6 +195,3 @@ def gateway(process: Process) -> Routine:
         if node.files.is_file(STATUS):
             node.files.remove(STATUS)
     return 0
-
-
-GATEWAY_UNIT = Unit("gateway", "Gateway from Modbus to MQTT", gateway, "/usr/sbin/gatewayd", config=GATEWAY)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import NamedTuple
 
-from labs.net.linux.units import Unit
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import SocketError, connect
 from labs.shell.resolver import ResolveError, resolve
 
-__all__ = ["HEARTBEAT", "heartbeat"]
+__all__ = ["heartbeat"]
 
 CONFIG = "/etc/heartbeat.conf"
 SECOND = 1_000_000_000
@@ -76,6 +75,3 @@ def heartbeat(process: Process) -> Routine:
             process.print(f"{settings.target}:{settings.port} {result}")
         before = result
         yield Wait(until=began + settings.interval_s * SECOND)
-
-
-HEARTBEAT = Unit("heartbeat", "Heartbeat", heartbeat, "/usr/sbin/heartbeat", config=CONFIG)

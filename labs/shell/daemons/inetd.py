@@ -12,14 +12,13 @@ from typing import NamedTuple
 from labs.model.addresses import Address
 from labs.net.ipv4 import ANY
 from labs.net.ipv6 import ANY6
-from labs.net.linux.units import Unit
 from labs.net.process import SIGKILL, Interrupt, Pipe, Process, Program, Routine, Wait, Writer
 from labs.net.service_names import port_number
 from labs.net.sockets import Datagram, SocketError, TcpListener, UdpSocket, listen
 from labs.net.tcp import TcpConnection
 from labs.shell.registry import command
 
-__all__ = ["INETD", "inetd"]
+__all__ = ["inetd"]
 
 CONFIG = "/etc/inetd.conf"
 MAX_CLIENTS = 64
@@ -163,6 +162,3 @@ def _serve_datagram(process: Process, socket: UdpSocket, asked: Datagram, argv: 
     assert program is not None
     stdin = Pipe(asked.data.decode("utf-8", "replace"), closed=True)
     process.node.spawn(list(argv), program, stdin=stdin, stdout=_Reply(socket, asked, process), directory="/")
-
-
-INETD = Unit("inetd", "Internet superserver", inetd, "/usr/sbin/inetd", config=CONFIG)

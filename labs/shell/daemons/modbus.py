@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from labs.net.linux.units import Unit
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 from labs.net.sockets import SocketError
 from labs.shell.daemons.modbus_tcp import serve_tcp
@@ -23,7 +22,7 @@ from labs.things.thing_config import ThingConfigError
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["MODBUS", "STATUS"]
+__all__ = ["STATUS", "modbus"]
 
 STATUS = "/run/modbus.json"
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
@@ -146,6 +145,3 @@ def modbus(process: Process) -> Routine:
         return 1
     except Interrupt:
         return 0
-
-
-MODBUS = Unit("modbus", "Modbus slave", modbus, "/usr/sbin/modbusd", config=SLAVE)

@@ -15,7 +15,6 @@ from labs.net import http, tls
 from labs.net.certificate import CertificateError, read_certificates, read_key
 from labs.net.filesystem import FileError
 from labs.net.http import HttpError, Request, Response
-from labs.net.linux.units import Unit
 from labs.net.nginx_conf import Location, NginxConf, NginxError, Server, Socket, parse_nginx
 from labs.net.process import SIGHUP, SIGTERM, Interrupt, Process, Program, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, listen
@@ -26,7 +25,7 @@ from labs.shell.commands.date import clock_text
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["COMMANDS", "NGINX", "load_nginx", "nginx"]
+__all__ = ["COMMANDS", "load_nginx", "nginx"]
 
 CONFIG = "/etc/nginx/nginx.conf"
 PREFIX = "/usr/share/nginx"
@@ -171,12 +170,12 @@ class _Daemon:
                     else:
                         self._clients.append(_Client(connection, each, now + CLIENT_TIMEOUT_NS))
             for client in list(self._clients):
-                self._serve(client)
+                self.serve(client)
             signals: list[Signal] = [each.listener.signal for each in self._listeners]
             signals += [client.connection.signal for client in self._clients]
             yield Wait(tuple(signals), min((client.until_ns for client in self._clients), default=None))
 
-    def _serve(self, client: _Client) -> None:
+    def serve(self, client: _Client) -> None:
         connection, now = client.connection, self._node.now
         data = connection.receive()
         if data:
@@ -370,7 +369,7 @@ def _fatal(process: Process, error: NginxError) -> int:
     return 1
 
 
-def _serve(process: Process) -> Routine:
+def serve(process: Process) -> Routine:
     """The service."""
     try:
         conf = load_nginx(process.node)
@@ -393,7 +392,7 @@ def _serve(process: Process) -> Routine:
         return 0
 
 
-def _reload(process: Process) -> int:
+def reload(process: Process) -> int:
     """`nginx -s reload`: a bad configuration changes nothing."""
     try:
         load_nginx(process.node)
@@ -426,7 +425,7 @@ def nginx(process: Process) -> Routine | int:
             process.error(f"nginx: configuration file {CONFIG} test is successful")
             return 0
         case ["-s", "reload"]:
-            return _reload(process)
+            return reload(process)
         case ["-s", "stop" | "quit"]:
             process.error("nginx: use systemctl stop nginx here")
             return 1
@@ -439,12 +438,4 @@ def nginx(process: Process) -> Routine | int:
     return 1
 
 
-NGINX = Unit(
-    "nginx",
-    "A high performance web server and a reverse proxy server",
-    _serve,
-    "/usr/sbin/nginx -g 'daemon on; master_process on;'",
-    config=CONFIG,
-    reload=_reload,
-)
 COMMANDS: dict[str, Program] = {"nginx": nginx}

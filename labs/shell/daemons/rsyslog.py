@@ -32,7 +32,7 @@ from labs.shell.resolver import ResolveError, resolve
 if TYPE_CHECKING:
     from labs.net.linux.units import JournalLine
 
-__all__ = ["RSYSLOG", "rsyslogd"]
+__all__ = ["rsyslogd"]
 
 CONFIG = "/etc/rsyslog.conf"
 SECOND = 1_000_000_000
@@ -266,6 +266,3 @@ def rsyslogd(process: Process) -> Routine:
             if interrupt.signal != SIGHUP:
                 raise
             process.print(f"{origin} rsyslogd was HUPed")
-
-
-RSYSLOG = Unit("rsyslog", "System Logging Service", rsyslogd, "/usr/sbin/rsyslogd -n -iNONE", config=CONFIG)

@@ -11,7 +11,6 @@ from hashlib import sha256
 
 from labs.net.accounts import Account, accounts, check_password
 from labs.net.filesystem import FileError
-from labs.net.linux.units import Unit
 from labs.net.process import SIGHUP, SIGKILL, SIGTERM, Interrupt, Pipe, Process, Program, Routine, Signal, Wait, Writer
 from labs.net.sockets import SocketError, TcpListener, listen
 from labs.net.sshd_conf import SshdConf, SshdError, parse_sshd
@@ -19,7 +18,7 @@ from labs.net.tcp import TcpConnection
 from labs.net.tls import Record, Records, TlsError, record
 from labs.shell.bash import run_script
 
-__all__ = ["BANNER", "PIECE", "SSH", "host_key", "login_shell", "sshd"]
+__all__ = ["BANNER", "PIECE", "host_key", "login_shell", "sshd"]
 
 CONFIG = "/etc/ssh/sshd_config"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
@@ -272,6 +271,3 @@ def _serve(connection: TcpConnection, conf: SshdConf) -> Program:
         return (yield from _Session(process, connection, conf).run())
 
     return session
-
-
-SSH = Unit("ssh", "OpenBSD Secure Shell server", sshd, "/usr/sbin/sshd -D", config=CONFIG)
