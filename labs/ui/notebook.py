@@ -6,6 +6,7 @@ A magic types lines into the lab that is open, or shows something of it. The jou
 from __future__ import annotations
 
 import functools
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ __all__ = ["LabMagics", "load_ipython_extension", "unload_ipython_extension"]
 
 USAGE = "usage: %lab NAME [--seed N] [--new] [--lang en|nl] [--trainee NAME]"
 MAGICS = "LabMagics"
-MAGIC_WORDS = "%%on PLACE, %hands, %check, %hint, %map, %undo, %wait 10 min, %journal, %story, %submit"
+MAGIC_WORDS = "%%on PLACE, %hands, %check, %hint, %map, %dashboard, %undo, %wait 10 min, %journal, %story, %submit"
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
@@ -288,6 +289,23 @@ class LabMagics(Magics):
         if words not in ([], ["--addresses"]):
             raise Refusal("usage: %map [--addresses]")
         display(html.site_map(self._lab.drawing(), self.screen, addresses=bool(words)))
+
+    @line_magic
+    @_careful
+    def dashboard(self, line: str) -> None:
+        """`%dashboard server --truth hall=hall:temperature`: tiles and plots; beside a tile what was true in a room."""
+        from labs.ui.dashboard import Truth, dashboard_of
+
+        words = _words(line)
+        device = words.pop(0) if words and not words[0].startswith("-") else ""
+        truths = []
+        for option, value in zip(words[::2], words[1::2], strict=False):
+            found = re.fullmatch(r"([^=]+)=([^:]+):(.+)", value)
+            if option == "--truth" and found is not None:
+                truths.append(Truth(*found.groups()))
+        if len(truths) * 2 != len(words):
+            raise Refusal("usage: %dashboard [DEVICE] [--truth TILE=ROOM:QUANTITY]")
+        display(dashboard_of(self._lab, device, truths, self.screen))
 
     @line_magic
     @_careful
