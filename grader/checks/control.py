@@ -20,13 +20,44 @@ __all__ = ["judge_reacts"]
 SECOND = 1_000_000_000
 STEP_NS = 60 * SECOND
 HOUR_NS = 3600 * SECOND
+PATIENCE_MIN = 180
 
 
 def judge_reacts(context: Context, body: Reacts) -> Finding:
     """Let the time pass, then look back minute by minute. A state that nobody ever asked for is not judged."""
+    wanted_on = body.level == "on"
+    if body.without and not _came(context, body, wanted=not wanted_on):
+        text = message(
+            "the {what} of {room} was {state} anyhow: nothing was tested",
+            what=body.what,
+            room=body.room,
+            state=body.level,
+        )
+        return Finding(Verdict.BLOCKED, text)
     began = context.engine.now
+    off = [name for name in body.without if context.site.devices[name].powered]
+    for name in off:
+        context.engine.power(name, on=False)
     context.wait(body.during)
     context.forget()
+    finding = _judged(context, body, began)
+    for name in off:
+        context.engine.power(name, on=True)
+    context.forget()
+    return finding
+
+
+def _came(context: Context, body: Reacts, *, wanted: bool) -> bool:
+    """Wait until it is on (or off) by itself, for some hours at most."""
+    for _ in range(PATIENCE_MIN):
+        known = context.level(body.room, body.what)
+        if (bool(known) and known[-1][1] > 0) == wanted:
+            return True
+        context.wait(STEP_NS)
+    return False
+
+
+def _judged(context: Context, body: Reacts, began: int) -> Finding:
     ended = context.engine.now
     changes = [(at, level) for at, level in context.level(body.room, body.what) if at <= ended]
     times = [at for at, _ in changes]

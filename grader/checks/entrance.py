@@ -18,6 +18,7 @@ __all__ = ["judge_authenticated", "judge_authorised"]
 
 REFUSED = frozenset({4, 5, 134, 135})  # CONNACK: bad user name or password, not authorised (MQTT 3.1.1 and 5)
 UNHEARD_OF = "netwerf/unheard-of"
+FACTORY = (("admin", "admin"), ("admin", "password"), ("mqtt", "mqtt"), ("root", "root"), ("user", "user"))
 BY_CLIENT, BY_OWNER = "tried-by-client", "tried-by-owner"
 MOST_TOPICS = 40
 
@@ -44,6 +45,7 @@ def judge_authenticated(context: Context, body: Authenticated) -> Finding:
         (message("anybody without a name"), replace(body, user="", password="")),
         (message("{user} with a wrong password", user=body.user), replace(body, password=f"not-{body.password}")),
         (message("a user whom nobody knows"), replace(body, user=f"not-{body.user}")),
+        *((_with_password(user, password), replace(body, user=user, password=password)) for user, password in FACTORY),
     ]
     for who, stranger in strangers:
         answer = _knock(context, source, stranger, host)
@@ -55,6 +57,10 @@ def judge_authenticated(context: Context, body: Authenticated) -> Finding:
                 evidence=(f"mosquitto_sub {login(stranger, host)} -t '#': {answer.text.strip() or 'connected'}",),
             )
     return Finding(Verdict.PASS, message("{user} is let in, and nobody else", user=body.user))
+
+
+def _with_password(user: str, password: str) -> Message:
+    return message("{user} with the password {password}", user=user, password=password)
 
 
 def _knock(context: Context, source: str, body: Authenticated, host: str) -> Output:

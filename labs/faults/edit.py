@@ -9,7 +9,7 @@ from labs.faults.fault import FaultError, device_of
 from labs.model.addresses import InterfaceAddress, IPv4
 from labs.model.site import Site
 from labs.net.ifupdown import InterfacesFile, Stanza, parse_interfaces, render_interfaces
-from labs.things.toml_edit import set_toml_key
+from labs.things.toml_edit import TomlValue, set_toml_key
 
 __all__ = ["change_address", "change_lines", "change_stanza", "read_file", "set_key", "static_stanza"]
 
@@ -71,7 +71,7 @@ def change_lines(site: Site, device: str, path: str, what: str, change: Callable
     return site.with_device(device_of(site, device).with_file(path, "\n".join(after) + "\n"))
 
 
-def set_key(site: Site, device: str, path: str, what: str, key: str, value: str | float) -> Site:
+def set_key(site: Site, device: str, path: str, what: str, key: str, value: TomlValue) -> Site:
     """Set a key of a TOML file. Raises FaultError where the value stands there already."""
     before = read_file(site, device, path, what)
     after = set_toml_key(before, key, value)

@@ -9,22 +9,23 @@ from labs.faults.fault import FaultError, device_of, fault
 from labs.model.site import Site
 from labs.things.mosquitto_conf import retained_file
 
-__all__ = ["FAULTS"]
+__all__ = ["A_SENSOR", "BROKER", "FAULTS", "SENSOR", "thing_config"]
 
 FAMILY = "messaging"
 SENSOR = "/etc/sensor.toml"
 DISPLAY = "/etc/display.toml"
+ACTUATOR = "/etc/actuator.toml"
 BROKER = "/etc/mosquitto/mosquitto.conf"
 A_SENSOR = "a sensor"
 
 
-def _config_of(site: Site, device: str) -> tuple[str, str]:
-    """The configuration file of a sensor or screen."""
+def thing_config(site: Site, device: str) -> tuple[str, str]:
+    """The configuration file of a sensor, screen or actuator, and what it is. Raises FaultError."""
     files = device_of(site, device).files
-    for path, what in ((SENSOR, A_SENSOR), (DISPLAY, "a display")):
+    for path, what in ((SENSOR, A_SENSOR), (DISPLAY, "a display"), (ACTUATOR, "an actuator")):
         if path in files:
             return path, what
-    message = f"{device} is neither a sensor nor a display"
+    message = f"{device} is no sensor, display or actuator"
     raise FaultError(message)
 
 
@@ -36,7 +37,7 @@ def _config_of(site: Site, device: str) -> tuple[str, str]:
 )
 def broker_address_typo(site: Site, on: str, host: str = "brokr") -> Site:
     """The sensor or screen talks to a host that is not the broker."""
-    path, what = _config_of(site, on)
+    path, what = thing_config(site, on)
     return set_key(site, on, path, what, "mqtt.host", host)
 
 
@@ -48,7 +49,7 @@ def broker_address_typo(site: Site, on: str, host: str = "brokr") -> Site:
 )
 def mqtt_wrong_port(site: Site, on: str, port: int = 1884) -> Site:
     """A wrong broker port."""
-    path, what = _config_of(site, on)
+    path, what = thing_config(site, on)
     return set_key(site, on, path, what, "mqtt.port", port)
 
 
@@ -60,7 +61,7 @@ def mqtt_wrong_port(site: Site, on: str, port: int = 1884) -> Site:
 )
 def topic_mismatch(site: Site, on: str, topic: str) -> Site:
     """The sensor publishes, or the screen listens, to another topic."""
-    path, what = _config_of(site, on)
+    path, what = thing_config(site, on)
     return set_key(site, on, path, what, "mqtt.topic", topic)
 
 
@@ -83,7 +84,7 @@ def unit_fahrenheit(site: Site, on: str) -> Site:
 )
 def mqtt_bad_credentials(site: Site, on: str, password: str = "changeme") -> Site:  # noqa: S107 - the fault
     """A password that the broker does not know."""
-    path, what = _config_of(site, on)
+    path, what = thing_config(site, on)
     return set_key(site, on, path, what, "mqtt.password", password)
 
 

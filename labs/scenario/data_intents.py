@@ -154,6 +154,8 @@ class Reacts:
     within: int = 10 * MINUTE
     during: int = 6 * 60 * MINUTE
     switches: int | None = None
+    without: tuple[str, ...] = ()
+    """Devices that are switched off meanwhile."""
 
 
 def window_of(body: Reacts) -> str:
@@ -283,9 +285,10 @@ DATA_INTENTS: dict[str, Spec] = {
             "timezone": Field(String(), "whose local time", default="UTC"),
             "within": Field(Duration(), "how fast", default=10 * MINUTE),
             "during": Field(Duration(), "how long is watched", default=6 * 60 * MINUTE),
+            "without": Field(DEVICES, "devices that are switched off meanwhile", default=()),
             "switches": Field(Number(1, whole=True), "how often an hour it may change at most", default=None),
         },
-        build=Reacts,
+        build=_tuples(Reacts, "without"),
         doc="an actuator follows the world",
     ),
 }

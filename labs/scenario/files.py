@@ -12,6 +12,7 @@ from labs.things.mosquitto_access import hash_password
 
 __all__ = [
     "actuator",
+    "chrony",
     "dashboard",
     "display",
     "factory_sensor",
@@ -147,6 +148,14 @@ title = {_quote(service["title"])}
 unit = {_quote(service["unit"])}
 stale_after_s = 0
 """ + _mqtt(name, service)
+
+
+def chrony(service: Mapping[str, Any]) -> str:
+    """/etc/chrony/chrony.conf."""
+    lines = [f"server {name} iburst" for name in service["servers"]]
+    lines += ["makestep 1 3"] if lines else []
+    lines += ["local stratum 1", "allow"] if service["serve"] else []
+    return "\n".join([*lines, "driftfile /var/lib/chrony/chrony.drift"]) + "\n"
 
 
 def actuator(name: str, service: Mapping[str, Any]) -> str:

@@ -162,6 +162,8 @@ class _Names:
             self._measured(body.room, body.quantity, check, here)
         else:
             self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
+        for name in body.without:
+            self._device(name, check, f"{here}.without")
         if (body.quantity == "") != (body.below is None and body.above is None):
             self._report.add(check.line, here, "a quantity goes with below or above")
         try:

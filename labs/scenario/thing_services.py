@@ -7,7 +7,7 @@ from typing import Any
 
 from labs.net.certificate import Certificate, certificate_text
 from labs.scenario import files
-from labs.scenario.schema import Boolean, Choice, Duration, Field, MapOf, Number, Record, String
+from labs.scenario.schema import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Record, String
 
 __all__ = ["THING_SERVICES", "site_authority", "thing_files"]
 
@@ -67,6 +67,23 @@ THING_SERVICES: dict[str, Field] = {
             }
         ),
         "a screen that shows what is published",
+        default=None,
+    ),
+    "time": Field(
+        Record(
+            {
+                "from": Field(
+                    ListOf(String("a name or address"), single=True), "time servers", default=(), attribute="servers"
+                ),
+                "serve": Field(Boolean(), "whether others may ask it", default=False),
+                "saved": Field(
+                    String("a moment such as 2026-01-31 12:00:00", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+                    "a board without a battery: the time (UTC) it starts at",
+                    default="",
+                ),
+            }
+        ),
+        "the clock (chrony), and for a board without a battery fake-hwclock",
         default=None,
     ),
     "actuator": Field(
@@ -153,6 +170,12 @@ def thing_files(
     if "display" in services:
         made["/etc/display.toml"] = files.display(name, services["display"])
         units.append("display")
+    if "time" in services:
+        made["/etc/chrony/chrony.conf"] = files.chrony(services["time"])
+        units.append("chrony")
+        if services["time"]["saved"]:
+            made["/etc/fake-hwclock.data"] = f"{services['time']['saved']}\n"
+            units.append("fake-hwclock")
     if "actuator" in services:
         made["/etc/actuator.toml"] = files.actuator(name, services["actuator"])
         units.append("actuator")

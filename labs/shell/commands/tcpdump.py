@@ -14,6 +14,7 @@ from labs.net.ethernet import BROADCAST, Frame
 from labs.net.filesystem import FileError, FileSystem
 from labs.net.process import SIGINT, SIGTERM, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import PacketSocket
+from labs.shell.commands.packet_bytes import ascii_lines, hex_lines, packet_of
 from labs.shell.options import UsageError, parse_options
 from labs.shell.resolver import ResolveError, resolve, reverse
 
@@ -45,6 +46,7 @@ class _Options:
     stamps: int = 0
     direction: str = "inout"
     only_count: bool = False
+    dump: str = ""
     list: bool = False
     save: str = ""
     load: str = ""
@@ -74,6 +76,8 @@ def _read(arguments: list[str], directory: str) -> tuple[_Options, str]:
                 options.quick = True
             case "-t":
                 options.stamps += 1
+            case "-A" | "-x" | "-X":
+                options.dump = option
             case "-w" | "-r":
                 if value == "-":
                     raise _Refusal(f'"{option} -" is not simulated here')
@@ -278,6 +282,10 @@ class _Capture:
             )
             where = f"{interface:<5} {kind:<3} "
         self._process.print(f"{self._stamp(at_ns)}{where}{self._printer.text(frame)}")
+        if self._options.dump == "-A":
+            self._process.print(*ascii_lines(packet_of(frame)))
+        elif self._options.dump:
+            self._process.print(*hex_lines(packet_of(frame), readable=self._options.dump == "-X"))
 
     def _stamp(self, at_ns: int) -> str:
         """The time, in the form that -t, -tt, -ttt, -tttt or -ttttt asks for."""

@@ -24,6 +24,7 @@ SECOND = 1_000_000_000
 CONNECT_TIMEOUT_NS = 10 * SECOND
 FIRST_DELAY_S = 1
 LONGEST_DELAY_S = 60
+STEADY_NS = 30 * SECOND  # a connection that held for so long was a good one: begin with the shortest delay again
 
 
 class BrokerVisit:
@@ -89,7 +90,6 @@ class BrokerVisit:
             self._fail("failed", f"{self.broker}: TLS: {failure}")
         changed()
         if self.connected:
-            self._delay_s = FIRST_DELAY_S
             return True
         yield from self._pause()
         return False
@@ -111,6 +111,8 @@ class BrokerVisit:
 
     def _fail(self, state: str, detail: str) -> None:
         self.link.close()
+        if self.connected and self.process.node.now - self._since_ns >= STEADY_NS:
+            self._delay_s = FIRST_DELAY_S
         self._become(state, detail)
         self.problem(detail)
 

@@ -1,0 +1,121 @@
+"""Every fault of brokers, clocks and rules hurts, and shows where a technician would look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grader.grade import judge
+from grader.verdict import Verdict
+from labs.engines.sim import SimEngine
+from labs.faults import brokers, control
+from labs.journal import Header
+from labs.model.site import Site
+from labs.scenario.library import load_scenario
+from labs.scenario.scenario import FaultUse
+from labs.scenario.variant import break_site, draw
+
+SCENARIO = load_scenario(Path(__file__).parent / "control.yaml")
+VARIANT = draw(SCENARIO, "0")
+USES = SCENARIO.faults[0].options
+MINUTE = 60_000_000_000
+
+# The check that has to notice.
+HURTS = {
+    "client-id-clash": "steady",
+    "topic-taken": "outside",
+    "acl-too-wide": "own-topics",
+    "acl-denies": "own-topics",
+    "factory-account-left": "strangers",
+    "mqtt-plaintext": "secret",
+    "mqtt-plain-to-tls-port": "hall",
+    "certificate-expired": "outside",
+    "certificate-wrong-name": "outside",
+    "certificate-unknown-authority": "outside",
+    "broker-connection-limit": "steady",
+    "broker-size-limit": "hall",
+    "comparison-inverted": "warm",
+    "no-hysteresis": "warm",
+    "timezone-wrong": "warm",
+    "utc-as-local": "warm",
+    "stale-reading-trusted": "off-without-sensor",
+    "fail-safe-missing": "off-without-broker",
+    "actuator-inverted": "warm",
+    "scale-factor": "hall",
+    "sensor-offset": "hall",
+    "clock-years-off": "hall",
+    "ntp-blocked": "outside",
+    "dns-filter-wrong": "cloud",
+}
+# Where it shows: device, line, what the answer holds.
+SUB = "mosquitto_sub -h server -p 8883 --cafile /etc/ssl/certs/site-ca.crt"
+LOG = "journalctl --no-pager -u"
+SHOWN = {
+    "client-id-clash": ("server", f"{LOG} mosquitto", "already connected, closing old connection"),
+    "topic-taken": ("outdoor", "sensorctl get mqtt.topic", "hall/temperature"),
+    "acl-too-wide": ("laptop", f"{SUB} -u thing -P geheim-woord -t garden/# -C 1 -W 120 -v", "garden/temperature {"),
+    "acl-denies": (
+        "probe",
+        f"{SUB.replace('sub', 'pub')} -V 5 -q 1 -u thing -P geheim-woord -t hall/x -m 1",
+        "Publish 1 failed: Not authorized.",
+    ),
+    "factory-account-left": ("laptop", f"{SUB} -u admin -P admin -t x -E -d", "received CONNACK (0)"),
+    "mqtt-plaintext": ("probe", "timeout 40 tcpdump -A -i eth0 port 1883", "hall/temperature"),
+    "mqtt-plain-to-tls-port": ("server", f"{LOG} mosquitto", "wrong version number"),
+    "certificate-expired": ("probe", f"{LOG} sensor", "TLS: certificate has expired"),
+    "certificate-wrong-name": ("probe", f"{LOG} sensor", "TLS: host name verification failed"),
+    "certificate-unknown-authority": ("probe", f"{LOG} sensor", "TLS: unable to get local issuer certificate"),
+    "broker-connection-limit": ("server", f"{LOG} mosquitto", "denied: max_connections exceeded"),
+    "broker-size-limit": ("server", "grep message_size_limit /etc/mosquitto/mosquitto.conf", "20"),
+    "comparison-inverted": ("server", "rulesctl test hall=15 time 18:00", "hall > 19: false"),
+    "no-hysteresis": ("server", "rulesctl explain warm", "when"),
+    "timezone-wrong": ("server", "rulesctl status", "America/New_York"),
+    "utc-as-local": ("server", "rulesctl status", "UTC (UTC)"),
+    "stale-reading-trusted": ("server", "grep input /etc/rules.conf", "input hall hall/temperature\n"),
+    "fail-safe-missing": ("boiler", "sensorctl get actuator.fail_safe", "hold"),
+    "actuator-inverted": ("boiler", "sensorctl get actuator.inverted", "true"),
+    "scale-factor": ("probe", "sensorctl read", "temperature 1"),
+    "sensor-offset": ("probe", "sensorctl get sensor.offset", "2.0"),
+    "clock-years-off": ("probe", f"date; {LOG} sensor", "TLS: certificate is not yet valid"),
+    "ntp-blocked": ("gw", "nft list ruleset", "udp dport 123 drop"),
+    "dns-filter-wrong": ("laptop", "dig +short cloud.example", "0.0.0.0"),
+}
+
+
+def broken(use: FaultUse | None) -> Site:
+    uses = () if use is None else (use,)
+    return break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
+
+
+def verdicts(use: FaultUse | None, *wanted: str) -> dict[str, Verdict]:
+    """Of every check, or of those that are wanted: the others cost time."""
+    checks = tuple(check for check in SCENARIO.checks if not wanted or check.id in wanted)
+    variant = replace(VARIANT, scenario=replace(SCENARIO, checks=checks))
+    grade = judge(variant, Header(SCENARIO.id, SCENARIO.digest, "0"), site=broken(use))
+    return {result.id: result.verdict for result in grade.results}
+
+
+def test_workshop_without_a_fault_is_healthy() -> None:
+    assert set(verdicts(None).values()) == {Verdict.PASS}
+
+
+def test_every_fault_of_these_pages_is_tried_and_has_a_place_where_it_shows() -> None:
+    pages = {fault.name for page in (brokers, control) for fault in page.FAULTS}
+    assert {use.fault for use in USES} == pages == set(HURTS) == set(SHOWN)
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+def test_fault_hurts_where_it_is_meant_to(use: FaultUse) -> None:
+    assert verdicts(use, HURTS[use.fault])[HURTS[use.fault]] in (Verdict.FAIL, Verdict.BLOCKED)
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+def test_tool_of_a_technician_shows_the_fault(use: FaultUse) -> None:
+    engine = SimEngine()
+    engine.start(broken(use))
+    engine.wait(2 * MINUTE)
+    device, line, said = SHOWN[use.fault]
+    answer = engine.run(device, line).text
+    assert said in answer
