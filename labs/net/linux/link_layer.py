@@ -256,7 +256,7 @@ class LinkLayer:
 
     def _owns(self, interface: Interface, address: IPv4) -> bool:
         """Linux answers for any address of the machine on any interface (arp_ignore 0)."""
-        return interface.up and address in self._node.local_addresses() and not address.is_loopback
+        return interface.up and self._node.ip.is_local(address) and not address.is_loopback
 
     def proxies(self, interface: Interface, address: IPv4) -> bool:
         """proxy_arp: a router answers for what it reaches over another interface (arp_fwd_proxy)."""

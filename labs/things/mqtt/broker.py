@@ -41,6 +41,7 @@ from labs.things.mqtt.properties import (
     property_of,
 )
 from labs.things.mqtt.session import AS_PUBLISHED, Session
+from labs.things.mqtt.sessions import Sessions
 from labs.things.mqtt.topics import matches
 
 __all__ = ["VERSION", "Broker", "Close", "Effect", "Log", "Send"]
@@ -73,7 +74,7 @@ class Broker:
         self._passwords = passwords
         self._access = access
         self._connections: dict[int, Connection] = {}
-        self._sessions: dict[str, Session] = {}
+        self._sessions = Sessions()
         self._out: list[Effect] = []
         self._started_ns = now
         self._next_check: int | None = None
@@ -145,7 +146,7 @@ class Broker:
     def wake(self, now: int) -> list[Effect]:
         """Send away who has been silent for too long, and publish the state of the broker to who asked for it."""
         self._now = now
-        self._end_sessions()
+        self._sessions.end(now)
         if self._next_check is not None and self._next_check <= now:
             self._next_check = None
             for connection in list(self._connections.values()):
@@ -161,8 +162,8 @@ class Broker:
 
     def next_wake(self) -> int | None:
         """When to call `wake`. Possibly too early, never too late."""
-        endings = [session.expires_ns for session in self._sessions.values()]
-        return min((when for when in (self._next_check, self._next_sys, *endings) if when is not None), default=None)
+        times = (self._next_check, self._next_sys, self._sessions.next_end())
+        return min((when for when in times if when is not None), default=None)
 
     def reload(self, passwords: Passwords | None, access: AccessList | None) -> None:
         """Take new passwords and a new access list (SIGHUP). Who is connected stays connected."""
@@ -170,12 +171,6 @@ class Broker:
         self._access = access
 
     # Inside
-
-    def _end_sessions(self) -> None:
-        """Forget who stayed away longer than its session was to last (MQTT 5.0 §3.1.2.11.2)."""
-        for session in list(self._sessions.values()):
-            if session.expires_ns is not None and session.expires_ns <= self._now:
-                del self._sessions[session.client_id]
 
     def _drain(self) -> list[Effect]:
         out, self._out = self._out, []
@@ -213,7 +208,7 @@ class Broker:
             if session.clean:
                 del self._sessions[session.client_id]
             elif session.lasts_s is not None:
-                session.expires_ns = self._now + session.lasts_s * SECOND
+                self._sessions.ends(session, self._now + session.lasts_s * SECOND)
         if will and connection.will is not None:
             lost = connection.will
             if session is not None and self._may(session, Direction.WRITE, lost.topic):
@@ -377,6 +372,7 @@ class Broker:
             if len(session.subscriptions) >= MAX_SUBSCRIPTIONS and pattern not in session.subscriptions:
                 raise MqttError(Fault.PROTOCOL)
             session.subscriptions[pattern] = options & ~3 | qos
+            self._sessions.subscribed()
             if pattern.startswith("$SYS/") and self._config.sys_interval and self._next_sys is None:
                 self._next_sys = now + self._config.sys_interval * SECOND
         self._send(connection, Suback(packet.packet_id, tuple(qos for _, qos in packet.filters)))
@@ -412,6 +408,7 @@ class Broker:
             self._log("debug", f"\t{pattern}")
             self._log("unsubscribe", f"{connection.name} {pattern}")
             codes.append(ACCEPTED if session.subscriptions.pop(pattern, None) is not None else REASON_NO_SUBSCRIPTION)
+        self._sessions.subscribed()
         self._send(connection, Ack(AckKind.UNSUBACK, packet.packet_id, codes=tuple(codes)))
 
     def _ping(self, connection: Connection, packet: Pingreq, now: int) -> None:
@@ -438,7 +435,7 @@ class Broker:
         if message.retain:
             self._retain(message, expires_ns)
         heard = False
-        for session in list(self._sessions.values()):
+        for session in self._sessions.hearing(message.topic):
             options = session.granted(message.topic, own=session is origin)
             if options is not None and self._may(session, Direction.READ, message.topic):
                 heard = True
