@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
-from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,15 +13,13 @@ from labs.engines.sim import SimEngine
 from labs.model.addresses import IPv4, Mac
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
 from labs.net.linux.units import enabled_path
-from labs.net.process import Process, Routine, Signal, Wait
+from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import SocketError, connect, listen
+from tests.engines.pictures import assert_same, pictures
 
 SECOND = 1_000_000_000
 MS = 1_000_000
 UDP_PORT, TCP_PORT = 9, 7
-# What only remembers: derived from the rest, and allowed to differ.
-MEMORIES = frozenset({"receive", "version", "watch", "_ways", "_types", "_cache", "_sources", "oracle", "world"})
-OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, GeneratorType, Process, Signal, type)
 
 
 class Plan(NamedTuple):
@@ -75,30 +71,6 @@ def site(plan: Plan) -> Site:
 
 def address(host: int) -> IPv4:
     return IPv4.parse(f"10.0.{host // 2}.{10 + host % 2}")
-
-
-def picture(thing: Any, seen: dict[int, int]) -> Any:
-    """All that an object holds, as plain values."""
-    if thing is None or isinstance(thing, (int, str, bytes, float)):
-        return (
-            thing if type(thing) in (int, str, bytes, float, bool, type(None)) else (type(thing).__name__, str(thing))
-        )
-    if isinstance(thing, OPAQUE):
-        return type(thing).__name__
-    if id(thing) in seen:
-        return f"again {seen[id(thing)]}"
-    seen[id(thing)] = len(seen)
-    if isinstance(thing, Mapping):
-        return [(picture(key, seen), picture(value, seen)) for key, value in thing.items()]
-    if isinstance(thing, (set, frozenset)):
-        return sorted(map(str, thing))
-    if hasattr(thing, "__dict__") or hasattr(type(thing), "__slots__"):
-        names = [*getattr(thing, "__dict__", ())]
-        names += [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
-        if not isinstance(thing, tuple):
-            held = [(name, picture(getattr(thing, name, None), seen)) for name in names if name not in MEMORIES]
-            return (type(thing).__name__, held)
-    return [picture(part, seen) for part in thing] if isinstance(thing, (list, tuple, deque)) else repr(thing)
 
 
 class Result(NamedTuple):
@@ -200,12 +172,7 @@ def run(plan: Plan, *, express: bool) -> Result:
     engine.wait(100 * SECOND)
     answers += [engine.run(name, "ip neigh; ip -s link").text for name in engine.site.devices]
     answers += [engine.run(f"x{i}", "bridge -s fdb").text for i in range(plan.routers)]
-    engine.observe()
-    seen: dict[int, int] = {}
-    devices = {}
-    for name in engine.site.devices:
-        held = vars(engine.node(name)).items()
-        devices[name] = {key: picture(value, seen) for key, value in held if key not in MEMORIES}
+    devices = pictures(engine)
     leads = [(lane.free, lane.last) for lanes in engine._express.lanes.values() for lane in lanes.values()]
     return Result(arrivals, answers, devices, leads, walked[0])
 
@@ -267,13 +234,11 @@ def compare(plan: Plan) -> tuple[Result, Result]:
     assert fast.arrivals == slow.arrivals
     assert fast.answers == slow.answers
     assert fast.leads == slow.leads
-    for name, held in slow.devices.items():
-        for key, before in held.items():
-            assert fast.devices[name][key] == before, (name, key)
+    assert_same(slow.devices, fast.devices)
     return slow, fast
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_random_site_express_way_changes_nothing(plan: Plan):
     compare(plan)
