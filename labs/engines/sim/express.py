@@ -152,12 +152,18 @@ class Express:
                     return
                 arrival = sent
             after = hop.next
+            busy = arrival > clock.until or (queue and queue[0][0] <= arrival)
             if after is None:
                 on = self.arrive if hop.misses < MISSES else self._receive
-                clock.call_at(arrival, on, (lane, seen_as(frame, hop.transit.after), hop))
+                argument = lane, seen_as(frame, hop.transit.after), hop
+                if busy:
+                    clock.call_at(arrival, on, argument)
+                else:
+                    clock._now = arrival  # noqa: SLF001
+                    on(argument)
                 return
             flight[0] = hop = after
-            if arrival > clock.until or (queue and queue[0][0] <= arrival):
+            if busy:
                 heappush(queue, (arrival, NORMAL, next(clock._eid), self._pass, flight))  # noqa: SLF001
                 return
             clock._now = now = arrival  # noqa: SLF001

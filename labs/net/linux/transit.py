@@ -5,8 +5,8 @@ the tables what will become of the next one that looks the same, compares that w
 keeps it. Such a `Transit` counts, refreshes and forwards just as the layers do. It is good as long as the `version` of
 the device stands, and `take` refuses whatever is not certain: the packet then goes through the layers again.
 
-Passed on so: unicast IPv4 between Ethernet ports, by a bridge that knows both stations, or by a router without
-netfilter.
+Passed on so: unicast IPv4 between Ethernet ports, by a bridge that knows both stations, or by a router; on a device
+without netfilter rules, and while nobody captures or traces there.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ def transit(node: LinuxNode, port: str, frame: Frame, sent: Transmit) -> Transit
     packet = frame.payload
     incoming = node.interfaces.get(port)
     outgoing = node.interfaces.get(sent.port)
-    if not isinstance(packet, Ipv4Packet) or incoming is None or outgoing is None or node.watched:
+    if not isinstance(packet, Ipv4Packet) or incoming is None or outgoing is None:
+        return None
+    if node.watched or node.netfilter.active:
         return None
     if any(end.kind != "ether" or not end.running for end in (incoming, outgoing)):
         return None
@@ -190,7 +192,6 @@ def _routed(node: LinuxNode, incoming: Interface, outgoing: Interface, look: Loo
         look.vlan is not None
         or look.dst != incoming.mac
         or look.ttl <= 1
-        or node.netfilter.active
         or way is None
         or way.fate is not Fate.FORWARD
         or way.outgoing is not outgoing
