@@ -131,7 +131,9 @@ def main() -> None:
     sensors = int(sys.argv[2]) if len(sys.argv) > 2 else SENSORS
     heading("Things", f"{sensors} sensors, one report each {INTERVAL_S} s over {HOPS} leads; a minute at a time")
     engines = {"every hop through the layers": False, "express way": True}
-    waits = {name: started(sensors, express=express).wait for name, express in engines.items()}
+    waits: dict[str, Callable[[int], None]] = {
+        name: started(sensors, express=express).wait for name, express in engines.items()
+    }
     waits["bare SimPy, a timeout for each hop"] = bare_simpy(sensors)
     cases = [
         Case(name, lambda wait=wait: seconds(lambda: wait(MINUTE)), sensors * 60)  # type: ignore[misc]
