@@ -37,6 +37,8 @@ class Context:
         self._known: dict[Flow, Observation] = {}
         self.recordings: dict[tuple[object, ...], Recording] = {}
         """What was heard at brokers, by who listened where."""
+        self.watched: tuple[int, int] | None = None
+        """From when to when the site was left alone, so that one look back serves several checks."""
         self._reach: Reach | None = None
         self._before: Reach | None = None
 
@@ -128,7 +130,6 @@ class Context:
     def forget(self) -> None:
         """Time passed or power was cut: ask again."""
         self._known.clear()
-        self.recordings.clear()
         self._site = None
 
     def offered(self, device: str) -> set[Service]:

@@ -34,17 +34,33 @@ def judge_reacts(context: Context, body: Reacts) -> Finding:
             state=body.level,
         )
         return Finding(Verdict.BLOCKED, text)
-    began = context.engine.now
+    if not body.without:
+        began, ended = _watched(context, body)
+        return _judged(context, body, began, ended)
     off = [name for name in body.without if context.site.devices[name].powered]
     for name in off:
         context.engine.power(name, on=False)
+    began = context.engine.now
     context.wait(body.during)
     context.forget()
-    finding = _judged(context, body, began)
+    finding = _judged(context, body, began, context.engine.now)
     for name in off:
         context.engine.power(name, on=True)
     context.forget()
+    context.watched = None
     return finding
+
+
+def _watched(context: Context, body: Reacts) -> tuple[int, int]:
+    """Leave the site alone for as long as the longest check of this kind asks, once for all of them."""
+    if context.watched is None or context.watched[1] - context.watched[0] < body.during:
+        bodies = [check.body for check in context.variant.scenario.checks]
+        durations = [known.during for known in bodies if isinstance(known, Reacts) and not known.without]
+        began = context.engine.now
+        context.wait(max([body.during, *durations]))
+        context.forget()
+        context.watched = (began, context.engine.now)
+    return context.watched[0], context.watched[0] + body.during
 
 
 def _came(context: Context, body: Reacts, *, wanted: bool) -> bool:
@@ -57,8 +73,7 @@ def _came(context: Context, body: Reacts, *, wanted: bool) -> bool:
     return False
 
 
-def _judged(context: Context, body: Reacts, began: int) -> Finding:
-    ended = context.engine.now
+def _judged(context: Context, body: Reacts, began: int, ended: int) -> Finding:
     changes = [(at, level) for at, level in context.level(body.room, body.what) if at <= ended]
     times = [at for at, _ in changes]
     where = zone(body.timezone)

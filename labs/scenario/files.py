@@ -166,13 +166,18 @@ name = {_quote(name)}
 drives = {_quote(service["drives"])}
 fail_safe = {_quote(service["safe"])}
 fail_safe_after_s = {service["after"] // 1_000_000_000}
+report_s = 300
 """
-    return head + _mqtt(name, service, f"state_topic = {_quote(service['state'])}\n")
+    return head + _mqtt(f"{name}-actuator", service, f"state_topic = {_quote(service['state'])}\n")
 
 
 def rules(name: str, service: Mapping[str, Any]) -> str:
     """/etc/rules.toml."""
-    return f"# {name}: the rules themselves stand in /etc/rules.conf\n" + _mqtt(f"{name}-rules", service)
+    head = f"""# {name}: the rules themselves stand in /etc/rules.conf
+[rules]
+repeat_s = {service["repeat"] // 1_000_000_000}
+"""
+    return head + _mqtt(f"{name}-rules", service)
 
 
 def dashboard(name: str, service: Mapping[str, Any]) -> str:

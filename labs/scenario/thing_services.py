@@ -34,6 +34,9 @@ THING_SERVICES: dict[str, Field] = {
                 "listen": Field(
                     String("an address to listen on, or all", r"all|localhost"), "where it listens", default="all"
                 ),
+                "name": Field(
+                    String("a host name", r"[a-z0-9][a-z0-9.-]*"), "name in its certificate, beside its own", default=""
+                ),
                 "tls": Field(
                     Boolean(), "TLS on port 8883 for everybody; 1883 for the machine itself alone", default=False
                 ),
@@ -101,7 +104,13 @@ THING_SERVICES: dict[str, Field] = {
         default=None,
     ),
     "rules": Field(
-        Record({"text": Field(String(), "text of /etc/rules.conf"), **MQTT}),
+        Record(
+            {
+                "text": Field(String(), "text of /etc/rules.conf"),
+                "repeat": Field(Duration(), "how often outputs are told again", default=60 * SECOND),
+                **MQTT,
+            }
+        ),
         "rules from readings to commands",
         default=None,
     ),
@@ -139,9 +148,11 @@ def site_authority(epoch_s: int) -> Certificate:
     return Certificate("CN=Site CA", "CN=Site CA", epoch_s - 365 * DAY_S, epoch_s + 9 * 365 * DAY_S, (), "site-ca")
 
 
-def _broker_certificate(name: str, address: str, epoch_s: int) -> Certificate:
-    names = (name, f"IP:{address}") if address else (name,)
-    return Certificate(f"CN={name}", "CN=Site CA", epoch_s - 90 * DAY_S, epoch_s + 640 * DAY_S, names, f"{name}-key")
+def _broker_certificate(name: str, known_as: str, address: str, epoch_s: int) -> Certificate:
+    names = tuple(each for each in (known_as, name, f"IP:{address}" if address else "") if each)
+    return Certificate(
+        f"CN={known_as or name}", "CN=Site CA", epoch_s - 90 * DAY_S, epoch_s + 640 * DAY_S, names, f"{name}-key"
+    )
 
 
 def thing_files(
@@ -156,7 +167,7 @@ def thing_files(
     if "broker" in services:
         made.update(files.mosquitto(services["broker"], salt))
         if services["broker"]["tls"]:
-            certificate = _broker_certificate(name, address, epoch_s)
+            certificate = _broker_certificate(name, services["broker"]["name"], address, epoch_s)
             made[f"{CERTS}/ca.crt"] = authority
             made[f"{CERTS}/server.crt"] = certificate_text(certificate)
             made[f"{CERTS}/server.key"] = (
