@@ -36,7 +36,7 @@ def check(lab: Lab) -> Grade:
     return judge(lab.variant, lab.journal.header, lab.journal.entries)
 
 
-def grade(path: str | Path, *, scenario: Scenario | None = None) -> Grade:
+def grade(path: str | Path, *, scenario: Scenario | None = None, engine: str | None = None) -> Grade:
     """Judge a submission file. A file that cannot be judged gives an ungradable grade, never an exception.
 
     Parameters
@@ -45,6 +45,9 @@ def grade(path: str | Path, *, scenario: Scenario | None = None) -> Grade:
         The submission.
     scenario
         Where the name in the submission cannot be found by itself.
+    engine
+        Which engine replays it; None for the one that it was made on. Another one answers otherwise, so its answers are
+        not compared then.
     """
     try:
         journal = Journal.load(Path(path))
@@ -57,7 +60,7 @@ def grade(path: str | Path, *, scenario: Scenario | None = None) -> Grade:
     refusal = _refusal(journal.header, known)
     if refusal is not None:
         return _ungradable(journal.header, refusal)
-    graded = judge(variant, journal.header, journal.entries)
+    graded = judge(variant, journal.header, journal.entries, engine=engine)
     if journal.notice:
         graded = replace(graded, notices=(*graded.notices, message("{notice}", notice=journal.notice)))
     return graded
@@ -92,6 +95,7 @@ def judge(
     *,
     site: Site | None = None,
     lines: Sequence[tuple[str, str]] | None = None,
+    engine: str | None = None,
 ) -> Grade:
     """Judge what a site has become.
 
@@ -107,13 +111,16 @@ def judge(
         Another site to start from (proofs begin with the healthy one).
     lines
         Instead of entries: place and text, typed without comparing answers (proofs).
+    engine
+        Which engine replays; None for that of the header.
     """
     scenario = variant.scenario
+    chosen = engine or header.engine
     base = Grade(
         scenario=scenario.id,
         scenario_digest=scenario.digest,
         seed=variant.seed,
-        engine=header.engine,
+        engine=chosen,
         trainee=header.trainee,
         threshold=scenario.threshold,
         entries=sum(entry.place != DESK for entry in entries),
@@ -122,7 +129,9 @@ def judge(
     effective = Journal(header, tuple(entries)).effective()
     start = site if site is not None else variant.broken
     try:
-        findings, used_ns, divergence = _trial(header.engine, variant, start, effective, lines)
+        findings, used_ns, divergence = _trial(
+            chosen, variant, start, effective, lines, compare=chosen == header.engine
+        )
     except CommandRejected as error:
         return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
     if divergence is not None:
@@ -137,13 +146,14 @@ def _notices(header: Header) -> tuple[Message, ...]:
 
 
 def _replayed(
-    engine: Engine, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
+    engine: Engine, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None, *, compare: bool
 ) -> tuple[Engine, Message | None]:
+    compare = compare and engine.repeats
     engine.start(site)
     for place, text in lines or ():
         engine.run(place, text)
-    divergence = replay(engine, entries, strict=engine.repeats)
-    if divergence is not None and engine.repeats:
+    divergence = replay(engine, entries, strict=compare)
+    if divergence is not None and compare:
         return engine, message("the submission {what}: it was edited, or made by another version", what=str(divergence))
     if engine.now > MAX_LAB_NS:
         return engine, message("the submission takes more than 60 days of simulated time")
@@ -151,10 +161,16 @@ def _replayed(
 
 
 def _trial(
-    name: str, variant: Variant, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None
+    name: str,
+    variant: Variant,
+    site: Site,
+    entries: list[Entry],
+    lines: Sequence[tuple[str, str]] | None,
+    *,
+    compare: bool,
 ) -> tuple[dict[str, Finding], int, Message | None]:
     """Judge everything once, and what must survive a restart once more after one."""
-    engine, divergence = _replayed(engine_named(name), site, entries, lines)
+    engine, divergence = _replayed(engine_named(name), site, entries, lines, compare=compare)
     used_ns = engine.now - ARRIVAL_NS
     if divergence is not None:
         return {}, used_ns, divergence
@@ -164,7 +180,7 @@ def _trial(
     engine.stop()
     lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]
     if lasting:
-        engine, _ = _replayed(engine_named(name), site, entries, lines)
+        engine, _ = _replayed(engine_named(name), site, entries, lines, compare=compare)
         _power_cut(engine)
         after = _judge_all(lasting, Context(engine, variant))
         engine.stop()

@@ -44,8 +44,8 @@ class Context:
 
     @property
     def site(self) -> Site:
-        """The site as it now is."""
-        if self._site is None or self._site_at != self.engine.now:
+        """The site as it now is; on an engine in real time, as it was when the judge last let time pass."""
+        if self._site is None or (self.engine.repeats and self._site_at != self.engine.now):
             self._site = self.engine.observe()
             self._site_at = self.engine.now
         return self._site
@@ -84,7 +84,13 @@ class Context:
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""
+        self._site = None
         self.engine.wait(duration_ns)
+
+    def settle(self, duration_ns: int) -> None:
+        """Let so much time pass as far as memories go: an engine in real time empties them instead of waiting."""
+        self._site = None
+        self.engine.settle(duration_ns)
 
     def address_of(self, device: str, seen_from: str) -> IPv4 | None:
         """The address under which one device would speak to another, or None where it has none."""

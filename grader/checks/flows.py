@@ -34,7 +34,7 @@ def judge_reach(context: Context, body: Reach) -> Finding:
     rounds = 1 + (body.during // body.every if body.during else 0)
     for number in range(rounds):
         if number:
-            context.wait(body.every)
+            context.settle(body.every)
         answers = context.observe(flows, fresh=True)
         for flow in flows:
             observation = answers[flow]

@@ -328,6 +328,10 @@ class RoomSense:
         if level != self._living.level(self.room, what, now):
             self._living.act(Act(now, self.room, what, level, by=self.device))
 
+    def happen(self, act: Act) -> None:
+        """Take over what was done elsewhere. Raises WorldError."""
+        self._living.act(act)
+
     def power_lost(self, now: int) -> None:
         """The device has no power any more: its relays fall back."""
         for what in sorted(self._held):

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from labs.lab import ENGINES
 from labs.ui.command import Group, OneOf, Seed, Whole, screen_of
 from labs.ui.style import marked
 
@@ -83,6 +84,9 @@ def _list(context: click.Context, /, **options: Any) -> int:
 @click.option("--seed", type=Seed(), default="0", metavar="N", help=marked("which variant of the lab (0)"))
 @click.option("--new", is_flag=True, help=marked("begin again; what was done before is put aside, not deleted"))
 @click.option("--trainee", default="", metavar="NAME", help=marked("a pseudonym for the submission"))
+@click.option(
+    "--engine", type=OneOf(ENGINES), default="sim", help=marked("sim, or kernel: real Linux, in real time (sim)")
+)
 @click.pass_context
 def _play(context: click.Context, /, **options: Any) -> int:
     from labs.ui.play import play
@@ -111,7 +115,8 @@ def _map(context: click.Context, /, **options: Any) -> int:
     short_help=marked("judge submissions"),
     help=marked(
         "Replays each submission on a clean site and judges what the site has become. "
-        "Exit status: 0 all passed, 1 one is below, 4 one cannot be graded, 2 a file cannot be read."
+        "Exit status: 0 all passed, 1 one is below, 4 one cannot be graded, 2 a file cannot be read, "
+        "5 the engine has no sandbox."
     ),
     example="netwerf grade *.netwerf --format junit -o grades.xml",
 )
@@ -123,6 +128,9 @@ def _map(context: click.Context, /, **options: Any) -> int:
     "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help=marked("write the report to a file")
 )
 @click.option("--scenario", metavar="FILE", help=marked("the scenario, where it is not one of those that are shipped"))
+@click.option(
+    "--engine", type=OneOf(ENGINES), default=None, help=marked("replay on this engine (the one it was made on)")
+)
 @click.pass_context
 def _grade(context: click.Context, /, **options: Any) -> int:
     from labs.ui.judging import grade_files
@@ -177,6 +185,9 @@ def _validate(context: click.Context, /, **options: Any) -> int:
 @click.option("--all", "every", is_flag=True, help=marked("every scenario that is shipped"))
 @click.option("--seeds", type=Whole(1, 1000), default=2, metavar="N", help=marked("how many variants are tried (2)"))
 @click.option("-q", "--quiet", is_flag=True, help=marked("only what is not as it must be"))
+@click.option(
+    "--engine", type=OneOf(ENGINES), default="sim", help=marked("sim, or kernel: real Linux, in real time (sim)")
+)
 @click.pass_context
 def _prove(context: click.Context, /, **options: Any) -> int:
     from labs.ui.proving import prove_scenarios

@@ -1,6 +1,7 @@
 """Commands of the command line as click has them, but with help in the language of the reader and errors in one line.
 
-Exit status: 0 done, 1 not good enough, 2 used wrongly (the scenario too), 4 cannot be graded, 70 our fault, 130 Ctrl-C.
+Exit status: 0 done, 1 not good enough, 2 used wrongly (the scenario too), 4 cannot be graded, 5 no sandbox,
+70 our fault, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from labs.engines.base import CommandRejected
+from labs.engines.base import CommandRejected, EngineUnavailable, SandboxMissing
 from labs.journal import JournalError
 from labs.messages import language, translate
 from labs.model.text import LANGUAGES
@@ -27,6 +28,7 @@ __all__ = ["OUR_FAULT", "Command", "Group", "OneOf", "Seed", "Whole", "fault_lin
 
 LANGUAGE = "netwerf.language"
 USAGE = 2
+NO_SANDBOX = 5
 OUR_FAULT = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 SEED = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -248,9 +250,9 @@ def _tell(screen: Screen, error: Exception) -> int:
                 f"netwerf: {error.file}: {problem.message}" if about_file else problem.render(error.file), err=True
             )
         return USAGE
-    if isinstance(error, (JournalError, CommandRejected, LabInUse)):
+    if isinstance(error, (JournalError, CommandRejected, LabInUse, EngineUnavailable)):
         screen.warn("{error}", error=error)
-        return USAGE
+        return NO_SANDBOX if isinstance(error, SandboxMissing) else USAGE
     if isinstance(error, OSError) and error.filename is not None:
         screen.warn("{file}: {error}", file=error.filename, error=error.strerror or error)
         return USAGE

@@ -19,7 +19,7 @@ UNREADABLE = 2
 
 
 def grade_files(
-    screen: Screen, *, files: tuple[Path, ...], form: str, output: Path | None, scenario: str | None
+    screen: Screen, *, files: tuple[Path, ...], form: str, output: Path | None, scenario: str | None, engine: str | None
 ) -> int:
     """`netwerf grade`: the report of every submission, and the worst exit status of them all."""
     from grader import grade
@@ -28,7 +28,7 @@ def grade_files(
     if _unreadable(screen, files):
         return UNREADABLE
     known = scenario_named(scenario) if scenario is not None else None
-    grades = [(str(path), grade(path, scenario=known)) for path in files]
+    grades = [(str(path), grade(path, scenario=known, engine=engine)) for path in files]
     report = FORMATS[form](grades, language=screen.language)
     if output is None and form == "text":
         for line in report.rstrip("\n").split("\n"):

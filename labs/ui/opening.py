@@ -34,34 +34,40 @@ class Opened:
 
 
 def open_or_resume(
-    name: str | Scenario, seed: str = "0", *, new: bool = False, trainee: str = "", folder: Path | None = None
+    name: str | Scenario,
+    seed: str = "0",
+    *,
+    new: bool = False,
+    trainee: str = "",
+    folder: Path | None = None,
+    engine: str = "sim",
 ) -> Opened:
     """Go on with the lab of that scenario and seed, or begin it; with `new` begin again and put the old file aside.
 
-    `folder` is where its file is kept, instead of HOME.
+    `folder` is where its file is kept, instead of HOME. A lab on another engine than sim has a file of its own.
 
     Raises ScenarioError, Refusal, and LabInUse where another window has it.
     """
     scenario = name if isinstance(name, Scenario) else scenario_named(name)
-    path = autosave_path(scenario.id, seed, folder)
+    path = autosave_path(scenario.id, seed if engine == "sim" else f"{seed}.{engine}", folder)
     if not is_writable(path.parent):
         notice = message(
             "nothing is kept when you leave: {folder} cannot be written (NETWERF_HOME names another)",
             folder=path.parent,
         )
-        return Opened(open_lab(scenario, seed=seed, trainee=trainee), notices=[notice])
+        return Opened(open_lab(scenario, seed=seed, engine=engine, trainee=trainee), notices=[notice])
     lock = FileLock(path)
     try:
-        return _open(scenario, seed, path, lock, new=new, trainee=trainee)
+        return _open(scenario, seed, path, lock, new=new, trainee=trainee, engine=engine)
     except BaseException:
         lock.release()
         raise
 
 
-def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: bool, trainee: str) -> Opened:
+def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: bool, trainee: str, engine: str) -> Opened:
     aside = set_aside(path) if new else None
     if not path.exists() or not path.stat().st_size:
-        opened = Opened(open_lab(scenario, seed=seed, trainee=trainee, autosave=path), lock)
+        opened = Opened(open_lab(scenario, seed=seed, engine=engine, trainee=trainee, autosave=path), lock)
         if aside is not None:
             opened.notices.append(message("begun again; what you did before is in {file}", file=aside))
         return opened
@@ -78,7 +84,7 @@ def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: boo
     opened = Opened(lab, lock, replayed)
     if lab.journal.notice:
         opened.notices.append(message("{notice}", notice=lab.journal.notice))
-    if lab.divergence is not None:
+    if lab.divergence is not None and lab.engine.repeats:
         opened.notices.append(
             message(
                 "the replay {what}: this version answers otherwise; begin again to be sure of your points",

@@ -28,11 +28,12 @@ MAX_TRAINEE = 60
 FIRST_WORDS = ("help", "map", "on", "look", "check", "hint", "undo", "submit")
 
 
-def play(screen: Screen, *, scenario: str, seed: str, new: bool, trainee: str) -> int:
+def play(screen: Screen, *, scenario: str, seed: str, new: bool, trainee: str, engine: str) -> int:
     """Work in a lab until the end of the lines. Raises Refusal, ScenarioError, LabInUse."""
     if len(trainee) > MAX_TRAINEE:
         raise Refusal("the name of a trainee has at most {most} characters", most=MAX_TRAINEE)
-    opened = open_or_resume(scenario_named(scenario), seed, new=new, trainee=trainee, folder=_folder(screen))
+    named, folder = scenario_named(scenario), _folder(screen)
+    opened = open_or_resume(named, seed, new=new, trainee=trainee, folder=folder, engine=engine)
     with contextlib.closing(opened):
         terminal = Terminal(opened.lab, screen, called=scenario)
         terminal.banner()
@@ -235,6 +236,7 @@ class Terminal:
             self.screen.say("Nothing was typed, so there is nothing to keep.")
             return
         again = f"netwerf play {self._called} --seed {self.lab.seed}"
+        again += f" --engine {self.lab.engine.name}" if self.lab.engine.name != "sim" else ""
         self.screen.say("Everything is kept in {file}. Go on with: {again}", file=path, again=again)
 
 
@@ -243,6 +245,8 @@ def _of_device(lab: Lab, place: str, line: str) -> list[Completion]:
     from labs.shell.completion import complete
 
     engine: Any = lab.engine
+    if not hasattr(engine, "session"):
+        return []
     typed = "" if not line or line[-1].isspace() else line.rsplit(maxsplit=1)[-1]
     offers = complete(engine.node(place), line, len(line), engine.session(place).directory)
     return [(offer, len(typed)) for offer in offers]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from labs.engines.base import EngineUnavailable
 from labs.messages import Message, message
 from labs.scenario.library import find_scenario, scenario_files
 from labs.scenario.scenario import ScenarioError
@@ -42,7 +43,7 @@ class Tried:
         return NOT_PROVED if self.failure or not all(good for good, _, _ in self.lines) else 0
 
 
-def _try(name: str, seeds: int) -> Tried:
+def _try(name: str, seeds: int, engine: str) -> Tried:
     """Prove one scenario."""
     from grader import prove
 
@@ -51,7 +52,9 @@ def _try(name: str, seeds: int) -> Tried:
     try:
         scenario = find_scenario(name)
         tried.name = scenario.id
-        tried.lines = [(line.good, line.what, line.said) for line in prove(scenario, range(seeds)).lines]
+        tried.lines = [(line.good, line.what, line.said) for line in prove(scenario, range(seeds), engine=engine).lines]
+    except EngineUnavailable:
+        raise
     except ScenarioError as error:
         tried.problems = str(error).splitlines()
     except Exception as error:  # noqa: BLE001 - one scenario that trips over a bug must not hide the others
@@ -60,7 +63,9 @@ def _try(name: str, seeds: int) -> Tried:
     return tried
 
 
-def prove_scenarios(screen: Screen, *, scenarios: tuple[str, ...], every: bool, seeds: int, quiet: bool) -> int:
+def prove_scenarios(
+    screen: Screen, *, scenarios: tuple[str, ...], every: bool, seeds: int, quiet: bool, engine: str
+) -> int:
     """`netwerf prove`: a line for everything that was tried, and whether that is as it must be."""
     if every and scenarios:
         raise Refusal("give names of scenarios or --all, not both")
@@ -72,7 +77,7 @@ def prove_scenarios(screen: Screen, *, scenarios: tuple[str, ...], every: bool, 
             scenario_named(name)
     begun = time.perf_counter()
     worst, proved = 0, 0
-    for tried in _tried(names, seeds):
+    for tried in _tried(names, seeds, engine):
         _show(screen, tried, seeds, quiet=quiet)
         worst = max(worst, tried.status)
         proved += tried.status == 0
@@ -86,10 +91,10 @@ def prove_scenarios(screen: Screen, *, scenarios: tuple[str, ...], every: bool, 
     return worst
 
 
-def _tried(names: list[str], seeds: int) -> Iterator[Tried]:
+def _tried(names: list[str], seeds: int, engine: str) -> Iterator[Tried]:
     """In the order of the names; on several cores where there is more than one scenario and the machine lets us."""
-    attempt = partial(_try, seeds=seeds)
-    workers = min(len(names), os.cpu_count() or 1)
+    attempt = partial(_try, seeds=seeds, engine=engine)
+    workers = min(len(names), os.cpu_count() or 1) if engine == "sim" else 1  # one lab at a time: it has the kernel
     done = 0
     if workers > 1:
         try:

@@ -15,7 +15,7 @@ from labs.engines.base import Disposition, Hop, Observation, Output, Probe
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
 from labs.model.state import DeviceState, InterfaceState, Listener, Route
-from labs.model.world import DayCycle, Room, World
+from labs.model.world import Act, Climate, DayCycle, Room, Schedule, Stock, Total, World
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, PolicyVerdict
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import Ipv4Packet
@@ -26,8 +26,8 @@ __all__ = ["decode", "encode"]
 
 TEXTS: tuple[type, ...] = (Mac, IPv4, IPv6)
 RECORDS: tuple[type, ...] = (
-    DayCycle, Room, World, Device, Link, Port, Site, Network, InterfaceAddress, Probe, Observation,
-    DeviceState, InterfaceState, Listener, Route,
+    DayCycle, Schedule, Stock, Total, Climate, Act, Room, World, Device, Link, Port, Site, Network, InterfaceAddress,
+    Probe, Observation, DeviceState, InterfaceState, Listener, Route,
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (
     Endpoint, Hop, Output, Accepted, Delivered, Dropped, Forwarded, PolicyVerdict, Ipv4Packet, IcmpMessage, UdpDatagram,

@@ -19,6 +19,7 @@ ANSWERED = (
     "ifdown",
     "ifquery",
     "sensorctl",
+    "ss",
     "reboot",
     "poweroff",
     "shutdown",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -25,7 +26,7 @@ from labs.engines.kernel import syscalls
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.machine import Machine, View
 from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import SandboxError, check_proof, limit, proof_command, sandboxed, seccomp_file
 from labs.engines.kernel.session import Session
@@ -55,10 +56,13 @@ BASE_SETTINGS = {
             "log_martians": "0",
         }.items()
     },
+    **{f"bridge/bridge-nf-call-{name}": "0" for name in ("iptables", "arptables", "ip6tables")},
     "ipv4/ping_group_range": "0 2147483647",
 }
 
 READY_S = 2.0  # how long a daemon may take until it listens
+THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
+SIOCSIFFLAGS = 0x8914
 MAX_READ = 16 << 20
 RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
 
@@ -112,6 +116,7 @@ class Init:
         self.machine = Machine(device.name, world, dict(CATALOGUE), started)
         self.loop = self.machine.loop
         self.ports: dict[int, str] = {}
+        self.is_thing = bool(THINGS & set(device.files))
         self.seccomp = seccomp_file()
         self.session = Session(self.machine, self.seccomp)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,14 +158,26 @@ class Init:
         for path, value in BASE_SETTINGS.items():
             with contextlib.suppress(OSError), open(f"/proc/sys/net/{path}", "w", encoding="ascii") as file:
                 file.write(value)
-        self._watch_ports()
-        self.machine.set_up = self._loopback  # type: ignore[attr-defined]
+        if not self.ports:
+            self._watch_ports()
+        self.machine.set_up = self._set_up  # type: ignore[attr-defined]
         self.machine.sysctl = Settings()  # type: ignore[attr-defined]
         process = self.machine.spawn(["init"], boot)
         while process.running:
             await asyncio.sleep(0.002)
         await self._listening()
         return {"ports": self._port_states()}
+
+    async def do_light(self, message: Mapping[str, Any]) -> None:
+        """Ports go on before the boot: whoever will ask for an address finds its switch awake."""
+        del message
+        self._watch_ports()
+        for view in self.machine.interfaces.values():
+            self._set_up(view, up=True)
+
+    async def do_acts(self, message: Mapping[str, Any]) -> None:
+        """Something was done to the world."""
+        self.machine.tell(decode(message["acts"]))
 
     async def do_arrive(self, message: Mapping[str, Any]) -> None:
         """The trainee arrives."""
@@ -191,11 +208,41 @@ class Init:
             return {"refused": str(error)}
         return {}
 
+    async def do_watch(self, message: Mapping[str, Any]) -> None:
+        """Watch the packets of probes from now on."""
+        del message
+        from labs.engines.kernel.trace import Tracer
+
+        self.tracer = Tracer(self.machine)
+        await self.tracer.start()
+
+    async def do_watched(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What was seen of them."""
+        del message
+        seen = await self.tracer.stop()
+        return {
+            "lost": self.tracer.lost,
+            "seen": [[sight.number, sight.reply, sight.order, encode(sight.note)] for sight in seen],
+        }
+
+    async def do_way(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Why a packet that left through an interface got no further: no carrier, or nobody answered ARP."""
+        name, target = message["interface"], message["target"]
+        try:
+            with open(f"/sys/class/net/{name}/carrier", encoding="ascii") as file:
+                dark = file.read().strip() != "1"
+        except OSError:
+            dark = True
+        route = (await self.machine.capture("/usr/sbin/ip", "route", "get", target)).split()
+        hop = route[route.index("via") + 1] if "via" in route else target
+        known = await self.machine.capture("/usr/sbin/ip", "neigh", "show", hop, "dev", name)
+        return {"dark": dark, "unanswered": "" if "lladdr" in known else hop}
+
     async def do_probe(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Send probes, all at once."""
         from labs.engines.kernel.probes import send_probes
 
-        endings = await send_probes([(number, decode(probe)) for number, probe in message["probes"]])
+        endings = await send_probes(self.machine, [(number, decode(probe)) for number, probe in message["probes"]])
         return {"endings": [[number, encode(how), address, detail] for number, how, address, detail in endings]}
 
     async def do_observe(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,6 +268,11 @@ class Init:
         del message
         subprocess.run(["/usr/sbin/ip", "neigh", "flush", "all"], check=False, capture_output=True)
 
+    async def do_tick(self, message: Mapping[str, Any]) -> None:
+        """What is done now and then is done now."""
+        del message
+        self.machine.tick()
+
     async def do_arrive_at(self, message: Mapping[str, Any]) -> None:
         """The clock of the lab, for a device that was switched on later."""
         self.machine.arrive(message["now"])
@@ -239,11 +291,11 @@ class Init:
 
     # Ports
 
-    def _loopback(self, name: str, *, up: bool) -> None:
+    @staticmethod
+    def _set_up(interface: View, *, up: bool) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
-            import fcntl
-
-            fcntl.ioctl(handle, 0x8914, struct.pack("16sh14x", name.encode(), IFF_UP if up else 0))  # SIOCSIFFLAGS
+            request = struct.pack("16sh14x", interface.name.encode(), IFF_UP if up else 0)
+            fcntl.ioctl(handle, SIOCSIFFLAGS, request)
 
     def _watch_ports(self) -> None:
         names = {port.name for port in self.device.ports}

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import json
+import mmap
 import os
+import re
 import signal
+import socket
 import stat
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO
 
 from labs.engines.kernel.syscalls import confine
-from labs.model.world import ARRIVAL_NS
+from labs.model.world import ARRIVAL_NS, Act
 from labs.net.filesystem import FileError
 from labs.net.linux.units import Unit, Units
 from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Scheduler, Signal, Wait, Writer
@@ -27,6 +36,9 @@ __all__ = ["Child", "Machine", "RealFiles", "run_child"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "USER": "root", "LOGNAME": "root"}
 GRACE_S = 2.0  # between SIGTERM and SIGKILL
+OWN_PREFIX = re.compile(r"([\w-]+)\[\d+\]: (.*)")
+SIOCGIFADDR, SIOCGIFNETMASK = 0x8915, 0x891B
+IFF_UP, IFF_LOOPBACK = 1, 8
 READ_LIMIT = 1 << 22
 CHUNK = 1 << 16
 
@@ -42,10 +54,11 @@ class RealFiles:
         """The text. Raises FileError."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
+            with os.fdopen(descriptor, "rb"):
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise FileError("Is a directory")
-                return file.read(READ_LIMIT).decode("utf-8", "replace")
+                parts = iter(lambda: os.read(descriptor, CHUNK), b"")  # a kernel setting refuses to fill more
+                return b"".join(islice(parts, READ_LIMIT // CHUNK)).decode("utf-8", "replace")
         except OSError as error:
             raise FileError(error.strerror or str(error)) from None
 
@@ -85,6 +98,40 @@ class RealFiles:
         return os.path.isdir(path)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """An interface as far as people are told about it."""
+
+    name: str
+    kind: str
+    up: bool
+    carrier: bool
+    addresses: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str) -> View:
+        """Look now."""
+        files = RealFiles()
+        flags = int(files.get(f"/sys/class/net/{name}/flags", "0x0"), 16)
+        kind = "loopback" if flags & IFF_LOOPBACK else "ether"
+        try:
+            carrier = files.read(f"/sys/class/net/{name}/carrier").strip() == "1"
+        except FileError:  # unreadable while the interface is down
+            carrier = False
+        return cls(name, kind, bool(flags & IFF_UP), carrier, _addresses(name))
+
+
+def _addresses(name: str) -> tuple[str, ...]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        request = struct.pack("16s24x", name.encode())
+        try:
+            address = fcntl.ioctl(asker, SIOCGIFADDR, request)[20:24]
+            mask = fcntl.ioctl(asker, SIOCGIFNETMASK, request)[20:24]
+        except OSError:
+            return ()
+    return (f"{socket.inet_ntoa(address)}/{int.from_bytes(mask).bit_count()}",)
+
+
 class _Modified:
     """When a file was last changed, on the clock of the lab."""
 
@@ -96,7 +143,7 @@ class _Modified:
             changed_s = os.stat(path).st_mtime
         except OSError:
             return default
-        return self._machine.now - int((time.time() - changed_s) * 1e9)
+        return self._machine.moment(changed_s)
 
 
 class _Table(Scheduler):
@@ -139,24 +186,37 @@ class Machine:
         self.processes = _Table()
         self.clock_offset_ns = 0
         self.modified_ns = _Modified(self)
-        self.interfaces = {"lo": "lo"}
         self.units = Units(self, catalogue)  # type: ignore[arg-type]
         self._started = started
-        self._shift_ns = 0
+        self._shift = mmap.mmap(-1, 8)  # forked programs see the clock jump, too
+        self._jumps: list[tuple[float, int]] = []
+        self._listeners: list[IO[bytes]] = []
         self._children: dict[int, Child] = {}
         self.loop = asyncio.new_event_loop()
         self.loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    @property
+    def interfaces(self) -> dict[str, View]:
+        """Every interface, as the tools of things show it."""
+        return {name: View.of(name) for _, name in socket.if_nameindex()}
 
     # Time
 
     @property
     def now(self) -> int:
         """Nanoseconds since the site was switched on."""
-        return int((time.monotonic() - self._started) * 1e9) + self._shift_ns
+        return int((time.monotonic() - self._started) * 1e9) + int.from_bytes(self._shift[:8], "little")
 
     def arrive(self, now: int = ARRIVAL_NS) -> None:
         """The clock jumps: to the moment when the trainee arrives, or to that of the lab."""
-        self._shift_ns += now - self.now
+        shift = int.from_bytes(self._shift[:8], "little") + now - self.now
+        self._shift[:8] = shift.to_bytes(8, "little")
+        self._jumps.append((time.time(), shift))
+
+    def moment(self, unix_s: float) -> int:
+        """The time of the lab at a time of the host."""
+        shift = next((shift for at, shift in reversed(self._jumps) if at <= unix_s), 0)
+        return int((unix_s - time.time() + time.monotonic() - self._started) * 1e9) + shift
 
     def wall_clock(self) -> float:
         """Unix time by the clock of this device."""
@@ -183,6 +243,29 @@ class Machine:
         """Let every program that can go on do so."""
         self.processes.run_ready()
 
+    # The world
+
+    def tell(self, acts: list[Act]) -> None:
+        """Something was done to the world; forked programs hear of it through their standard input."""
+        for act in acts:
+            self.world.happen(act)
+            line = json.dumps([act.at_ns, act.room, act.what, act.level, act.device, act.by]).encode() + b"\n"
+            for listener in list(self._listeners):
+                try:
+                    listener.write(line)
+                except OSError:
+                    self._listeners.remove(listener)
+
+    def tick(self) -> None:
+        """What is done now and then is done now."""
+        for listener in list(self._listeners):
+            with contextlib.suppress(OSError):
+                listener.write(b"\n")
+
+    def tells(self, listener: IO[bytes]) -> None:
+        """Tell this one from now on."""
+        self._listeners.append(listener)
+
     # Programs
 
     def spawn(self, argv: list[str], program: Program, *, stdout: Writer | None = None, stderr: Writer | None = None,
@@ -196,6 +279,7 @@ class Machine:
     def start_child(
         self, argv: Sequence[str], take: Callable[[str], None], *, environment: dict[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
+        extra: tuple[str, ...] = (),
     ) -> Child:  # fmt: skip
         """Run a program of the system with the rights of a daemon. Raises OSError."""
         popen = subprocess.Popen(
@@ -206,7 +290,7 @@ class Machine:
             cwd="/",
             env=ENVIRONMENT | (environment or {}),
             start_new_session=True,
-            preexec_fn=confine,
+            preexec_fn=(lambda: confine(*extra)) if extra else confine,
         )
         return self.adopt(popen, take)
 
@@ -214,6 +298,17 @@ class Machine:
         """What a tool prints."""
         parts: list[str] = []
         await self.start_child(argv, parts.append).finished.wait()
+        return "".join(parts)
+
+    async def feed(self, text: str, *argv: str) -> str:
+        """Give a tool its standard input; what it prints."""
+        parts: list[str] = []
+        child = self.start_child(argv, parts.append, stdin=subprocess.PIPE)
+        assert child.popen.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            child.popen.stdin.write(text.encode())
+            child.popen.stdin.close()
+        await child.finished.wait()
         return "".join(parts)
 
     def adopt(self, popen: subprocess.Popen[bytes], take: Callable[[str], None]) -> Child:
@@ -267,6 +362,15 @@ class Machine:
         child.finished.set()
         child.exited.fire()
 
+    def became(self, process: Process, child: Child) -> None:
+        """A program of the init is a process of the system now: its number is the one that people see."""
+        process.pid = child.pid
+        if hasattr(process.stdout, "pid"):
+            process.stdout.pid = child.pid
+        for name in self.units.catalogue:
+            if self.units.state(name).process is process:
+                self.units.state(name).pid = child.pid
+
     def finish(self, child: Child, number: int) -> None:
         """End a child, and what it started, now: a signal, a moment of grace, SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
@@ -292,22 +396,41 @@ class Machine:
             self.ended(pid, os.waitstatus_to_exitcode(status))
 
 
+class Prefixed(Writer):
+    """Takes lines that bring their own `program[pid]: ` into the journal of a unit."""
+
+    def __init__(self, machine: Machine, unit: str) -> None:
+        self._machine = machine
+        self._unit = unit
+        self._partial = ""
+        self.pid = 0
+
+    def write(self, text: str) -> None:
+        """Split into lines."""
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            match = OWN_PREFIX.match(line)
+            who, said = (match[1], match[2]) if match else (self._unit, line)
+            if said:
+                self._machine.units.log(self._unit, said, self.pid, who)
+
+
 def run_child(
-    process: Process, argv: Sequence[str], *, hangup: bool = False, environment: dict[str, str] | None = None
+    process: Process,
+    argv: Sequence[str],
+    *,
+    hangup: bool = False,
+    environment: dict[str, str] | None = None,
+    extra: tuple[str, ...] = (),
 ) -> Routine:
     """A program that is a process of the system: prints what it prints and ends as it does."""
     machine: Machine = process.node  # type: ignore[assignment]
     try:
-        child = machine.start_child(argv, process.stdout.write, environment=environment)
+        child = machine.start_child(argv, process.stdout.write, environment=environment, extra=extra)
     except OSError as error:
         process.print(f"{argv[0]}: {error.strerror}")
         return 203  # EXIT_EXEC, systemd.exec(5)
-    process.pid = child.pid
-    if hasattr(process.stdout, "pid"):
-        process.stdout.pid = child.pid
-    for state in machine.units._states.values():  # noqa: SLF001 - the unit is told the number that people will see
-        if state.process is process:
-            state.pid = child.pid
+    machine.became(process, child)
     while child.status is None:
         try:
             yield Wait((child.exited,))

@@ -8,186 +8,58 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.device import fork_device
-from labs.engines.kernel.leads import LeadError, PatchPanel, run_batch
+from labs.engines.kernel.device import THINGS, fork_device
+from labs.engines.kernel.exchange import Exchange, Refused, Running
+from labs.engines.kernel.eyes import View
+from labs.engines.kernel.leads import run_batch
 from labs.engines.kernel.rootfs import build_root, prepare_lab, stored_files
 from labs.engines.kernel.topology import Batch, build_network
+from labs.engines.kernel.witness import probe_all
 from labs.model.site import Device, Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.things.world import RoomSense
+from labs.things.world import LivingWorld, RoomSense
 
 __all__ = ["main"]
 
 SECOND = 1_000_000_000
 BOOT_S = 60.0  # no device takes longer to boot
 ANSWER_S = 200.0  # longer than any line may take
+STALE_NS = 30 * SECOND  # base_reachable_time_ms, arp(7)
+SETTLE_NS = SECOND // 2
 REST_S = 3.0  # how long `settle` waits for bridges at most
 DHCP = "inet dhcp"
 
 
-class Refused(Exception):
-    """What was asked cannot be done; `kind` tells the product which exception to raise."""
-
-    def __init__(self, text: str, kind: str = "rejected") -> None:
-        super().__init__(text)
-        self.kind = kind
-
-
-@dataclass
-class Running:
-    """A device with power."""
-
-    pid: int
-    channel: Channel
-
-
-class Lab:
+class Lab(Exchange):
     """The site in operation. Also the workbench that `labs.shell.hands` works at."""
 
     def __init__(self, control: Channel) -> None:
-        self.control = control
+        super().__init__(control)
         self.site = Site({})
-        self.devices: dict[str, Running] = {}
         self.roots: dict[str, Path] = {}
-        self.panel = PatchPanel()
         self.batch = Batch({})
         self.skeleton: dict[str, bytes] = {}
         self.network: Any = None
-        self._started = time.monotonic()
-        self._shift_ns = 0
-        self._numbers = 0
-        self._answers: dict[int, Mapping[str, Any]] = {}
-        self._later: list[Callable[[], None]] = []
-        self._leaving: set[str] = set()
-        self._orders: list[Mapping[str, Any]] = []
-
-    # Messages
-
-    def serve(self) -> None:
-        """Until the product is gone."""
-        while True:
-            while self._later:
-                self._later.pop(0)()
-            if self._orders:
-                self._reply(self._orders.pop(0))
-            else:
-                self._wait(None)
-
-    def _reply(self, message: Mapping[str, Any]) -> None:
-        answer: dict[str, Any]
-        try:
-            answer = {"value": getattr(self, f"do_{message['do']}")(message)}
-        except Refused as error:
-            answer = {"error": str(error), "kind": error.kind}
-        except LeadError as error:
-            answer = {"error": str(error), "kind": "unavailable"}
-        except Exception as error:  # noqa: BLE001 - a bug of ours is told, not swallowed with the process
-            answer = {"error": f"{type(error).__name__}: {error}", "kind": "bug", "trace": traceback.format_exc()}
-        answer["now"] = self.now
-        try:
-            self.control.send(answer)
-        except ChannelClosed:
-            os._exit(0)
-
-    def _wait(self, timeout_s: float | None) -> None:
-        """Wait for something to come in; what the product asks is kept for later, the rest is dealt with."""
-        channels = {running.channel.fileno(): name for name, running in self.devices.items()}
-        watched: list[Channel | int] = [self.control, *channels]
-        ready, _, _ = select.select(watched, [], [], timeout_s)
-        for one in ready:
-            if isinstance(one, Channel):
-                try:
-                    self._orders += self.control.arrived()
-                except ChannelClosed:
-                    os._exit(0)
-                continue
-            name = channels[one]
-            running = self.devices.get(name)
-            if running is None:
-                continue
-            try:
-                messages = running.channel.arrived()
-            except ChannelClosed:
-                if self.devices.get(name) is running:
-                    sys.stderr.write(f"the init of {name} ended\n")
-                    os._exit(1)  # somebody outside killed it: a lab with a hole in it is no lab
-                continue
-            for message in messages:
-                self._from_device(name, message)
-
-    def _from_device(self, name: str, message: Mapping[str, Any]) -> None:
-        event = message.get("event")
-        if event == "ports":
-            for port, up in message["ports"].items():
-                self.panel.set_port(Endpoint(name, port), up=up)
-        elif event == "power":
-            self._leaving.add(name)
-            self._later.append(lambda: self._power_down(name, restart=message["restart"]))
-        elif event == "lost":
-            self._later.append(lambda: self._replace_port(Endpoint(name, message["port"])))
-        elif message.get("to") is not None:
-            self._answers[message["to"]] = message
-
-    def ask(self, names: Iterable[str], timeout_s: float = ANSWER_S, **message: Any) -> dict[str, Mapping[str, Any]]:
-        """The same question to several devices; their answers. Raises Refused."""
-        return self.ask_each(dict.fromkeys(names, message), timeout_s)
-
-    def ask_each(
-        self, messages: Mapping[str, Mapping[str, Any]], timeout_s: float = ANSWER_S
-    ) -> dict[str, Mapping[str, Any]]:
-        """A question to each; their answers. Raises Refused."""
-        numbers = {}
-        for name, message in messages.items():
-            self._numbers += 1
-            numbers[name] = self._numbers
-            self.devices[name].channel.send({**message, "n": self._numbers})
-        until = time.monotonic() + timeout_s
-        while not all(number in self._answers for number in numbers.values() if number):
-            left = until - time.monotonic()
-            if left <= 0:
-                late = [name for name, number in numbers.items() if number not in self._answers]
-                raise Refused(f"no answer from {', '.join(late)}", "bug")
-            self._wait(left)
-            for name in list(numbers):
-                if name not in self.devices:
-                    del numbers[name]
-        answers = {name: self._answers.pop(number) for name, number in numbers.items()}
-        for name, answer in answers.items():
-            if "error" in answer:
-                raise Refused(f"{name}: {answer['error']}\n{answer.get('trace', '')}", "bug")
-        return answers
-
-    # Time
-
-    @property
-    def now(self) -> int:
-        """Nanoseconds since the site was switched on."""
-        return int((time.monotonic() - self._started) * 1e9) + self._shift_ns
-
-    def wait(self, duration_ns: int) -> None:
-        """Let real time pass."""
-        until = time.monotonic() + duration_ns / 1e9
-        while (left := until - time.monotonic()) > 0:
-            self._wait(left)
+        self._living = LivingWorld(self.site.world, self.site.seed)
+        self._acts = 0
 
     # What the product asks for
 
     def do_start(self, message: Mapping[str, Any]) -> None:
         """Build, power and boot everything."""
         self.site = decode(message["site"])
+        self._living = LivingWorld(self.site.world, self.site.seed)
         preload(self.site)
         self.skeleton = prepare_lab()
         for device in self.site.devices.values():
@@ -199,9 +71,12 @@ class Lab:
         self.network = build_network(self.site, self.batch, lambda _: None)
         self._plug_in([device.name for device in powered])
         proof = [powered[0].name] if powered else []
-        first = [device.name for device in powered if DHCP not in device.files.get("/etc/network/interfaces", "")]
-        self._boot(first)
-        self._boot([device.name for device in powered if device.name not in first])
+        later = [device.name for device in powered if DHCP in device.files.get("/etc/network/interfaces", "")]
+        self.ask(later, do="light")
+        first = [device.name for device in powered if device.name not in later]
+        self.boot(first)
+        self.booted(first)
+        self.boot(later)
         for answer in self.ask(proof, do="prove").values():
             if "refused" in answer:
                 raise Refused(answer["refused"], "sandbox")
@@ -211,7 +86,7 @@ class Lab:
 
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
-            world = RoomSense(self.site.world, device.room, self.site.seed)
+            world = RoomSense(self._living, device.room, self.site.seed, device.name)
             pid, channel = fork_device(device, self.roots[device.name], world, self._started)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
@@ -232,11 +107,6 @@ class Lab:
         self.panel.raised(lit)
         self.panel.join()
 
-    def _boot(self, names: list[str]) -> None:
-        for name, answer in self.ask(names, BOOT_S, do="boot").items():
-            for port, up in answer["ports"].items():
-                self.panel.set_port(Endpoint(name, port), up=up)
-
     def _rest(self) -> None:
         """Wait until every bridge port that can forward does."""
         until = time.monotonic() + REST_S
@@ -255,6 +125,8 @@ class Lab:
                 return {"text": run_hands(self, line), "status": 0}  # type: ignore[arg-type]
             except HandsError as error:
                 return {"text": f"{error}\n", "status": error.status}
+            finally:
+                self._tell_acts()
         if place not in self.devices:
             return {"text": f"{place} does not react: it has no power.\n", "status": 255}
         answer = self.ask([place], do="run", line=line).get(place)
@@ -264,12 +136,19 @@ class Lab:
             answer = {"text": f"{answer['text']}Connection to {place} closed by remote host.\n", "status": 255}
         return {"text": answer["text"], "status": answer["status"]}
 
+    def _tell_acts(self) -> None:
+        """What hands did to the world since the last time."""
+        news = self._living.acts[self._acts :]
+        self._acts = len(self._living.acts)
+        if news:
+            self.ask(self.devices, do="acts", acts=encode(list(news)))
+
     def _going_down(self, name: str) -> bool:
         """A device that was told to restart says so right after it answered."""
-        if name not in self._leaving:
+        if name not in self.leaving:
             return False
-        while self._later:
-            self._later.pop(0)()
+        while self.later:
+            self.later.pop(0)()
         return True
 
     def do_wait(self, message: Mapping[str, Any]) -> None:
@@ -277,10 +156,11 @@ class Lab:
         self.wait(message["duration_ns"])
 
     def do_settle(self, message: Mapping[str, Any]) -> None:
-        """Come to rest: nothing remembers what was true before."""
-        del message
-        self.ask(self.devices, do="forget")
-        self.wait(SECOND // 5)
+        """As after some time: neighbours are forgotten, and what is done now and then has been done since."""
+        if message["duration_ns"] >= STALE_NS:
+            self.ask(self.devices, do="forget")
+        self.ask(self.devices, do="tick")
+        self.wait(SETTLE_NS)
         self._rest()
 
     def do_observe(self, message: Mapping[str, Any]) -> Any:
@@ -291,12 +171,10 @@ class Lab:
         for name, device in self.site.devices.items():
             files = stored_files(self.roots[name], self.skeleton)
             devices[name] = replace(device, files=files, powered=name in self.devices, state=states.get(name))
-        return encode(replace(self.site, devices=devices, links=tuple(self.panel.links)))
+        return encode(replace(self.site, world=self._living.world, devices=devices, links=tuple(self.panel.links)))
 
     def do_probe(self, message: Mapping[str, Any]) -> Any:
         """The grader's own traffic."""
-        from labs.engines.kernel.witness import probe_all
-
         return encode(probe_all(self, decode(message["probes"])))
 
     def do_read_file(self, message: Mapping[str, Any]) -> Any:
@@ -321,9 +199,14 @@ class Lab:
 
     # The workbench of hands
 
-    def node(self, name: str) -> _View:
+    @property
+    def world(self) -> LivingWorld:
+        """The world as it goes on; what is done to it is told to every device in time for its next measurement."""
+        return self._living
+
+    def node(self, name: str) -> View:
         """A device as hands and eyes know it."""
-        return _View(self, name)
+        return View(self, name)
 
     def plug(self, link: Link) -> None:
         """Put a lead between two free ports."""
@@ -350,27 +233,29 @@ class Lab:
         running = self.devices.get(device)
         if not on and running is not None:
             del self.devices[device]
+            self._booting.pop(device, None)
             os.kill(running.pid, signal.SIGKILL)
             running.channel.close()
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(running.pid, 0)
             self.panel.forget(device)
+            for port in self.site.devices[device].ports:
+                self.batch.jacks.pop(Endpoint(device, port.name), None)
         elif on and running is None:
             self._fork([self.site.devices[device]])
             self.batch.pids[device] = self.devices[device].pid
             for port in self.site.devices[device].ports:
                 self._make_port(Endpoint(device, port.name))
             self._plug_in([device])
-            self._boot([device])
-            self._rest()
-            self.ask([device], do="arrive_at", now=self.now)
+            self.devices[device].channel.send({"do": "arrive_at", "now": self.now})
+            self.boot([device])
 
     def _make_port(self, end: Endpoint) -> None:
         """A port whose veth is gone gets a new one; the old jack may take a moment to vanish, so it has a new name."""
         self.batch.renew(end)
         self.batch.port(end, str(self.site.devices[end.device].port(end.port).mac))
 
-    def _replace_port(self, end: Endpoint) -> None:
+    def replace_port(self, end: Endpoint) -> None:
         """Somebody deleted a port with `ip link del`, which no hardware lets happen: it comes back, unconfigured."""
         if end.device in self.devices:
             self.panel.set_port(end, up=False)
@@ -378,40 +263,11 @@ class Lab:
             self._plug_in([end.device])
             self.ask([end.device], do="ports")
 
-    def _power_down(self, device: str, *, restart: bool) -> None:
-        self._leaving.discard(device)
+    def power_down(self, device: str, *, restart: bool) -> None:
+        self.leaving.discard(device)
         self.power(device, on=False)
         if restart:
             self.power(device, on=True)
-
-
-class _View:
-    """What hands see of a device: the lamps at its ports, and its screen."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        self.files = _Screen(lab, name)
-        self.interfaces = {
-            port.name: _Lamp(lab.panel.lit(Endpoint(name, port.name))) for port in lab.site.devices[name].ports
-        }
-
-
-@dataclass(frozen=True)
-class _Lamp:
-    running: bool
-
-
-class _Screen:
-    def __init__(self, lab: Lab, name: str) -> None:
-        self._lab = lab
-        self._name = name
-
-    def get(self, path: str, default: str = "") -> str:
-        running = self._lab.devices.get(self._name)
-        if running is None:
-            return default
-        answer = self._lab.ask([self._name], do="read", path=path)[self._name]
-        content = decode(answer.get("content"))
-        return default if content is None else content.decode("utf-8", "replace")
 
 
 def _prepare_namespaces() -> None:
@@ -427,9 +283,8 @@ def _prepare_namespaces() -> None:
 
 
 # What the inits import when they first need it: a device has no file of the host, so it is here before they fork.
-PRELOADED = ("answers", "listeners", "observe", "probes", "services", "things")
+PRELOADED = ("answers", "listeners", "observe", "probes", "services", "things", "trace")
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
-THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
 
 
 def preload(site: Site) -> None:
@@ -439,7 +294,7 @@ def preload(site: Site) -> None:
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)
     if any(THINGS & set(device.files) for device in site.devices.values()):
-        for name in ("paho.mqtt.client", "labs.shell.commands.sensorctl"):
+        for name in ("labs.engines.kernel.mqtt_things", "labs.shell.commands.sensorctl"):
             import_module(name)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from labs.engines.kernel import syscalls
 from labs.engines.kernel.commands import write_commands
+from labs.engines.kernel.sandbox import PROCESS_NUMBERS
 
 __all__ = ["LAB", "build_root", "enter_root", "prepare_lab", "stored_files"]
 
@@ -209,6 +210,9 @@ def _read_only(path: str) -> None:
 
 
 def _guard_proc() -> None:
+    if _kernel() >= (6, 14):  # since then a setting of the namespace; before, of the whole machine
+        with open("/proc/sys/kernel/pid_max", "w", encoding="ascii") as file:
+            file.write(str(PROCESS_NUMBERS))
     syscalls.mount("/proc/sys/net", "/mnt", "", syscalls.MS_BIND)
     syscalls.mount("/proc/sys", "/proc/sys", "", syscalls.MS_BIND)
     safe = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
@@ -225,6 +229,11 @@ def _guard_proc() -> None:
         path = f"/proc/{name}"
         if os.path.exists(path):
             syscalls.mount("/dev/null", path, "", syscalls.MS_BIND)
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor = os.uname().release.split(".")[:2]
+    return int(major), int("".join(digit for digit in minor if digit.isdecimal()) or 0)
 
 
 def stored_files(root: Path, skeleton: Mapping[str, bytes]) -> dict[str, str]:

@@ -22,7 +22,8 @@ MEMORY = 1 << 30
 FILE_SIZE = 64 << 20
 CPU_S = 120
 OPEN_FILES = 256
-PROCESSES = 512
+PROCESSES = 256
+PROCESS_NUMBERS = 1024
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # Numbers of the calls that are refused (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h).
@@ -131,7 +132,6 @@ def limit() -> None:
         (resource.RLIMIT_FSIZE, FILE_SIZE),
         (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_NPROC, PROCESSES),
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(what)[1]

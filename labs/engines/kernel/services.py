@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 
 from labs.engines.kernel.interfaces import networking, networking_stop
-from labs.engines.kernel.machine import Machine, run_child
+from labs.engines.kernel.machine import Machine, Prefixed, run_child
+from labs.engines.kernel.retained import convert_retained
 from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine
 
@@ -22,6 +24,11 @@ def _daemon(*argv: str, hangup: bool = False, prepare: Callable[[Process], None]
         return (yield from run_child(process, argv, hangup=hangup))
 
     return program
+
+
+def _dnsmasq(process: Process) -> Routine:
+    process.stdout = Prefixed(process.node, "dnsmasq")  # type: ignore[arg-type]
+    return (yield from run_child(process, DNSMASQ.split()))
 
 
 def _load_ruleset(process: Process) -> Routine:
@@ -57,8 +64,6 @@ def _prepare_ssh(process: Process) -> None:
     machine: Machine = process.node  # type: ignore[assignment]
     if not machine.files.is_file("/etc/ssh/ssh_host_ed25519_key"):
         os.makedirs("/etc/ssh", exist_ok=True)
-        import subprocess
-
         subprocess.run(
             ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/ssh_host_ed25519_key"],
             check=False,
@@ -68,8 +73,6 @@ def _prepare_ssh(process: Process) -> None:
 
 
 def _prepare_broker(process: Process) -> None:
-    from labs.engines.kernel.retained import convert_retained
-
     convert_retained(process)
 
 
@@ -90,7 +93,7 @@ CATALOGUE: dict[str, Unit] = {
              config="/etc/network/interfaces", oneshot=True, stop=networking_stop),
         Unit("nftables", "nftables", _load_ruleset, "/usr/sbin/nft -f /etc/nftables.conf", config="/etc/nftables.conf",
              oneshot=True, stop=_flush_ruleset, reload=_load_ruleset),
-        Unit("dnsmasq", "dnsmasq - A lightweight DHCP and caching DNS server", _daemon(*DNSMASQ.split()),
+        Unit("dnsmasq", "dnsmasq - A lightweight DHCP and caching DNS server", _dnsmasq,
              "/usr/sbin/dnsmasq", config="/etc/dnsmasq.conf"),
         Unit("inetd", "Internet superserver", _forked("inetd"), "/usr/sbin/inetd", config="/etc/inetd.conf"),
         Unit("heartbeat", "Heartbeat", _forked("heartbeat"), "/usr/sbin/heartbeat", config="/etc/heartbeat.conf"),

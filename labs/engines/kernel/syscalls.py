@@ -28,6 +28,7 @@ __all__ = [
     "mount",
     "pivot_root",
     "set_host_name",
+    "set_process_name",
     "setns",
     "unmount",
     "unshare",
@@ -43,7 +44,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 19
 MNT_DETACH = 2
 
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 15, 24, 38
 CAPABILITY_VERSION_3 = 0x2008_0522
 HIGHEST_CAPABILITY = 40  # CAP_CHECKPOINT_RESTORE, Linux 5.9
 # capabilities(7): what a daemon of a small machine needs of its own namespaces, and nothing that reaches beyond them.
@@ -60,6 +61,8 @@ KEPT = {
     "CAP_NET_RAW": 13,
     "CAP_SYS_CHROOT": 18,
 }
+
+EXTRA = {"CAP_SYS_PTRACE": 19}  # to name the owners of sockets, in a tool whose words are checked by itself
 
 _libc = ctypes.CDLL(None, use_errno=True)
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "armv7l": 218, "i686": 217}
@@ -110,14 +113,19 @@ def set_host_name(name: str) -> None:
     _checked(_libc.sethostname(raw, len(raw)), "sethostname")
 
 
+def set_process_name(name: str) -> None:
+    """What `ss` and `ps` call this process."""
+    _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
 def die_with_parent(signal: int = 9) -> None:
     """Get a signal when the parent ends."""
     _checked(_libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
 
-def confine() -> None:
-    """Give up every capability but KEPT, for ever, here and in whatever is executed. Raises OSError."""
-    kept = frozenset(KEPT.values())
+def confine(*extra: str) -> None:
+    """Give up every capability but KEPT and `extra`, for ever, here and in whatever is executed. Raises OSError."""
+    kept = frozenset((*KEPT.values(), *(EXTRA[name] for name in extra)))
     for capability in range(HIGHEST_CAPABILITY + 1):
         if capability not in kept:
             _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # an older kernel knows fewer

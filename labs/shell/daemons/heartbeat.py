@@ -12,7 +12,7 @@ from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import SocketError, connect
 from labs.shell.resolver import ResolveError, resolve
 
-__all__ = ["heartbeat"]
+__all__ = ["CONFIG", "REMIND", "Settings", "heartbeat", "read_settings"]
 
 CONFIG = "/etc/heartbeat.conf"
 SECOND = 1_000_000_000
@@ -28,7 +28,7 @@ class Settings(NamedTuple):
     interval_s: int
 
 
-def _read(text: str) -> Settings | str:
+def read_settings(text: str) -> Settings | str:
     """The settings, or what is wrong with the file."""
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -61,7 +61,7 @@ def _beat(process: Process, settings: Settings) -> Generator[Wait, None, str]:
 
 def heartbeat(process: Process) -> Routine:
     """The daemon."""
-    settings = _read(process.node.files.get(CONFIG))
+    settings = read_settings(process.node.files.get(CONFIG))
     if isinstance(settings, str):
         process.print(settings)
         return 1
