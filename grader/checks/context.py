@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from grader.reach import Reach
 from labs.engines.base import Engine, Observation, Probe
 from labs.lab import engine_named
-from labs.model.addresses import InterfaceAddress, IPv4
+from labs.model.addresses import InterfaceAddress, IPv4, IPv6
 from labs.model.services import Service
 from labs.model.site import Site
 from labs.scenario import intents
@@ -104,6 +104,14 @@ class Context:
         address = chosen[0].address if chosen else None
         return address if isinstance(address, IPv4) else None
 
+    def wide_address_of(self, device: str) -> IPv6 | None:
+        """The IPv6 address of a device: one in a network that the site plans before one of a stranger's prefix."""
+        state = self.site.devices[device].state
+        every = () if state is None else state.addresses()
+        found = [a.address for a in every if isinstance(a.address, IPv6) and not a.address.is_link_local]
+        planned = self.variant.scenario.site.wide.values()
+        return next((a for a in found if any(a in network for network in planned)), None) or next(iter(found), None)
+
     def _homely(self, device: str, found: list[InterfaceAddress]) -> list[InterfaceAddress]:
         """The addresses that are in a subnet of the site: a leftover of another place is not where a device lives."""
         del device
@@ -114,7 +122,7 @@ class Context:
         source, target, service = flow
         name = target
         if target in self.site.devices:
-            address = self.address_of(target, source)
+            address = self.wide_address_of(target) if service.wide else self.address_of(target, source)
             if address is None:
                 return None
             name = str(address)

@@ -29,7 +29,7 @@ def static_stanza(site: Site, device: str, interface: str | None = None) -> Stan
     """The first interface with a fixed address, or the one named. Raises FaultError."""
     parsed = parse_interfaces(read_file(site, device, INTERFACES, "a device with a network configuration"))
     for stanza in parsed.stanzas:
-        if stanza.method == "static" and interface in (None, stanza.name):
+        if stanza.method == "static" and stanza.family == "inet" and interface in (None, stanza.name):
             return stanza
     message = f"{device} has no fixed address" + (f" on {interface}" if interface else "")
     raise FaultError(message)
@@ -42,7 +42,7 @@ def change_stanza(site: Site, device: str, name: str, change: Callable[[Stanza],
     if all(stanza.name != name for stanza in parsed.stanzas):
         message = f"{device} has no interface {name}"
         raise FaultError(message)
-    stanzas = tuple(change(stanza) if stanza.name == name else stanza for stanza in parsed.stanzas)
+    stanzas = tuple(change(s) if s.name == name and s.family == "inet" else s for s in parsed.stanzas)
     changed: InterfacesFile = replace(parsed, stanzas=stanzas)
     return site.with_device(target.with_file(INTERFACES, render_interfaces(changed)))
 

@@ -96,14 +96,16 @@ class IPv6(int):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read any RFC 4291 form. Raises ValueError."""
+        """Read any RFC 4291 form, without a zone. Raises ValueError."""
         try:
-            return cls(int(ipaddress.IPv6Address(text)))
+            return cls(int(ipaddress.IPv6Address(text.replace("%", " "))))
         except ValueError:
             message = f'"{text}" is not an IPv6 address (such as fe80::1)'
             raise ValueError(message) from None
 
     def __str__(self) -> str:
+        if int(self) >> 32 == 0xFFFF:  # RFC 5952 §5: an IPv4 address inside shows as one
+            return f"::ffff:{IPv4(int(self) & 0xFFFFFFFF)}"
         return str(ipaddress.IPv6Address(int(self)))
 
     def __repr__(self) -> str:

@@ -23,19 +23,24 @@ SERVICES = {
     "mqtts": ("tcp", 8883),
     "print": ("tcp", 9100),
 }
+WIDE = "ipv6/"
 _NUMBERED = re.compile(r"(tcp|udp)/(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Service:
-    """A protocol and a port (0 for icmp). `any` is protocol "any"."""
+    """A protocol and a port (0 for icmp). `any` is protocol "any". `wide` means over IPv6, and nothing else will do."""
 
     protocol: str
     port: int = 0
+    wide: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `https`, `tcp/8080`, `ping` or `any`. Raises ValueError naming what is allowed."""
+        """Read `https`, `tcp/8080`, `ping`, `ipv6/https` or `any`. Raises ValueError naming what is allowed."""
+        if text.startswith(WIDE) and text != f"{WIDE}any":
+            narrow = cls.parse(text.removeprefix(WIDE))
+            return cls(narrow.protocol, narrow.port, wide=True)
         if text == "any":
             return cls("any")
         if text in SERVICES:
@@ -51,6 +56,8 @@ class Service:
         return self.protocol == "any" or self == other
 
     def __str__(self) -> str:
+        if self.wide:
+            return f"{WIDE}{Service(self.protocol, self.port)}"
         for name, pair in SERVICES.items():
             if pair == (self.protocol, self.port):
                 return name

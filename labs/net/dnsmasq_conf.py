@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.model.addresses import IPv4, Mac
+from labs.model.addresses import IPv4, IPv6, Mac
 from labs.net.dhcp import FOREVER
 from labs.net.dnsmasq_render import FLAGS, render_dnsmasq, split_line, with_line, without_line
 from labs.net.dnsmasq_values import (
@@ -210,7 +210,7 @@ def _answers(value: str) -> list[AddressRecord]:
 
 
 def _record(value: str) -> HostRecord:
-    names, address = [], None
+    names, address, wide = [], None, None
     words = _words(value)
     for word in words:
         if (
@@ -220,11 +220,21 @@ def _record(value: str) -> HostRecord:
             and _is_address(word)
         ):
             address = IPv4.parse(word)
+        elif ":" in word and _is_wide(word):
+            wide = IPv6.parse(word)
         elif ":" not in word and _TIME.fullmatch(word) is None:
             names.append(word)
     if len(words) < 2 or not names:
         raise _Bad("Bad host-record")
-    return HostRecord(tuple(names), address)
+    return HostRecord(tuple(names), address, wide)
+
+
+def _is_wide(text: str) -> bool:
+    try:
+        IPv6.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _cname(value: str) -> list[tuple[str, str]]:

@@ -94,7 +94,8 @@ def render_dnsmasq(conf: DnsmasqConf) -> str:
         "server": tuple(map(_server_text, conf.servers)),
         "address": tuple(f"/{item.domain}/{_answer_text(item)}" for item in conf.addresses),
         "host-record": tuple(
-            ",".join([*i.names, *([str(i.address)] if i.address is not None else [""])]) for i in conf.host_records
+            ",".join([*i.names, *([str(a) for a in (i.address, i.wide) if a is not None] or [""])])
+            for i in conf.host_records
         ),
         "cname": tuple(map(",".join, conf.cnames)),
         "dhcp-range": tuple(map(_range_text, conf.ranges)),

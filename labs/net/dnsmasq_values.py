@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labs.model.addresses import IPv4, Mac
+from labs.model.addresses import IPv4, IPv6, Mac
 
 __all__ = [
     "AddressRecord",
@@ -90,10 +90,11 @@ class AddressRecord:
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:
-    """`host-record=name[,name…],ip`."""
+    """`host-record=name[,name…],ip[,ipv6]`."""
 
     names: tuple[str, ...]
     address: IPv4 | None
+    wide: IPv6 | None = None
 
 
 @dataclass(frozen=True, slots=True)

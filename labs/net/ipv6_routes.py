@@ -64,6 +64,11 @@ class Ipv6Routes(RoutingTable):
                 return route
         return None
 
+    def connected6(self, gateway: Address, device: str | None = None) -> Route | None:
+        """The on-link route that would reach a gateway, if any; over `device` where it is given."""
+        near = [route for route in self._equals(gateway) if route.via is None and route.kind == "unicast"]
+        return next((route for route in near if device in (None, route.device)), None)
+
     def renew(self, old: Route, **changes: object) -> None:
         """Put a changed route in the place of an old one."""
         self._routes[self._routes.index(old)] = replace(old, **changes)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
+from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Device, Kind, Port, Site
 from labs.model.world import Room, World
 from labs.net.ifupdown import Allow, InterfacesFile, Stanza, render_interfaces
@@ -20,40 +20,17 @@ from labs.scenario import files
 from labs.scenario.buses import build_buses, bus_files, on_buses
 from labs.scenario.field_document import build_loops
 from labs.scenario.rooms_document import check_rooms
-from labs.scenario.scenario import HostNumber, Place, PoolSpec, SiteSpec
+from labs.scenario.scenario import HostNumber, Place, SiteSpec
 from labs.scenario.schema import Report, suggest
+from labs.scenario.subnets import draw_subnets
 from labs.scenario.switching import Switching, stp_options
 from labs.scenario.thing_services import thing_files
+from labs.scenario.wide import Wide
 from labs.scenario.wiring import Draft, Wiring
 
 __all__ = ["build_site", "draw_subnets"]
 
 SPEED_BPS = 100_000_000
-MAX_DRAWN_NETWORKS = 4096
-
-
-def draw_subnets(spec: SiteSpec, seed: str, report: Report) -> dict[str, Network]:
-    """The subnets of a variant: fixed ones as they are, pooled ones drawn so that none overlaps another."""
-    drawn = {name: subnet for name, subnet in spec.subnets.items() if isinstance(subnet, Network)}
-    for name, subnet in spec.subnets.items():
-        if not isinstance(subnet, PoolSpec):
-            continue
-        random = Random(f"{seed}/subnet/{name}")  # noqa: S311 - not a secret
-        if subnet.size < subnet.pool.length:
-            report.add(1, f"site.subnets.{name}", f"a /{subnet.size} network does not fit into {subnet.pool}")
-            continue
-        count = min(1 << (subnet.size - subnet.pool.length), MAX_DRAWN_NETWORKS)
-        step = 1 << (32 - subnet.size)
-        for _ in range(200):
-            # Networks 0 and 1 of a pool are what every home router uses: they hide mistakes, so they are not drawn.
-            number = random.randrange(min(2, count - 1), count)
-            network = Network(IPv4(int(subnet.pool.address) + number * step), subnet.size)
-            if not any(network.overlaps(other) for other in drawn.values()):
-                drawn[name] = network
-                break
-        else:
-            report.add(1, f"site.subnets.{name}", f"no free /{subnet.size} network is left in {subnet.pool}")
-    return {name: drawn[name] for name in spec.subnets if name in drawn}
 
 
 def build_site(spec: SiteSpec, seed: str, report: Report) -> Site | None:
@@ -86,6 +63,7 @@ class _Builder:
         links = wiring.links()
         if links is None:
             return None
+        self._wide = Wide(self._spec, self._drafts, self._interface)
         self._switching = Switching(self._spec, self._drafts, wiring, links, self._report)
         self._buses = build_buses(self._spec.buses, self._drafts, self._report)
         devices = {draft.name: self._device(index, draft) for index, draft in enumerate(self._drafts.values())}
@@ -200,6 +178,9 @@ class _Builder:
         enabled = ["networking"]
         if spec.kind == Kind.ROUTER:
             made["/etc/sysctl.conf"] = "net.ipv4.ip_forward=1\n"
+        made |= self._wide.files(draft)
+        if "/etc/radvd.conf" in made:
+            enabled.append("radvd")
         firewall = spec.firewall or self._nat_rules(draft)
         if firewall:
             made["/etc/nftables.conf"] = firewall if firewall.endswith("\n") else firewall + "\n"
@@ -227,7 +208,7 @@ class _Builder:
             interface = self._interface(draft, subnet)
             options = () if len(ports) == 1 else (("bridge_ports", " ".join(ports)),)
             stanzas += self._static(draft, interface, subnet, options)
-        allowed = tuple(Allow("auto", stanza.name) for stanza in stanzas)
+        allowed = tuple(Allow("auto", name) for name in dict.fromkeys(stanza.name for stanza in stanzas))
         stanzas += self._switching.ports(draft) if draft.spec.vlans else []
         return InterfacesFile(allowed, tuple(stanzas))
 
@@ -237,8 +218,9 @@ class _Builder:
         if subnet is None:
             return [Stanza(interface, method="manual", options=options)]
         address = draft.addresses[subnet]
+        wide = self._wide.stanzas(draft, subnet, interface)
         if address is None:
-            return [Stanza(interface, method="dhcp", options=options)]
+            return [Stanza(interface, method="dhcp", options=options), *wide]
         text = str(InterfaceAddress(address, self._subnets[subnet].length))
         found: list[tuple[str, str]] = [("address", text)]
         gateway = self._gateway(draft)
@@ -249,11 +231,13 @@ class _Builder:
             for network, via in self._routes(draft)
             if via in self._subnets[subnet]
         ]
-        return [Stanza(interface, options=(*found, *options))]
+        return [Stanza(interface, options=(*found, *options)), *wide]
 
     def _routes(self, draft: Draft) -> list[tuple[Network, IPv4]]:
         found = []
         for network, via in draft.spec.routes:
+            if isinstance(network.address, IPv6):
+                continue
             address = self._address_near(draft, via, "routes")
             if address is not None:
                 found.append((network, address))
@@ -362,7 +346,9 @@ class _Builder:
                 self._wrong(draft.name, f'the device is not in the subnet "{subnet}"', "nat")
                 return ""
         return files.home_router_rules(
-            [(self._interface(draft, s), self._subnets[s]) for s in inside], self._interface(draft, outside)
+            [(self._interface(draft, s), self._subnets[s]) for s in inside],
+            self._interface(draft, outside),
+            wide=bool(self._wide.subnets(draft)),
         )
 
     def _target(self, draft: Draft, text: str, *parts: str) -> str:
@@ -378,7 +364,7 @@ class _Builder:
             made["/etc/dnsmasq.conf"] = self._dnsmasq(draft)
             enabled.append("dnsmasq")
         if "listen" in services:
-            made["/etc/inetd.conf"] = files.inetd(services["listen"])
+            made["/etc/inetd.conf"] = files.inetd(services["listen"], wide=bool(self._wide.subnets(draft)))
             enabled.append("inetd")
         if "heartbeat" in services:
             beat = services["heartbeat"]

@@ -25,8 +25,9 @@ __all__ = [
 ]
 
 
-def home_router_rules(inside: Sequence[tuple[str, Network]], outside: str) -> str:
-    """Source translation and a filter that lets nothing in from outside unasked."""
+def home_router_rules(inside: Sequence[tuple[str, Network]], outside: str, *, wide: bool = False) -> str:
+    """Source translation and a filter that lets nothing in from outside unasked; `wide` lets IPv6 find neighbours."""
+    discovery = "icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept\n\t\t"
     forwards = "\n".join(f'\t\tiifname "{interface}" oifname "{outside}" accept' for interface, _ in inside)
     masquerades = "\n".join(f'\t\tip saddr {network} oifname "{outside}" masquerade' for _, network in inside)
     return f"""flush ruleset
@@ -36,7 +37,7 @@ table inet filter {{
 \t\ttype filter hook input priority filter; policy accept;
 \t\tct state established,related accept
 \t\ticmp type echo-request accept
-\t\tiifname "{outside}" drop
+\t\t{discovery if wide else ""}iifname "{outside}" drop
 \t}}
 
 \tchain forward {{
@@ -55,15 +56,16 @@ table ip nat {{
 """
 
 
-def inetd(ports: Mapping[str, str]) -> str:
-    """One line per port: a shell command serves each connection."""
+def inetd(ports: Mapping[str, str], *, wide: bool = False) -> str:
+    """One line per port, two where the device speaks IPv6 too: a shell command serves each connection."""
     lines = []
     for name, command in ports.items():
         known = name not in SERVICES or port_number("tcp", name) is not None  # /etc/services lacks some of our names
         port = name if known else str(SERVICES[name][1])
         program, *arguments = command.split() or ["/bin/true"]
         path = program if program.startswith("/") else f"/bin/{program}"
-        lines.append(" ".join([port, "stream", "tcp", "nowait", "root", path, program.rpartition("/")[2], *arguments]))
+        tail = ["nowait", "root", path, program.rpartition("/")[2], *arguments]
+        lines += [" ".join([port, "stream", protocol, *tail]) for protocol in (("tcp", "tcp6") if wide else ("tcp",))]
     return "\n".join(lines) + "\n"
 
 

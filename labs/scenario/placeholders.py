@@ -4,6 +4,7 @@
 |---|---|
 | `${gw.address}` | the first address of a device; `${gw.office.address}` the one in a subnet |
 | `${gw.prefix}` | the same with its prefix length, as `ip addr add` takes it |
+| `${gw.v6}` | its first fixed IPv6 address (routers and servers have one) |
 | `${gw.mac}` | the MAC address of its first port |
 | `${office}` | the network, such as 192.168.62.0/24 |
 | `${office.40}` | host number 40 of the network; `${office.mask}`, `${office.length}`, `${office.broadcast}` |
@@ -43,6 +44,9 @@ class Placeholders:
                 if stanza.method != "static" or not text:
                     continue
                 address = InterfaceAddress.parse(text)
+                if stanza.family == "inet6":
+                    self._values.setdefault(f"{device.name}.v6", str(address.address))
+                    continue
                 subnet = next((n for n, net in healthy.subnets.items() if address.address in net), "")
                 for key in (device.name, f"{device.name}.{subnet}"):
                     self._values.setdefault(f"{key}.address", str(address.address))

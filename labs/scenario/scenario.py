@@ -39,12 +39,16 @@ class ScenarioError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """A subnet whose address is drawn per variant: one of the networks of length `size` inside `pool`."""
+    """A subnet in full: drawn per variant, as one of the networks of length `size` inside `pool`, or fixed."""
 
-    pool: Network
-    size: int
+    pool: Network | None = None
+    size: int = 0
     vlan: int | None = None
     """The number that managed switches and routers know it by."""
+    network: Network | None = None
+    """Fixed, in place of pool and size."""
+    v6: Network | None = None
+    """Its IPv6 network beside the IPv4 one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class SiteSpec:
     start_s: int | None = None
     loops: Mapping[str, LoopSpec] = field(default_factory=dict)
     buses: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wide(self) -> dict[str, Network]:
+        """The IPv6 networks by subnet."""
+        return {n: s.v6 for n, s in self.subnets.items() if isinstance(s, PoolSpec) and s.v6 is not None}
 
     def vlan(self, subnet: str) -> int | None:
         """The VLAN number of a subnet, if it has one."""

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import IPv4, IPv6, Network
 from labs.model.services import Service
 from labs.model.site import Kind
 from labs.model.text import Text
@@ -85,6 +85,26 @@ def _parse_start(text: str) -> int:
 
 TEXT_FIELD = _Localised()
 HOST_NUMBER = Parsed(parse_place, "a host number such as .20, an address, or dhcp")
+
+
+def _network4(text: str) -> Network:
+    network = Network.parse(text)
+    if isinstance(network.address, IPv4):
+        return network
+    message = f'"{text}" is an IPv6 network; a subnet is an IPv4 network, with its IPv6 network under v6'
+    raise ValueError(message)
+
+
+def _network6(text: str) -> Network:
+    network = Network.parse(text)
+    if isinstance(network.address, IPv6) and network.length == 64:
+        return network
+    message = f'"{text}" is not an IPv6 network of length 64, such as 2001:db8:1::/64'
+    raise ValueError(message)
+
+
+NETWORK4 = Parsed(_network4, "a network such as 192.168.1.0/24")
+NETWORK6 = Parsed(_network6, "an IPv6 network such as 2001:db8:1::/64")
 NETWORK = Parsed(Network.parse, "a network such as 192.168.1.0/24")
 SERVICE = Parsed(Service.parse, "a service such as https or tcp/8080")
 NAMES = ListOf(String("a name", NAME), single=True)
@@ -231,11 +251,13 @@ SITE = Record(
         "subnets": Field(
             MapOf(
                 Either(
-                    NETWORK,
+                    NETWORK4,
                     Record(
                         {
-                            "pool": Field(NETWORK, "where the network is drawn from"),
-                            "size": Field(Number(8, 30, whole=True), "its prefix length"),
+                            "pool": Field(NETWORK4, "where the network is drawn from", default=None),
+                            "size": Field(Number(8, 30, whole=True), "its prefix length", default=0),
+                            "network": Field(NETWORK4, "the network itself, in place of pool and size", default=None),
+                            "v6": Field(NETWORK6, "its IPv6 network, such as 2001:db8:1::/64", default=None),
                             "vlan": Field(
                                 Number(1, MAX_VLAN_ID, whole=True), "its number on managed switches", default=None
                             ),

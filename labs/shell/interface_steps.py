@@ -14,6 +14,7 @@ from labs.shell.bash import run_script
 from labs.shell.bash.programs import run_argv
 from labs.shell.interface_bridge import bridge_lines, own_vlan_lines, vlan_lines, wants_vlans
 from labs.shell.interface_plan import address_plan, down_lines, up_lines
+from labs.shell.interface_plan6 import METHODS6, down_lines6, up_lines6
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -88,7 +89,7 @@ def _environment(run: Run, stanza: Stanza) -> None:
     }
     for option, value in stanza.options:
         environment["IF_" + re.sub(r"[^A-Z0-9_]", "_", option.upper())] = value
-    if stanza.method == "static":
+    if stanza.method == "static" and stanza.family == "inet":
         plan = address_plan(stanza)
         environment |= {"IF_ADDRESS": plan.address, "IF_NETMASK": plan.netmask, "IF_BROADCAST": plan.broadcast}
 
@@ -125,9 +126,6 @@ def bring_up(run: Run, name: str) -> Steps:
     if not (yield from _make_vlan(run, name)):
         return True
     for stanza in stanzas:
-        if stanza.family != "inet":
-            run.complain(f'"{stanza.family}" is not simulated here: {name} {stanza.family} {stanza.method} is skipped')
-            continue
         if not (yield from _up_stanza(run, stanza)):
             run.complain(f"failed to bring up {name}")
             return False
@@ -162,7 +160,7 @@ def _up_stanza(run: Run, stanza: Stanza) -> Steps:
         run.complain("missing required variable: address")
         run.complain(f"missing required configuration variables for interface {stanza.name}/{stanza.family}")
         return False
-    if stanza.method not in ("loopback", "static", "manual", "dhcp"):
+    if stanza.method not in (METHODS6 if stanza.family == "inet6" else ("loopback", "static", "manual", "dhcp")):
         run.complain(f'method "{stanza.method}" is not simulated here')
         return False
     _environment(run, stanza)
@@ -173,7 +171,7 @@ def _up_stanza(run: Run, stanza: Stanza) -> Steps:
     if not ((yield from _make_bridge(run, stanza)) and (yield from _raw_vlan(run, stanza))):
         return False
     yield from _port_vlans(run, stanza)
-    for line in up_lines(stanza):
+    for line in up_lines6(stanza) if stanza.family == "inet6" else up_lines(stanza):
         if not (yield from _shell(run, line, phase="post-up")):
             return False
     if stanza.method == "dhcp" and not (yield from _lease(run, stanza)):
@@ -311,8 +309,7 @@ def take_down(run: Run, name: str) -> Steps:
             run.complain(f"interface {name} not configured")
         return True
     for stanza in reversed(stanzas):
-        if stanza.family == "inet":
-            yield from _down_stanza(run, stanza)
+        yield from _down_stanza(run, stanza)
     if not run.dry:
         _remember(run.node, name, configured=False)
         parent, dot, number = name.rpartition(".")
@@ -327,7 +324,7 @@ def _down_stanza(run: Run, stanza: Stanza) -> Steps:
     _scripts(run, "if-down.d")
     for line in stanza.values("down"):
         yield from _shell(run, line, phase="pre-down", ignore=True)
-    for line in down_lines(stanza):
+    for line in down_lines6(stanza) if stanza.family == "inet6" else down_lines(stanza):
         yield from _shell(run, line, phase="post-down", ignore=True)
     if stanza.get("bridge_ports") is not None and not run.dry:
         yield from _unmake_bridge(run, stanza)

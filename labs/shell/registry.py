@@ -50,6 +50,8 @@ MODULES = {
     "power": "dmesg halt logger poweroff reboot shutdown",
     "processes": "kill killall pgrep pidof pkill ps",
     "rulesctl": "rulesctl",
+    "radvd": "radvd",
+    "rdisc6": "ndisc6 rdisc6",
     "sed": "sed",
     "sensorctl": "sensorctl",
     "sort": "sort uniq wc",

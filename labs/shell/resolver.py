@@ -22,12 +22,14 @@ from labs.net.process import Process, Wait
 if TYPE_CHECKING:
     from labs.net.filesystem import FileSystem
     from labs.net.sockets import IcmpError
+    from labs.net.tcp import TcpConnection
 
 __all__ = [
     "Place",
     "ResolveError",
     "Resolver",
     "all_hosts_entries",
+    "connect_first",
     "hosts_entries",
     "is_hard",
     "literal_place",
@@ -217,6 +219,24 @@ def lookup(process: Process, name: str, *, family: str = "", tag: int = 0) -> Ge
     if not found:
         raise trouble or ResolveError(WRONG_FAMILY)
     return [Place(address) for address in ordered((a, process.node.preferred_source(a)) for a in found)]
+
+
+def connect_first(
+    process: Process, places: list[Place], port: int, *, timeout_ns: int | None = None
+) -> Generator[Wait, None, tuple[Place, TcpConnection]]:
+    """A connection to the first address that answers. Raises the SocketError of the last one."""
+    from labs.net.sockets import SocketError, connect
+
+    for place in places:
+        over = process.node.interfaces.get(place.zone)
+        try:
+            connection = yield from connect(process, place.address, port, timeout_ns=timeout_ns, interface=over)
+        except SocketError:
+            if place is places[-1]:
+                raise
+        else:
+            return place, connection
+    raise SocketError(UNKNOWN)
 
 
 def _names_to_try(name: str, settings: Resolver) -> list[str]:

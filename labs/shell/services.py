@@ -90,6 +90,13 @@ NGINX = Unit(
     config="/etc/nginx/nginx.conf",
     reload=_late("daemons.nginx", "reload"),
 )
+RADVD = Unit(
+    "radvd",
+    "Router advertisement daemon for IPv6",
+    _late("daemons.radvd", "radvd"),
+    "/usr/sbin/radvd --logmethod stderr_clean",
+    config="/etc/radvd.conf",
+)
 RSYSLOG = Unit(
     "rsyslog",
     "System Logging Service",
@@ -168,6 +175,7 @@ UNITS: Mapping[str, Unit] = {
         HEARTBEAT,
         CHRONY,
         NGINX,
+        RADVD,
         RSYSLOG,
         SSH,
         MOSQUITTO,

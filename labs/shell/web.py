@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv6
 from labs.net import http, tls
 from labs.net.certificate import Certificate, CertificateError, chain_problem, name_problem, read_certificates
 from labs.net.http import HttpError, Request, Response
@@ -16,7 +16,7 @@ from labs.net.process import Process, Wait
 from labs.net.sockets import SocketError, connect
 from labs.net.tcp import TcpConnection
 from labs.net.tls import Record, Records, TlsError
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import Place, ResolveError, lookup
 from labs.shell.tls_options import system_certificates
 
 __all__ = ["Exchange", "Url", "WebError", "read_url", "trusted_certificates"]
@@ -43,8 +43,9 @@ class Url(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """The value of the Host field."""
-        return self.host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{self.host}:{self.port}"
+        """The value of the Host field; an IPv6 address stands in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
@@ -57,12 +58,14 @@ def read_url(text: str) -> Url:
         scheme, rest = "http", text
     if scheme.lower() not in ("http", "https"):
         raise WebError(1, f'Protocol "{scheme}" not supported or disabled in libcurl')
-    match = re.fullmatch(r"([^/?#:@\s]+)(?::(\d{1,6}))?([/?][^#\s]*)?(?:#.*)?", rest)
+    match = re.fullmatch(
+        r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^/?#:@\s\[\]]+)(?::(\d{1,6}))?([/?][^#\s]*)?(?:#.*)?", rest
+    )
     port = int(match[2]) if match is not None and match[2] else {"http": 80, "https": 443}[scheme.lower()]
     if match is None or not 0 < port < 65536:
         raise WebError(3, "URL using bad/illegal format or missing URL")
     target = match[3] or "/"
-    return Url(scheme.lower(), match[1], port, target if target.startswith("/") else f"/{target}")
+    return Url(scheme.lower(), match[1].strip("[]"), port, target if target.startswith("/") else f"/{target}")
 
 
 def trusted_certificates(process: Process, extra: str = "") -> list[Certificate]:
@@ -83,8 +86,9 @@ class Exchange:
     connect_timeout_ns: int | None = None
     insecure: bool = False
     authorities: str = ""
-    address: IPv4 | None = None
+    address: Address | None = None
     say: Callable[[str, str], None] = lambda sign, text: None
+    family: str = ""
     verify_result: int = 0
     _records: Records = field(default_factory=Records)
     _began_ns: int = 0
@@ -93,8 +97,8 @@ class Exchange:
     def run(self, request: Request) -> Generator[Wait, None, Response]:
         """Do it all. Raises WebError."""
         self._began_ns = self.process.node.now
-        self.address = self.address or (yield from self._resolve())
-        connection = yield from self._connect(self.address)
+        places = [Place(self.address)] if self.address is not None else (yield from self._resolve())
+        connection = yield from self._connect_any(places)
         try:
             if self.url.scheme == "https":
                 yield from self._shake_hands(connection)
@@ -113,30 +117,44 @@ class Exchange:
             limits.append(self._began_ns + self.connect_timeout_ns)
         return min(limits, default=None)
 
-    def _resolve(self) -> Generator[Wait, None, IPv4]:
+    def _resolve(self) -> Generator[Wait, None, list[Place]]:
         deadline = self._first_deadline()
-        lookup = resolve(self.process, self.url.host)
+        looking = lookup(self.process, self.url.host, family=self.family)
         try:
-            wait = next(lookup)
+            wait = next(looking)
             while True:
                 until = wait.until if deadline is None else min(deadline, wait.until or deadline)
                 yield Wait(wait.signals, until)
                 if deadline is not None and self.process.node.now >= deadline:
-                    lookup.close()
+                    looking.close()
                     raise WebError(28, f"Resolving timed out after {self.elapsed_ms()} milliseconds")
-                wait = next(lookup)
+                wait = next(looking)
         except StopIteration as end:
-            return IPv4(end.value)
+            found: list[Place] = end.value
+            return found
         except ResolveError:
             self.say("*", f"Could not resolve host: {self.url.host}")
             raise WebError(6, f"Could not resolve host: {self.url.host}") from None
 
-    def _connect(self, address: IPv4) -> Generator[Wait, None, TcpConnection]:
-        self.say("*", f"  Trying {address}:{self.url.port}...")
+    def _connect_any(self, places: list[Place]) -> Generator[Wait, None, TcpConnection]:
+        """The first address that answers; the last one says how it failed."""
+        for place in places[:-1]:
+            try:
+                return (yield from self._connect(place, last=False))
+            except SocketError:
+                continue
+        return (yield from self._connect(places[-1], last=True))
+
+    def _connect(self, place: Place, *, last: bool) -> Generator[Wait, None, TcpConnection]:
+        shown = f"[{place}]" if isinstance(place.address, IPv6) else str(place)
+        address = place.address
+        self.say("*", f"  Trying {shown}:{self.url.port}...")
         deadline = self._first_deadline()
         timeout = None if deadline is None else max(0, deadline - self.process.node.now)
         try:
-            connection = yield from connect(self.process, address, self.url.port, timeout_ns=timeout)
+            self.address = address
+            over = self.process.node.interfaces.get(place.zone)
+            connection = yield from connect(self.process, address, self.url.port, timeout_ns=timeout, interface=over)
         except SocketError as error:
             where = f"{self.url.host} port {self.url.port}"
             if deadline is not None and self.process.node.now >= deadline:
@@ -145,6 +163,8 @@ class Exchange:
                     late = f"Connection timed out after {self.elapsed_ms()} milliseconds"
                 raise WebError(28, late) from None
             self.say("*", f"connect to {address} port {self.url.port} failed: {error}")
+            if not last:
+                raise
             text = f"Failed to connect to {where} after {self.elapsed_ms()} ms: Couldn't connect to server"
             self.say("*", text)
             raise WebError(7, text) from None

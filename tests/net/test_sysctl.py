@@ -57,3 +57,15 @@ def test_forwarding_of_one_interface_is_its_own_until_all_are_set(sysctl):
     assert sysctl.get("net.ipv4.conf.eth0.forwarding") == "1"
     sysctl.set("net.ipv4.ip_forward", "0")
     assert sysctl.get("net.ipv4.conf.eth0.forwarding") == "0"
+
+
+def test_forwarding_of_one_ip_version_leaves_the_other() -> None:
+    """ip_forward sets every IPv4 interface, conf.all.forwarding of IPv6 every IPv6 one."""
+    from labs.testing import device, run
+
+    node = device("box")
+    run(node, "sysctl -w net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1")
+    names = ("net.ipv4.conf.eth0.forwarding", "net.ipv6.conf.eth0.forwarding")
+    assert [node.sysctl.get(name) for name in names] == ["1", "1"]
+    run(node, "sysctl -w net.ipv4.ip_forward=0")
+    assert [node.sysctl.get(name) for name in names] == ["0", "1"]

@@ -6,8 +6,8 @@ from labs.net.linux.node import LinuxNode
 from labs.net.linux.units import Unit, Units, enabled_path
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import listen
-from labs.shell.commands.ifupdown import NETWORKING
 from labs.shell.init import boot
+from labs.shell.services import UNITS
 from labs.testing import connect, device, pass_time, run
 
 SECOND = 1_000_000_000
@@ -39,7 +39,7 @@ def broken(process: Process) -> int:
 
 
 UNITS = {
-    "networking": NETWORKING,
+    "networking": UNITS["networking"],
     "broker": Unit("broker", "A message broker", forever, "/usr/sbin/broker", config="/etc/broker.conf"),
     "broken": Unit("broken", "A broken thing", broken, "/usr/sbin/broken", config="/etc/broken.conf"),
 }
@@ -375,7 +375,7 @@ def test_what_is_not_simulated_says_so_and_changes_nothing() -> None:
         "ip tunnel show",
         "ip rule",
         "ip netns",
-        "ip -6 addr add fe80::1/64 dev eth0",
+        "ip -6 addr add 2001:db8::1/64 dev eth0 home",
         "ip link add d0 type dummy",
         "bridge mdb",
     ):

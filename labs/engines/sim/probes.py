@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from labs.engines.base import Disposition, Probe
-from labs.model.addresses import IPv4
-from labs.net import icmp, tcp
+from labs.model.addresses import Address, IPv4, IPv6
+from labs.net import icmp, icmpv6, tcp
 from labs.net.icmp import IcmpMessage
 from labs.net.ipv4 import ANY, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
+from labs.net.linux.ipv6_layer import NO_ADDRESS
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import IcmpError, SocketError, connect
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import ResolveError, lookup
 
 __all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "made_by_hand", "probe_program"]
 
@@ -28,6 +29,8 @@ SOCKET_ERRORS = {
     "Connection timed out": Disposition.TIMED_OUT,
     HOST_UNREACHABLE: Disposition.UNREACHABLE,
     NETWORK_UNREACHABLE: Disposition.NO_ROUTE,
+    NO_ADDRESS: Disposition.NO_ROUTE,
+    "Permission denied": Disposition.REJECTED,
     "Operation not permitted": Disposition.REJECTED,
 }
 PROHIBITED = frozenset({icmp.NET_PROHIBITED, icmp.HOST_PROHIBITED, icmp.ADMIN_PROHIBITED})
@@ -38,11 +41,11 @@ def probe_program(probe: Probe, tag: int, result: list[Ending]) -> Callable[[Pro
 
     def program(process: Process) -> Routine:
         try:
-            address = yield from resolve(process, probe.target)
+            address = (yield from lookup(process, probe.target))[0].address
         except ResolveError as error:
             result.append((Disposition.NAME_UNKNOWN, "", str(error)))
             return 1
-        if probe.source_port:
+        if probe.source_port and isinstance(address, IPv4):
             ending = yield from _by_hand(process, probe, address, tag)
         elif probe.protocol == "tcp":
             ending = yield from _tcp(process, probe, address, tag)
@@ -56,7 +59,7 @@ def probe_program(probe: Probe, tag: int, result: list[Ending]) -> Callable[[Pro
     return program
 
 
-def _tcp(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
+def _tcp(process: Process, probe: Probe, address: Address, tag: int) -> Attempt:
     try:
         connection = yield from connect(process, address, probe.port, timeout_ns=probe.timeout_ns, tag=tag)
     except SocketError as error:
@@ -94,6 +97,8 @@ def _by_hand(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt
 
 def disposition_of(error: IcmpError) -> Disposition:
     """What an ICMP error means for the packet that it is about."""
+    if isinstance(error.source, IPv6):
+        return _disposition6(error)
     if error.type == icmp.TIME_EXCEEDED:
         return Disposition.UNREACHABLE
     if error.code in PROHIBITED:
@@ -103,7 +108,16 @@ def disposition_of(error: IcmpError) -> Disposition:
     return Disposition.NO_ROUTE if error.code == icmp.NET_UNREACHABLE else Disposition.UNREACHABLE
 
 
-def _udp(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
+def _disposition6(error: IcmpError) -> Disposition:
+    if error.type != icmpv6.DEST_UNREACHABLE6:
+        return Disposition.UNREACHABLE
+    if error.code in (icmpv6.ADMIN_PROHIBITED6, icmpv6.POLICY_FAILED, icmpv6.REJECT_ROUTE):
+        return Disposition.REJECTED
+    words = {icmpv6.PORT_UNREACHABLE6: Disposition.REFUSED, icmpv6.NO_ROUTE: Disposition.NO_ROUTE}
+    return words.get(error.code, Disposition.UNREACHABLE)
+
+
+def _udp(process: Process, probe: Probe, address: Address, tag: int) -> Attempt:
     node = process.node
     socket = node.transport.udp_open(program="probe", tag=tag)
     process.cleanup.append(lambda: node.transport.udp_close(socket))
@@ -121,7 +135,7 @@ def _udp(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
     return Disposition.TIMED_OUT, str(address), "no answer"
 
 
-def _ping(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
+def _ping(process: Process, probe: Probe, address: Address, tag: int) -> Attempt:
     node = process.node
     socket = node.transport.echo_open(tag=tag)
     process.cleanup.append(lambda: node.transport.echo_close(socket))

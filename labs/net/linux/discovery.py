@@ -52,7 +52,7 @@ class Discovery:
         """Ask who has an address, with the source of the packet that waits for it (ndisc_solicit)."""
         first = next((packet.src for packet in waiting if isinstance(packet, Ipv6Packet)), None)
         source = first if first is not None and self._layer.is_local(first) else None
-        source = source or self._layer.source_for(interface, address)
+        source = source or self._layer.source_for(interface, ALL_NODES)  # link-local (ndisc_send_ns)
         if source is not None:
             target = address if unicast else solicited_node(address)
             self.send(interface, source, target, icmpv6.NEIGHBOUR_SOLICIT, Solicit(address, interface.mac))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Icmpv6Sender"]
 
 BURST = 6  # XRLIM_BURST_FACTOR
-RATE_NS = 1_000_000_000  # net.ipv6.icmp.ratelimit
+MILLISECOND = 1_000_000
 FULL_NS = 60 * 1_000_000_000
 MAX_PEERS = 1024
 
@@ -86,7 +86,7 @@ class Icmpv6Sender:
             return True
         route = self._layer.routes.lookup(peer)
         length = route.prefix.length if route is not None else 0
-        cost = RATE_NS >> (128 - length >> 5)
+        cost = self._node.sysctl.number("net.ipv6.icmp.ratelimit") * MILLISECOND >> (128 - length >> 5)
         now = self._node.now
         credit, since = self._credit.get(peer, (0, now - FULL_NS))
         credit = min(credit + now - since, BURST * cost)

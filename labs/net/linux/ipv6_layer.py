@@ -57,6 +57,8 @@ class Ipv6Layer:
         self.autoconf = Autoconf(node, self)
         self.on = False
         """True while some interface speaks IPv6."""
+        self.router_groups: set[str] = set()
+        """Interfaces on which a program joined the group of all routers."""
         node.sysctl.watchers.append(self._settings_changed)
 
     def _forget_answers(self) -> None:
@@ -105,7 +107,7 @@ class Ipv6Layer:
         if group == ALL_NODES:
             return True
         if group == ALL_ROUTERS:
-            return bool(self.setting(interface, "forwarding"))
+            return interface.name in self.router_groups or bool(self.setting(interface, "forwarding"))
         return any(solicited_node(known.address) == group for known in interface.inet6)
 
     def source_for(self, interface: Interface | None, destination: IPv6) -> IPv6 | None:
@@ -329,7 +331,7 @@ class Ipv6Layer:
 
     def _loop_group(self, packet: Ipv6Packet, interface: Interface) -> None:
         """What a program sends to a group that this device is in comes to itself too (IPV6_MULTICAST_LOOP)."""
-        self._node.call_at(self._node.now + LOOPBACK_NS, lambda: self._deliver(interface, packet, None, UNTRACKED))
+        self._node.call_at(self._node.now, lambda: self._deliver(interface, packet, None, UNTRACKED))
 
     def _leave(
         self, packet: Ipv6Packet, tracked: Tracked, outgoing: Interface, next_hop: IPv6, *, incoming: Interface | None

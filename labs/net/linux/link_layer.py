@@ -311,12 +311,12 @@ class LinkLayer:
             if entry is None:
                 self._node.drop(DropReason.NEIGHBOUR_QUEUE, interface.name, packet=packet)
                 return
-            self._solicit(entry)
+            self._solicit(entry, packet)
         elif entry.state is NeighbourState.FAILED:
             entry.state = NeighbourState.INCOMPLETE
             entry.mac = None
             entry.probes = 0
-            self._solicit(entry)
+            self._solicit(entry, packet)
         entry.used_ns = now
         if entry.state is NeighbourState.REACHABLE:
             if now - entry.confirmed_ns <= BASE_REACHABLE_NS and entry.mac is not None:
@@ -397,13 +397,13 @@ class LinkLayer:
         serial = entry.serial
         self._node.call_at(self._node.now + delay_ns, lambda: self._timer(entry, serial))
 
-    def _solicit(self, entry: Neighbour) -> None:
-        """Ask once and set the timer for the next question."""
+    def _solicit(self, entry: Neighbour, first: Ipv4Packet | Ipv6Packet | None = None) -> None:
+        """Ask once and set the timer for the next question; `first` is the packet that waits for it."""
         interface = entry.interface
         entry.probes += 1
         unicast = entry.state is NeighbourState.PROBE and entry.mac is not None
         if isinstance(entry.address, IPv6):
-            self._node.ipv6.discovery.solicit(interface, entry.address, entry.waiting, unicast=unicast)
+            self._node.ipv6.discovery.solicit(interface, entry.address, [first, *entry.waiting], unicast=unicast)
             self.later(entry, RETRANS_NS)
             return
         sender = self._node.ip.source_for(interface, entry.address)

@@ -5,6 +5,7 @@ Only settings that change something here exist; any other name is answered as a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from labs.net.filesystem import FileError
@@ -21,6 +22,7 @@ DEFAULTS = {
     "net.ipv4.ip_forward": "0",
     "net.ipv4.route.error_burst": "1250",
     "net.ipv4.route.error_cost": "250",
+    "net.ipv6.icmp.ratelimit": "1000",
 }
 PER_INTERFACE = {
     "accept_redirects": "1",
@@ -44,6 +46,7 @@ PER_INTERFACE6 = {
     "forwarding": "0",
 }
 CONF6 = "net.ipv6.conf."
+IPV4_FORWARDING = re.compile(r"net\.ipv4\.conf\..*\.forwarding")
 FOR_ALL6 = frozenset({"disable_ipv6", "forwarding"})  # under `all` they set every interface (addrconf_sysctl_*)
 
 
@@ -107,7 +110,7 @@ class Sysctl:
             raise FileError("Invalid argument")
         self._combined.clear()
         if name in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):  # one setting, and it sets every interface
-            self._values = {key: old for key, old in self._values.items() if not key.endswith(".forwarding")}
+            self._values = {key: old for key, old in self._values.items() if not IPV4_FORWARDING.fullmatch(key)}
             name = "net.ipv4.ip_forward"
         if name.startswith(f"{CONF6}all.") and name.rpartition(".")[2] in FOR_ALL6:
             leaf = name.rpartition(".")[2]

@@ -21,17 +21,18 @@ SECOND = 1_000_000_000
 MAX_REDIRECTS = 50
 AGENT = "curl/7.88.1"
 HINT = "curl: try 'curl --help' or 'curl --manual' for more information"
-SHORT = "sSvIikLfOgN4#o:m:w:X:H:d:A:u:T:F:b:c:x:Q:z:"
+SHORT = "sSvIikLfOgN46#o:m:w:X:H:d:A:u:T:F:b:c:x:Q:z:"
 LONG = (
     "silent show-error verbose head include insecure location fail output= max-time= connect-timeout= write-out= "
-    "request= header= data= user-agent= cacert= remote-name resolve= ipv4 help version no-progress-meter url="
+    "request= header= data= user-agent= cacert= remote-name resolve= ipv4 ipv6 help version no-progress-meter url="
 ).split()
 NAMES = {
     "--silent": "-s", "--show-error": "-S", "--verbose": "-v", "--head": "-I", "--include": "-i", "--insecure": "-k",
     "--location": "-L", "--fail": "-f", "--output": "-o", "--max-time": "-m", "--write-out": "-w", "--request": "-X",
     "--header": "-H", "--data": "-d", "--user-agent": "-A", "--remote-name": "-O", "--ipv4": "-4",
+    "--ipv6": "-6",
 }  # fmt: skip
-IGNORED = {"-g", "-N", "-4", "-#", "--no-progress-meter"}
+IGNORED = {"-g", "-N", "-#", "--no-progress-meter"}
 TRUST = (
     "More details here: https://curl.se/docs/sslcerts.html",
     "",
@@ -78,7 +79,7 @@ def _read(arguments: list[str]) -> _Options:
     options = _Options(urls=operands)
     for typed, value in words:
         option = NAMES.get(typed, typed)
-        if option in "-s -S -v -I -i -k -L -f -O".split():
+        if option in "-s -S -v -I -i -k -L -f -O -4 -6".split():
             options.flags.add(option)
         elif option == "-o":
             options.output = value
@@ -191,6 +192,7 @@ class _Transfer:
                 else "",
                 self._known(url),
                 self._say,
+                family="ip" if "-4" in options.flags else "ip6" if "-6" in options.flags else "",
             )
             response = yield from exchange.run(self._request(method, url, body))
             self._facts |= {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from labs.model.addresses import IPv6
 from labs.net.process import Process, Program, Routine
 from labs.shell.commandline import begin
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import ResolveError, lookup
 
 __all__ = ["COMMANDS"]
 
 USAGE = "Usage: getent hosts NAME..."
+FAMILIES = {"ahostsv4": "ip", "ahostsv6": "ip6"}
 NOT_FOUND = 2  # getent(1), EXIT STATUS
 
 
@@ -18,17 +20,26 @@ def getent(process: Process) -> Routine:
     if isinstance(begun, int):
         return begun
     database, *names = begun[1] or [""]
-    if database not in ("hosts", "ahosts", "ahostsv4") or not names:
+    if database not in ("hosts", "ahosts", "ahostsv4", "ahostsv6") or not names:
         process.error(f'getent: "{database}" is not simulated here; simulated is: getent hosts NAME')
         return 1
     status = 0
     for name in names:
         try:
-            address = yield from resolve(process, name)
+            places = yield from lookup(process, name, family=FAMILIES.get(database, ""))
         except ResolveError:
             status = NOT_FOUND
             continue
-        process.print(f"{address!s:<15} {name}")
+        wide = [place for place in places if isinstance(place.address, IPv6)]
+        if database == "hosts":  # gethostbyname2: what IPv6 has, else IPv4
+            process.print(*[f"{place!s:<15} {name}" for place in wide or places[:1]])
+        elif database == "ahostsv4" or not wide:
+            process.print(f"{places[0]!s:<15} {name}")
+        else:
+            for place in places:
+                kinds = ("STREAM", "DGRAM", "RAW")
+                tails = (f" {name}" if place is places[0] and kind == "STREAM" else "" for kind in kinds)
+                process.print(*[f"{place!s:<15} {kind}{tail}" for kind, tail in zip(kinds, tails, strict=True)])
     return status
 
 

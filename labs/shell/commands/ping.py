@@ -439,7 +439,7 @@ class _Run:
 
     def _name(self, address: Address, interface: str = "") -> Generator[Wait, None, str]:
         if isinstance(address, IPv6) and address.is_link_local:
-            return f"{address}%{interface or self._zone()}"
+            return f"{address}%{interface if interface not in ('', 'lo') else self._zone()}"
         if self.numeric:
             return str(address)
         if address not in self.names:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine, Wait
-from labs.net.sockets import SocketError, connect
+from labs.net.sockets import SocketError
 from labs.net.tcp import TcpConnection
 from labs.net.tls import Record, Records, TlsError, record
 from labs.shell.bash.programs import run_argv
 from labs.shell.daemons.sshd import BANNER, PIECE
 from labs.shell.options import UsageError, parse_options
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import ResolveError, connect_first, lookup
 
 __all__ = ["COMMANDS"]
 
@@ -99,6 +99,7 @@ class _Target:
     port: int = 22
     timeout_ns: int | None = None
     checking: str = "accept-new"
+    family: str = ""
     command: str = ""
 
 
@@ -113,7 +114,9 @@ def _read(process: Process) -> _Target:
     for option, value in words:
         name, _, setting = value.partition("=") if option == "-o" else ("", "", "")
         key = name.strip().lower()
-        if option == "-p" or key == "port":
+        if option in ("-4", "-6"):
+            target.family = "ip" if option == "-4" else "ip6"
+        elif option == "-p" or key == "port":
             port = value if option == "-p" else setting
             if not port.isdecimal() or not 0 < int(port) < 65536:
                 raise _End(f"Bad port '{port}'")
@@ -157,16 +160,16 @@ def _session(process: Process, target: _Target) -> Routine:
         )
     node = process.node
     try:
-        address = yield from resolve(process, target.host)
+        places = yield from lookup(process, target.host, family=target.family)
     except ResolveError as error:
         raise _End(f"ssh: Could not resolve hostname {target.host}: {error}") from None
     deadline = node.now + target.timeout_ns if target.timeout_ns else None
     try:
-        connection = yield from connect(process, address, target.port, timeout_ns=target.timeout_ns)
+        place, connection = yield from connect_first(process, places, target.port, timeout_ns=target.timeout_ns)
     except SocketError as error:
         raise _End(f"ssh: connect to host {target.host} port {target.port}: {error}") from None
     connection.send(BANNER, node.now)
-    link = _Link(process, connection, f"{address} port {target.port}")
+    link = _Link(process, connection, f"{place} port {target.port}")
     hello = yield from link.receive(deadline)
     _check_host(process, target, str(hello.get("key", "")))
     yield from _log_in(process, target, link)

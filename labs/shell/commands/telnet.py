@@ -10,10 +10,10 @@ from collections.abc import Generator
 from labs.net.accounts import accounts, check_password
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.service_names import port_number
-from labs.net.sockets import SocketError, connect
+from labs.net.sockets import SocketError
 from labs.shell.bash import run_script
 from labs.shell.commands.nc import relay
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import ResolveError, connect_first, lookup
 
 __all__ = ["COMMANDS"]
 
@@ -35,13 +35,13 @@ def telnet(process: Process) -> Routine:
         process.error(f"telnet: could not resolve {words[0]}/{words[1]}: Servname not supported for ai_socktype")
         return 1
     try:
-        address = yield from resolve(process, words[0])
+        places = yield from lookup(process, words[0])
     except ResolveError as error:
         process.error(f"telnet: could not resolve {words[0]}/{words[1] if words[1:] else 'telnet'}: {error}")
         return 1
-    process.print(f"Trying {address}...")
+    process.print(f"Trying {places[0]}...")
     try:
-        connection = yield from connect(process, address, port)
+        _, connection = yield from connect_first(process, places, port)
     except SocketError as error:
         process.error(f"telnet: Unable to connect to remote host: {error}")
         return 1

@@ -5,11 +5,11 @@ Nothing is sent: the answer comes from whoever knows the whole site (`node.oracl
 
 from __future__ import annotations
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import IPv4, IPv6
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.process import Process, Program, Routine
 from labs.net.service_names import port_number
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import ResolveError, literal_place, resolve
 
 __all__ = ["COMMANDS"]
 
@@ -49,6 +49,11 @@ def _read(words: list[str]) -> tuple[list[str], str, int]:
         protocol = "ping" if protocol == "icmp" else protocol
     if not 1 <= len(places) <= 2 or any(place.startswith("-") for place in places):
         raise _Refusal("")
+    for place in places:
+        found = literal_place(place)
+        if found is not None and isinstance(found.address, IPv6):
+            message = f"{place}: IPv6 is not explained here"
+            raise _Refusal(message)
     return places, protocol, port
 
 

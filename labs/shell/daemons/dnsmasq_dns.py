@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import Address, IPv4, Network
+from labs.model.addresses import Address, IPv4, IPv6, Network
 from labs.net import dns
 from labs.net.dns import DnsMessage, Record, RecordType, ResponseCode
 from labs.net.dnsmasq_conf import DnsmasqConf, Server
 from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
 from labs.net.leases import LeaseTable
 from labs.net.udp import UdpDatagram
-from labs.shell.resolver import hosts_entries, resolver_settings
+from labs.shell.resolver import all_hosts_entries, hosts_entries, resolver_settings
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -119,6 +119,18 @@ class DnsServer:
         addresses = [address for address in records if address is not None]
         return (addresses, "config", name) if addresses else None
 
+    def _find6(self, name: str) -> list[tuple[IPv6, str]]:
+        """IPv6 addresses of a name, with where they stand."""
+        conf = self._conf
+        found = []
+        for path in [*([] if conf.no_hosts else ["/etc/hosts"]), *conf.addn_hosts]:
+            for address, names in all_hosts_entries(self._node.files.get(path)):
+                every = [*names, *(f"{n}.{conf.domain}" for n in names if conf.expand_hosts and conf.domain)]
+                if isinstance(address, IPv6) and any(dns.same_name(name, other) for other in every):
+                    found.append((address, path))
+        named = [record for record in conf.host_records if any(dns.same_name(name, n) for n in record.names)]
+        return found + [(record.wide, "config") for record in named if record.wide is not None]
+
     def _local(self, name: str, kind: int) -> _Local | None:
         """What the configuration, the files and the leases say; None where they say nothing."""
         if kind == RecordType.PTR:
@@ -135,6 +147,11 @@ class DnsServer:
             addresses, source, shown = found
             records = tuple(Record(target, RecordType.A, 0, address) for address in addresses)
             return _Local((*chain, *records), source, f"{shown} is {addresses[0]}")
+        if kind in (RecordType.AAAA, RecordType.ANY):
+            wide = self._find6(target)
+            if wide:
+                records = tuple(Record(target, RecordType.AAAA, 0, address) for address, _ in wide)
+                return _Local((*chain, *records), wide[0][1], f"{target} is {wide[0][0]}")
         answer = self._configured(target)
         if answer is not None and kind in (RecordType.A, RecordType.ANY):
             return answer

@@ -16,11 +16,13 @@ from labs.shell.commands.ip.address_filter import (
     parse_filter,
     wanted,
 )
+from labs.shell.commands.ip.inet6_address import add_address6, address_record6, delete_address6, matching6
 from labs.shell.commands.ip.link_view import brief_name, link_record, operational_state, statistics
 from labs.shell.commands.ip.output import Record, Style, print_json
 from labs.shell.commands.ip.words import EXIT_USAGE, IpError, Words, matches, refused
 
 if TYPE_CHECKING:
+    from labs.net.inet6_address import Inet6Address
     from labs.net.interface import Interface
     from labs.net.process import Process
 
@@ -44,6 +46,8 @@ def address_command(process: Process, style: Style, words: Words) -> int:
         (("flush",), flush_addresses),
     ):
         if any(matches(word, name) for name in names):
+            if function not in (_show, flush_addresses) and (style.family == "inet6" or words.about_ipv6):
+                return _change6(process, style, words, names[0])
             return function(process, style, words)
     for name in ("save", "showdump", "restore"):
         if matches(word, name):
@@ -55,6 +59,12 @@ def address_command(process: Process, style: Style, words: Words) -> int:
     raise IpError(message, status=EXIT_USAGE)
 
 
+def _change6(process: Process, style: Style, words: Words, verb: str) -> int:
+    if verb == "delete":
+        return delete_address6(process, style, words)
+    return add_address6(process, style, words, replace=verb != "add")
+
+
 def _show(process: Process, style: Style, words: Words) -> int:
     want = parse_filter(process, words)
     now = process.node.now
@@ -63,17 +73,24 @@ def _show(process: Process, style: Style, words: Words) -> int:
         if not wanted(interface, want):
             continue
         addresses = [] if style.family in ("inet6", "link") else matching(interface, want, now)
+        wide = [] if style.family in ("inet", "link") else matching6(interface, want, now)
         bare = (
-            not interface.addresses and style.family not in ("inet", "inet6") and want.to is None and want.label is None
+            not (interface.addresses or interface.inet6)
+            and style.family not in ("inet", "inet6")
+            and want.to is None
+            and want.label is None
         )
-        if not addresses and not bare and style.family != "link":
+        if not addresses and not wide and not bare and style.family != "link":
             continue  # ipaddr_filter: an interface without any address is shown, one without a matching one is not
         if style.brief:
-            tables.append(_brief(interface, style, addresses))
+            tables.append(_brief(interface, style, addresses, wide))
         elif style.oneline and not style.json:
-            tables.extend(_address_lines(interface, style, addresses, now))
+            lines = [_address_record(interface, style, address, now) for address in addresses]
+            tables.extend(_numbered(interface, lines + [address_record6(style, known, now) for known in wide]))
         else:
-            tables.append(_full(interface, style, want, addresses, now))
+            lines = [_address_record(interface, style, address, now) for address in addresses]
+            lines += [address_record6(style, known, now) for known in wide]
+            tables.append(_full(interface, style, want, lines))
     if style.json:
         print_json(process, style, [record.fields for record in tables])
     else:
@@ -81,7 +98,7 @@ def _show(process: Process, style: Style, words: Words) -> int:
     return 0
 
 
-def _brief(interface: Interface, style: Style, addresses: list[InterfaceAddress]) -> Record:
+def _brief(interface: Interface, style: Style, addresses: list[InterfaceAddress], wide: list[Inet6Address]) -> Record:
     record = Record(style)
     if interface.parent is not None:
         record.only_json("link", interface.parent.name)
@@ -95,16 +112,23 @@ def _brief(interface: Interface, style: Style, addresses: list[InterfaceAddress]
         rows.append(
             row if peer is None else {"local": str(address.address), "address": peer, "prefixlen": address.length}
         )
-    record.add("addr_info", rows, "".join(f"{_written(interface, address)} " for address in addresses))
+    rows += [{"local": str(known.address), "prefixlen": known.length} for known in wide]
+    texts = [_written(interface, address) for address in addresses] + [str(known) for known in wide]
+    record.add("addr_info", rows, "".join(f"{text} " for text in texts))
     return record
 
 
-def _full(interface: Interface, style: Style, want: Filter, addresses: list[InterfaceAddress], now: int) -> Record:
-    bare = style.family == "inet" or want.to is not None
-    record = Record(style) if want.label is not None else link_record(interface, style, mode=False, hardware=not bare)
+def _full(interface: Interface, style: Style, want: Filter, lines: list[Record]) -> Record:
+    bare = style.family in ("inet", "inet6") or want.to is not None
+    record = (
+        Record(style)
+        if want.label is not None
+        else link_record(
+            interface, style, mode=False, hardware=not bare, short=style.family == "inet6" and want.device is None
+        )
+    )
     rows = []
-    for address in addresses:
-        line = _address_record(interface, style, address, now)
+    for line in lines:
         record.say((style.newline if record.text else "") + line.text)
         rows.append(line.fields)
     record.only_json("addr_info", rows)
@@ -113,12 +137,9 @@ def _full(interface: Interface, style: Style, want: Filter, addresses: list[Inte
     return record
 
 
-def _address_lines(interface: Interface, style: Style, addresses: list[InterfaceAddress], now: int) -> list[Record]:
-    lines = []
-    for address in addresses:
-        line = _address_record(interface, style, address, now)
+def _numbered(interface: Interface, lines: list[Record]) -> list[Record]:
+    for line in lines:
         line.text = f"{interface.index}: {interface.name}{line.text}"
-        lines.append(line)
     return lines
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.net.linux.node import SCOPES
 from labs.shell.commands.ip.address_filter import FOREVER, SECOND, USAGE, matching, parse_filter, scope_number, wanted
+from labs.shell.commands.ip.inet6_address import flush_addresses6
 from labs.shell.commands.ip.output import Style
 from labs.shell.commands.ip.words import (
     EXIT_USAGE,
@@ -231,11 +232,11 @@ def flush_addresses(process: Process, style: Style, words: Words) -> int:
         raise IpError(message)
     want = parse_filter(process, words)
     node = process.node
-    if style.family == "inet6":
-        return 0
     count = 0
+    if style.family != "inet":
+        count = flush_addresses6(process, want)
     for interface in node.interfaces.values():
-        if not wanted(interface, want):
+        if style.family == "inet6" or not wanted(interface, want):
             continue
         doomed = matching(interface, want, node.now)
         for address in doomed:

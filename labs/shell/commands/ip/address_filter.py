@@ -15,7 +15,7 @@ from labs.shell.commands.ip.words import (
     duplicate,
     matches,
     number,
-    parse_network,
+    parse_any_network,
     refused,
     wrong,
 )
@@ -58,6 +58,7 @@ FLAG_WORDS = frozenset(
         "dadfailed",
         "temporary",
         "noprefixroute",
+        "mngtmpaddr",
     }
 )
 
@@ -88,7 +89,7 @@ def parse_filter(process: Process, words: Words) -> Filter:
     while words.more:
         word = words.take()
         if word == "to":
-            found.to = parse_network(words.value())
+            found.to = parse_any_network(words.value())
         elif word == "scope":
             text = words.value()
             found.scope = None if text == "all" else scope_number(text)

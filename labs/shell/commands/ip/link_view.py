@@ -58,12 +58,12 @@ def queue_name(interface: Interface) -> str:
 
 
 def link_record(
-    interface: Interface, style: Style, *, mode: bool, header: bool = True, hardware: bool = True
+    interface: Interface, style: Style, *, mode: bool, header: bool = True, hardware: bool = True, short: bool = False
 ) -> Record:
-    """The first two lines. `mode` is for `ip link`, which also says the link mode."""
+    """The first two lines. `mode` is for `ip link`, which also says the link mode; `short` is how IPv6 lists it."""
     record = Record(style)
     if header:
-        _header(record, interface, mode=mode)
+        _header(record, interface, mode=mode, short=short)
     if not hardware:
         return record
     kind = "loopback" if interface.kind == "loopback" else "ether"
@@ -79,7 +79,7 @@ def link_record(
     return record
 
 
-def _header(record: Record, interface: Interface, *, mode: bool) -> None:
+def _header(record: Record, interface: Interface, *, mode: bool, short: bool = False) -> None:
     record.add("ifindex", interface.index, f"{interface.index}: ")
     if interface.parent is not None:
         record.only_json("link", interface.parent.name)
@@ -87,14 +87,16 @@ def _header(record: Record, interface: Interface, *, mode: bool) -> None:
     flags = link_flags(interface)
     record.add("flags", flags, f"<{','.join(flags)}> ")
     record.add("mtu", interface.mtu, f"mtu {interface.mtu} ")
-    record.add("qdisc", queue_name(interface), f"qdisc {queue_name(interface)} ")
+    if not short:
+        record.add("qdisc", queue_name(interface), f"qdisc {queue_name(interface)} ")
     if interface.master is not None:
         record.add("master", interface.master.name, f"master {interface.master.name} ")
     state = operational_state(interface)
     record.add("operstate", state, f"state {state} ")
     if mode:
         record.add("linkmode", "DEFAULT", "mode DEFAULT ")
-    record.add("group", "default", "group default ")
+    if not short:
+        record.add("group", "default", "group default ")
     record.add("txqlen", 1000, "qlen 1000")
 
 

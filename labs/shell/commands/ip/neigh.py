@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4, Mac, Network
+from labs.model.addresses import Address, IPv6, Mac, Network
 from labs.net.neighbour import Neighbour, NeighbourState
 from labs.shell.commands.ip.output import Record, Style, print_records
 from labs.shell.commands.ip.words import (
@@ -17,8 +17,8 @@ from labs.shell.commands.ip.words import (
     kernel,
     matches,
     no_device,
-    parse_address,
-    parse_network,
+    parse_any_address,
+    parse_any_network,
     refused,
 )
 
@@ -98,7 +98,7 @@ def _selector(process: Process, words: Words) -> Selector:
             if matches(word, "help"):
                 process.error(*USAGE)
                 raise IpError(status=EXIT_USAGE)
-            want.to = parse_network(word)
+            want.to = parse_any_network(word)
             want.everything = word in ("all", "any", "default")
     if want.device is not None and want.device not in process.node.interfaces:
         raise no_device(want.device)
@@ -123,7 +123,9 @@ def _selected(process: Process, want: Selector) -> list[Neighbour]:
 
 def _show(process: Process, style: Style, words: Words) -> int:
     want = _selector(process, words)
-    entries = [] if style.family == "inet6" else _selected(process, want)
+    entries = _selected(process, want)
+    if style.family in ("inet", "inet6"):
+        entries = [entry for entry in entries if isinstance(entry.address, IPv6) == (style.family == "inet6")]
     print_records(
         process, style, [_record(process, style, entry, hide_device=want.device is not None) for entry in entries]
     )
@@ -145,6 +147,8 @@ def _record(process: Process, style: Style, entry: Neighbour, *, hide_device: bo
         record.add("dev", name, f"dev {name} ")
     if entry.mac is not None:
         record.add("lladdr", str(entry.mac), f"lladdr {entry.mac} ")
+    if entry.router:
+        record.add("router", None, "router ")
     if style.statistics:
         ages = [(process.node.now - at) // SECOND for at in (entry.used_ns, entry.confirmed_ns, entry.updated_ns)]
         if entry.waiting:
@@ -187,8 +191,8 @@ def _mac(text: str) -> Mac:
         raise kernel("Invalid link layer address.") from None
 
 
-def _parse(process: Process, words: Words) -> tuple[IPv4 | None, str | None, Mac | None, NeighbourState]:
-    address: IPv4 | None = None
+def _parse(process: Process, words: Words) -> tuple[Address | None, str | None, Mac | None, NeighbourState]:
+    address: Address | None = None
     device: str | None = None
     mac: Mac | None = None
     state = NeighbourState.PERMANENT
@@ -214,7 +218,7 @@ def _parse(process: Process, words: Words) -> tuple[IPv4 | None, str | None, Mac
                 raise IpError(status=EXIT_USAGE)
             if address is not None:
                 raise duplicate("to", word)
-            address = parse_address(word)
+            address = parse_any_address(word)
     return address, device, mac, state
 
 
@@ -244,13 +248,15 @@ def _modify(process: Process, words: Words, verb: str) -> int:
     return 0
 
 
-def _flush(process: Process, _style: Style, words: Words) -> int:
+def _flush(process: Process, style: Style, words: Words) -> int:
     if not words.more:
         message = "Flush requires arguments."
         raise IpError(message)
     want = _selector(process, words)
     spared = {NeighbourState.PERMANENT, NeighbourState.NOARP}
     for entry in _selected(process, want):
+        if style.family and isinstance(entry.address, IPv6) != (style.family == "inet6"):
+            continue
         if want.states is not None or entry.state not in spared:
             process.node.link.forget_neighbour(entry)
     return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from labs.model.addresses import IPv4, Network
 from labs.model.state import Route
+from labs.shell.commands.ip.inet6_route import route6_command
 from labs.shell.commands.ip.output import Record, Style, print_records
 from labs.shell.commands.ip.route_change import modify
 from labs.shell.commands.ip.route_get import add_metrics, cached, get_route
@@ -42,8 +43,8 @@ __all__ = ["route_command"]
 
 def route_command(process: Process, style: Style, words: Words) -> int:
     """`ip route …`."""
-    if style.family == "inet6":
-        return _ipv6(process, style, words)
+    if style.family == "inet6" or (not style.family and words.about_ipv6):
+        return route6_command(process, style, words)
     if not words.more:
         return _list(process, style, words)
     word = words.take()
@@ -68,14 +69,6 @@ def route_command(process: Process, style: Style, words: Words) -> int:
 def _usage(process: Process) -> int:
     process.error(*USAGE)
     return EXIT_USAGE
-
-
-def _ipv6(process: Process, style: Style, words: Words) -> int:
-    """There are no IPv6 routes; any change is refused."""
-    if not words.more or matches(words.word, "list") or matches(words.word, "show"):
-        print_records(process, style, [])
-        return 0
-    raise refused("IPv6")
 
 
 # Show

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from labs.model.addresses import IPv4, IPv6, Network
+from labs.model.addresses import Address, IPv4, IPv6, Network
 
 __all__ = ["EXIT_USAGE", "IpError", "Words", "answers", "matches", "parse_prefix", "refused", "valid_name"]
 
@@ -89,6 +89,11 @@ class Words:
             raise IpError('Command line is not complete. Try option "help"', status=EXIT_USAGE)
         return self.take()
 
+    @property
+    def about_ipv6(self) -> bool:
+        """True where one of the words that are left is an IPv6 address."""
+        return any(is_ipv6(word) for word in self._words[self._at :])
+
     def rest(self) -> list[str]:
         """All that is left."""
         words, self._at = self._words[self._at :], len(self._words)
@@ -130,6 +135,23 @@ def is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def parse_any_network(text: str) -> Network:
+    """A prefix of either family. Raises IpError."""
+    if not is_ipv6(text):
+        return parse_network(text)
+    head, _, tail = text.partition("/")
+    length = int(tail) if tail.isdecimal() else 128
+    if length > 128:
+        message = f'Error: any valid prefix is expected rather than "{text}".'
+        raise IpError(message)
+    return Network.of(IPv6.parse(head), length)
+
+
+def parse_any_address(text: str) -> Address:
+    """An address of either family. Raises IpError."""
+    return IPv6.parse(text) if is_ipv6(text) and "/" not in text else parse_address(text)
 
 
 def parse_address(text: str, expected: str = "any valid address") -> IPv4:
