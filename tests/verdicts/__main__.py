@@ -1,0 +1,33 @@
+"""`make verdicts`: every case of the corpus, and a table of false passes and false fails."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+from tests.verdicts.corpus import load, wrong
+
+
+def main() -> int:
+    """Judge everything; 0 where every verdict is as expected."""
+    table: dict[str, Counter[str]] = {}
+    for case in load():
+        row = table.setdefault(case.scenario, Counter())
+        row["cases"] += 1
+        for verdict in wrong(case):
+            row[verdict.kind] += 1
+            print(f"{verdict.kind}: {case}: {verdict.check} is {verdict.got}, expected {verdict.expected}")
+            print(f"    {verdict.said}\n    ({case.why})")
+    columns = ("cases", "false pass", "false fail", "other verdict")
+    width = max(len(name) for name in table)
+    print(" " * width, *(column.rjust(13) for column in columns))
+    total: Counter[str] = Counter()
+    for name, row in table.items():
+        total += row
+        print(name.ljust(width), *(str(row[column]).rjust(13) for column in columns))
+    print("all".ljust(width), *(str(total[column]).rjust(13) for column in columns))
+    return int(any(total[column] for column in columns[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The verdict corpus: repairs of many shapes, each with the verdict that every check must give.
+
+A case starts from the broken site, types the lines of a repair and compares all verdicts. `after` is `solution` or the
+name of another repair of the scenario, `without` leaves out its steps at some places, `lines` are typed on top. Checks
+that `expect` does not name must pass; where nothing is repaired, those it does not name are taken as the broken site's.
+"*" accepts any verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from grader.grade import judge
+from grader.verdict import Grade, Verdict
+from labs.journal import Header
+from labs.scenario.library import find_scenario
+from labs.scenario.variant import Variant, draw
+from labs.shell.bash import logical_lines
+from labs.version import version
+
+HERE = Path(__file__).parent
+SEED = "3"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One repair and what must be said of it."""
+
+    scenario: str
+    name: str
+    why: str
+    seed: str = SEED
+    after: str = ""
+    without: tuple[str, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
+    expect: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.name}"
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A verdict that is not the expected one."""
+
+    case: Case
+    check: str
+    expected: str
+    got: str
+    said: str
+
+    @property
+    def kind(self) -> str:
+        """False pass, false fail, or another verdict."""
+        if self.got == Verdict.PASS:
+            return "false pass"
+        return "false fail" if self.expected == Verdict.PASS else "other verdict"
+
+
+def load() -> list[Case]:
+    """Every case of every file."""
+    return [case for path in sorted(HERE.glob("*.yaml")) for case in _read(path)]
+
+
+def _read(path: Path) -> Iterator[Case]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    known = {"name", "why", "seed", "after", "without", "lines", "expect"}
+    for entry in document["cases"]:
+        odd = set(entry) - known
+        if odd or not entry.get("why"):
+            message = f"{path.name}: {entry.get('name')}: unknown keys {sorted(odd)}, or no reason"
+            raise ValueError(message)
+        yield Case(
+            document["scenario"],
+            entry["name"],
+            entry["why"],
+            str(entry.get("seed", document.get("seed", SEED))),
+            entry.get("after", ""),
+            tuple(entry.get("without", ())),
+            tuple((place, text) for step in entry.get("lines", ()) for place, text in step.items()),
+            {check: str(verdict) for check, verdict in entry.get("expect", {}).items()},
+        )
+
+
+def typed(case: Case, variant: Variant) -> list[tuple[str, str]]:
+    """What is typed, line by line."""
+    scenario = variant.scenario
+    repairs = {"": (), "solution": scenario.solution, **scenario.other_solutions, **scenario.not_enough}
+    steps = [step for step in variant.steps(repairs[case.after]) if step[0] not in case.without]
+    steps += [(place, variant.placeholders.fill(text)) for place, text in case.lines]
+    return [(place, line) for place, text in steps for line in logical_lines(text)]
+
+
+def grade(case: Case) -> Grade:
+    """Judge a case."""
+    variant = draw(find_scenario(case.scenario), case.seed)
+    header = Header(case.scenario, variant.scenario.digest, case.seed, "sim", version())
+    return judge(variant, header, lines=typed(case, variant))
+
+
+def wrong(case: Case) -> list[Wrong]:
+    """The verdicts that are not as expected; an expectation for a check that is not there is an error."""
+    given = grade(case)
+    unknown = set(case.expect) - {result.id for result in given.results}
+    if given.ungradable is not None or unknown:
+        message = f"{case}: {given.ungradable or f'no check {sorted(unknown)}'}"
+        raise ValueError(message)
+    found = []
+    for result in given.results:
+        expected = case.expect.get(result.id, "pass")
+        if expected not in ("*", str(result.verdict)):
+            found.append(Wrong(case, result.id, expected, str(result.verdict), str(result.rationale)))
+    return found
