@@ -47,6 +47,10 @@ notebooks: .venv/dev ## execute every notebook
 prove: .venv/dev ## let every scenario prove itself
 	@.venv/bin/netwerf prove --all
 
+.PHONY: verdicts
+verdicts: .venv/dev ## judge every repair of the corpus; a table of false passes and false fails
+	@$(python) -m tests.verdicts
+
 .PHONY: bench
 bench: .venv/dev ## measure, each figure beside its rival
 	@for file in benchmarks/[a-z]*.py; do \

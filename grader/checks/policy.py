@@ -49,6 +49,7 @@ REASONS = {
     Limit.NEGATED_CONCATENATION: message("a concatenation that is excluded"),
     Limit.NOT_TRACKED: message("a rule leaves packets untracked"),
     Limit.PORT_SETTINGS: message("a bridge port that floods or learns in a way of its own"),
+    Limit.RATE: message("a rule that lets a rate pass"),
     Limit.SPANNING_TREE: message("the spanning tree would choose anew"),
     Limit.STATIC_STATION: message("a hardware address entered by hand in a bridge"),
     Limit.SWITCHING_LOOP: message("switches connected in a loop"),
@@ -104,6 +105,8 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
     doubts = trial.doubts
     trial.answers = context.observe([*trial.wanted, *trial.forbidden])
     confirmed, unconfirmed = _confirm(trial, openings)
+    if {limit.limit for limit in trial.reach.limits if limit.cautious} == {Limit.RATE}:
+        confirmed = openings  # the rate let others pass just now; it lets this one pass at another time
     if not doubts and not _lossy(context):
         odd = _disagreement(trial, stories, proof_of, unconfirmed)
         if odd is not None:
@@ -148,7 +151,7 @@ def _proved_arrival(trial: _Trial, flow: Flow) -> bool | None:
 def _openings(trial: _Trial) -> list[Opening]:
     """One packet for each pair of devices that gets through and must not, from the sender's own address if it can."""
     reach, policy = trial.reach, trial.policy
-    found: dict[tuple[str, str, bool], Opening] = {}
+    found: list[Opening] = []
     for source in trial.members:
         own = set(reach.addresses_of(source))
         for target in trial.members:
@@ -160,13 +163,17 @@ def _openings(trial: _Trial) -> list[Opening]:
                 if (conduit.source, conduit.target) == zones:
                     for service in conduit.services:
                         may |= reach.analysis.mask_of(service)
-            for atom, sent_to, _, services in reach.arriving(source, target):
-                key = (source, target, reach.analysis.addresses.first(atom) in own)
-                if services & ~may and key not in found:
-                    packet = reach.example_of(source, atom, sent_to, target, services & ~may)
-                    if packet is not None:
-                        found[key] = Opening(source, target, packet)
-    return [opening for key, opening in found.items() if key[2] or (*key[:2], True) not in found]
+            open_ = [
+                (reach.analysis.addresses.first(atom) not in own, not reach.is_owned(sent_to), atom, sent_to, more)
+                for atom, sent_to, _, services in reach.arriving(source, target)
+                if (more := services & ~may)
+            ]
+            if open_:
+                _, _, atom, sent_to, more = min(open_)
+                packet = reach.example_of(source, atom, sent_to, target, more)
+                if packet is not None:
+                    found.append(Opening(source, target, packet))
+    return found
 
 
 def _alive(trial: _Trial, device: str) -> bool:
@@ -429,4 +436,7 @@ def _forbidden(context: Context, policy: Policy, members: list[str]) -> list[Flo
 
 
 def _arrived(flow: Flow, observation: Observation | None) -> bool:
-    return observation is not None and (observation.delivered or observation.arrived_at(flow[1]))
+    """At the target itself: an answer from somewhere else, behind a translation, is not its own."""
+    if observation is None:
+        return False
+    return observation.arrived_at(flow[1]) or (observation.delivered and not observation.hops)

@@ -122,6 +122,7 @@ class ChainProgram:
                 case tree.Match():
                     ways = [way.also(found) for way in ways for found in conditions(statement, self.table)]
                 case tree.Limit():
+                    self._limit(rule, Limit.RATE)
                     ways = [replace(way, uncertain=True) for way in ways]  # it may pass, and it may not
                 case tree.SetUpdate():
                     ways = [replace(way, uncertain=True) for way in ways]

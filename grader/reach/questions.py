@@ -109,6 +109,10 @@ class Reach:
             self._sources[device] = known
         return known
 
+    def is_owned(self, atom: int) -> bool:
+        """Some device has the lowest address of the atom."""
+        return int(self.analysis.addresses.first(atom)) in self._owned
+
     def _spare(self, device: str) -> Iterator[int]:
         """Atoms of addresses that nobody has and this device could take."""
         atoms = self.analysis.addresses

@@ -23,6 +23,7 @@ class Limit(StrEnum):
     NEGATED_CONCATENATION = "a concatenation that is excluded"
     NOT_TRACKED = "a rule leaves packets untracked"
     PORT_SETTINGS = "a bridge port that floods or learns in a way of its own"
+    RATE = "a rule that lets a rate pass"
     SPANNING_TREE = "the spanning tree would choose anew"
     STATIC_STATION = "a hardware address entered by hand in a bridge"
     SWITCHING_LOOP = "switches connected in a loop"
@@ -31,7 +32,9 @@ class Limit(StrEnum):
 
 
 # With these the analysis takes a packet to pass wherever it might: what it says does not arrive does not arrive.
-CAUTIOUS = frozenset({Limit.HEADER_FIELD, Limit.DYNAMIC_SET, Limit.CONNECTION_FIELD, Limit.NEGATED_CONCATENATION})
+CAUTIOUS = frozenset(
+    {Limit.RATE, Limit.HEADER_FIELD, Limit.DYNAMIC_SET, Limit.CONNECTION_FIELD, Limit.NEGATED_CONCATENATION}
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,6 +8,11 @@ from collections import Counter
 from tests.verdicts.corpus import load, wrong
 
 
+def say(*parts: str) -> None:
+    """One line."""
+    sys.stdout.write(" ".join(parts) + "\n")
+
+
 def main() -> int:
     """Judge everything; 0 where every verdict is as expected."""
     table: dict[str, Counter[str]] = {}
@@ -16,16 +21,16 @@ def main() -> int:
         row["cases"] += 1
         for verdict in wrong(case):
             row[verdict.kind] += 1
-            print(f"{verdict.kind}: {case}: {verdict.check} is {verdict.got}, expected {verdict.expected}")
-            print(f"    {verdict.said}\n    ({case.why})")
+            say(f"{verdict.kind}: {case}: {verdict.check} is {verdict.got}, expected {verdict.expected}")
+            say(f"    {verdict.said}\n    ({case.why})")
     columns = ("cases", "false pass", "false fail", "other verdict")
     width = max(len(name) for name in table)
-    print(" " * width, *(column.rjust(13) for column in columns))
+    say(" " * width, *(column.rjust(13) for column in columns))
     total: Counter[str] = Counter()
     for name, row in table.items():
         total += row
-        print(name.ljust(width), *(str(row[column]).rjust(13) for column in columns))
-    print("all".ljust(width), *(str(total[column]).rjust(13) for column in columns))
+        say(name.ljust(width), *(str(row[column]).rjust(13) for column in columns))
+    say("all".ljust(width), *(str(total[column]).rjust(13) for column in columns))
     return int(any(total[column] for column in columns[1:]))
 
 
