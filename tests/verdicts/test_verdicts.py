@@ -11,7 +11,6 @@ from grader.checks import JUDGES, policy
 from grader.checks import flows as flow_judges
 from grader.reach import Reach
 from grader.verdict import Finding, Verdict
-from labs.scenario.scenario import Policy
 from tests.verdicts.corpus import Case, load, wrong
 
 CASES = load()
