@@ -78,8 +78,11 @@ class Ipv6Layer:
             self.autoconf.refresh()
 
     def enabled(self, interface: Interface) -> bool:
-        """False where `disable_ipv6` is set. A bridge port leaves IPv6 to its bridge, as bridge-utils sets it up."""
-        return interface.master is None and not self.setting(interface, "disable_ipv6")
+        """False where `disable_ipv6` is set. A bridge port leaves IPv6 to its bridge.
+
+        Tunnels carry IPv4 alone here.
+        """
+        return interface.master is None and interface.tunnel is None and not self.setting(interface, "disable_ipv6")
 
     def setting(self, interface: Interface, leaf: str) -> int:
         """One of net.ipv6.conf.INTERFACE.*; what stands under `all` counts only when it is written."""

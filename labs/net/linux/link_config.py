@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 
 from labs.model.addresses import Mac
 from labs.net.bridge import Bridge, PortState
+from labs.net.interface import DEFAULT_MTU
 from labs.net.linux import spanning
 from labs.net.vlan import MAX_VLAN_ID
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
+    from labs.net.tunnel import Tunnel
 
 __all__ = [
     "LinkError",
     "add_bridge",
+    "add_tunnel",
     "add_vlan",
     "enslave",
     "port_state",
@@ -38,7 +41,10 @@ __all__ = [
 MAX_INTERFACES = 256
 MAX_COST = 65535  # Linux net/bridge/br_private_stp.h: BR_MAX_PATH_COST
 MAX_PORT_PRIORITY = 63  # BR_MAX_PORT_PRIORITY
-MTU_RANGE = {"ether": (68, 9216), "bridge": (68, 65535), "vlan": (0, 65535), "loopback": (0, 2147483647)}
+MTU_RANGE = {
+    "ether": (68, 9216), "bridge": (68, 65535), "vlan": (0, 65535),
+    "loopback": (0, 2147483647), "gre": (68, 65511), "ipip": (68, 65515),
+}  # fmt: skip
 
 
 class LinkError(Exception):
@@ -86,6 +92,24 @@ def add_vlan(node: LinuxNode, parent: Interface, name: str, vlan: int, mac: Mac 
     interface = node.add_interface(name, "vlan", mac or parent.mac, parent)
     interface.vlan = vlan
     interface.mtu = parent.mtu
+    return interface
+
+
+def add_tunnel(node: LinuxNode, name: str, settings: Tunnel, mtu: int = 0) -> Interface:
+    """`ip tunnel add`, `ip link add … type gre|ipip`. Raises LinkError.
+
+    The MTU is what is left of that of the interface towards the other end (ip_tunnel_bind_dev).
+    """
+    _check_name(node, name)
+    if any(other.tunnel is not None and other.tunnel.same_ends(settings) for other in node.interfaces.values()):
+        message = "File exists"
+        raise LinkError(message)
+    route = node.ip.routes.lookup(settings.remote) if settings.remote else None
+    beyond = settings.link or (route.device if route is not None else None)
+    interface = node.add_interface(name, settings.mode, Mac(0))
+    interface.tunnel = settings
+    outer = node.interfaces[beyond].mtu if beyond is not None else DEFAULT_MTU
+    interface.mtu = mtu or max(outer - settings.overhead, MTU_RANGE[settings.mode][0])
     return interface
 
 
@@ -252,6 +276,9 @@ def set_mac(node: LinuxNode, interface: Interface, mac: Mac) -> None:
 def set_mtu(node: LinuxNode, interface: Interface, mtu: int) -> None:
     """`ip link set … mtu`. Raises LinkError."""
     low, high = MTU_RANGE[interface.kind]
+    if interface.tunnel is not None and not low <= mtu <= high:
+        message = "Invalid argument"
+        raise LinkError(message)
     if mtu < low:
         message = "mtu less than device minimum"
         raise LinkError(message, explained=True)

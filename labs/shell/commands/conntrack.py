@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from labs.model.addresses import IPv4
 from labs.net.conntrack import Connection, Flow
-from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP
+from labs.net.ipv4 import PROTO_GRE, PROTO_ICMP, PROTO_TCP, PROTO_UDP
 from labs.net.process import Process, Program
 
 __all__ = ["COMMANDS"]
 
 VERSION = "conntrack v1.4.7 (conntrack-tools)"
-PROTOCOLS = {"tcp": PROTO_TCP, "udp": PROTO_UDP, "icmp": PROTO_ICMP}
+PROTOCOLS = {"tcp": PROTO_TCP, "udp": PROTO_UDP, "icmp": PROTO_ICMP, "gre": PROTO_GRE}
 NAMES = {number: name for name, number in PROTOCOLS.items()}
 SECOND = 1_000_000_000
 COMMAND_WORDS = {
@@ -35,7 +35,7 @@ PORT_WORDS = {"--sport": "sport", "--orig-port-src": "sport", "--dport": "dport"
 HELP = """Command line interface for the connection tracking system. Version 1.4.7
 Usage: conntrack [commands] [options]
 
-Here: -L, -C, -F, -D; with -p tcp|udp|icmp, -s, -d, -r, -q ADDRESS, -n, -g, --sport, --dport, -o extended"""
+Here: -L, -C, -F, -D; with -p tcp|udp|icmp|gre, -s, -d, -r, -q ADDRESS, -n, -g, --sport, --dport, -o extended"""
 
 
 class _Refusal(Exception):
@@ -188,6 +188,10 @@ def _tuple(flow: Flow) -> str:
     text = f"src={flow.saddr} dst={flow.daddr} "
     if flow.proto == PROTO_ICMP:
         return text + f"type={flow.dport >> 8} code={flow.dport & 255} id={flow.sport}"
+    if flow.proto == PROTO_GRE:
+        return text + "srckey=0x0 dstkey=0x0"
+    if flow.proto not in (PROTO_TCP, PROTO_UDP):
+        return text.rstrip()
     return text + f"sport={flow.sport} dport={flow.dport}"
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from labs.model.addresses import Mac
 from labs.net.linux import link_config
 from labs.net.linux.link_config import LinkError
+from labs.net.tunnel import MODES, Tunnel
 from labs.shell.commands.ip.link_bridge import BridgeSettings, PortSettings, bridge_settings, slave_settings
 from labs.shell.commands.ip.link_view import brief_name, link_flags, link_record, operational_state, statistics
 from labs.shell.commands.ip.output import Record, Style, print_json
+from labs.shell.commands.ip.tunnel import link_settings
 from labs.shell.commands.ip.words import (
     EXIT_KERNEL,
     EXIT_USAGE,
@@ -31,16 +33,17 @@ if TYPE_CHECKING:
 __all__ = ["link_command"]
 
 USAGE = (
-    "Usage: ip link add [link DEV] [ name ] NAME [ address LLADDR ] [ mtu MTU ] type { bridge | vlan } [ ARGS ]",
+    "Usage: ip link add [link DEV] [ name ] NAME [ address LLADDR ] [ mtu MTU ]",
+    "               type { bridge | gre | ipip | vlan } [ ARGS ]",
     "       ip link delete { DEVICE | dev DEVICE }",
     "       ip link set { DEVICE | dev DEVICE } [ { up | down } ] [ name NEWNAME ] [ address LLADDR ] [ mtu MTU ]",
     "               [ master DEVICE ] [ nomaster ]",
     "       ip link show [ DEVICE ] [up] [master DEV] [type TYPE] [nomaster]",
 )
 # What Linux could add; those of the first line exist here
-KINDS = ("bridge", "vlan")
+KINDS = ("bridge", "vlan", "gre", "ipip")
 OTHER_KINDS = frozenset(
-    "amt bareudp bond dummy erspan geneve gre gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl ipip"
+    "amt bareudp bond dummy erspan geneve gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl"
     " ipoib ipvlan ipvtap macsec macvlan macvtap netdevsim nlmon rmnet sit team vcan veth virt_wifi vrf"
     " vti vxcan vxlan wwan xfrm".split()
 )
@@ -279,7 +282,7 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
     return 0
 
 
-def _add(process: Process, _style: Style, words: Words) -> int:
+def _add(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915 - one branch per keyword
     name = parent = kind = None
     mac: str | None = None
     mtu: int | None = None
@@ -314,6 +317,7 @@ def _add(process: Process, _style: Style, words: Words) -> int:
         raise refused(f"link add type {kind}")
     vlan = _vlan_id(words) if kind == "vlan" else None
     settings = bridge_settings(words) if kind == "bridge" else {}
+    tunnel = link_settings(kind, words, process.node) if kind in MODES else None
     if parent is not None and parent not in process.node.interfaces:
         raise no_device(parent)
     if kind not in KINDS:
@@ -324,7 +328,7 @@ def _add(process: Process, _style: Style, words: Words) -> int:
         message = "Error: Attribute failed policy validation."
         raise IpError(message, status=EXIT_KERNEL)
     try:
-        interface = _create(process, kind, name, parent, vlan, address)
+        interface = _create(process, kind, name, parent, vlan if tunnel is None else tunnel, address)
         if settings:
             link_config.set_bridge(process.node, interface, **settings)
         if mtu is not None:
@@ -339,7 +343,7 @@ def _create(
     kind: str,
     name: str | None,
     parent: str | None,
-    vlan: int | None,
+    given: int | Tunnel | None,
     mac: Mac | None,
 ) -> Interface:
     node = process.node
@@ -347,13 +351,15 @@ def _create(
         name = next(f"{kind}{n}" for n in range(1000) if f"{kind}{n}" not in node.interfaces)
     if kind == "bridge":
         return link_config.add_bridge(node, name, mac)
-    if vlan is None:
+    if isinstance(given, Tunnel):
+        return link_config.add_tunnel(node, name, given)
+    if given is None:
         message = "VLAN properties not specified"
         raise LinkError(message, explained=True)
     if parent is None:
         message = "link not specified"
         raise LinkError(message, explained=True)
-    return link_config.add_vlan(node, node.interfaces[parent], name, vlan, mac)
+    return link_config.add_vlan(node, node.interfaces[parent], name, given, mac)
 
 
 def _vlan_id(words: Words) -> int | None:

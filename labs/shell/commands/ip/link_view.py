@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from labs.shell.commands.ip.bridge_view import bridge_details, port_details
 from labs.shell.commands.ip.output import Record, Style
+from labs.shell.commands.ip.tunnel import tunnel_details
 
 if TYPE_CHECKING:
     from labs.net.interface import Counters, Interface
 
 __all__ = ["brief_name", "link_flags", "link_record", "operational_state", "statistics"]
 
-MAXIMUM_MTU = {"ether": 9216, "loopback": 0, "bridge": 65535, "vlan": 65535}
-MINIMUM_MTU = {"ether": 68, "loopback": 0, "bridge": 68, "vlan": 0}
+MAXIMUM_MTU = {"ether": 9216, "loopback": 0, "bridge": 65535, "vlan": 65535, "gre": 0, "ipip": 0}
+MINIMUM_MTU = {"ether": 68, "loopback": 0, "bridge": 68, "vlan": 0, "gre": 0, "ipip": 0}
 GSO = {
     "gso_max_size": 65536,
     "gso_max_segs": 65535,
@@ -29,7 +30,10 @@ def link_flags(interface: Interface) -> list[str]:
     flags = []
     if interface.up and not interface.has_carrier:
         flags.append("NO-CARRIER")
-    flags += ["LOOPBACK"] if interface.kind == "loopback" else ["BROADCAST", "MULTICAST"]
+    if interface.tunnel is not None:
+        flags += ["POINTOPOINT", "NOARP"] if interface.tunnel.remote else ["NOARP"]
+    else:
+        flags += ["LOOPBACK"] if interface.kind == "loopback" else ["BROADCAST", "MULTICAST"]
     if interface.up:
         flags.append("UP")
         if interface.has_carrier:
@@ -43,7 +47,7 @@ def operational_state(interface: Interface) -> str:
     """RFC 2863 ifOperStatus as Linux words it."""
     if not interface.up:
         return "DOWN"
-    if interface.kind == "loopback":
+    if interface.kind == "loopback" or interface.tunnel is not None:
         return "UNKNOWN"
     if interface.has_carrier:
         return "UP"
@@ -66,8 +70,19 @@ def link_record(
         _header(record, interface, mode=mode, short=short)
     if not hardware:
         return record
-    kind = "loopback" if interface.kind == "loopback" else "ether"
     record.say(style.newline if header else "")
+    if interface.tunnel is not None:
+        local, remote = interface.tunnel.local, interface.tunnel.remote
+        record.add("link_type", interface.kind, f"    link/{interface.kind} ")
+        record.add("address", str(local), str(local))
+        word = "peer" if remote else "brd"
+        record.add("link_pointtopoint" if remote else "broadcast", bool(remote) or str(remote), f" {word} {remote}")
+        if remote:
+            record.only_json("broadcast", str(remote))
+        if style.details:
+            _details(record, interface, mode=mode)
+        return record
+    kind = "loopback" if interface.kind == "loopback" else "ether"
     record.add("link_type", kind, f"    link/{kind} ")
     record.add("address", str(interface.mac), str(interface.mac))
     broadcast = "00:00:00:00:00:00" if kind == "loopback" else "ff:ff:ff:ff:ff:ff"
@@ -102,6 +117,8 @@ def _header(record: Record, interface: Interface, *, mode: bool, short: bool = F
 
 def brief_name(interface: Interface) -> str:
     """`eth0.10@eth0` for what stands on another interface."""
+    if interface.tunnel is not None:
+        return f"{interface.name}@{interface.tunnel.link or 'NONE'}"
     return interface.name if interface.parent is None else f"{interface.name}@{interface.parent.name}"
 
 
@@ -122,6 +139,9 @@ def _details(record: Record, interface: Interface, *, mode: bool) -> None:
             "info_data": {"protocol": "802.1Q", "id": interface.vlan, "flags": ["REORDER_HDR"]},
         }
         text = f"vlan protocol 802.1Q id {interface.vlan} <REORDER_HDR> "
+    elif interface.tunnel is not None:
+        text, data = tunnel_details(interface.tunnel)
+        info = {"info_kind": interface.kind, "info_data": data}
     elif interface.bridge is not None:
         text, data = bridge_details(interface)
         info = {"info_kind": "bridge", "info_data": data}

@@ -10,6 +10,7 @@ from labs.shell.commands.ip.link import link_command
 from labs.shell.commands.ip.neigh import neigh_command
 from labs.shell.commands.ip.output import Style
 from labs.shell.commands.ip.route import route_command
+from labs.shell.commands.ip.tunnel import tunnel_command
 from labs.shell.commands.ip.words import EXIT_USAGE, IpError, Words, matches, refused
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ OBJECTS: tuple[tuple[str, Command | None], ...] = (
     ("fou", None),
     ("ila", None),
     ("macsec", None),
-    ("tunnel", None),
-    ("tunl", None),
+    ("tunnel", tunnel_command),
+    ("tunl", tunnel_command),
     ("tuntap", None),
     ("tap", None),
     ("token", None),
@@ -56,7 +57,7 @@ OBJECTS: tuple[tuple[str, Command | None], ...] = (
 )
 USAGE = (
     "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }",
-    "where  OBJECT := { address | link | neighbour | route }",
+    "where  OBJECT := { address | link | neighbour | route | tunnel }",
     "       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -j[son] | -p[retty] |",
     "                    -4 | -6 | -br[ief] | -o[neline] | -c[olor]}",
 )
