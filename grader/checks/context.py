@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from grader.reach import Reach
@@ -129,15 +130,18 @@ class Context:
         protocol = "ping" if service.protocol in ("icmp", "any") else service.protocol
         return Probe(source, name, protocol, service.port)
 
-    def observe(self, flows: Iterable[Flow], *, fresh: bool = False) -> dict[Flow, Observation | None]:
-        """What becomes of each flow; None where the target has no address. Answers are remembered unless `fresh`."""
+    def observe(self, flows: Iterable[Flow], *, fresh: bool = False, load: int = 0) -> dict[Flow, Observation | None]:
+        """What becomes of each flow; None where the target has no address. Answers are remembered unless `fresh`.
+
+        With a `load` so many bytes have to arrive.
+        """
         wanted = list(dict.fromkeys(flows))
         if fresh:
             self._site = None
             for flow in wanted:
                 self._known.pop(flow, None)
         asked = {flow: self.probe_for(flow) for flow in wanted if flow not in self._known}
-        probes = {flow: probe for flow, probe in asked.items() if probe is not None}
+        probes = {flow: replace(probe, load=load) for flow, probe in asked.items() if probe is not None}
         self._known.update(zip(probes, self.engine.probe(list(probes.values())), strict=True))
         return {flow: self._known.get(flow) for flow in wanted}
 

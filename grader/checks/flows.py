@@ -35,7 +35,7 @@ def judge_reach(context: Context, body: Reach) -> Finding:
     for number in range(rounds):
         if number:
             context.settle(body.every)
-        answers = context.observe(flows, fresh=True)
+        answers = context.observe(flows, fresh=True, load=body.load)
         for flow in flows:
             observation = answers[flow]
             if not works(context, flow, observation):

@@ -64,7 +64,8 @@ class Disposition(StrEnum):
 class Probe:
     """The grader's own traffic: from a device to an address or name, as `ping`, `tcp` or `udp`.
 
-    `port` counts for tcp and udp. `timeout_ns` is how long an answer may take. With `source_port` the packet is made by
+    `port` counts for tcp and udp. `timeout_ns` is how long an answer may take. With `load` so many bytes have to
+    arrive: over TCP after the connection is open, in a ping as its data. With `source_port` the packet is made by
     hand, with any `source_address`: nobody waits for its answer, and what counts is how far it comes.
     """
 
@@ -75,6 +76,7 @@ class Probe:
     timeout_ns: int = 4_000_000_000
     source_address: str = ""
     source_port: int = 0
+    load: int = 0
 
 
 class Hop(NamedTuple):

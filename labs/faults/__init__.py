@@ -1,12 +1,24 @@
 """The catalogue of faults. To add one: write a function on the page of its family and name it in that page's FAULTS."""
 
-from labs.faults import addressing, brokers, buses, cabling, control, firewall, ipv6, messaging, services, switching
+from labs.faults import (
+    addressing,
+    brokers,
+    buses,
+    cabling,
+    control,
+    firewall,
+    ipv6,
+    messaging,
+    paths,
+    services,
+    switching,
+)
 from labs.faults.fault import Fault, FaultError, Parameter
 
 __all__ = ["CATALOGUE", "Fault", "FaultError", "Parameter"]
 
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault
-    for page in (cabling, buses, switching, addressing, ipv6, services, firewall, messaging, brokers, control)
+    for page in (cabling, buses, switching, addressing, ipv6, services, firewall, messaging, brokers, control, paths)
     for fault in page.FAULTS
 }

@@ -27,6 +27,8 @@ class Reach:
     services: tuple[Service, ...]
     during: int
     every: int
+    load: int = 0
+    """Bytes that have to arrive each time; 0 for a connection alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,10 @@ class _PolicyMode(Spec):
         return self._choice.json_schema()
 
 
-def _reach(sources: list[str], targets: list[str], services: list[Service], during: int, every: int) -> Reach:
-    return Reach(tuple(sources), tuple(targets), tuple(services), during, every)
+def _reach(
+    sources: list[str], targets: list[str], services: list[Service], during: int, every: int, load: float
+) -> Reach:
+    return Reach(tuple(sources), tuple(targets), tuple(services), during, every, int(load))
 
 
 BROKER_LOGIN = {
@@ -141,6 +145,7 @@ INTENTS: dict[str, Spec] = {
             "service": Field(SERVICES, "what for", attribute="services"),
             "during": Field(Duration(), "how long it must work without a gap", default=0),
             "every": Field(Duration(), "how often that is tried", default=MINUTE),
+            "bytes": Field(Number(0), "how many bytes have to arrive each time", default=0, attribute="load"),
         },
         build=_reach,
         doc="one device gets an answer from another",

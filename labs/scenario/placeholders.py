@@ -43,6 +43,9 @@ class Placeholders:
                 text = stanza.get("address")
                 if stanza.method != "static" or not text:
                     continue
+                text = self.fill(text)
+                if PATTERN.search(text):
+                    continue  # named by another device: known where that one is
                 address = InterfaceAddress.parse(text)
                 if stanza.family == "inet6":
                     self._values.setdefault(f"{device.name}.v6", str(address.address))

@@ -64,6 +64,16 @@ def _tcp(process: Process, probe: Probe, address: Address, tag: int) -> Attempt:
         connection = yield from connect(process, address, probe.port, timeout_ns=probe.timeout_ns, tag=tag)
     except SocketError as error:
         return SOCKET_ERRORS.get(str(error), Disposition.UNREACHABLE), str(address), str(error)
+    if probe.load:
+        node = process.node
+        deadline = node.now + probe.timeout_ns
+        connection.send(bytes(probe.load), node.now)
+        while connection.unsent_bytes and not connection.error and node.now < deadline:
+            yield Wait((connection.signal,), deadline)
+        if connection.unsent_bytes or connection.error:
+            left = connection.unsent_bytes or probe.load
+            connection.abort(node.now)
+            return Disposition.TIMED_OUT, str(address), f"{left} of {probe.load} bytes never arrived"
     connection.close(process.node.now)
     return Disposition.DELIVERED, str(address), ""
 
@@ -140,7 +150,7 @@ def _ping(process: Process, probe: Probe, address: Address, tag: int) -> Attempt
     socket = node.transport.echo_open(tag=tag)
     process.cleanup.append(lambda: node.transport.echo_close(socket))
     for sequence in range(1, TRIES + 1):
-        error = node.transport.echo_send(socket, address, sequence)
+        error = node.transport.echo_send(socket, address, sequence, size=probe.load or 56)
         if error is not None:
             return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), str(address), error
         deadline = node.now + probe.timeout_ns // TRIES
