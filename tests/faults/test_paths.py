@@ -36,7 +36,7 @@ SHOWN = {
         "pc", "ping -c 1 -W 1 -M do -s 1400 pumps.water.example; echo exit $?", "exit 1",
     ),
     "pmtu-black-hole": (
-        TELLING, {"on": "provider"}, {"settings-go-down", "log-comes-in"},
+        TELLING, {"on": "provider"}, {"settings-go-down"},
         "hq", "tracepath -n -m 3 203.0.113.2", "no reply",
     ),
     "nat-overlap": (
