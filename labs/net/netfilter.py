@@ -128,6 +128,7 @@ class Netfilter:
             packet=packet,
             ct=tracked,  # type: ignore[arg-type]
             now_ns=now,
+            mtu=min(end.mtu for end in (incoming, outgoing) if end is not None) if outgoing is not None else 0,
         )
         for part in self.path(name, family):
             if part is Core.CONNTRACK:

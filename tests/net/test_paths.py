@@ -270,3 +270,28 @@ def test_bridge_does_not_pass_on_what_the_other_port_does_not_take():
     fitting, big = (Frame(mac(2), mac(1), ETHERTYPE_IPV4, udp(NEAR, FAR, data=bytes(size))) for size in (900, 1200))  # type: ignore[arg-type]
     assert len(machine.put(fitting, port="p1")) == 1
     assert machine.put(big, port="p1") == []
+
+
+CLAMP = "table ip f { chain c { type filter hook forward priority 0; tcp flags syn tcp option maxseg size set %s; } }"
+
+
+@pytest.mark.parametrize(
+    ("value", "offered", "passed_on"),
+    [("rt mtu", 1460, 960), ("rt mtu", 500, 500), ("1200", 1460, 1200), ("1460", 1200, 1200), ("rt mtu", 0, 0)],
+)
+def test_clamped_syn_offers_no_more_than_the_way_takes(value, offered, passed_on):
+    machine = router(rules=CLAMP % value)
+    syn = TcpSegment(40000, 80, 5, 0, SYN, mss=offered)
+    (sent,) = packets(machine.packet(segment(NEAR, FAR)._replace(payload=syn)))
+    assert sent.payload.mss == passed_on  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("value", ["rt mtu", "1360"])
+def test_clamp_is_listed_as_it_was_written(value):
+    from labs.net.nftables import from_json, render_ruleset, to_json
+    from labs.net.nftables.apply import load
+
+    rule = f"tcp option maxseg size set {value}"
+    ruleset = load(f"table ip f {{\n chain c {{\n tcp flags syn {rule}\n }}\n}}\n")
+    assert rule in render_ruleset(ruleset)
+    assert rule in render_ruleset(from_json(to_json(ruleset)))

@@ -10,6 +10,8 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.nftables import getters, tree
 from labs.net.nftables.datatypes import DATATYPES, Datatype
 from labs.net.nftables.elements import interval
@@ -24,6 +26,7 @@ from labs.net.nftables.state import (
     bucket_size_ns,
 )
 from labs.net.nftables.tree import Chain, Reject, Table
+from labs.net.tcp import HEADERS6_BYTES, HEADERS_BYTES, TcpSegment
 
 __all__ = ["BREAK", "Action", "CompiledRule", "compile_match", "compile_rule"]
 
@@ -133,6 +136,8 @@ def _action(statement: tree.Statement, table: Table, step: Step, key: StatementK
             return _nat(statement, table)
         case tree.Mangle():
             return _mangle(statement, table)
+        case tree.MssClamp(size):
+            return _clamp(size)
         case tree.Vmap():
             return _vmap(statement, table)
         case tree.Notrack():
@@ -204,6 +209,23 @@ def _mangle(statement: tree.Mangle, table: Table) -> _Run:
             ctx.mark = value
         elif ctx.ct is not None:
             ctx.ct.mark = value
+        return _NEXT
+
+    return run
+
+
+def _clamp(size: int | None) -> _Run:
+    """Only ever lowers what a SYN offers (nft_exthdr_tcp_set_eval); `rt mtu` is the narrower of both ways."""
+
+    def run(ctx: Context, _state: EvaluationState, _log: list[LogEntry]) -> Action | None:
+        packet = ctx.packet
+        segment = packet.payload if isinstance(packet, Ipv4Packet | Ipv6Packet) else None
+        if not isinstance(segment, TcpSegment) or not segment.mss or packet is None:
+            return BREAK
+        headers = HEADERS_BYTES if isinstance(packet, Ipv4Packet) else HEADERS6_BYTES
+        room = size if size is not None else ctx.mtu - headers
+        if 0 < room < segment.mss:
+            ctx.packet = packet._replace(payload=segment._replace(mss=room))  # type: ignore[call-arg]
         return _NEXT
 
     return run

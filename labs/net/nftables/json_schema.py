@@ -26,6 +26,7 @@ from labs.net.nftables.tree import (
     MapExpr,
     Match,
     Meta,
+    MssClamp,
     Nat,
     Notrack,
     Payload,
@@ -203,6 +204,9 @@ def _statement(statement: Statement) -> Json:
             return {statement.kind: _nat(statement)}
         case Mangle(key, value):
             return {"mangle": {"key": _value(key), "value": _value(value)}}
+        case MssClamp(size):
+            option = {"tcp option": {"name": "maxseg", "field": "size"}}
+            return {"mangle": {"key": option, "value": {"rt": {"key": "mtu"}} if size is None else size}}
         case Vmap(key, data):
             return {"vmap": {"key": _value(key), "data": _value(data)}}
         case Notrack():
@@ -431,6 +435,8 @@ def _read_statement(item: Mapping[str, Any]) -> Statement:
             addr = _read(body["addr"]) if "addr" in body else None
             port = _read(body["port"]) if "port" in body else None
             return Nat(kind, body.get("family"), addr, port, _names(body.get("flags", ())))
+        case "mangle" if "tcp option" in body["key"]:
+            return MssClamp(body["value"] if isinstance(body["value"], int) else None)
         case "mangle":
             key = _read(body["key"])
             if isinstance(key, Meta | Ct):

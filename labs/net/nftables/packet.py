@@ -55,6 +55,8 @@ class Context:
     ibrname: str | None = None
     obrname: str | None = None
     notrack: bool = False
+    mtu: int = 0
+    """The smaller MTU of the interfaces that the packet passes."""
 
 
 @dataclass(frozen=True, slots=True)

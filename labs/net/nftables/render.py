@@ -27,6 +27,7 @@ from labs.net.nftables.tree import (
     MapExpr,
     Match,
     Meta,
+    MssClamp,
     Nat,
     Notrack,
     Payload,
@@ -197,6 +198,8 @@ class _Printer:
                 return self._nat(statement)
             case Mangle(key, value):
                 return f"{self.expression(key)} set {self._computed(value, expression_type(key))}"
+            case MssClamp(size):
+                return f"tcp option maxseg size set {'rt mtu' if size is None else size}"
             case Vmap(key, data):
                 return f"{self.expression(key)} vmap {self.data(data, expression_type(key), ())}"
             case Notrack():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labs.net.nftables.errors import NotSimulatedError, Span
+from labs.net.nftables.errors import NftError, NotSimulatedError, Span
 from labs.net.nftables.expressions import VALUE_KEYWORDS, VERDICTS, ExpressionReader
 from labs.net.nftables.syntax import (
     RawExpr,
@@ -24,7 +24,7 @@ from labs.net.nftables.syntax import (
     RawVmap,
     RawWord,
 )
-from labs.net.nftables.tree import Counter, Limit, Log, Notrack
+from labs.net.nftables.tree import Counter, Limit, Log, MssClamp, Notrack
 
 __all__ = ["RuleReader"]
 
@@ -77,7 +77,31 @@ class RuleReader(ExpressionReader):
             "counter": self.counter, "limit": self._limit, "log": self._log, "reject": self._reject,
             "notrack": self._notrack,
         }  # fmt: skip
+        if word == "tcp" and self.peek().text == "option" and self.peek(2).text == "maxseg":
+            return self._maximum_segment()
         return readers.get(word, self._match)()
+
+    def _maximum_segment(self) -> RawPlain:
+        """`tcp option maxseg size set rt mtu`, or a number; nothing else of TCP options."""
+        start = self.token
+        for expected in ("tcp", "option", "maxseg", "size"):
+            if not self.at(expected):
+                raise self.unexpected(expected)
+            self.take()
+        if not self.at("set"):
+            raise NotSimulatedError.of("tcp option", self.span_from(start))
+        self.take()
+        if self.accept("rt"):
+            if not self.at("mtu"):
+                raise NotSimulatedError.of("rt other than mtu", self.token.span)
+            self.take()
+            return RawPlain(MssClamp(None), self.span_from(start))
+        if self.token.kind != "number":
+            raise self.unexpected("number")
+        size = int(self.take().text, 0)
+        if not 0 <= size <= 0xFFFF:
+            raise NftError.at("Value exceeds valid range 0-65535", self.span_from(start))
+        return RawPlain(MssClamp(size), self.span_from(start))
 
     def _notrack(self) -> RawStatement:
         return RawPlain(Notrack(), self.take().span)

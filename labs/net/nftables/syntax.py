@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labs.net.nftables.errors import NO_SPAN, Span
-from labs.net.nftables.tree import Counter, Limit, Log, Notrack
+from labs.net.nftables.tree import Counter, Limit, Log, MssClamp, Notrack
 
 __all__ = [
     "ChainSpec", "Command", "Expression", "RawBinary", "RawConcat", "RawElement", "RawExpr", "RawKey", "RawList",
@@ -212,7 +212,7 @@ class RawUpdate:
 class RawPlain:
     """A statement without expressions, complete as it is; `problem` is an error found in its words."""
 
-    statement: Counter | Log | Limit | Notrack
+    statement: Counter | Log | Limit | MssClamp | Notrack
     span: Span
     problem: tuple[str, Span] | None = None
 

@@ -24,6 +24,7 @@ __all__ = [
     "MapExpr",
     "Match",
     "Meta",
+    "MssClamp",
     "Nat",
     "Notrack",
     "Payload",
@@ -236,6 +237,13 @@ class Mangle:
 
 
 @dataclass(frozen=True, slots=True)
+class MssClamp:
+    """`tcp option maxseg size set`: the MSS that a SYN offers is lowered to `size`, None for what the route takes."""
+
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Vmap:
     """Look the verdict up."""
 
@@ -260,7 +268,7 @@ class SetUpdate:
 
 
 Statement = (
-    Match | Verdict | Counter | Log | Limit | Reject | Nat | Mangle | Vmap | Notrack | SetUpdate
+    Match | Verdict | Counter | Log | Limit | Reject | Nat | Mangle | MssClamp | Vmap | Notrack | SetUpdate
 )  # fmt: skip
 
 

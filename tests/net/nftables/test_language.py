@@ -139,7 +139,7 @@ def test_rule_as_tree_mirrors_the_json_schema() -> None:
         ("add rule t c ip dscp set cs1\n", "ip dscp set"),
         ("add rule t c @th,16,16 53 accept\n", "raw payload expression"),
         ("add rule t c meta hour 10 accept\n", "meta hour"),
-        ("add rule t c tcp option maxseg size set 1400\n", "tcp option"),
+        ("add rule t c tcp option maxseg size 1400\n", "tcp option"),
         ("list counters\n", "list counters"),
         ("monitor\n", "monitor"),
     ],
