@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from labs.net.actions import Delivered, Dropped
+from labs.net.actions import Delivered, Dropped, DropReason
 
 if TYPE_CHECKING:
     from labs.model.site import Site
@@ -108,8 +108,13 @@ class Observation:
 
     @property
     def death(self) -> Hop | None:
-        """Where the first packet of the probe died, if one did."""
-        return next((hop for hop in self.hops if isinstance(hop.note, Dropped)), None)
+        """Where the first packet of the probe died, if one did.
+
+        A packet that was too big is sent again in smaller ones: then what counts is where the last of those died.
+        """
+        deaths = [hop for hop in self.hops if isinstance(hop.note, Dropped)]
+        too_big = [hop for hop in deaths if isinstance(hop.note, Dropped) and hop.note.reason is DropReason.TOO_BIG]
+        return too_big[-1] if too_big and too_big[0] is deaths[0] else next(iter(deaths), None)
 
 
 class Engine(Protocol):

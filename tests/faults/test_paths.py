@@ -84,3 +84,10 @@ def test_fault_hurts_where_it_is_meant_to_and_is_seen(name: str) -> None:
 def test_fault_that_does_not_fit_says_why(name: str, parameters: dict[str, object], said: str) -> None:
     with pytest.raises(FaultError, match=re.escape(said)):
         CATALOGUE[name].apply(HEALTHY, parameters)
+
+
+def test_big_packets_that_disappear_are_blamed_on_the_link_that_does_not_take_them() -> None:
+    broken = CATALOGUE["mtu-too-large"].apply(HEALTHY, {"on": "hq", "mtu": 1476})
+    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=broken)
+    (found,) = [result for result in grade.results if result.verdict is not Verdict.PASS]
+    assert "provider drops it: the packet is larger than the MTU" in str(found.rationale)

@@ -92,7 +92,8 @@ class LinkLayer:
         if length > interface.mtu + LONGEST_HEADER_BYTES and interface.kind == "ether" and _too_long(frame, interface):
             interface.rx.errors += 1
             interface.rx.too_long += 1
-            self._node.drop(DropReason.TOO_BIG, interface.name, frame=frame, by=f"mtu {interface.mtu}")
+            packet = frame.payload if type(frame.payload) is Ipv4Packet else None
+            self._node.drop(DropReason.TOO_BIG, interface.name, frame=frame, packet=packet, by=f"mtu {interface.mtu}")
             return
         interface.rx.packets += 1
         interface.rx.bytes += length
