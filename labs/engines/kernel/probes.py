@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ __all__ = ["MAGIC", "SEQUENCE", "disposition_of", "send_probes"]
 MAGIC = b"NWF0"
 SEQUENCE = 0x4E57_0000  # high half of the initial sequence number; the low half is the number of the probe
 TRIES = 2
+SIOCOUTQ = 0x5411  # linux/sockios.h: bytes that are not acknowledged yet
+POLL_S = 0.02
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_SEND_QUEUE = 19, 20, 21, 2
 IP_RECVERR, MSG_ERRQUEUE = 11, 0x2000
 ORIGIN_LOCAL, ORIGIN_ICMP = 1, 2
@@ -98,7 +101,26 @@ async def _tcp(number: int, probe: Probe, address: str) -> tuple[Disposition, st
             await asyncio.wait_for(loop.sock_connect(end, (address, probe.port)), probe.timeout_ns / 1e9)
         except TimeoutError:
             return Disposition.TIMED_OUT, "Connection timed out"
+        left = await _load(end, probe) if probe.load else 0
+    if left:
+        return Disposition.TIMED_OUT, f"{left} of {probe.load} bytes never arrived"
     return Disposition.DELIVERED, ""
+
+
+async def _load(end: socket.socket, probe: Probe) -> int:
+    """Send the load: how many bytes the other end has not acknowledged when time is up."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + probe.timeout_ns / 1e9
+    try:
+        await asyncio.wait_for(loop.sock_sendall(end, bytes(probe.load)), probe.timeout_ns / 1e9)
+    except TimeoutError:
+        return probe.load
+    while loop.time() < until:
+        (left,) = struct.unpack("=i", fcntl.ioctl(end.fileno(), SIOCOUTQ, bytes(4)))
+        if not left:
+            return 0
+        await asyncio.sleep(POLL_S)
+    return int(left)
 
 
 async def _readable(end: socket.socket, until: float) -> bool:
@@ -155,7 +177,7 @@ async def _ping(number: int, probe: Probe, address: str) -> tuple[Disposition, s
         end.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         for sequence in range(1, TRIES + 1):
             until = asyncio.get_running_loop().time() + probe.timeout_ns / 1e9 / TRIES
-            body = MAGIC + struct.pack("!I", number) + b"netwerf probe"
+            body = (MAGIC + struct.pack("!I", number) + b"netwerf probe").ljust(probe.load, b"\0")
             end.sendto(struct.pack("!BBHHH", 8, 0, 0, 0, sequence) + body, (address, 0))
             while await _readable(end, until):
                 found = _reported(end)

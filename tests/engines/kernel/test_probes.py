@@ -110,3 +110,15 @@ def test_hundreds_of_probes_go_at_once_in_order(lab):
 def test_probing_leaves_no_rule_behind(lab):
     one(lab, "pc", "10.9.0.2")
     assert "netwerf" not in lab.run("gw", "nft list ruleset").text
+
+
+@pytest.mark.parametrize(("protocol", "port"), [("tcp", 80), ("ping", 0)])
+def test_load_arrives_whole_or_the_probe_says_how_much_is_missing(lab, protocol, port):
+    probe = Probe("pc", "10.9.0.2", protocol, port, QUICK, load=20_000)
+    assert lab.probe([probe])[0].disposition is Disposition.DELIVERED
+    lab.run("gw", "nft insert rule inet filter forward ip length '>' 1000 drop")
+    try:
+        (seen,) = lab.probe([probe])
+        assert seen.disposition is Disposition.TIMED_OUT
+    finally:
+        lab.run("gw", "nft -f /etc/nftables.conf")
