@@ -20,6 +20,7 @@ from labs.net.linux.node import LinuxNode
 from labs.net.linux.units import Unit
 from labs.net.process import SIGINT, Process, Program, Terminal
 from labs.shell.bash import Session
+from labs.things.nowhere import Nowhere
 
 __all__ = ["Answer", "connect", "device", "pass_time", "run"]
 
@@ -38,23 +39,8 @@ class Answer(NamedTuple):
     status: int
 
 
-class Quiet:
+class Quiet(Nowhere):
     """A world with a clock and nothing to measure."""
-
-    def sense(self, quantity: str, now: int) -> float:
-        """Nothing is here."""
-        raise KeyError(quantity)
-
-    def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
-        """Nothing here moves."""
-
-    def level(self, what: str, now: int) -> float:
-        """Nothing here runs."""
-        del what, now
-        return 0.0
-
-    def power_lost(self, now: int) -> None:
-        """Nothing here falls back."""
 
     def wall_clock(self, now: int) -> float:
         """Unix time in seconds; the year 2026 begins at 0."""

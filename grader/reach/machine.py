@@ -16,6 +16,7 @@ from labs.net.linux.node import LinuxNode
 from labs.net.nftables import from_json
 from labs.net.sockets import TcpListener, UdpSocket
 from labs.net.vlan import VlanTable
+from labs.things.nowhere import Nowhere
 
 if TYPE_CHECKING:
     from labs.model.site import Device
@@ -23,28 +24,6 @@ if TYPE_CHECKING:
     from labs.net.process import Process
 
 __all__ = ["machine"]
-
-
-class _Nowhere:
-    """The surroundings of a machine that is only asked about packets."""
-
-    def sense(self, quantity: str, now: int) -> float:
-        """There is nothing to measure."""
-        raise KeyError(quantity)
-
-    def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
-        """There is nothing to set."""
-
-    def level(self, what: str, now: int) -> float:
-        """There is nothing that was set."""
-        return 0.0
-
-    def power_lost(self, now: int) -> None:
-        """Nothing falls back."""
-
-    def wall_clock(self, now: int) -> float:
-        """Unix time in seconds."""
-        return now / 1e9
 
 
 def _nothing(_process: Process) -> int:
@@ -57,7 +36,7 @@ def machine(device: Device) -> LinuxNode:
     if state is None:
         message = f"{device.name} has no power"
         raise ValueError(message)
-    node = LinuxNode(device.name, device.ports, device.files, world=_Nowhere(), units={}, boot=_nothing)
+    node = LinuxNode(device.name, device.ports, device.files, world=Nowhere(), units={}, boot=_nothing)
     node.powered = True
     node.interfaces.clear()
     for shown in state.interfaces:

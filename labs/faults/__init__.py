@@ -8,10 +8,12 @@ from labs.faults import (
     control,
     firewall,
     ipv6,
+    measuring,
     messaging,
     paths,
     services,
     switching,
+    wiring,
 )
 from labs.faults.fault import Fault, FaultError, Parameter
 
@@ -19,6 +21,20 @@ __all__ = ["CATALOGUE", "Fault", "FaultError", "Parameter"]
 
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault
-    for page in (cabling, buses, switching, addressing, ipv6, services, firewall, messaging, brokers, control, paths)
+    for page in (
+        cabling,
+        buses,
+        wiring,
+        switching,
+        addressing,
+        ipv6,
+        services,
+        firewall,
+        messaging,
+        brokers,
+        measuring,
+        control,
+        paths,
+    )
     for fault in page.FAULTS
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 from labs.model.addresses import IPv4, Network
 from labs.model.site import Device, Endpoint, Site
+from labs.things.thing_config import parse_number
 
 __all__ = ["Fault", "FaultError", "Parameter", "device_of", "fault"]
 
@@ -36,10 +37,19 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _decimal(text: str) -> float:
+    try:
+        return parse_number(text)
+    except ValueError:
+        message = f'"{text}" is not a number'
+        raise ValueError(message) from None
+
+
 # How the text of an author becomes the type that a fault asks for in its signature.
 PARSERS: dict[str, tuple[Callable[[str], Any] | None, str]] = {
     "str": (None, "text"),
     "int": (_number, "a whole number"),
+    "float": (_decimal, "a number"),
     "IPv4": (IPv4.parse, "an IPv4 address"),
     "Network": (Network.parse, "a network such as 192.168.1.0/24"),
     "Endpoint": (_endpoint, "a port such as router:eth1"),

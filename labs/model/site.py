@@ -91,6 +91,10 @@ class Device:
     powered: bool = True
     purpose: str = ""
     state: DeviceState | None = None
+    spot: str = ""
+    """Where in its room it hangs when the site is switched on: shade, sun, heater or draught."""
+    charge: float = 1.0
+    """What is in its battery when the site is switched on, 0 to 1."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))

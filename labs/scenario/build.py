@@ -78,7 +78,7 @@ class _Builder:
                     )
                 rooms[room] = Room(room)
         world = World(rooms) if self._spec.start_s is None else World(rooms, self._spec.start_s)
-        loops = build_loops(self._spec.loops, devices, self._report)
+        loops = build_loops(self._spec.loops, self._spec.devices, self._report)
         return Site(devices, tuple(links), dict(self._subnets), world, self._seed, loops, self._buses)
 
     # Addresses
@@ -116,9 +116,11 @@ class _Builder:
             address = self._resolve(draft.name, subnet, place, "at", subnet)
             if subnet in self._subnets and (address is not None or place == "dhcp"):
                 draft.addresses[subnet] = address
-        if not draft.spec.at and draft.spec.kind != Kind.SWITCH and draft.name not in on_buses(self._spec.buses):
+        spec = draft.spec
+        alone = spec.kind == Kind.SWITCH or "transmitter" in spec.services or draft.name in on_buses(self._spec.buses)
+        if not spec.at and not alone:
             message = (
-                'the key "at" is missing (subnet -> address); only a switch and what hangs on a bus may go without'
+                'the key "at" is missing (subnet -> address); only a switch and what hangs on a bus or line go without'
             )
             self._wrong(draft.name, message, "at")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labs.model.field import SUPPLY_V, Loop, Signal, conductor_ohm
 from labs.scenario.schema import Choice, Field, MapOf, Number, Parsed, Record, Report, String, suggest
+
+if TYPE_CHECKING:
+    from labs.scenario.scenario import DeviceSpec
 
 __all__ = ["LOOPS", "LoopSpec", "build_loops"]
 
@@ -60,15 +63,17 @@ LOOP = Record(
 LOOPS = MapOf(LOOP)
 
 
-def build_loops(specs: Mapping[str, LoopSpec], devices: Collection[str], report: Report) -> tuple[Loop, ...]:
-    """The lines as they stand; reports devices that do not exist and inputs that are taken twice."""
+def build_loops(specs: Mapping[str, LoopSpec], devices: Mapping[str, DeviceSpec], report: Report) -> tuple[Loop, ...]:
+    """The lines as they stand; reports devices that are not what a line needs and inputs that are taken twice."""
     found = []
     taken: dict[InputPlace, str] = {}
     for name, spec in specs.items():
         path = f"site.loops.{name}"
-        for key, device in (("from", spec.source), ("to", spec.into.device)):
+        for key, device, service in (("from", spec.source, "transmitter"), ("to", spec.into.device, "inputs")):
             if device not in devices:
                 report.add(spec.line, f"{path}.{key}", f'"{device}" is not a device{suggest(device, devices)}')
+            elif service not in devices[device].services:
+                report.add(spec.line, f"{path}.{key}", f"{device} has no service {service}")
         if spec.into in taken:
             report.add(spec.line, f"{path}.to", f"the line {taken[spec.into]} is on that input already")
         taken[spec.into] = name

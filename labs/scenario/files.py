@@ -8,6 +8,8 @@ from typing import Any
 from labs.model.addresses import Network
 from labs.model.services import SERVICES
 from labs.net.service_names import port_number
+from labs.scenario.things_files import actuator_model, driven_by, sensor_model
+from labs.things.library import MODELS
 from labs.things.mosquitto_access import hash_password
 
 __all__ = [
@@ -125,6 +127,7 @@ quantity = {_quote(service["quantity"])}
 unit = {_quote(service["unit"])}
 interval_s = {service["every"] // 1_000_000_000}
 """
+    head += sensor_model(name, service)
     return head + _mqtt(name, service, f"retain = {'true' if service['retain'] else 'false'}\nqos = 0\n")
 
 
@@ -138,6 +141,7 @@ def factory_sensor(name: str, service: Mapping[str, Any]) -> str:
         "password": "",
         "tls": False,
         "every": 60 * 10**9,
+        "login": MODELS[service["model"]].login.partition(":")[2] if service["model"] else "",
     }
     return sensor(name, blank)
 
@@ -165,11 +169,12 @@ def actuator(name: str, service: Mapping[str, Any]) -> str:
     head = f"""# {name}: what it moves, and what it does when nobody says anything any more
 [actuator]
 name = {_quote(name)}
-drives = {_quote(service["drives"])}
+drives = {_quote(service["drives"] or driven_by(service["model"]))}
 fail_safe = {_quote(service["safe"])}
 fail_safe_after_s = {service["after"] // 1_000_000_000}
 report_s = 300
 """
+    head += actuator_model(name, service)
     return head + _mqtt(f"{name}-actuator", service, f"state_topic = {_quote(service['state'])}\n")
 
 

@@ -31,6 +31,7 @@ from labs.scenario.schema import (
     String,
 )
 from labs.scenario.thing_services import THING_SERVICES
+from labs.scenario.things_document import FIELD_SERVICES
 from labs.scenario.yaml_tree import Node
 
 __all__ = ["NAME", "NAMES", "SERVICES", "SITE", "TEXT_FIELD"]
@@ -165,6 +166,7 @@ SERVICE_SPECS = Record(
         **THING_SERVICES,
         "modbus": Field(MODBUS_SERVICE, "a Modbus slave, on a bus or on TCP", default=None),
         "gateway": Field(GATEWAY_SERVICE, "asks the slaves of its bus and publishes over MQTT", default=None),
+        **FIELD_SERVICES,
     },
     build=lambda **services: {name: value for name, value in services.items() if value is not None},
 )

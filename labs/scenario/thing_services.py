@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labs.net.certificate import Certificate, certificate_text
-from labs.scenario import files
+from labs.scenario import files, things_files
 from labs.scenario.schema import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Record, String
+from labs.scenario.things_document import ACTUATOR_MODEL, SENSOR_MODEL
 
 __all__ = ["THING_SERVICES", "site_authority", "thing_files"]
 
@@ -55,6 +56,7 @@ THING_SERVICES: dict[str, Field] = {
                 "topic": Field(String(), "topic it publishes to"),
                 "retain": Field(Boolean(), "whether the broker keeps the last message", default=False),
                 **MQTT,
+                **SENSOR_MODEL,
             }
         ),
         "a sensor that publishes over MQTT",
@@ -92,7 +94,12 @@ THING_SERVICES: dict[str, Field] = {
     "actuator": Field(
         Record(
             {
-                "drives": Field(String("what moves, such as heater", NAME), "what it drives in its room"),
+                "drives": Field(
+                    String("what moves, such as heater", NAME),
+                    "what it drives in its room (that of its model)",
+                    default="",
+                ),
+                **ACTUATOR_MODEL,
                 "topic": Field(String(), "topic on which it is commanded"),
                 "state": Field(String(), "topic on which it reports its state", default=""),
                 "safe": Field(Choice(("off", "on", "hold"), "a fail-safe"), "what it does in silence", default="off"),
@@ -160,7 +167,7 @@ def thing_files(
 ) -> tuple[dict[str, str], Sequence[str]]:
     """The files of the things that run on a device, and the units to enable."""
     made: dict[str, str] = {}
-    units = []
+    units: list[str] = []
     authority = certificate_text(site_authority(epoch_s))
     if tls_on_site:
         made[AUTHORITY] = authority
@@ -189,6 +196,7 @@ def thing_files(
             units.append("fake-hwclock")
     if "actuator" in services:
         made["/etc/actuator.toml"] = files.actuator(name, services["actuator"])
+        made["/usr/share/actuator/factory.toml"] = files.actuator(name, things_files.blank(services["actuator"]))
         units.append("actuator")
     if "rules" in services:
         made["/etc/rules.toml"] = files.rules(name, services["rules"])
@@ -197,4 +205,5 @@ def thing_files(
     if "dashboard" in services:
         made["/etc/dashboard.toml"] = files.dashboard(name, services["dashboard"])
         units.append("dashboard")
+    things_files.add(name, services, made, units)
     return made, units

@@ -10,6 +10,7 @@ from labs.model.durations import format_duration, parse_duration
 from labs.model.site import Endpoint, Kind, Link
 from labs.shell.hands_in_rooms import ROOM_VERBS, tell_quantities
 from labs.shell.hands_on_buses import BUS_VERBS, look_at_bus, tell_drop
+from labs.shell.hands_on_wires import WIRE_VERBS, spot_of, tell_lines
 from labs.shell.workbench import HandsError, Workbench
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _look_device(bench: Workbench, name: str) -> str:
         lamp = "lamp on" if device.powered and interface is not None and interface.running else "lamp off"
         lines.append(f"  {port.name:<8} {lamp:<9} {f'lead to {far}' if far else 'empty'}   label {port.mac}")
     lines += tell_drop(bench, name)
+    lines += [line for line in (*tell_lines(bench, name), spot_of(bench, name)) if line]
     if device.kind is Kind.DISPLAY and device.powered:
         lines.append(f"  on the screen: {screen_text(node)}")
     return "\n".join(lines) + "\n"
@@ -187,6 +189,7 @@ VERBS: dict[str, tuple[Callable[[Workbench, list[str]], str], str]] = {
     "power": (_power, "power on|off|cycle DEVICE        switch a device"),
     **ROOM_VERBS,
     **BUS_VERBS,
+    **WIRE_VERBS,
     "wait": (_wait, "wait 10 min                      let time pass"),
     "help": (_help, "help                             this list"),
 }

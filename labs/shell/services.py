@@ -164,6 +164,13 @@ DASHBOARD = Unit(
     "/usr/sbin/dashboardd",
     config="/etc/dashboard.toml",
 )
+INPUTS = Unit(
+    "inputs",
+    "Analogue inputs that publish over MQTT",
+    _late("daemons.inputs", "inputs"),
+    "/usr/sbin/inputsd",
+    config="/etc/inputs.toml",
+)
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
     for unit in (
@@ -186,5 +193,6 @@ UNITS: Mapping[str, Unit] = {
         ACTUATOR,
         RULES,
         DASHBOARD,
+        INPUTS,
     )
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from labs.model.bus import Bus
+    from labs.model.field import Loop
     from labs.model.site import Endpoint, Link, Site
     from labs.net.linux.node import LinuxNode
     from labs.things.world import LivingWorld
@@ -44,6 +45,9 @@ class Workbench(Protocol):
 
     def unplug(self, end: Endpoint) -> Link | None:
         """Take a lead out."""
+
+    def rewire_line(self, loop: Loop) -> None:
+        """Change an analogue line."""
 
     def power(self, device: str, *, on: bool) -> None:
         """Switch a device."""

@@ -7,10 +7,14 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from labs.things.library import MODELS, Model
+from labs.things.library.model import Role
 from labs.things.mqtt.topics import valid_topic
 from labs.things.thing_config import MQTT_KEYS, Key, MqttConfig, ThingConfigError, mqtt_config, parse_number, read_keys
 
-__all__ = ["ACTUATOR_KEYS", "ActuatorConfig", "parse_actuator_config", "read_command", "state_payload", "state_word"]
+__all__ = [
+    "ACTUATOR_KEYS", "ActuatorConfig", "Motion", "parse_actuator_config", "read_command", "state_payload", "state_word",
+]  # fmt: skip
 
 SAFE = ("off", "on", "hold")
 ACTUATOR_KEYS = (
@@ -21,6 +25,12 @@ ACTUATOR_KEYS = (
     Key("actuator.fail_safe", str, "off"),
     Key("actuator.fail_safe_after_s", int, 300, 0, 86_400),
     Key("actuator.report_s", int, 60, 1, 86_400),
+    Key("actuator.model", str, ""),
+    Key("actuator.travel_s", float, -1.0, -1, 3600),
+    Key("device.firmware", str, ""),
+    Key("device.verify_updates", bool, default=True),
+    Key("device.user", str, "admin"),
+    Key("device.password", str, ""),
     *MQTT_KEYS,
     Key("mqtt.state_topic", str, ""),
 )
@@ -33,7 +43,8 @@ class ActuatorConfig:
     """What /etc/actuator.toml says. `drives` is what moves in the room: heater, window, fan, lamp or pump.
 
     `inverted`: an output that closes when it is told to open. `stays`: it keeps its position without power (a motor).
-    `fail_safe_after_s` without a command brings it to `fail_safe`; 0 waits for ever.
+    `fail_safe_after_s` without a command brings it to `fail_safe`; 0 waits for ever. A model of the library says itself
+    whether it stays and how long it travels.
     """
 
     name: str
@@ -45,6 +56,9 @@ class ActuatorConfig:
     report_s: int
     state_topic: str
     mqtt: MqttConfig
+    model: Model | None = None
+    travel_s: float = 0.0
+    """How long its motor takes from one end to the other."""
 
 
 def parse_actuator_config(text: str) -> ActuatorConfig:
@@ -55,17 +69,53 @@ def parse_actuator_config(text: str) -> ActuatorConfig:
         raise ThingConfigError(f'"actuator.fail_safe" is "{fail_safe}"; it must be {", ".join(SAFE)}')
     if state_topic and not valid_topic(state_topic):
         raise ThingConfigError(f'"mqtt.state_topic" is not a topic to publish to: {state_topic!r}')
+    model = _model(str(values["actuator.model"]))
+    drive = None if model is None else model.drive
+    travel = float(values["actuator.travel_s"])
     return ActuatorConfig(
         str(values["actuator.name"]),
         str(values["actuator.drives"]),
         bool(values["actuator.inverted"]),
-        bool(values["actuator.stays"]),
+        bool(values["actuator.stays"]) or (drive is not None and drive.stays),
         fail_safe,
         int(values["actuator.fail_safe_after_s"]),
         int(values["actuator.report_s"]),
         state_topic,
         mqtt_config(values, wildcards=False),
+        model,
+        travel if travel >= 0 else drive.seconds if drive is not None else 0.0,
     )
+
+
+def _model(name: str) -> Model | None:
+    if not name:
+        return None
+    model = MODELS.get(name)
+    if model is None or model.role is not Role.ACTUATOR:
+        raise ThingConfigError(f'"actuator.model" is not an actuator of the library: "{name}"')
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """A motor on its way: from `begin` at `since_ns` to `target`, a whole stroke taking `stroke_ns`."""
+
+    begin: float
+    target: float
+    since_ns: int
+    stroke_ns: int
+
+    def at(self, now: int) -> float:
+        """Where it is, from 0 to 1."""
+        if not self.stroke_ns:
+            return self.target
+        way = (now - self.since_ns) / self.stroke_ns
+        return min(self.begin + way, self.target) if self.target >= self.begin else max(self.begin - way, self.target)
+
+    @property
+    def arrives_ns(self) -> int:
+        """When it is there."""
+        return self.since_ns + round(abs(self.target - self.begin) * self.stroke_ns)
 
 
 def read_command(payload: bytes) -> float:

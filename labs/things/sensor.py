@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from labs.things.library import MODELS, Model
+from labs.things.library.model import Role
 from labs.things.thing_config import (
     MQTT_KEYS,
     Key,
     MqttConfig,
     ThingConfigError,
+    Values,
     mqtt_config,
     read_keys,
 )
@@ -27,6 +32,15 @@ SENSOR_KEYS = (
     Key("sensor.interval_s", int, None, 1, 86_400),
     Key("sensor.scale", float, 1.0, -1e6, 1e6),
     Key("sensor.offset", float, 0.0, -1e6, 1e6),
+    Key("sensor.model", str, ""),
+    Key("sensor.also", str, ""),
+    Key("sensor.sample_s", int, 0, 0, 86_400),
+    Key("sensor.filter_s", float, 0.0, 0, 86_400),
+    Key("sensor.beta", float, 3950.0, 500, 10_000),
+    Key("device.firmware", str, ""),
+    Key("device.verify_updates", bool, default=True),
+    Key("device.user", str, "admin"),
+    Key("device.password", str, ""),
     *MQTT_KEYS,
     Key("mqtt.retain", bool, default=False),
 )
@@ -56,6 +70,13 @@ class SensorConfig:
     offset: float
     retain: bool
     mqtt: MqttConfig
+    model: Model | None = None
+    also: tuple[str, ...] = ()
+    """Further quantities of the model that go into each message."""
+    sample_s: int = 0
+    """How often it measures; 0 is with each report."""
+    filter_s: float = 0.0
+    beta: float = 3950.0
 
 
 def parse_sensor_config(text: str) -> SensorConfig:
@@ -67,6 +88,13 @@ def parse_sensor_config(text: str) -> SensorConfig:
             to_unit(0.0, BASE_UNITS[quantity], unit)
         except UnitError as error:
             raise ThingConfigError(f'"sensor.unit" does not fit {quantity}: {error}') from None
+    model = _model(values, quantity)
+    also = tuple(word for word in re.split(r"[ ,]+", str(values["sensor.also"])) if word)
+    for extra in also:
+        if model is None or model.channel(extra) is None:
+            raise ThingConfigError(f'"sensor.also": {model.name if model else "no model"} does not measure "{extra}"')
+    if values["sensor.sample_s"] and float(values["sensor.sample_s"]) > float(values["sensor.interval_s"]):
+        raise ThingConfigError('"sensor.sample_s" is longer than "sensor.interval_s"')
     return SensorConfig(
         str(values["sensor.name"]),
         quantity,
@@ -76,7 +104,28 @@ def parse_sensor_config(text: str) -> SensorConfig:
         float(values["sensor.offset"]),
         bool(values["mqtt.retain"]),
         mqtt_config(values, wildcards=False),
+        model,
+        also,
+        int(values["sensor.sample_s"]),
+        float(values["sensor.filter_s"]),
+        float(values["sensor.beta"]),
     )
+
+
+def _model(values: Values, quantity: str) -> Model | None:
+    name = str(values["sensor.model"])
+    if not name:
+        return None
+    model = MODELS.get(name)
+    if model is None or model.role is not Role.SENSOR:
+        raise ThingConfigError(f'"sensor.model" is not a sensor of the library: "{name}"')
+    if model.channel(quantity) is None:
+        known = ", ".join(channel.quantity for channel in model.channels)
+        raise ThingConfigError(f'"sensor.quantity" of {name} is {known}, not "{quantity}"')
+    low, high = model.intervals_s
+    if not low <= int(values["sensor.interval_s"]) <= high:
+        raise ThingConfigError(f'"sensor.interval_s" of {name} is from {low} to {high}')
+    return model
 
 
 def accuracy(quantity: str, value: float) -> float:
@@ -104,7 +153,7 @@ def measure(config: SensorConfig, truth: float, device: str) -> float:
     return round(value, DECIMALS) + 0.0  # no minus in front of zero
 
 
-def sensor_payload(value: float, unit: str, unix_s: float) -> bytes:
-    """The message: value, unit and the moment of the measurement by the clock of the sensor."""
+def sensor_payload(value: float, unit: str, unix_s: float, more: Mapping[str, float] | None = None) -> bytes:
+    """The message: value, unit, the moment of the measurement by the clock of the sensor, what else there is."""
     at = datetime.fromtimestamp(int(unix_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return json.dumps({"value": value, "unit": unit, "at": at}, ensure_ascii=False).encode()
+    return json.dumps({"value": value, "unit": unit, "at": at, **(more or {})}, ensure_ascii=False).encode()

@@ -7,15 +7,23 @@ import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
 
+from labs.model.site import Site
 from labs.model.world import ARRIVAL_NS, Act, Climate, DayCycle, Quantity, Schedule, Stock, Total, World
+from labs.things.chain.stage import lagged
 from labs.things.climate import ClimateMachine, Forcing, State, relative_humidity, saturation_g_m3
+from labs.things.wiring import Arriving, Wiring
 
-__all__ = ["KELVIN", "MAX_ACTS", "LivingWorld", "RoomSense", "WorldError", "value_at"]
+__all__ = ["KELVIN", "MAX_ACTS", "SPOTS", "LivingWorld", "RoomSense", "WorldError", "hang", "value_at"]
 
 DAY_S = 86_400
 KELVIN = 273.15
 HOUR_NS = 3_600_000_000_000
 MAX_ACTS = 100_000
+LONG_AGO_NS = -(10**18)  # what hangs somewhere has hung there for years: a slow probe must not see it move
+SPOTS = ("shade", "sun", "heater", "draught")
+# How much warmer a probe in full sun or above a heater gets, how much cooler one in a draught: of the order of what
+# unshielded thermometers read beside shielded ones (WMO-No. 8, chapter 2).
+SUN_K, HEATER_K, DRAUGHT_K = 9.0, 6.0, 3.0
 CLIMATE = {"temperature": "°C", "humidity": "%", "co2": "ppm"}
 SUNRISE, SUNSET = 6.0, 18.0  # of an equinox
 FULL_SUN_LX = 100_000.0  # direct sun, CIE standard overcast to clear sky range
@@ -154,6 +162,20 @@ class LivingWorld:
             return relative_humidity(state.temperature, state.vapour)
         return state.temperature if quantity == "temperature" else state.co2
 
+    def spot_effect(self, room: str, device: str, now: int) -> float:
+        """By how many kelvin the place of a probe in its room is warmer than the room."""
+        spot = SPOTS[int(self.level(room, "spot", now, device))]
+        if spot == "sun":
+            return SUN_K * self.sunlight(room, now)
+        climate = self._world.rooms[room].climate
+        if spot == "heater":
+            return HEATER_K * (self.level(room, "heater", now) if climate is not None and climate.heater_w else 1.0)
+        if spot == "draught":
+            if climate is None:
+                return -DRAUGHT_K
+            return (self.value(climate.outside, "temperature", now) - self.value(room, "temperature", now)) / 2
+        return 0.0
+
     def sunlight(self, room: str, now: int) -> float:
         """How much sun falls on a room, 0 to 1: from the daylight outside where that is known, else from the hour."""
         place = self._world.rooms[room]
@@ -283,19 +305,32 @@ class LivingWorld:
         return sorted(found)
 
 
+def hang(living: LivingWorld, site: Site) -> None:
+    """Note where the devices of a site hang and what is in their batteries. Raises ValueError for an unknown spot."""
+    if living.acts:
+        return  # a site that was read back knows already
+    for device in site.devices.values():
+        if device.spot:
+            living.act(Act(LONG_AGO_NS, device.room, "spot", float(SPOTS.index(device.spot)), device.name))
+    for device in site.devices.values():
+        if device.charge < 1:
+            living.act(Act(0, device.room, "battery", device.charge, device.name))
+
+
 class RoomSense:
     """What a device in a room can know of the world, and do to it. Times are ns since the site was switched on.
 
     Without a device it is the reference instrument of the room.
     """
 
-    __slots__ = ("_held", "_living", "device", "room")
+    __slots__ = ("_held", "_living", "device", "room", "wiring")
 
     def __init__(self, world: World | LivingWorld, room: str, seed: str, device: str = "") -> None:
         self._living = world if isinstance(world, LivingWorld) else LivingWorld(world, seed)
         self.room = room
         self.device = device
         self._held: set[str] = set()
+        self.wiring: Wiring | None = None
 
     def sense(self, quantity: str, now: int) -> float:
         """The true value of a quantity here. Raises KeyError where there is none."""
@@ -303,7 +338,33 @@ class RoomSense:
             bath = self._living.level(self.room, "bath", now, self.device)  # in kelvin; 0 is none
             if bath:
                 return bath - KELVIN
+            value = self._living.value(self.room, quantity, now)
+            if self._living.level(self.room, "spot", now, self.device):
+                value += self._living.spot_effect(self.room, self.device, now)
+            return value
         return self._living.value(self.room, quantity, now)
+
+    def felt(self, quantity: str, now: int, tau_s: float) -> float:
+        """A quantity as a probe with a time constant has followed it. Raises KeyError where there is none."""
+        if tau_s <= 0:
+            return self.sense(quantity, now)
+        jumps = []
+        if quantity == "temperature" and self.device:
+            for when, _ in self._living.changes(self.room, "bath", self.device):
+                if when <= now:
+                    jumps.append((when, self.sense(quantity, max(when - 1, 0)), self.sense(quantity, when)))
+        return lagged(lambda at: self.sense(quantity, at), now, tau_s, jumps=jumps)
+
+    @property
+    def serial(self) -> str:
+        """What tells this unit from every other, in every lab."""
+        return f"{self._living.seed}/{self.device}"
+
+    def terminal(self, number: int, now: int, *, mode: str, cold_c: float = 20.0) -> Arriving | None:
+        """What stands on an analogue input of this device, set to a mode; None where nothing is connected."""
+        if self.wiring is None:
+            return None
+        return self.wiring.arriving(self.device, number, now, mode=mode, cold_c=cold_c)
 
     def quantities(self) -> list[str]:
         """What can be measured here."""
@@ -312,6 +373,13 @@ class RoomSense:
     def level(self, what: str, now: int) -> float:
         """At what level something in the room is: `window` 1.0 is wide open."""
         return self._living.level(self.room, what, now)
+
+    def battery(self, now: int) -> tuple[float, int]:
+        """The share that was in the battery of this device when it was last put in, and when that was."""
+        changes = [
+            (when, level) for when, level in self._living.changes(self.room, "battery", self.device) if when <= now
+        ]
+        return (changes[-1][1], changes[-1][0]) if changes else (1.0, 0)
 
     def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
         """Set heater, window, fan, lamp … of the room to a level, from 0 to 1. Raises WorldError.

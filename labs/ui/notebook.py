@@ -37,7 +37,9 @@ __all__ = ["LabMagics", "load_ipython_extension", "unload_ipython_extension"]
 
 USAGE = "usage: %lab NAME [--seed N] [--new] [--lang en|nl] [--trainee NAME]"
 MAGICS = "LabMagics"
-MAGIC_WORDS = "%%on PLACE, %hands, %check, %hint, %map, %dashboard, %undo, %wait 10 min, %journal, %story, %submit"
+MAGIC_WORDS = (
+    "%%on PLACE, %hands, %check, %hint, %map, %dashboard, %truth, %undo, %wait 10 min, %journal, %story, %submit"
+)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
@@ -306,6 +308,19 @@ class LabMagics(Magics):
         if len(truths) * 2 != len(words):
             raise Refusal("usage: %dashboard [DEVICE] [--truth TILE=ROOM:QUANTITY]")
         display(dashboard_of(self._lab, device, truths, self.screen))
+
+    @line_magic
+    @_careful
+    def truth(self, line: str) -> None:
+        """What a room was like, and what a thing as it is set up now makes of it: `%truth module:1 2 h`."""
+        from labs.ui.truth import compare, plot_svg, plot_text, span_of
+
+        words = _words(line)
+        if not words:
+            raise Refusal("usage: %truth DEVICE[:INPUT] [2 h]")
+        found = compare(self._lab, words[0], span_of(words[1:]))
+        language = self.screen.language
+        display(Shown(plot_svg(found, language), plot_text(found, language)))
 
     @line_magic
     @_careful

@@ -27,6 +27,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "unplug": ("unplug DEVICE:PORT", marked("take a lead out")),
     "power": ("power on|off|cycle DEVICE", marked("switch a device")),
     "wait": ("wait 10 min", marked("let simulated time pass")),
+    "truth": ("truth DEVICE[:INPUT] [2 h]", marked("what a room was like, and what a thing makes of it")),
     "edit": ("edit FILE", marked("change a file of the device in your own editor")),
     "check": ("check", marked("have the site judged as it is now; costs nothing")),
     "hint": ("hint [CHECK]", marked("the next hint; costs nothing")),
@@ -116,6 +117,14 @@ class Desk:
         del rest
         drawing = text_map(self.lab.drawing(), addresses=False, language=self.screen.language, width=self.screen.width)
         self.screen.show(drawing.rstrip("\n"))
+
+    def truth(self, rest: list[str]) -> None:
+        """Truth against reading, in numbers."""
+        from labs.ui.truth import compare, plot_text, span_of
+
+        if not rest:
+            raise Refusal("usage: truth DEVICE[:INPUT] [2 h]")
+        self.screen.show(plot_text(compare(self.lab, rest[0], span_of(rest[1:])), self.screen.language))
 
     def places(self, rest: list[str]) -> None:
         """Every place with its kind, room and purpose."""

@@ -21,7 +21,8 @@ site:
   subnets: {lan: 10.0.0.0/24}
   devices:
     pc: {kind: host, at: {lan: .1}, room: hall}
-    box: {kind: gateway, at: {lan: .2}, room: hall}
+    box: {kind: gateway, at: {lan: .2}, room: hall, services: {inputs: {broker: pc, channels: {}}}}
+    head: {kind: sensor, room: hall, services: {transmitter: {model: pt100-transmitter, quantity: temperature}}}
   links: [[pc, box]]
   rooms:
 """
@@ -64,10 +65,10 @@ def test_rooms_are_read_into_every_shape() -> None:
 def test_line_is_read_with_the_resistance_of_its_copper() -> None:
     """40 m of 0.5 mm2 are 1.4 ohm each way (0.0175 ohm mm2/m)."""
     text = rooms(
-        GOOD, "\n  loops:\n    roof: {from: pc, to: 'box:2', signal: pt100, wires: 3, length: 40, section: 0.5}\n"
+        GOOD, "\n  loops:\n    roof: {from: head, to: 'box:2', signal: pt100, wires: 3, length: 40, section: 0.5}\n"
     )
     (loop,) = draw(parse_scenario(text, "t.yaml"), "0").healthy.loops
-    assert loop == Loop("roof", "pc", "box", 2, Signal.PT100, wires=3, lead_ohm=1.4)
+    assert loop == Loop("roof", "head", "box", 2, Signal.PT100, wires=3, lead_ohm=1.4)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +93,12 @@ def test_mistake_in_a_room_is_told(wrong: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("a: {from: pcc, to: 'box:1'}", '"pcc" is not a device; did you mean "pc"?'),
-        ("a: {from: pc, to: box}", '"box" is not an input; write DEVICE:NUMBER'),
-        ("a: {from: pc, to: 'box:1'}\n    b: {from: pc, to: 'box:1'}", "the line a is on that input already"),
-        ("a: {from: pc, to: 'box:1', signal: 4-20}", '"4-20" is not a signal; allowed: 4-20mA'),
+        ("a: {from: haed, to: 'box:1'}", '"haed" is not a device; did you mean "head"?'),
+        ("a: {from: pc, to: 'box:1'}", "pc has no service transmitter"),
+        ("a: {from: head, to: 'pc:1'}", "pc has no service inputs"),
+        ("a: {from: head, to: box}", '"box" is not an input; write DEVICE:NUMBER'),
+        ("a: {from: head, to: 'box:1'}\n    b: {from: head, to: 'box:1'}", "the line a is on that input already"),
+        ("a: {from: head, to: 'box:1', signal: 4-20}", '"4-20" is not a signal; allowed: 4-20mA'),
     ],
 )
 def test_mistake_in_a_line_is_told(wrong: str, said: str) -> None:

@@ -27,11 +27,13 @@ from labs.shell.bash import Session
 from labs.shell.hands import HandsError, run_hands
 from labs.shell.init import boot
 from labs.shell.services import UNITS
-from labs.things.world import LivingWorld, RoomSense
+from labs.things.wiring import Source, Wiring
+from labs.things.world import LivingWorld, RoomSense, hang
 
 if TYPE_CHECKING:
     from labs.engines.sim.bus import Talk
     from labs.model.bus import Bus
+    from labs.model.field import Loop
     from labs.net.ethernet import Frame
     from labs.net.foresight import Foresight, Question
     from labs.net.serial import SerialSettings
@@ -49,6 +51,7 @@ MAX_OUTPUT = 1 << 18
 MAX_HOPS = 200_000
 STORM_GAP_NS = SECOND // 20  # in which every lead of the loop comes free, and fills again
 RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
+TRANSMITTER = "/etc/transmitter.toml"
 NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
 
 
@@ -101,12 +104,16 @@ class SimEngine:
         """Build every device, plug every lead, switch on, and let the site settle."""
         self._site = site
         self._living = LivingWorld(site.world, site.seed)
+        hang(self._living, site)
+        wiring = Wiring(self._loop_at, self._source)
         for device in site.devices.values():
+            sense = RoomSense(self._living, device.room, site.seed, device.name)
+            sense.wiring = wiring
             self._nodes[device.name] = LinuxNode(
                 device.name,
                 device.ports,
                 device.files,
-                world=RoomSense(self._living, device.room, site.seed, device.name),
+                world=sense,
                 units=UNITS,
                 boot=boot,
                 serial=[drop.port for bus in site.buses for drop in bus.drops if drop.device == device.name],
@@ -320,12 +327,23 @@ class SimEngine:
             node.units.start(restart)
         self._perform(node, node.drain(self.now))
 
+    def rewire_line(self, loop: Loop) -> None:
+        """Change an analogue line."""
+        self._site = self.site.with_loop(loop)
+
     def power(self, device: str, *, on: bool) -> None:
         """Switch a device on or off."""
         self._site = self.site.with_device(replace(self.site.devices[device], powered=on))
         self._power(device, on=on)
 
     # Inside
+
+    def _loop_at(self, module: str, number: int) -> Loop | None:
+        return self.site.loop_at(module, number)
+
+    def _source(self, name: str) -> Source | None:
+        node = self._nodes.get(name)
+        return None if node is None else Source(node.files.get(TRANSMITTER), node.powered, node.world)
 
     def _plug(self, link: Link) -> None:
         rate = min(self.site.devices[end.device].port(end.port).speed_bps for end in link.ends)

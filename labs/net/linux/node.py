@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Port
@@ -56,6 +56,19 @@ class World(Protocol):
 
     def sense(self, quantity: str, now: int) -> float:
         """The true value of a quantity at the device. Raises KeyError where there is none."""
+
+    def felt(self, quantity: str, now: int, tau_s: float) -> float:
+        """The same as a probe with a time constant has followed it. Raises KeyError where there is none."""
+
+    def terminal(self, number: int, now: int, *, mode: str, cold_c: float = 20.0) -> Any:
+        """What stands on an analogue input of the device; None where nothing is connected."""
+
+    def battery(self, now: int) -> tuple[float, int]:
+        """The share that was in the battery of the device when it was last put in, and when that was."""
+
+    @property
+    def serial(self) -> str:
+        """What tells this unit from every other."""
 
     def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
         """Set something in the room of the device (heater, window, lamp …) to a level from 0 to 1."""

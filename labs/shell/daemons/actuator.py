@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from labs.net.process import Interrupt, Process, Routine, Wait
 from labs.shell.daemons.broker_visit import BrokerVisit
-from labs.things.actuator import ActuatorConfig, parse_actuator_config, read_command, state_payload, state_word
+from labs.things.actuator import ActuatorConfig, Motion, parse_actuator_config, read_command, state_payload, state_word
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED
 from labs.things.thing_config import ThingConfigError
@@ -22,6 +22,7 @@ __all__ = ["CONFIG", "STATUS", "actuator", "load_actuator"]
 CONFIG = "/etc/actuator.toml"
 STATUS = "/run/actuator.json"
 SECOND = 1_000_000_000
+PIECE_NS = 10 * SECOND  # how finely the way of a motor is cut
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
@@ -43,6 +44,8 @@ class _Actuator:
         self.report_ns = process.node.now
         self.safe = False
         self.why = "start"
+        self.arrived = True
+        self.motion = Motion(self.level, self.level, process.node.now, round(config.travel_s * SECOND))
 
     def _seen(self) -> float:
         level = self.process.node.world.level(self.config.drives, self.process.node.now)
@@ -53,6 +56,7 @@ class _Actuator:
             **self.visit.status(),
             "actuator": state_word(self.level),
             "level": self.level,
+            "stands": self.motion.at(self.process.node.now),
             "drives": self.config.drives,
             "why": self.why,
             "changed_ns": self.since_ns,
@@ -69,9 +73,24 @@ class _Actuator:
             self.switches += 1
             self.since_ns = self.report_ns = node.now
             self.process.print(f"{config.drives} {state_word(level)}: {why}")
+            self.motion = Motion(self.motion.at(node.now), level, node.now, self.motion.stroke_ns)
+            self.arrived = not self.motion.stroke_ns
         self.why = why
+        self.place()
+
+    def place(self) -> None:
+        """Put into the world how far it has come."""
+        node, config = self.process.node, self.config
+        level = self.motion.at(node.now)
         node.world.drive(config.drives, 1.0 - level if config.inverted else level, node.now, stays=config.stays)
         self.write_status()
+
+    @property
+    def travel_ns(self) -> int | None:
+        """When the next piece of its way is done; None where it stands still."""
+        if self.arrived:
+            return None
+        return min(self.process.node.now + PIECE_NS, self.motion.arrives_ns)
 
     @property
     def silent_ns(self) -> int | None:
@@ -91,11 +110,19 @@ class _Actuator:
         else:
             self.process.error(f"no command for {self.config.fail_safe_after_s} s: stays {state_word(self.level)}")
 
+    def travel(self) -> None:
+        """Go on with the way, and note the end of it."""
+        if not self.arrived:
+            self.arrived = self.process.node.now >= self.motion.arrives_ns
+            self.place()
+            if self.arrived:
+                self.report_ns = self.process.node.now
+
     def report(self) -> None:
         node, config = self.process.node, self.config
         if config.state_topic and node.now >= self.report_ns:
             self.report_ns = node.now + config.report_s * SECOND
-            payload = state_payload(self.level, node.wall_clock())
+            payload = state_payload(self.motion.at(node.now), node.wall_clock())
             self.visit.link.client.publish(config.state_topic, payload, node.now, qos=config.mqtt.qos)
 
     def run(self) -> Generator[Wait, None, None]:
@@ -111,8 +138,9 @@ class _Actuator:
             while self.visit.connected:
                 self.watch()
                 self.report()
-                times = [self.silent_ns, self.report_ns if self.config.state_topic else None]
+                times = [self.silent_ns, self.report_ns if self.config.state_topic else None, self.travel_ns]
                 events = yield from self.visit.events(min((t for t in times if t is not None), default=None))
+                self.travel()
                 for event in events:
                     self.take(event)
 
