@@ -72,7 +72,7 @@ class _Drawing:
             rows, between = [row for root in self._trees.roots for row in self._downwards(root, "", "")], []
         lines = self._told(rows)
         aside = self._told([(self._name(name), name) for name in between])
-        parts = [lines, aside, self._extra(), *self._buses(), self._loose(), self._subnets()]
+        parts = [lines, aside, self._extra(), *self._buses(), self._lines(), self._loose(), self._subnets()]
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _told(self, rows: list[Row]) -> list[str]:
@@ -127,8 +127,17 @@ class _Drawing:
             for bus in self._site.buses
         ]
 
+    def _lines(self) -> list[str]:
+        """Each analogue line: from where, to which input."""
+        if not self._site.loops:
+            return []
+        join = self._signs["join"]
+        rows = [(f"  {self._name(o.source)}{join}{o.target}:{o.input}", o.source) for o in self._site.loops]
+        return [self.phrase("analogue lines:"), *self._told(rows)]
+
     def _loose(self) -> list[str]:
-        loose = [name for name in self._trees.loose if self._site.bus_of(name) is None]
+        wired = {loop.source for loop in self._site.loops}
+        loose = [name for name in self._trees.loose if self._site.bus_of(name) is None and name not in wired]
         if not loose:
             return []
         rows = [(f"  {self._name(name)}", name) for name in loose]
@@ -166,6 +175,9 @@ class _Drawing:
         for bus in self._site.buses:
             joined = ", ".join(drop.device for drop in bus.drops)
             lines.append(self.phrase("bus {name} joins {devices}", name=bus.name, devices=joined))
+        for loop in self._site.loops:
+            place = f"{loop.target}:{loop.input}"
+            lines.append(self.phrase("an analogue line from {a} to {b}", a=loop.source, b=place))
         for name, network in self._site.subnets.items():
             lines.append(self.phrase("subnet {name} is {network}", name=name, network=network))
         return "\n".join(lines) + "\n"
@@ -181,7 +193,8 @@ class _Drawing:
         if self._addresses:
             parts += [self._owned(owned) for owned in self._facts.addresses[device.name]]
         plugged = [p.name for p in device.ports if Endpoint(device.name, p.name) in self._facts.subnet_at]
-        if not plugged and self._site.bus_of(device.name) is None:
+        wired = any(loop.source == device.name for loop in self._site.loops)
+        if not plugged and not wired and self._site.bus_of(device.name) is None:
             parts.append(self.phrase("no lead"))
         elif device.kind is not Kind.SWITCH and len(plugged) < len(device.ports):
             empty = ", ".join(port.name for port in device.ports if port.name not in plugged)

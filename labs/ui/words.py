@@ -26,6 +26,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "patch": ("patch DEVICE:PORT DEVICE:PORT", marked("put a lead between two ports")),
     "unplug": ("unplug DEVICE:PORT", marked("take a lead out")),
     "power": ("power on|off|cycle DEVICE", marked("switch a device")),
+    "open": ("open window ROOM [50%]", marked("open a window; close window ROOM shuts it")),
+    "close": ("close window ROOM", marked("close a window")),
+    "heat": ("heat DEVICE CELSIUS|off", marked("hair dryer or ice water on the probe of a device")),
+    "move": ("move DEVICE shade|sun|…", marked("hang a probe elsewhere in its room")),
+    "rewire": ("rewire LINE swap|mend|…", marked("put an analogue line right")),
+    "replace": ("replace battery DEVICE", marked("a new battery")),
     "wait": ("wait 10 min", marked("let simulated time pass")),
     "truth": ("truth DEVICE[:INPUT] [2 h]", marked("what a room was like, and what a thing makes of it")),
     "edit": ("edit FILE", marked("change a file of the device in your own editor")),
@@ -38,7 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 ALIASES = {"quit": "exit"}
 EDITORS = ("nano", "vi", "vim")
-BY_HAND = ("look", "patch", "unplug", "power", "wait")
+BY_HAND = ("look", "patch", "unplug", "power", "open", "close", "heat", "move", "rewire", "replace", "wait")
 
 
 def is_word(lab: Lab, place: str, line: str) -> str | None:
