@@ -59,7 +59,7 @@ def set_toml_key(text: str, key: str, value: TomlValue) -> str:
     except KeyError:
         edited: str | None = _inserted(text, path, value)
     else:
-        if type(present) is type(value) and present == value:
+        if _same(present, value):
             return text
         edited = _replaced(text, path, value)
     if edited is None or not _says(edited, wanted):

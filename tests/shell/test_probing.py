@@ -99,7 +99,7 @@ def test_ping_without_count_is_stopped_by_control_c_and_loses_nothing(engine: Si
         ("nc -zv gw nosvc", "nc: port number invalid: nosvc\n", 1),
         ("tcpdump -i eth9", "tcpdump: eth9: No such device exists\n(No such device exists)\n", 1),
         ("tcpdump foo", "tcpdump: can't parse filter expression: syntax error\n", 1),
-        ("tcpdump -A", 'tcpdump: "-A" is not simulated here\n', 1),
+        ("tcpdump -L", 'tcpdump: "-L" is not simulated here\n', 1),
         ("traceroute -m 300 cam", "max hops cannot be more than 255\n", 2),
     ],
 )

@@ -92,3 +92,7 @@ def test_a_key_without_a_line_of_its_own_is_refused(key: str) -> None:
 def test_a_text_that_is_not_toml_is_refused() -> None:
     with pytest.raises(ValueError, match="line 1"):
         set_toml_key("mqtt host\n", "a", 1)
+
+
+def test_minus_zero_is_another_value_than_zero() -> None:
+    assert set_toml_key("offset = 0.0\n", "offset", -0.0) == "offset = -0.0\n"
