@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 __all__ = ["Allow", "InterfacesError", "InterfacesFile", "Stanza", "parse_interfaces", "render_interfaces"]
 
@@ -137,6 +138,7 @@ class InterfacesFile:
         return InterfacesFile(allowed, self.stanzas + other.stanzas, self.other)
 
 
+@lru_cache(maxsize=1024)
 def canonical(option: str) -> str:
     """One spelling per option: `bridge_ports` and `bridge-ports` are the same."""
     name = option.replace("_", "-")
@@ -161,6 +163,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield number, pending.strip()
 
 
+@lru_cache(maxsize=256)
 def parse_interfaces(text: str, *, file: str = PATH) -> InterfacesFile:
     """Read the file. Raises InterfacesError at the first mistake, as ifupdown does."""
     allowed: list[Allow] = []

@@ -7,6 +7,7 @@ reading; nft goes on and often reports further errors that follow from the first
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from labs.net.nftables.blocks import REFUSED_OBJECTS, BlockReader
 from labs.net.nftables.errors import NO_SPAN, NftError, NotSimulatedError, Span
@@ -23,7 +24,13 @@ _MADE = ("table", "chain", "rule", "set", "map", "element")
 
 def parse(text: str) -> list[Command]:
     """The commands of a file or a command line. Raises NftError."""
-    return _Parser(text).commands()
+    return list(_parsed(text))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> tuple[Command, ...]:
+    """Commands are values: the same text, read again at every boot, gives the same ones."""
+    return tuple(_Parser(text).commands())
 
 
 class _Parser(BlockReader):
