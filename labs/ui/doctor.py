@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from labs.engines.base import EngineUnavailable
 from labs.messages import Message, message
 from labs.ui.storage import home, is_writable
 from labs.ui.style import Screen
@@ -58,11 +59,18 @@ def _findings() -> Iterator[Finding]:
     yield _folder()
     yield _notebook()
     yield _simulator()
-    yield Finding(
-        ABSENT,
-        message("engine kernel"),
-        message("not in this version: every lab runs on the engine sim, which needs no root and no daemon"),
-    )
+    yield _kernel()
+
+
+def _kernel() -> Finding:
+    """The engine on real Linux: nobody needs it, so a lack is no fault."""
+    from labs.engines.kernel.engine import check_machine
+
+    try:
+        check_machine()
+    except EngineUnavailable as error:
+        return Finding(ABSENT, message("engine kernel"), message("{text}", text=str(error)))
+    return Finding(GOOD, message("engine kernel"), message("real Linux, for: netwerf play NAME --engine kernel"))
 
 
 def _python() -> Finding:

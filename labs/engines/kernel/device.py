@@ -27,7 +27,7 @@ from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
-from labs.engines.kernel.rootfs import enter_root
+from labs.engines.kernel.rootfs import build_root, enter_root
 from labs.engines.kernel.sandbox import SandboxError, check_proof, limit, proof_command, sandboxed, seccomp_file
 from labs.engines.kernel.session import Session
 from labs.model.site import Device
@@ -62,12 +62,15 @@ BASE_SETTINGS = {
 
 READY_S = 2.0  # how long a daemon may take until it listens
 THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
-SIOCSIFFLAGS = 0x8914
+SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
+PROOF_S = 20.0
 MAX_READ = 16 << 20
 RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
 
 
-def fork_device(device: Device, root: Path, world: RoomSense, started: float) -> tuple[int, Channel]:
+def fork_device(
+    device: Device, root: Path, skeleton: Mapping[str, bytes], world: RoomSense, started: float
+) -> tuple[int, Channel]:
     """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     here, there = socket.socketpair()
@@ -79,7 +82,7 @@ def fork_device(device: Device, root: Path, world: RoomSense, started: float) ->
             try:
                 syscalls.die_with_parent()
                 here.close()
-                _become(device, root, Channel(there), world, started)
+                _become(device, root, skeleton, Channel(there), world, started)
                 status = 0
             except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -92,7 +95,9 @@ def fork_device(device: Device, root: Path, world: RoomSense, started: float) ->
     return pid, Channel(here)
 
 
-def _become(device: Device, root: Path, channel: Channel, world: RoomSense, started: float) -> None:
+def _become(
+    device: Device, root: Path, skeleton: Mapping[str, bytes], channel: Channel, world: RoomSense, started: float
+) -> None:
     keep = {0, 1, 2, channel.fileno()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in keep:
@@ -100,6 +105,8 @@ def _become(device: Device, root: Path, channel: Channel, world: RoomSense, star
                 os.close(int(name))
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     channel.send({"ready": True})
+    if not root.exists():
+        build_root(device.name, device.files, skeleton)
     enter_root(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Init(device, channel, world, started).run()
@@ -197,13 +204,15 @@ class Init:
             sandboxed(proof_command(), self.seccomp),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             pass_fds=(self.seccomp,),
             preexec_fn=limit,
         )
-        out, err = popen.communicate(timeout=20)
+        parts: list[str] = []
+        child = self.machine.adopt(popen, parts.append)
+        await asyncio.wait_for(child.finished.wait(), PROOF_S)
         try:
-            check_proof(subprocess.CompletedProcess(popen.args, popen.returncode, out, err))
+            check_proof("".join(parts))
         except SandboxError as error:
             return {"refused": str(error)}
         return {}
@@ -326,9 +335,10 @@ class Init:
             length, kind = struct.unpack_from("=IH", data, position)
             family = data[position + 16]
             if kind in (RTM_NEWLINK, RTM_DELLINK) and family == socket.AF_UNSPEC:
-                index, flags = struct.unpack_from("=iI", data, position + 20)
+                index = struct.unpack_from("=i", data, position + 20)[0]
                 name = self.ports.get(index)
-                up = bool(flags & IFF_UP) and kind == RTM_NEWLINK
+                # What is in the message may be old: after an overrun, older ones still wait in the queue.
+                up = kind == RTM_NEWLINK and name is not None and _is_up(index)
                 if name is not None and self._known.get(name) != up:
                     self._known[name] = up
                     self.channel.send({"event": "ports", "ports": {name: up}})
@@ -414,6 +424,16 @@ class Settings:
         except (OSError, UnicodeError) as error:
             raise FileError(getattr(error, "strerror", None) or "Invalid argument") from None
         return True
+
+
+def _is_up(index: int) -> bool:
+    """True where an interface is switched on now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        try:
+            request = struct.pack("16s24x", socket.if_indextoname(index).encode())
+            return bool(struct.unpack_from("=H", fcntl.ioctl(handle, SIOCGIFFLAGS, request), 16)[0] & IFF_UP)
+        except OSError:
+            return False
 
 
 def _unready_bridges() -> int:

@@ -53,11 +53,15 @@ class KernelEngine:
 
     def start(self, site: Site) -> None:
         """Build, power and boot everything. Raises EngineUnavailable and SandboxMissing."""
-        check_machine()
+        check_tools()
         self._spawn()
         self._places = tuple(site.devices)
         try:
             self._ask("start", site=encode(site))
+        except EngineUnavailable:
+            self.stop()
+            check_namespaces()  # where that is the cause, it says so better
+            raise
         except BaseException:
             self.stop()
             raise
@@ -167,7 +171,7 @@ class KernelEngine:
         self._now, self._asked_at = answer["now"], time.monotonic()
         if "error" in answer:
             if answer["kind"] == "unavailable":
-                answer["error"] += f" ({self._said()})" if self._said() else ""
+                answer["error"] = " ".join(answer["error"].split()) + (f" ({self._said()})" if self._said() else "")
             self._refuse(answer)
         return answer["value"]
 
@@ -187,6 +191,12 @@ class KernelEngine:
 
 def check_machine() -> None:
     """Raise EngineUnavailable or SandboxMissing where the engine cannot run, with what to do."""
+    check_tools()
+    check_namespaces()
+
+
+def check_tools() -> None:
+    """Raise EngineUnavailable or SandboxMissing where something is not installed."""
     if sys.platform != "linux":
         message = "the engine kernel needs Linux; use the engine sim"
         raise EngineUnavailable(message)
@@ -202,6 +212,10 @@ def check_machine() -> None:
     if shutil.which("bwrap", path="/usr/bin") is None:
         message = "the engine kernel has no sandbox and refuses to run: apt-get install bubblewrap"
         raise SandboxMissing(message)
+
+
+def check_namespaces() -> None:
+    """Raise EngineUnavailable where this machine lets nobody make namespaces."""
     done = subprocess.run([*unshare_command(), "true"], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["refused"])[-1].removeprefix("unshare: ")

@@ -163,6 +163,24 @@ class Exchange:
         while (left := until - time.monotonic()) > 0:
             self._wait(left)
 
+    def begin(self, name: str, **message: Any) -> int:
+        """Ask a device something, and go on."""
+        self._numbers += 1
+        self.devices[name].channel.send({**message, "n": self._numbers})
+        return self._numbers
+
+    def end(self, number: int) -> Mapping[str, Any]:
+        """The answer to what was begun. Raises Refused."""
+        until = time.monotonic() + ANSWER_S
+        while number not in self._answers:
+            self._wait(until - time.monotonic())
+            if time.monotonic() > until:
+                raise Refused("a device does not answer", "bug")
+        answer = self._answers.pop(number)
+        if "error" in answer:
+            raise Refused(f"{answer['error']}\n{answer.get('trace', '')}", "bug")
+        return answer
+
     # Boots
 
     def boot(self, names: list[str]) -> None:

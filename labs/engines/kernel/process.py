@@ -7,6 +7,7 @@ kernel removes every process, namespace, interface and mount of it.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -17,13 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labs.engines.kernel.capability import lacking, slow
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.device import THINGS, fork_device
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
 from labs.engines.kernel.leads import run_batch
-from labs.engines.kernel.rootfs import build_root, prepare_lab, stored_files
+from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_lab, stored_files
 from labs.engines.kernel.topology import Batch, build_network
 from labs.engines.kernel.witness import probe_all
 from labs.model.site import Device, Endpoint, Link, Site
@@ -59,25 +61,32 @@ class Lab(Exchange):
     def do_start(self, message: Mapping[str, Any]) -> None:
         """Build, power and boot everything."""
         self.site = decode(message["site"])
+        missing = lacking(self.site)
+        if missing:
+            raise Refused(missing, "unavailable")
         self._living = LivingWorld(self.site.world, self.site.seed)
         preload(self.site)
         self.skeleton = prepare_lab()
         for device in self.site.devices.values():
-            self.roots[device.name] = build_root(device.name, device.files, self.skeleton)
+            self.roots[device.name] = LAB_DEVICES / device.name
+            if not device.powered:
+                build_root(device.name, device.files, self.skeleton)
+        gc.freeze()  # the inits share what is here now
         powered = [device for device in self.site.devices.values() if device.powered]
         self._fork(powered)
         self.panel.links = list(self.site.links)
         self.batch.pids = {name: running.pid for name, running in self.devices.items()}
         self.network = build_network(self.site, self.batch, lambda _: None)
         self._plug_in([device.name for device in powered])
-        proof = [powered[0].name] if powered else []
+        proofs = [self.begin(device.name, do="prove") for device in powered[:1]]
         later = [device.name for device in powered if DHCP in device.files.get("/etc/network/interfaces", "")]
         self.ask(later, do="light")
         first = [device.name for device in powered if device.name not in later]
         self.boot(first)
         self.booted(first)
         self.boot(later)
-        for answer in self.ask(proof, do="prove").values():
+        for number in proofs:
+            answer = self.end(number)
             if "refused" in answer:
                 raise Refused(answer["refused"], "sandbox")
         self._rest()
@@ -87,7 +96,7 @@ class Lab(Exchange):
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
             world = RoomSense(self._living, device.room, self.site.seed, device.name)
-            pid, channel = fork_device(device, self.roots[device.name], world, self._started)
+            pid, channel = fork_device(device, self.roots[device.name], self.skeleton, world, self._started)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
             try:
@@ -106,6 +115,19 @@ class Lab(Exchange):
         self.panel.jacks = self.batch.jacks
         self.panel.raised(lit)
         self.panel.join()
+        self._slow_down()
+
+    def _slow_down(self) -> None:
+        """Delay what comes in at a port by what its lead takes."""
+        lines = []
+        for link in filter(slow, self.panel.links):
+            for end in link.ends:
+                if end in self.batch.jacks:
+                    jitter = f" {link.jitter_ns // 1000}us" if link.jitter_ns else ""
+                    delay = f"netem delay {link.delay_ns // 1000}us{jitter} limit 10000"
+                    lines.append(f"qdisc replace dev {self.batch.jacks[end]} root {delay}")
+        if lines:
+            run_batch(lines, "tc")
 
     def _rest(self) -> None:
         """Wait until every bridge port that can forward does."""

@@ -16,10 +16,11 @@ from labs.engines.kernel import syscalls
 from labs.engines.kernel.commands import write_commands
 from labs.engines.kernel.sandbox import PROCESS_NUMBERS
 
-__all__ = ["LAB", "build_root", "enter_root", "prepare_lab", "stored_files"]
+__all__ = ["LAB", "LAB_DEVICES", "build_root", "enter_root", "prepare_lab", "stored_files"]
 
 LAB = Path("/run/netwerf")
 COMMON = LAB / "common"
+LAB_DEVICES = LAB / "devices"
 LAB_BYTES = "1g"  # all files of all devices together
 TREE = ("etc", "root", "home", "tmp", "run", "var", "srv", "mnt", "opt", "proc", "sys", "dev", "usr")
 VAR = ("var/log", "var/lib/misc", "var/lib/dhcp", "var/lib/chrony", "var/lib/mosquitto", "var/log/nginx",
@@ -119,7 +120,7 @@ def _accounts(path: Path) -> bytes:
 
 def build_root(name: str, files: Mapping[str, str], skeleton: Mapping[str, bytes]) -> Path:
     """Make the tree of a device and write its files; nothing is mounted yet."""
-    root = LAB / "devices" / name
+    root = LAB_DEVICES / name
     for part in (*TREE, *VAR):
         (root / part).mkdir(parents=True, exist_ok=True)
     for link, target in LINKS.items():
@@ -213,13 +214,11 @@ def _guard_proc() -> None:
     if _kernel() >= (6, 14):  # since then a setting of the namespace; before, of the whole machine
         with open("/proc/sys/kernel/pid_max", "w", encoding="ascii") as file:
             file.write(str(PROCESS_NUMBERS))
-    syscalls.mount("/proc/sys/net", "/mnt", "", syscalls.MS_BIND)
-    syscalls.mount("/proc/sys", "/proc/sys", "", syscalls.MS_BIND)
+    syscalls.mount("/proc/sys/net", "/proc/sys/net", "", syscalls.MS_BIND)
+    syscalls.mount("/proc/sys", "/proc/sys", "", syscalls.MS_BIND | syscalls.MS_REC)  # with its part that is writable
     safe = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     remount = syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY | safe
     syscalls.mount("none", "/proc/sys", "", remount)
-    syscalls.mount("/mnt", "/proc/sys/net", "", syscalls.MS_BIND)
-    syscalls.unmount("/mnt")
     for name in ("sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"):
         path = f"/proc/{name}"
         if os.path.exists(path):

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
+
 import pytest
 
-from labs.engines.base import CommandRejected
+from grader.grade import judge
+from labs.engines.base import CommandRejected, EngineUnavailable
 from labs.engines.kernel import KernelEngine
 from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.services import CATALOGUE
+from labs.journal import Header
 from labs.model.world import ARRIVAL_NS
+from labs.scenario.library import find_scenario
+from labs.scenario.variant import draw
+from labs.shell.services import UNITS
+from labs.version import version
 from tests.engines.kernel.kernel_site import needs_kernel, running, two_networks
 
 pytestmark = needs_kernel
@@ -124,3 +134,34 @@ def test_file_is_read_byte_for_byte(lab):
 def test_site_on_the_wire_comes_back_the_same():
     made = two_networks()
     assert decode(encode(made)) == made
+
+
+def test_site_that_the_kernel_cannot_do_is_refused_by_name():
+    made = two_networks()
+    slow = replace(made.links[0], delay_ns=20_000_000)
+    unknown = made.devices["pc"].with_file("/etc/systemd/system/multi-user.target.wants/teleport.service", "")
+    with pytest.raises(EngineUnavailable, match="no service teleport, and pc needs it"):
+        KernelEngine().start(made.with_device(unknown))
+    netem = "ip link add name v type veth peer name w && tc qdisc add dev v root netem delay 1ms"
+    if subprocess.run(["unshare", "--net", "sh", "-c", netem], capture_output=True, check=False).returncode:
+        with pytest.raises(EngineUnavailable, match=r"cannot delay packets .* pc:eth0 -- sw:p1 needs it"):
+            KernelEngine().start(replace(made, links=(slow, *made.links[1:])))
+
+
+def test_units_are_called_as_on_the_simulator():
+    for name, unit in CATALOGUE.items():
+        same = UNITS[name]
+        assert (unit.description, unit.command, unit.config, unit.oneshot) == (
+            same.description, same.command, same.config, same.oneshot,
+        )  # fmt: skip
+
+
+def test_bakery_earns_the_same_points_on_both_engines():
+    scenario = find_scenario("bakery-address-clash")
+    variant = draw(scenario, "3")
+    seen = {}
+    for engine in ("sim", "kernel"):
+        header = Header(scenario.id, scenario.digest, "3", engine, version())
+        grade = judge(variant, header, site=variant.broken)
+        seen[engine] = {result.id: result.verdict for result in grade.results if result.id != "terminal-pays"}
+    assert seen["kernel"] == seen["sim"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,7 @@ def test_flood_of_processes_is_stopped(lab):
 
 
 def test_memory_has_a_limit(lab):
-    assert lab.run("pc", "head -c 3000000000 /dev/zero | tail -c 2900000000 > /dev/null").status != 0
+    assert lab.run("pc", "head -c 1500000000 /dev/zero | tail -c 1400000000 > /dev/null").status != 0
 
 
 def test_endless_command_is_interrupted(lab):
@@ -96,9 +95,9 @@ def test_endless_command_is_interrupted(lab):
 
 def test_proof_that_fails_refuses_the_lab():
     with pytest.raises(SandboxError, match="a device node can be made"):
-        check_proof(subprocess.CompletedProcess([], 7, b"netwerf-proof: a device node can be made\n", b""))
+        check_proof("netwerf-proof: a device node can be made\n")
     with pytest.raises(SandboxError, match="does not hold: bwrap: no"):
-        check_proof(subprocess.CompletedProcess([], 1, b"", b"bwrap: no\n"))
+        check_proof("bwrap: no\n")
 
 
 def test_machine_without_bubblewrap_is_refused(monkeypatch):

@@ -1,0 +1,178 @@
+"""Whatever is killed, nothing of a lab stays: no process, no namespace, no interface, no mount, no file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from labs.engines.base import EngineUnavailable
+from labs.engines.kernel import KernelEngine
+from tests.engines.kernel.kernel_site import device, needs_kernel, site
+
+pytestmark = needs_kernel
+
+HOSTS = 50
+LONGEST_S = 5.0
+HOLDER = """
+import sys, time
+from labs.engines.kernel import KernelEngine
+from tests.engines.kernel.test_nothing_stays import fifty
+engine = KernelEngine()
+engine.start(fifty())
+engine.run("h1", "sleep 1000 & dhclient -nw eth0 & sleep 0.1")
+print(engine.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+def fifty():
+    """Fifty hosts on one bridge; one of them runs a broker and a web-like service."""
+    services = {"/etc/inetd.conf": "http stream tcp nowait root /bin/true true\n"}
+    broker = {"/etc/mosquitto/mosquitto.conf": "listener 1883\nallow_anonymous true\n"}
+    hosts = [device(f"h{n}", "host", {"eth0": f"10.0.0.{n}/24"}) for n in range(3, HOSTS + 1)]
+    hosts.append(device("h1", "server", {"eth0": "10.0.0.1/24"}, services, units=("inetd",)))
+    hosts.append(device("h2", "server", {"eth0": "10.0.0.2/24"}, broker, units=("mosquitto",)))
+    switch = device("sw", "switch", {f"p{n}": "" for n in range(1, HOSTS + 1)})
+    return site([*hosts, switch], [f"h{n}:eth0 sw:p{n}" for n in range(1, HOSTS + 1)])
+
+
+def parents() -> dict[int, int]:
+    """Every process of the machine and its parent."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    return found
+
+
+def below(pid: int) -> set[int]:
+    tree, found = parents(), {pid}
+    while True:
+        more = {child for child, parent in tree.items() if parent in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def namespaces(pids: set[int]) -> set[str]:
+    found = set()
+    for pid in pids:
+        for kind in ("net", "pid", "mnt", "uts", "ipc"):
+            try:
+                found.add(str(Path(f"/proc/{pid}/ns/{kind}").readlink()))
+            except OSError:
+                continue
+    return found
+
+
+def surroundings() -> tuple[object, ...]:
+    """What of the host could be left dirty: mounts, interfaces, files where programs leave them."""
+    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
+    files = {path for folder in ("/run", "/tmp", "/var/run", "/dev/shm") for path in Path(folder).glob("*netwerf*")}
+    return links, mounts, files
+
+
+def gone(pids: set[int], spaces: set[str]) -> bool:
+    alive = {pid for pid in pids if Path(f"/proc/{pid}").exists() and not zombie(pid)}
+    return not alive and not spaces & namespaces(set(parents()))
+
+
+def zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def called(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def victim(kind: str, engine: KernelEngine, everything: set[int]) -> int:
+    """A process of that kind in a running lab."""
+    holder = engine.pid
+    first = next(child for child, parent in parents().items() if parent == holder)
+    if kind == "unshare":
+        return holder
+    if kind == "engine":
+        return first
+    if kind == "init":
+        return next(child for child, parent in parents().items() if parent == first)
+    return next(pid for pid in everything if kind in called(pid))
+
+
+@pytest.mark.parametrize("kind", ["unshare", "engine", "init", "mosquitto -c", "bwrap", "sleep 1000"])
+def test_killed_process_leaves_nothing(kind):
+    before = surroundings()
+    engine = KernelEngine()
+    engine.start(fifty())
+    engine.run("h1", "sleep 1000 &")
+    everything = below(engine.pid)
+    spaces = namespaces(everything) - namespaces({os.getpid()})
+    assert len(everything) > HOSTS
+    assert len(spaces) > HOSTS
+    os.kill(victim(kind, engine, everything), signal.SIGKILL)
+    if kind in ("unshare", "engine", "init"):
+        assert wait_for(lambda: refuses(engine))
+    else:
+        assert engine.run("h3", "echo on").text == "on\n"
+        engine.stop()
+    assert wait_for(lambda: gone(everything, spaces))
+    assert surroundings() == before
+
+
+def refuses(engine) -> bool:
+    try:
+        engine.run("h3", "true")
+    except EngineUnavailable:
+        return True
+    return False
+
+
+def test_killed_product_leaves_nothing():
+    before = surroundings()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True, env=environment
+    ) as product:
+        assert product.stdout is not None
+        pid = int(product.stdout.readline())
+        everything = below(pid)
+        spaces = namespaces(everything) - namespaces({os.getpid()})
+        product.kill()
+    assert wait_for(lambda: gone(everything, spaces))
+    assert surroundings() == before
+
+
+def test_settings_of_the_host_stay_as_they_are():
+    names = ("net.ipv4.ip_forward", "net.ipv4.neigh.default.gc_thresh3", "kernel.hostname", "kernel.pid_max")
+    settings = ["sysctl", "-n", *names]
+    before = subprocess.run(settings, capture_output=True, text=True, check=True).stdout
+    engine = KernelEngine()
+    engine.start(
+        site([device("pc", "router", {"eth0": "10.0.0.2/24"}, {"/etc/sysctl.conf": "net.ipv4.ip_forward=1\n"})], [])
+    )
+    engine.run("pc", "sysctl -w net.ipv4.neigh.default.gc_thresh3=7 kernel.pid_max=400; hostname other")
+    engine.stop()
+    assert subprocess.run(settings, capture_output=True, text=True, check=True).stdout == before
+
+
+def wait_for(condition) -> bool:
+    until = time.monotonic() + LONGEST_S
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
