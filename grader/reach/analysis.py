@@ -103,17 +103,23 @@ class Analysis:
         also: Sequence[Analysis] = (),
         services: Iterable[Service] = (),
         networks: Iterable[Network] = (),
+        like: Analysis | None = None,
     ) -> None:
         self.site = site
         self._unread: list[OutOfScope] = []
         self.machines: dict[str, LinuxNode] = {}
+        self.hooks: dict[str, Hooks] = {}
         for name, device in site.devices.items():
-            if device.state is not None:
+            known = like is not None and name in like.machines and like.site.devices.get(name) is device
+            if like is not None and known:
+                self.machines[name], self.hooks[name] = like.machines[name], like.hooks[name]
+            elif device.state is not None:
                 try:
                     self.machines[name] = machine(device)
                 except (KeyError, TypeError, ValueError) as error:
                     self._unread.append(OutOfScope(name, Limit.UNREADABLE_RULES, str(error)))
-        self.hooks = {name: Hooks(node) for name, node in self.machines.items()}
+                else:
+                    self.hooks[name] = Hooks(self.machines[name])
         self.wiring = Wiring(site, self.machines)
         self._translates = {name: hooks.translates for name, hooks in self.hooks.items()}
         self._services, self._networks = tuple(services), tuple(networks)
@@ -125,18 +131,35 @@ class Analysis:
         parts = (self, *also)
         self.addresses = AddressAtoms(interval for part in parts for interval in part.address_intervals())
         self.services = ServiceCells(predicate for part in parts for predicate in part.port_predicates())
+        self._settle()
+
+    def _settle(self) -> None:
+        """Everything that hangs on the atoms."""
         for hooks in self.hooks.values():
             hooks.bind(self.addresses, self.services)
+        self._asks = {name: hooks.asks for name, hooks in self.hooks.items()}
         self._steps: dict[tuple[Arrival, int], _Step] = {}
+        self._forwards: dict[tuple[str, str], bool] = {}
+        self._alike: dict[tuple[str, bool, int], _Step] = {}
+        self._own = {
+            name: {self.addresses.of(address) for address in node.local_addresses()}
+            for name, node in self.machines.items()
+        }
+        ends = {
+            int(address.network.broadcast)
+            for node in self.machines.values()
+            for interface in node.interfaces.values()
+            for address in interface.addresses
+        }
+        self._odd = {self.addresses.of(end) for end in ends}  # where an address may be more than a host's
+        for low, high in ((127 << 24, (128 << 24) - 1), (224 << 24, (1 << 32) - 1), (0, 0)):
+            self._odd.update(range(self.addresses.of(low), self.addresses.of(high) + 1))
         self._believed: dict[tuple[str, str, int], bool] = {}
 
     def share(self, other: Analysis) -> None:
         """Take over the atoms of another analysis that was made with this one in `also`."""
         self.addresses, self.services = other.addresses, other.services
-        for hooks in self.hooks.values():
-            hooks.bind(self.addresses, self.services)
-        self._steps.clear()
-        self._believed.clear()
+        self._settle()
 
     def address_intervals(self) -> Iterator[tuple[int, int]]:
         """Every interval of addresses that anything on the site tells apart."""
@@ -207,13 +230,21 @@ class Analysis:
         if node is None or not services:
             return endings
         destination = self.addresses.first(target)
-        if node.ip.is_local(destination):
-            return [Ending(device, How.DELIVERED, services, source, target)]
-        if node.ip.type_of(destination) in GROUPS:
-            return [Ending(device, How.GROUP, services, source, target)]
+        if target in self._own[device] or target in self._odd:
+            if node.ip.is_local(destination):
+                return [Ending(device, How.DELIVERED, services, source, target)]
+            if node.ip.type_of(destination) in GROUPS:
+                return [Ending(device, How.GROUP, services, source, target)]
         route = node.ip.routes.lookup(destination)
         if not node.ip.goes_out(destination, route) or route is None or route.device is None:
             return [Ending(device, How.NO_ROUTE, services, source, target)]
+        if not self.hooks[device].programs and node.interfaces[route.device].up:
+            hop = route.via if isinstance(route.via, IPv4) else destination
+            arrival = self.wiring.answer(device, route.device, hop)
+            if arrival is None:
+                return [Ending(device, How.NO_NEIGHBOUR, services, source, target)]
+            self._arrive(arrival, Packets(source, target, services), endings, 1)
+            return endings
         sent = Packets(source, target, services)
         for packets in self._pass(device, Situation("output", outgoing=route.device), sent, endings):
             way, to = route, destination
@@ -258,17 +289,19 @@ class Analysis:
                 self._arrive_translated(arrival, Packets(source, target, services), endings, depth)
                 return
             step = self._steps.get((arrival, target)) or self._step(arrival, target)
-            services = (
-                self._filter(step.before, device, Packets(source, target, services), endings)
-                if step.before
-                else services
-            )
+            for program, candidates, hook in step.before:
+                passed = services & program.accepted(program.by_source[source] & candidates)
+                if passed != services:
+                    endings.append(Ending(device, How.FILTERED, services & ~passed, source, target, hook))
+                    services = passed
             if services and not self._believes(arrival, source):
                 endings.append(Ending(device, How.MARTIAN, services, source, target))
                 return
-            services = (
-                self._filter(step.after, device, Packets(source, target, services), endings) if step.after else services
-            )
+            for program, candidates, hook in step.after:
+                passed = services & program.accepted(program.by_source[source] & candidates)
+                if passed != services:
+                    endings.append(Ending(device, How.FILTERED, services & ~passed, source, target, hook))
+                    services = passed
             if not services:
                 return
             if step.how is not None:
@@ -300,7 +333,17 @@ class Analysis:
 
     def _step(self, arrival: Arrival, target: int) -> _Step:
         """The way through a device that translates nothing: the same for every source."""
-        found = self._steps[arrival, target] = self._make_step(arrival, target)
+        found: _Step | None = None
+        device = arrival.device
+        forwards = self._forwards.get(arrival[:2])
+        if forwards is None:
+            found_value = self.machines[device].sysctl.number(f"net.ipv4.conf.{arrival.interface}.forwarding")
+            forwards = self._forwards[arrival[:2]] = bool(found_value)
+        if not self._asks[device]:  # then every interface is alike
+            found = self._alike.get((device, forwards, target))
+        if found is None:
+            found = self._alike[device, forwards, target] = self._make_step(arrival, target)
+        self._steps[arrival, target] = found
         return found
 
     def _make_step(self, arrival: Arrival, target: int) -> _Step:

@@ -84,11 +84,17 @@ class Hooks:
                 program = self._of[id(chain)] = ChainProgram(tables[id(chain)], chain)
                 self.programs[hook].append(program)
         self._stages: dict[Situation, tuple[Stage, ...]] = {}
+        self._asking = {hook for hook, programs in self.programs.items() if any(program.asks for program in programs)}
 
     @property
     def all_programs(self) -> list[ChainProgram]:
         """Every base chain, hook by hook."""
         return [program for hook in HOOKS for program in self.programs.get(hook, ())]
+
+    @property
+    def asks(self) -> bool:
+        """Some rule asks for more than addresses and services."""
+        return bool(self._asking)
 
     @property
     def translates(self) -> bool:
@@ -115,6 +121,8 @@ class Hooks:
 
     def stages(self, situation: Situation) -> tuple[Stage, ...]:
         """The parts of a hook in their order; those without a rule that could do anything are left out."""
+        if situation.hook not in self._asking:
+            situation = Situation(situation.hook)
         known = self._stages.get(situation)
         if known is None:
             known = self._stages[situation] = tuple(self._build(situation))

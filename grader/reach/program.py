@@ -91,10 +91,16 @@ class ChainProgram:
         self.limits: list[tuple[Limit, str]] = []
         self.sets_mark = self.asks_mark = False
         self._ranges: dict[str, int] = {}
+        self._known: dict[int, Decision] = {}
+        self._accepted: dict[int, int] = {}
         self._policy_accepts = chain.policy != "drop"
         self.matched = 0
         """Entries that decided or were reached with some packet, over everything that was asked so far."""
         self._add(chain)
+        self._asking = [(1 << n, e.condition.situation) for n, e in enumerate(self.entries) if e.condition.situation]
+        self._unasked = (1 << len(self.entries)) - 1
+        for bit, _ in self._asking:
+            self._unasked ^= bit
 
     # Reading the rules
 
@@ -243,24 +249,41 @@ class ChainProgram:
             self.by_source = [bits | open_source for bits in self.by_source]
         if open_target:
             self.by_target = [bits | open_target for bits in self.by_target]
-        self._known: dict[int, Decision] = {}
+        self._known.clear()
+        self._accepted.clear()
 
     def situation(self, context: Context) -> int:
         """The entries whose questions about interfaces, frame and connection are answered with yes."""
-        found = 0
-        for number, entry in enumerate(self.entries):
-            if all(question(context) for question in entry.condition.situation):
-                found |= 1 << number
+        found = self._unasked
+        for bit, questions in self._asking:
+            for question in questions:
+                if not question(context):
+                    break
+            else:
+                found |= bit
         return found
+
+    @property
+    def asks(self) -> bool:
+        """Some entry has a question about the situation."""
+        return bool(self._asking)
 
     def forget(self) -> None:
         """Decide everything anew."""
         self._known.clear()
+        self._accepted.clear()
 
     def chain_of(self, entry: Entry) -> str:
         """The chain in which an entry stands."""
         number = self.entries.index(entry)
         return next(name for name, mask in self._ranges.items() if mask >> number & 1)
+
+    def accepted(self, candidates: int) -> int:
+        """The services that pass, when these entries can match."""
+        known = self._accepted.get(candidates)
+        if known is None:
+            known = self._accepted[candidates] = self.decide(candidates).accepted
+        return known
 
     def decide(self, candidates: int) -> Decision:
         """What becomes of every service, when these entries can match."""
@@ -320,7 +343,7 @@ def _paint(
     first, *others = alternatives
     for low, high in first:
         for atom in atoms.within(low, high):
-            if all(_inside(int(atoms.first(atom)), intervals) for intervals in others):
+            if not others or all(_inside(int(atoms.first(atom)), intervals) for intervals in others):
                 row[atom] |= bit
 
 

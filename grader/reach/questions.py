@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from grader.reach.analysis import PROTOCOLS, SPECIAL, Analysis, Ending, How
 from grader.reach.atoms import bits, describe_protocol
+from grader.reach.classes import sender_classes, target_classes
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.trace import CLIENT_PORT, Conversation, Packet, Tracer
 from grader.reach.witness import Answer, Narrator, Opening, Witness
@@ -21,6 +22,7 @@ from labs.net.origin import rule_line
 if TYPE_CHECKING:
     from grader.reach.hooks import Hooks
     from grader.reach.program import ChainProgram, Entry
+    from labs.net.linux.node import LinuxNode
 
 __all__ = ["Difference", "Reach", "Shadowed"]
 
@@ -52,7 +54,8 @@ class Difference:
 class Reach:
     """An observed site, ready to be asked: `Reach(lab.observe()).can("phone", "broker", "mqtt")`.
 
-    `services` are those of a policy, `networks` ranges that questions will be about: both are cut out too.
+    `services` are those of a policy, `networks` ranges that questions will be about: both are cut out too. `like` is an
+    analysis of a similar site that is no longer needed: what it knows of unchanged devices is taken over.
     """
 
     def __init__(
@@ -62,10 +65,17 @@ class Reach:
         services: Iterable[Service] = (),
         networks: Iterable[Network] = (),
         also: Sequence[Analysis] = (),
+        like: Reach | None = None,
     ) -> None:
         self.site = site
         self._services, self._networks = tuple(services), tuple(networks)
-        self.analysis = Analysis(site, also=also, services=self._services, networks=self._networks)
+        self.analysis: Analysis = Analysis(
+            site,
+            also=also,
+            services=self._services,
+            networks=self._networks,
+            like=None if like is None else like.analysis,
+        )
         self.tracer = Tracer(self.analysis.machines, self.analysis.wiring)
         self._narrator = Narrator(site)
         self._owned = {
@@ -75,6 +85,10 @@ class Reach:
             for address in device.state.addresses()
             if isinstance(address.address, IPv4)
         }
+        self._askers: tuple[list[ChainProgram], list[LinuxNode]] | None = None
+        self._addresses: dict[str, list[IPv4]] = {}
+        self.plain: dict[str, Hashable | None] = {}
+        """What `classes` knows of each device."""
         self._sources: dict[str, list[int]] = {}
         self._sent: dict[tuple[str, int], list[tuple[int, list[Ending]]]] = {}
 
@@ -82,9 +96,13 @@ class Reach:
 
     def addresses_of(self, device: str) -> list[IPv4]:
         """The addresses of a device, loopback left out."""
-        state = self.site.devices[device].state
-        found = state.addresses() if state is not None else ()
-        return [address.address for address in found if isinstance(address.address, IPv4)]
+        known = self._addresses.get(device)
+        if known is None:
+            state = self.site.devices[device].state
+            found = state.addresses() if state is not None else ()
+            known = [address.address for address in found if isinstance(address.address, IPv4)]
+            self._addresses[device] = known
+        return known
 
     def sources_of(self, device: str) -> list[int]:
         """Atoms of the addresses that a device may take, one for each class that any rule or route tells apart.
@@ -95,14 +113,14 @@ class Reach:
         known = self._sources.get(device)
         if known is None:
             own = [self.analysis.addresses.of(address) for address in self.addresses_of(device)]
-            seen = {self._signature(atom) for atom in own}
+            seen = {self.signature(atom) for atom in own}
             known = list(own)
             alone = self.site.devices[device].kind not in (
                 Kind.ROUTER,
                 Kind.SWITCH,
             )  # others keep the address they have
             for atom in self._spare(device) if alone else ():
-                signature = self._signature(atom)
+                signature = self.signature(atom)
                 if signature not in seen:
                     seen.add(signature)
                     known.append(atom)
@@ -139,16 +157,22 @@ class Reach:
             if not any(first in network for network in inside):
                 yield atom
 
-    def _signature(self, atom: int) -> tuple[object, ...]:
+    def signature(self, atom: int) -> tuple[object, ...]:
         """Two source atoms with the same signature have the same fate everywhere."""
-        asked: list[object] = []
+        if self._askers is None:
+            programs = [program for hooks in self.analysis.hooks.values() for program in hooks.all_programs]
+            wary = [
+                node
+                for node in self.analysis.machines.values()
+                if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces)
+            ]
+            self._askers = programs, wary
+        programs, wary = self._askers
+        asked: list[object] = [program.by_source[atom] for program in programs]
         address = self.analysis.addresses.first(atom)
-        for name, hooks in self.analysis.hooks.items():
-            asked += [program.by_source[atom] for program in hooks.all_programs]
-            node = self.analysis.machines[name]
-            if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces):
-                route = node.ip.routes.lookup(address)
-                asked.append(None if route is None else route.device)
+        for node in wary:
+            route = node.ip.routes.lookup(address)
+            asked.append(None if route is None else route.device)
         return tuple(asked)
 
     def sent_by(self, device: str, source: int) -> list[tuple[int, list[Ending]]]:
@@ -160,6 +184,35 @@ class Reach:
             targets = range(len(self.analysis.addresses))
             known = self._sent[key] = [(j, self.analysis.send(device, source, j, full)) for j in targets]
         return known
+
+    def matrix(self, names: Sequence[str]) -> Iterator[list[int]]:
+        """For each device the services with which it, from any address it may take, gets to each of the others.
+
+        A service is a bit of `analysis.services`, as it was sent; targets are the addresses of the devices.
+        """
+        senders, targets = sender_classes(self, names), target_classes(self, names)
+        answers: dict[tuple[object, object], int] = {}
+        for name, sender in zip(names, senders, strict=True):
+            row = []
+            for other, target in zip(names, targets, strict=True):
+                if other == name:
+                    row.append(0)
+                    continue
+                known = answers.get((sender, target))
+                if known is None:
+                    known = answers[sender, target] = self._gets_to(name, other)
+                row.append(known)
+            yield row
+
+    def _gets_to(self, name: str, other: str) -> int:
+        """The services with which a device gets to the addresses of another."""
+        analysis, found = self.analysis, 0
+        for source in self.sources_of(name):
+            for address in self.addresses_of(other):
+                for ending in analysis.send(name, source, analysis.addresses.of(address), analysis.services.full):
+                    if ending.how is How.DELIVERED and ending.device == other:
+                        found |= ending.services
+        return found
 
     def arriving(self, a: str, b: str) -> Iterator[tuple[int, int, int, int]]:
         """What gets from one device to another: source and destination as sent, destination and services on arrival."""

@@ -251,6 +251,16 @@ class Wiring:
         else:
             way.taps.setdefault(Tap(device, interface.name), way.port)
 
+    def segment(self, tap: Tap) -> object | None:
+        """The bridge and VLAN that an interface is plugged into, if nothing else hangs between; None for any other."""
+        way = _Way()
+        self._transmit(self._interface(tap), tap.device, None, way)
+        return way.entered[0].segment if len(way.entered) == 1 and not way.taps else None
+
+    def alone(self, address: IPv4) -> bool:
+        """One device has the address, and nobody was told by hand where it is."""
+        return len(self._owners.get(int(address), ())) == 1 and not self._static
+
     # Who has an address
 
     def answer(self, device: str, interface: str, address: IPv4) -> Arrival | None:
