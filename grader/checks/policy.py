@@ -47,6 +47,7 @@ REASONS = {
     Limit.MARK: message("rules set marks and ask for them"),
     Limit.NAT_RANGE: message("a translation to a range"),
     Limit.NEGATED_CONCATENATION: message("a concatenation that is excluded"),
+    Limit.NOT_OBSERVED: message("a bridge port or a VLAN whose settings were not read back"),
     Limit.NOT_TRACKED: message("a rule leaves packets untracked"),
     Limit.PORT_SETTINGS: message("a bridge port that floods or learns in a way of its own"),
     Limit.RATE: message("a rule that lets a rate pass"),
@@ -213,7 +214,9 @@ def _confirm(trial: _Trial, openings: list[Opening]) -> tuple[list[Opening], lis
     seen = trial.context.engine.probe(probes) if probes else []
     confirmed, unconfirmed = openings[MAX_HANDMADE:], []
     for opening, observation in zip(some, seen, strict=True):
-        if observation.arrived_at(opening.target):
+        if (
+            observation.arrived_at(opening.target) or not observation.hops
+        ):  # an engine that shows no hops shows no arrival
             confirmed.append(opening)
         else:
             unconfirmed.append((opening, observation))
@@ -233,7 +236,7 @@ def _disagreement(
             return _contradiction(trial, opening.packet, observation, arrives=True)
     for flow, proved in (*proof_of.items(), *stories.items()):
         observation_ = trial.answers[flow]
-        if proved is None or observation_ is None:
+        if proved is None or observation_ is None or not (observation_.hops or observation_.delivered):
             continue
         wanted = flow in stories
         seen = _works(trial, flow) if wanted else _arrived(flow, observation_)

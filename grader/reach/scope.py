@@ -21,6 +21,7 @@ class Limit(StrEnum):
     MARK = "rules set and ask marks"
     NAT_RANGE = "a translation to a range"
     NEGATED_CONCATENATION = "a concatenation that is excluded"
+    NOT_OBSERVED = "a bridge port or a VLAN whose settings were not read back"
     NOT_TRACKED = "a rule leaves packets untracked"
     PORT_SETTINGS = "a bridge port that floods or learns in a way of its own"
     RATE = "a rule that lets a rate pass"
