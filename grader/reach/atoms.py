@@ -132,6 +132,8 @@ class ServiceCells:
         grouped: dict[tuple[int, str], dict[Intervals, None]] = {}
         for protocol, field, intervals in predicates:
             grouped.setdefault((protocol, field), {}).setdefault(intervals)
+        self.key = frozenset((protocol, field, found) for (protocol, field), each in grouped.items() for found in each)
+        """Two with the same key have the same cells."""
         self._classes = {
             (protocol, field): _PortClasses(tuple(grouped.get((protocol, field), ())))
             for protocol in PORT_PROTOCOLS

@@ -84,6 +84,7 @@ class Hooks:
                 program = self._of[id(chain)] = ChainProgram(tables[id(chain)], chain)
                 self.programs[hook].append(program)
         self._stages: dict[Situation, tuple[Stage, ...]] = {}
+        self._cut: tuple[list[int], frozenset[object]] | None = None
         self._asking = {hook for hook, programs in self.programs.items() if any(program.asks for program in programs)}
 
     @property
@@ -115,6 +116,10 @@ class Hooks:
 
     def bind(self, addresses: AddressAtoms, services: ServiceCells) -> None:
         """Turn conditions into bitsets over the atoms of the site."""
+        cut = (addresses.starts, services.key)
+        if cut == self._cut:  # the atoms are those of before: so are bitsets and answers
+            return
+        self._cut = cut
         for program in self.all_programs:
             program.bind(addresses, services)
         self._stages.clear()
