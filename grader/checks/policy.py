@@ -14,6 +14,7 @@ from grader.checks.context import Context, Flow
 from grader.checks.flows import describe
 from grader.explain import death_of, path_of
 from grader.reach import Limit, OutOfScope, Packet, Reach
+from grader.reach.trace import CLIENT_PORT
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation, Probe
 from labs.messages import Message, message
@@ -198,7 +199,8 @@ def _alive(trial: _Trial, device: str) -> bool:
 
 def _confirm(trial: _Trial, openings: list[Opening]) -> tuple[list[Opening], list[tuple[Opening, Observation]]]:
     """Send every witness; those that arrive, and those that do not."""
-    some = openings[:MAX_HANDMADE]
+    able = trial.context.engine.name == "sim"  # another engine sends from its own address and port
+    some = [o for o in openings if able or _is_ordinary(trial, o)][:MAX_HANDMADE]
     probes = [
         Probe(
             opening.source,
@@ -212,7 +214,7 @@ def _confirm(trial: _Trial, openings: list[Opening]) -> tuple[list[Opening], lis
         for opening in some
     ]
     seen = trial.context.engine.probe(probes) if probes else []
-    confirmed, unconfirmed = openings[MAX_HANDMADE:], []
+    confirmed, unconfirmed = [opening for opening in openings if opening not in some], []
     for opening, observation in zip(some, seen, strict=True):
         if (
             observation.arrived_at(opening.target) or not observation.hops
@@ -221,6 +223,12 @@ def _confirm(trial: _Trial, openings: list[Opening]) -> tuple[list[Opening], lis
         else:
             unconfirmed.append((opening, observation))
     return confirmed, unconfirmed
+
+
+def _is_ordinary(trial: _Trial, opening: Opening) -> bool:
+    """A packet that a program of the sender could send without being told its source."""
+    packet = opening.packet
+    return packet.source in trial.reach.addresses_of(opening.source) and packet.source_port == CLIENT_PORT
 
 
 def _disagreement(
