@@ -11,8 +11,10 @@ from labs.faults import (
     measuring,
     messaging,
     paths,
+    radio,
     services,
     switching,
+    wifi,
     wiring,
 )
 from labs.faults.fault import Fault, FaultError, Parameter
@@ -35,6 +37,8 @@ CATALOGUE: dict[str, Fault] = {
         measuring,
         control,
         paths,
+        radio,
+        wifi,
     )
     for fault in page.FAULTS
 }

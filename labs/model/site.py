@@ -16,6 +16,7 @@ from typing import NamedTuple
 from labs.model.addresses import Mac, Network
 from labs.model.bus import Bus
 from labs.model.field import Loop
+from labs.model.radio import RadioPlan
 from labs.model.state import DeviceState
 from labs.model.world import World
 
@@ -125,6 +126,7 @@ class Site:
     seed: str = "0"
     loops: tuple[Loop, ...] = ()
     buses: tuple[Bus, ...] = ()
+    radio: RadioPlan = field(default_factory=RadioPlan)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "devices", MappingProxyType(dict(self.devices)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from labs.model.addresses import Address
     from labs.net.ethernet import Frame
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.ipv6 import Ipv6Packet
+    from labs.net.radio import Modulation
     from labs.net.serial import SerialSettings
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "Note",
     "PolicyVerdict",
     "PowerDown",
+    "RadioSend",
     "SerialSend",
     "SetLink",
     "Storm",
     "Transmit",
+    "WifiAsk",
 ]
 
 
@@ -100,7 +103,21 @@ class SerialSend(NamedTuple):
     settings: SerialSettings
 
 
-Action = Transmit | SetLink | PowerDown | Storm | SerialSend
+class RadioSend(NamedTuple):
+    """Please send this LoRa frame."""
+
+    data: bytes
+    how: Modulation
+
+
+class WifiAsk(NamedTuple):
+    """A Wi-Fi daemon wants something of the air: scan, join, leave, up or down."""
+
+    what: str
+    value: Any
+
+
+Action = Transmit | SetLink | PowerDown | Storm | SerialSend | RadioSend | WifiAsk
 
 
 class Dropped(NamedTuple):

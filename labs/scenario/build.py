@@ -19,6 +19,7 @@ from labs.net.linux.units import enabled_path
 from labs.scenario import files
 from labs.scenario.buses import build_buses, bus_files, on_buses
 from labs.scenario.field_document import build_loops
+from labs.scenario.radios import build_plan, radio_files, without_lead
 from labs.scenario.rooms_document import check_rooms
 from labs.scenario.scenario import HostNumber, Place, SiteSpec
 from labs.scenario.schema import Report, suggest
@@ -78,8 +79,9 @@ class _Builder:
                     )
                 rooms[room] = Room(room)
         world = World(rooms) if self._spec.start_s is None else World(rooms, self._spec.start_s)
+        plan = build_plan(self._spec.radio, self._report)
         loops = build_loops(self._spec.loops, self._spec.devices, self._report)
-        return Site(devices, tuple(links), dict(self._subnets), world, self._seed, loops, self._buses)
+        return Site(devices, tuple(links), dict(self._subnets), world, self._seed, loops, self._buses, plan)
 
     # Addresses
 
@@ -117,12 +119,15 @@ class _Builder:
             if subnet in self._subnets and (address is not None or place == "dhcp"):
                 draft.addresses[subnet] = address
         spec = draft.spec
-        alone = spec.kind == Kind.SWITCH or "transmitter" in spec.services or draft.name in on_buses(self._spec.buses)
+        alone = spec.kind == Kind.SWITCH or "transmitter" in spec.services or self._leadless(draft)
         if not spec.at and not alone:
             message = (
                 'the key "at" is missing (subnet -> address); only a switch and what hangs on a bus or line go without'
             )
             self._wrong(draft.name, message, "at")
+
+    def _leadless(self, draft: Draft) -> bool:
+        return draft.name in on_buses(self._spec.buses) or without_lead(draft.spec.services)
 
     def _check_unique_addresses(self) -> None:
         owners: dict[IPv4, str] = {}
@@ -387,6 +392,7 @@ class _Builder:
         )
         made.update(found)
         enabled += units
+        made.update(radio_files(draft, self._drafts, self._seed, enabled, partial(self._wrong, draft.name)))
         made.update(bus_files(draft, self._drafts, self._buses, enabled, partial(self._wrong, draft.name)))
 
     def _has_tls(self) -> bool:

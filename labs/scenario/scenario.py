@@ -104,6 +104,7 @@ class SiteSpec:
     start_s: int | None = None
     loops: Mapping[str, LoopSpec] = field(default_factory=dict)
     buses: Mapping[str, Any] = field(default_factory=dict)
+    radio: Mapping[str, Any] | None = None
 
     @property
     def wide(self) -> dict[str, Network]:

@@ -12,7 +12,9 @@ from labs.model.site import Kind
 from labs.model.text import Text
 from labs.net.vlan import MAX_VLAN_ID
 from labs.scenario.buses import BUSES, GATEWAY_SERVICE, MODBUS_SERVICE
+from labs.scenario.coaps import COAP_SERVICE, PUSH_SERVICES
 from labs.scenario.field_document import LOOPS
+from labs.scenario.radios import RADIO, RADIO_SERVICES
 from labs.scenario.rooms_document import NAME, ROOMS
 from labs.scenario.scenario import DeviceSpec, HostNumber, LinkSpec, Place, PoolSpec, SiteSpec
 from labs.scenario.schema import (
@@ -165,6 +167,9 @@ SERVICE_SPECS = Record(
         ),
         **THING_SERVICES,
         "modbus": Field(MODBUS_SERVICE, "a Modbus slave, on a bus or on TCP", default=None),
+        **RADIO_SERVICES,
+        **PUSH_SERVICES,
+        "coap": Field(COAP_SERVICE, "a CoAP server: resource -> what it is", default=None),
         "gateway": Field(GATEWAY_SERVICE, "asks the slaves of its bus and publishes over MQTT", default=None),
         **FIELD_SERVICES,
     },
@@ -276,6 +281,7 @@ SITE = Record(
         ),
         "links": Field(ListOf(_LinkSpec()), "leads"),
         "loops": Field(LOOPS, "analogue lines by name", default={}),
+        "radio": Field(RADIO, "where rooms lie and what stands between them", default=None),
         "buses": Field(BUSES, "serial buses (RS-485) by name", default={}),
     },
     build=lambda links, **rest: SiteSpec(links=tuple(links), **rest),

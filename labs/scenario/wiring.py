@@ -8,6 +8,7 @@ from typing import Any
 
 from labs.model.addresses import IPv4, Network
 from labs.model.site import Endpoint, Kind, Link
+from labs.scenario.radios import wifi_ports
 from labs.scenario.scenario import DeviceSpec, SiteSpec
 from labs.scenario.schema import Report, suggest
 
@@ -96,6 +97,8 @@ class Wiring:
                 if used > count:
                     self._wrong(draft.name, f"{used} leads, but only {count} ports", "ports")
             else:
+                if wish is None and draft.addresses:
+                    wish = wifi_ports(draft.spec.services, next(iter(draft.addresses)))
                 self._name_host_ports(draft, wish, named)
             draft.free = draft.all_ports
             for port in named:

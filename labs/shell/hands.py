@@ -10,6 +10,7 @@ from labs.model.durations import format_duration, parse_duration
 from labs.model.site import Endpoint, Kind, Link
 from labs.shell.hands_in_rooms import ROOM_VERBS, tell_quantities
 from labs.shell.hands_on_buses import BUS_VERBS, look_at_bus, tell_drop
+from labs.shell.hands_on_radio import RADIO_VERBS, tell_radio
 from labs.shell.hands_on_wires import WIRE_VERBS, spot_of, tell_lines
 from labs.shell.workbench import HandsError, Workbench
 
@@ -49,6 +50,9 @@ def _endpoint(bench: Workbench, text: str) -> Endpoint:
     if port not in ports:
         message = f'hands: {device} has no port "{port}"; it has: {", ".join(ports)}'
         raise HandsError(message)
+    if port.startswith("wlan"):
+        message = f"hands: {device}:{port} is a radio, no lead fits into it"
+        raise HandsError(message, 1)
     return Endpoint(device, port)
 
 
@@ -155,12 +159,14 @@ def _look_device(bench: Workbench, name: str) -> str:
         lines.append("  no lamp burns: it has no power")
     node = bench.node(name)
     for port in device.ports:
+        if port.name.startswith("wlan"):
+            continue
         link = bench.site.link_at(Endpoint(name, port.name))
         far = next((end for end in link.ends if end.device != name or end.port != port.name), None) if link else None
         interface = node.interfaces.get(port.name)
         lamp = "lamp on" if device.powered and interface is not None and interface.running else "lamp off"
         lines.append(f"  {port.name:<8} {lamp:<9} {f'lead to {far}' if far else 'empty'}   label {port.mac}")
-    lines += tell_drop(bench, name)
+    lines += tell_drop(bench, name) + tell_radio(bench, name)
     lines += [line for line in (*tell_lines(bench, name), spot_of(bench, name)) if line]
     if device.kind is Kind.DISPLAY and device.powered:
         lines.append(f"  on the screen: {screen_text(node)}")
@@ -190,6 +196,7 @@ VERBS: dict[str, tuple[Callable[[Workbench, list[str]], str], str]] = {
     **ROOM_VERBS,
     **BUS_VERBS,
     **WIRE_VERBS,
+    **RADIO_VERBS,
     "wait": (_wait, "wait 10 min                      let time pass"),
     "help": (_help, "help                             this list"),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["boot"]
 
-FIRST = ("fake-hwclock", "networking", "nftables")
+FIRST = ("fake-hwclock", "hostapd", "wpa_supplicant", "networking", "nftables")
 UNIT_PATIENCE_NS = 90_000_000_000  # DefaultTimeoutStartSec of systemd
 
 

@@ -16,6 +16,7 @@ MODULES = {
     "awk": "awk mawk",
     "bridge": "brctl bridge",
     "chronyc": "chronyc",
+    "coap_client": "coap-client",
     "columns": "column cut paste tr",
     "curl": "curl",
     "conntrack": "conntrack",
@@ -35,7 +36,9 @@ MODULES = {
     "help": "bash dash help man sh which",
     "ifupdown": "ifup ifdown ifquery",
     "ip": "ip",
+    "iw": "iw",
     "journalctl": "journalctl",
+    "lorawanctl": "lorawanctl",
     "ls": "ls",
     "mbpoll": "mbpoll",
     "mosquitto": "mosquitto mosquitto_passwd mosquitto_pub mosquitto_sub",
@@ -70,6 +73,7 @@ MODULES = {
     "traceroute": "traceroute",
     "why": "why",
     "wget": "wget",
+    "wpa_cli": "wpa_cli",
     "wrappers": "env nohup sudo timeout watch xargs",
 }
 HOMES = {name: module for module, names in MODULES.items() for name in names.split()}

@@ -143,6 +143,51 @@ GATEWAY = Unit(
     "/usr/sbin/gatewayd",
     config="/etc/gateway.toml",
 )
+LORAWAN = Unit(
+    "lorawan",
+    "LoRaWAN sensor",
+    _late("daemons.lorawan_device", "lorawan"),
+    "/usr/sbin/lorawand",
+    config="/etc/lorawan.toml",
+)
+LORA_PKT_FWD = Unit(
+    "lora-pkt-fwd",
+    "LoRa packet forwarder",
+    _late("daemons.lora_forwarder", "lora_pkt_fwd"),
+    "/usr/sbin/lora_pkt_fwd",
+    config="/etc/lora_pkt_fwd/global_conf.json",
+)
+LORAWAN_SERVER = Unit(
+    "lorawan-server",
+    "LoRaWAN network server",
+    _late("daemons.lorawan_server", "lorawan_server"),
+    "/usr/sbin/lorawan-server",
+    config="/etc/lorawan-server.toml",
+)
+HOSTAPD = Unit(
+    "hostapd",
+    "Access point and authentication server for Wi-Fi and Ethernet",
+    _late("daemons.hostapd", "hostapd"),
+    "/usr/sbin/hostapd -B -P /run/hostapd.pid /etc/hostapd/hostapd.conf",
+    config="/etc/hostapd/hostapd.conf",
+)
+WPA_SUPPLICANT = Unit(
+    "wpa_supplicant",
+    "WPA supplicant",
+    _late("daemons.wpa_supplicant", "wpa_supplicant"),
+    "/sbin/wpa_supplicant -u -s -O /run/wpa_supplicant -i wlan0 -c /etc/wpa_supplicant/wpa_supplicant.conf",
+    config="/etc/wpa_supplicant/wpa_supplicant.conf",
+    hangup_reloads=True,
+)
+PUSH = Unit("push", "Readings over HTTP", _late("daemons.push", "push"), "/usr/sbin/pushd", config="/etc/push.toml")
+COLLECTOR = Unit(
+    "collector",
+    "Collector of readings over HTTP",
+    _late("daemons.push", "collector"),
+    "/usr/sbin/collectord",
+    config="/etc/collector.toml",
+)
+COAP = Unit("coap", "CoAP server", _late("daemons.coap", "coap"), "/usr/sbin/coapd", config="/etc/coap.toml")
 ACTUATOR = Unit(
     "actuator",
     "Actuator commanded over MQTT",
@@ -190,6 +235,14 @@ UNITS: Mapping[str, Unit] = {
         DISPLAY,
         MODBUS,
         GATEWAY,
+        LORAWAN,
+        LORA_PKT_FWD,
+        LORAWAN_SERVER,
+        HOSTAPD,
+        WPA_SUPPLICANT,
+        COAP,
+        PUSH,
+        COLLECTOR,
         ACTUATOR,
         RULES,
         DASHBOARD,

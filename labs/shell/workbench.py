@@ -60,3 +60,6 @@ class Workbench(Protocol):
 
     def alter(self, device: str, path: str, text: str, *, restart: str) -> None:
         """Set a switch on a device: what it says stands in a file, and a service reads it again."""
+
+    def move(self, device: str, room: str) -> None:
+        """Carry a device into another room."""

@@ -138,10 +138,19 @@ class _Drawing:
     def _loose(self) -> list[str]:
         wired = {loop.source for loop in self._site.loops}
         loose = [name for name in self._trees.loose if self._site.bus_of(name) is None and name not in wired]
-        if not loose:
-            return []
-        rows = [(f"  {self._name(name)}", name) for name in loose]
-        return [self.phrase("not plugged in:"), *self._told(rows)]
+        groups = {
+            self.phrase("by radio:"): [name for name in loose if self._by_radio(name)],
+            self.phrase("not plugged in:"): [name for name in loose if not self._by_radio(name)],
+        }
+        lines: list[str] = []
+        for heading, names in groups.items():
+            if names:
+                lines += [heading, *self._told([(f"  {self._name(name)}", name) for name in names])]
+        return lines
+
+    def _by_radio(self, name: str) -> bool:
+        device = self._site.devices[name]
+        return "/etc/lorawan.toml" in device.files or any(port.name.startswith("wlan") for port in device.ports)
 
     def _subnets(self) -> list[str]:
         rows = [
@@ -194,7 +203,9 @@ class _Drawing:
             parts += [self._owned(owned) for owned in self._facts.addresses[device.name]]
         plugged = [p.name for p in device.ports if Endpoint(device.name, p.name) in self._facts.subnet_at]
         wired = any(loop.source == device.name for loop in self._site.loops)
-        if not plugged and not wired and self._site.bus_of(device.name) is None:
+        if not plugged and self._by_radio(device.name):
+            parts.append(self.phrase("by radio"))
+        elif not plugged and not wired and self._site.bus_of(device.name) is None:
             parts.append(self.phrase("no lead"))
         elif device.kind is not Kind.SWITCH and len(plugged) < len(device.ports):
             empty = ", ".join(port.name for port in device.ports if port.name not in plugged)

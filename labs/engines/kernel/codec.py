@@ -13,6 +13,8 @@ from typing import Any
 
 from labs.engines.base import Disposition, Hop, Observation, Output, Probe
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
+from labs.model.bus import Bus, Drop
+from labs.model.radio import Neighbour, RadioPlan, Wall
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
 from labs.model.state import DeviceState, InterfaceState, Listener, Route
 from labs.model.world import Act, Climate, DayCycle, Room, Schedule, Stock, Total, World
@@ -28,6 +30,7 @@ TEXTS: tuple[type, ...] = (Mac, IPv4, IPv6)
 RECORDS: tuple[type, ...] = (
     DayCycle, Schedule, Stock, Total, Climate, Act, Room, World, Device, Link, Port, Site, Network, InterfaceAddress,
     Probe, Observation, DeviceState, InterfaceState, Listener, Route,
+    Bus, Drop, RadioPlan, Wall, Neighbour,
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (
     Endpoint, Hop, Output, Accepted, Delivered, Dropped, Forwarded, PolicyVerdict, Ipv4Packet, IcmpMessage, UdpDatagram,

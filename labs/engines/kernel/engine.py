@@ -53,6 +53,10 @@ class KernelEngine:
 
     def start(self, site: Site) -> None:
         """Build, power and boot everything. Raises EngineUnavailable and SandboxMissing."""
+        missing = media_of(site)
+        if missing:
+            message = f"the engine kernel has no {missing}: play this site on the engine sim"
+            raise EngineUnavailable(message)
         check_tools()
         self._spawn()
         self._places = tuple(site.devices)
@@ -187,6 +191,16 @@ class KernelEngine:
             return ""
         lines = os.pread(self._diary, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def media_of(site: Site) -> str:
+    """The media of a site that a kernel alone does not have, in words; empty where leads are all there is."""
+    found = ["serial buses"] if site.buses else []
+    if any(port.name.startswith("wlan") for device in site.devices.values() for port in device.ports):
+        found.append("Wi-Fi")
+    if any("/etc/lorawan.toml" in device.files for device in site.devices.values()):
+        found.append("LoRa")
+    return " and no ".join(found)
 
 
 def check_machine() -> None:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labs.engines.base import HANDS, CommandRejected, Disposition, Hop, Observation, Output, Probe
-from labs.engines.sim.bus import BusMedium
 from labs.engines.sim.clock import SimClock, Stopped
 from labs.engines.sim.express import Express
+from labs.engines.sim.media import MEDIA_ACTIONS, Media
 from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.net.actions import Action, Dropped, Note, PowerDown, SerialSend, SetLink, Storm, Transmit
+from labs.net.actions import Action, Dropped, Note, PowerDown, SetLink, Storm, Transmit
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
@@ -31,12 +31,10 @@ from labs.things.wiring import Source, Wiring
 from labs.things.world import LivingWorld, RoomSense, hang
 
 if TYPE_CHECKING:
-    from labs.engines.sim.bus import Talk
     from labs.model.bus import Bus
     from labs.model.field import Loop
     from labs.net.ethernet import Frame
     from labs.net.foresight import Foresight, Question
-    from labs.net.serial import SerialSettings
 
 __all__ = ["SimEngine"]
 
@@ -66,7 +64,7 @@ class SimEngine:
         self._express = Express(self._clock, self._perform, enabled=express)
         self._nodes: dict[str, LinuxNode] = {}
         self._wires: dict[tuple[str, str], Wire] = {}  # by the Endpoint of each of its ends
-        self._buses: dict[str, BusMedium] = {}  # by device
+        self._media = Media(self, self._clock, self._nodes, self._perform)
         self._wake_at: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._site: Site | None = None
@@ -123,9 +121,7 @@ class SimEngine:
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
             self._plug(link)
-        for bus in site.buses:
-            medium = BusMedium(bus, site.seed, self._serial_settings)
-            self._buses.update({drop.device: medium for drop in bus.drops})
+        self._media.start(site)
         for device in site.devices.values():
             if device.powered:
                 self._power(device.name, on=True)
@@ -305,17 +301,21 @@ class SimEngine:
             return None
         self._site = replace(self.site, links=tuple(other for other in self.site.links if other != link))
         for loose in link.ends:
-            wire = self._wires.pop(loose)
-            del self._express.lanes[loose.device][loose.port]
-            wire.up = False
-            self._carrier(loose, up=False)
+            self._loosen(loose)
         return link
 
     def rewire(self, bus: Bus) -> None:
         """Change the wiring of a bus: terminators, wires, drops."""
         self._site = self.site.with_bus(bus)
-        for drop in bus.drops:
-            self._buses[drop.device].rewire(bus)
+        self._media.rewire(bus)
+
+    def move(self, device: str, room: str) -> None:
+        """Carry a device into another room."""
+        self._site = self.site.with_device(replace(self.site.devices[device], room=room))
+        sense = RoomSense(self.world, room, self.site.seed, device)
+        sense.wiring = Wiring(self._loop_at, self._source)
+        self._nodes[device].world = sense
+        self._media.wifi.moved(device)
 
     def alter(self, device: str, path: str, text: str, *, restart: str) -> None:
         """Set a switch on a device: what it says stands in a file, and a service reads it again."""
@@ -345,6 +345,23 @@ class SimEngine:
         node = self._nodes.get(name)
         return None if node is None else Source(node.files.get(TRANSMITTER), node.powered, node.world)
 
+    # For the media
+
+    def attach(self, link: Link) -> None:
+        """Put a lead that nobody sees between two ports: an association."""
+        self._plug(link)
+
+    def detach(self, end: Endpoint) -> None:
+        """Take such a lead out."""
+        for loose in self._wires[end].link.ends:
+            self._loosen(loose)
+
+    def _loosen(self, loose: Endpoint) -> None:
+        wire = self._wires.pop(loose)
+        del self._express.lanes[loose.device][loose.port]
+        wire.up = False
+        self._carrier(loose, up=False)
+
     def _plug(self, link: Link) -> None:
         rate = min(self.site.devices[end.device].port(end.port).speed_bps for end in link.ends)
         wire = Wire(link, rate, self.site.seed)
@@ -360,6 +377,7 @@ class SimEngine:
         self._perform(node, node.power_on(self.now) if on else node.power_off(self.now))
         if not on:
             node.world.power_lost(self.now)
+            self._media.wifi.forget(device)
         self._sessions[device] = Session(node)
         for lane in list(self._express.lanes[device].values()):
             self._refresh(lane.wire)
@@ -405,8 +423,8 @@ class SimEngine:
                 wire = self._wires.get(Endpoint(node.name, item.port))
                 if wire is not None:
                     self._refresh(wire)
-            elif type(item) is SerialSend:
-                self._talk(node, item)
+            elif isinstance(item, MEDIA_ACTIONS):
+                self._media.take(node, item)
             elif type(item) is Storm:
                 self._storm(node.name, item)
             elif type(item) is PowerDown:
@@ -425,24 +443,6 @@ class SimEngine:
         if reason is not None and self._trace is not None:
             end = Endpoint(node.name, port)
             self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(end)))
-
-    def _talk(self, node: LinuxNode, item: SerialSend) -> None:
-        """A device sends on its serial bus; the others hear it at the end."""
-        medium = self._buses.get(node.name)
-        if medium is not None:
-            talk = medium.send(node.name, item, self.now)
-            self._clock.call_at(talk.end_ns, self._talked, (medium, talk))
-
-    def _talked(self, argument: tuple[BusMedium, Talk]) -> None:
-        medium, talk = argument
-        for heard in medium.deliver(talk):
-            node = self._nodes[heard.device]
-            self._perform(node, node.hear(heard.port, heard.chunk, self.now))
-
-    def _serial_settings(self, device: str, port: str) -> SerialSettings | None:
-        """How a serial port is set; None where it is not open, or without power."""
-        node = self._nodes[device]
-        return node.serial[port].settings if node.powered else None
 
     def _storm(self, device: str, item: Storm) -> None:
         """A lead is full of frames that go round. The last of them comes by again: a loop never ends alone."""

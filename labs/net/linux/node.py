@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Port
 from labs.model.state import DeviceState, Listener, Route
-from labs.net.actions import Action, Dropped, DropReason, Note, SerialSend, SetLink, Transmit
+from labs.net.actions import Action, Dropped, DropReason, Note, RadioSend, SerialSend, SetLink, Transmit, WifiAsk
 from labs.net.ethernet import Frame
 from labs.net.filesystem import FileSystem
 from labs.net.foresight import Foresight, Question
@@ -27,7 +27,9 @@ from labs.net.linux.transport import Transport
 from labs.net.linux.units import Unit, Units
 from labs.net.netfilter import Netfilter
 from labs.net.process import SIGKILL, Process, Program, Scheduler
+from labs.net.radio import HeardFrame, LoraRadio
 from labs.net.serial import Chunk, SerialFiles, SerialPort
+from labs.net.wifi import WifiEvent, WifiRadio
 
 __all__ = ["LinuxNode", "Node", "Oracle", "World"]
 
@@ -144,6 +146,8 @@ class LinuxNode:
         self.ip = IpLayer(self)
         self.ipv6 = Ipv6Layer(self)
         self.transport = Transport(self)
+        self.lora = LoraRadio(self)
+        self.wifi = WifiRadio(self)
         self.serial = {name: SerialPort(self, name) for name in self._serial_names}
         if self.serial:
             self.files.mount("/dev/tty", SerialFiles(self.serial))
@@ -180,6 +184,20 @@ class LinuxNode:
         self.now = now
         if self.powered and port in self.serial:
             self.serial[port].deliver(chunk)
+        return self._drain()
+
+    def hear_wifi(self, event: WifiEvent, now: int) -> list[Action | Note]:
+        """The air tells a Wi-Fi daemon something."""
+        self.now = now
+        if self.powered:
+            self.wifi.tell(event)
+        return self._drain()
+
+    def hear_radio(self, frame: HeardFrame, now: int) -> list[Action | Note]:
+        """A LoRa frame arrived."""
+        self.now = now
+        if self.powered:
+            self.lora.deliver(frame)
         return self._drain()
 
     def wake(self, now: int) -> list[Action | Note]:
@@ -228,7 +246,9 @@ class LinuxNode:
             self.processes.queue.clear()
             self._timers.clear()
             # Too late to say goodbye.
-            self._out = [item for item in self._out if not isinstance(item, (SetLink, Transmit, SerialSend))]
+            self._out = [
+                item for item in self._out if not isinstance(item, (SetLink, Transmit, SerialSend, RadioSend, WifiAsk))
+            ]
             self.units.forget()
             self.files.forget_volatile()
             self._reset_parts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Generator
 from functools import partial
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 from labs.net.sockets import SocketError
 from labs.shell.daemons.modbus_tcp import serve_tcp
+from labs.shell.instrument import read_instrument
 from labs.shell.serial_line import SerialLineError, serial_port
 from labs.things.modbus.config import SLAVE, SlaveConfig, SlaveRegister, parse_slave_config
 from labs.things.modbus.framing import Adu, FrameError, decode_rtu, encode_rtu
 from labs.things.modbus.slave import Registers, answer
 from labs.things.modbus.values import encode_number
-from labs.things.sensor import accuracy
 from labs.things.thing_config import ThingConfigError
 
 if TYPE_CHECKING:
@@ -29,17 +28,6 @@ EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 BROADCAST = 0
 MILLISECOND = 1_000_000
 NO_READING = 0x8000  # what many makers put there for a sensor that is broken
-
-
-def _reading(node: LinuxNode, quantity: str) -> float:
-    """What the instrument reads: the truth, and where in its class this one lies. Raises ValueError."""
-    try:
-        truth = node.world.sense(quantity, node.now)
-    except KeyError:
-        message = f"there is no {quantity} to measure here"
-        raise ValueError(message) from None
-    digest = hashlib.sha256(f"{node.name}/{quantity}".encode()).digest()
-    return truth + (int.from_bytes(digest[:8]) / (1 << 63) - 1.0) * accuracy(quantity, truth)
 
 
 def _registers(node: LinuxNode, config: SlaveConfig) -> Registers:
@@ -60,7 +48,7 @@ def _measured(node: LinuxNode, register: SlaveRegister, offset: int) -> Callable
 
     def measure() -> int:
         try:
-            value = _reading(node, register.quantity)
+            value = read_instrument(node, register.quantity)
         except ValueError:
             return NO_READING
         return encode_number(value / place.scale, place.type, place.order)[offset]

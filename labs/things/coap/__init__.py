@@ -1,0 +1,1 @@
+"""CoAP: messages as bytes, a server of small resources, observers."""
