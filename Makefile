@@ -68,6 +68,10 @@ golden: .venv/dev ## write the golden files anew; read the difference before you
 messages: .venv/dev ## collect the texts of the interface for translation, and compile the translations
 	@$(python) .ci/messages.py
 
+.PHONY: commands
+commands: .venv/dev ## write docs/commands.md anew: every command, its options and who shows them
+	@$(python) .ci/commands.py
+
 .PHONY: images
 images: .venv/dev ## draw the pictures of the README anew (needs chromium)
 	@$(python) docs/images/make.py

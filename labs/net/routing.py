@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import Address, Network
+from labs.model.addresses import Address, IPv4, Network
 from labs.model.state import Route
+from labs.net.ipv4 import LIMITED_BROADCAST
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
@@ -150,6 +151,13 @@ class RoutingTable:
                 self._cache.clear()
             self._cache[destination] = route
             return route
+
+    def over(self, destination: IPv4, device: str) -> Route | None:
+        """The route over one interface; None where there is none: then the destination is taken to be on the link."""
+        if destination == LIMITED_BROADCAST or destination.is_multicast:
+            return None
+        pinned = (r for r in self._routes if r.device == device and r.kind == "unicast" and self._usable(r))
+        return longest_match(pinned, destination)
 
     def _usable(self, route: Route) -> bool:
         if route.device is None:

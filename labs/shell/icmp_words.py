@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from labs.net import icmp, icmpv6
 
-__all__ = ["icmp_text", "icmpv6_text"]
+__all__ = ["REDIRECTS", "icmp_text", "icmpv6_text"]
+
+REDIRECTS = {
+    0: "Redirect Network",
+    1: "Redirect Host",
+    2: "Redirect Type of Service and Network",
+    3: "Redirect Type of Service and Host",
+}
 
 UNREACHABLE = {
     icmp.NET_UNREACHABLE: "Destination Net Unreachable",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from labs.net.tcp import TcpConnection
 
 __all__ = [
+    "UNKNOWN",
     "Place",
     "ResolveError",
     "Resolver",

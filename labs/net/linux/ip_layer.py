@@ -326,7 +326,7 @@ class IpLayer:
         goes without DF and in pieces (IP_PMTUDISC_WANT).
         """
         node = self._node
-        route = None if interface is not None else self.routes.lookup(packet.dst)
+        route = self.routes.lookup(packet.dst) if interface is None else self.routes.over(packet.dst, interface.name)
         local = self.is_local(packet.dst)
         if local and interface is None:
             return loopback.loop_back(self, packet, tracked)

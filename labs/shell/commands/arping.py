@@ -16,7 +16,7 @@ from labs.net.ipv4 import ANY
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import PacketSocket
 from labs.shell.options import UsageError, parse_options
-from labs.shell.resolver import ResolveError, resolve
+from labs.shell.resolver import UNKNOWN, ResolveError, resolve
 
 __all__ = ["COMMANDS"]
 
@@ -140,7 +140,8 @@ def _prepare(process: Process, options: _Options, name: str) -> Generator[Wait, 
     try:
         target = yield from resolve(process, name)
     except ResolveError as error:
-        raise _Refusal(f"{name}: {error}") from None
+        numeric = name.replace(".", "").isdecimal()  # seen with iputils 20221126: no server is asked for such a name
+        raise _Refusal(f"{name}: {UNKNOWN if numeric else error}") from None
     interface = node.interfaces.get(options.device)
     if interface is None:
         route = node.ip.routes.lookup(target)

@@ -44,6 +44,7 @@ class _Options:
     recurse: bool = True
     tries: int = 3
     timeout_ns: int = 5 * SECOND
+    extended: bool = True  # with an OPT record (RFC 6891)
     show: set[str] = field(default_factory=lambda: set(SECTIONS))
 
 
@@ -210,8 +211,8 @@ def _message(process: Process, name: str, options: _Options) -> DnsMessage:
         query_identifier(process),
         (Question(name.rstrip("."), options.kind),),
         recursion_desired=options.recurse,
-        authentic_data=True,
-        udp_size=1232,
+        authentic_data=options.extended,
+        udp_size=1232 if options.extended else 0,
     )
 
 
@@ -291,7 +292,8 @@ def _banner(process: Process, options: _Options, servers: list[Address], *, firs
     if options.short or "cmd" not in options.show or not first:
         return
     process.print("", f"; <<>> DiG {VERSION} <<>> {' '.join(process.argv[1:])}")
-    if options.servers:
+    words = [word for word in process.argv[1:] if word[0] not in "+-"]
+    if options.servers and words[0].startswith("@"):  # the line is made when the name is read
         process.print(f"; ({len(servers)} server{'s' if len(servers) != 1 else ''} found)")
     process.print(";; global options: +cmd")
 
@@ -378,8 +380,9 @@ def host(process: Process) -> Routine:
             "Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]", "            hostname [server]"
         )
         return 1
-    options = _Options(tries=2, search=True, servers=words[1:])
+    options = _Options(tries=2, search=True, servers=words[1:], extended=False)
     name, kinds = _subject(words[0])
+    status = 0
     try:
         servers = yield from _servers(process, options.servers)
     except _Refusal:
@@ -397,10 +400,13 @@ def host(process: Process) -> Routine:
         if answer.code != ResponseCode.NOERROR:
             shown = name + "." if kind == RecordType.PTR else name
             process.print(f"Host {shown} not found: {answer.code}({ResponseCode(answer.code).name})")
-            return 1
+            status = 1
+            if number == 0:  # the other types are asked for once there is an address
+                break
+            continue
         _print_sentences(process, answer, first=number == 0)
         name = answer.questions[0].name if answer.questions else name
-    return 0
+    return status
 
 
 def _subject(word: str) -> tuple[str, list[int]]:
@@ -417,6 +423,8 @@ def _print_sentences(process: Process, answer: DnsMessage, *, first: bool) -> No
             process.print(f"{record.name} is an alias for {record.data!s}.")
         elif record.type == RecordType.A:
             process.print(f"{record.name} has address {record.data!s}")
+        elif record.type == RecordType.AAAA:
+            process.print(f"{record.name} has IPv6 address {record.data!s}")
         elif record.type == RecordType.PTR:
             process.print(f"{record.name} domain name pointer {record.data!s}.")
 
@@ -427,34 +435,43 @@ def nslookup(process: Process) -> Routine:
     if not words or len(words) > 2 or any(word.startswith("-") for word in words):
         process.error("nslookup: only `nslookup NAME [SERVER]` is simulated here")
         return 1
-    options = _Options(search=True, servers=words[1:])
+    options = _Options(search=True, servers=words[1:], extended=False)
     name, kinds = _subject(words[0])
-    options.kind = kinds[0]
     try:
         servers = yield from _servers(process, options.servers)
     except _Refusal:
         process.error(f"nslookup: couldn't get address for '{words[1]}': not found")
         return 1
-    outcome = yield from _lookup(process, name, options, servers)
-    answer = outcome.answer
-    if answer is None:
-        process.print(*([] if outcome.unsendable else [";; no servers could be reached"]), "")
-        return 1
-    pointer = kinds[0] == RecordType.PTR
-    if not pointer or answer.code != ResponseCode.NOERROR:
-        process.print(f"Server:\t\t{words[1] if words[1:] else outcome.server}", f"Address:\t{outcome.server}#53", "")
-    if answer.code != ResponseCode.NOERROR:
-        process.print(f"** server can't find {name}: {ResponseCode(answer.code).name}", "")
-        return 1
+    status = 0
+    for number, kind in enumerate(kinds[:2]):
+        options.kind = kind
+        outcome = yield from _lookup(process, name, options, servers)
+        answer = outcome.answer
+        if answer is None:
+            process.print(*([] if outcome.unsendable else [";; no servers could be reached"]), "")
+            return 1
+        good = answer.code == ResponseCode.NOERROR
+        if number == 0 and (kind != RecordType.PTR or not good):
+            who = words[1] if words[1:] else outcome.server
+            process.print(f"Server:\t\t{who}", f"Address:\t{outcome.server}#53", "")
+        if not good:
+            process.print(f"** server can't find {name}: {ResponseCode(answer.code).name}")
+            status = 1
+            break
+        _print_entries(process, answer, first=number == 0)
+        name = answer.questions[0].name if answer.questions else name
+    process.print("")
+    return status
+
+
+def _print_entries(process: Process, answer: DnsMessage, *, first: bool) -> None:
     for record in answer.answers:
-        if record.type == RecordType.CNAME:
+        if record.type == RecordType.CNAME and first:
             process.print(f"{record.name}\tcanonical name = {record.data!s}.")
         elif record.type == RecordType.PTR:
             process.print(f"{record.name}\tname = {record.data!s}.")
-        elif record.type == RecordType.A:
+        elif record.type in (RecordType.A, RecordType.AAAA):
             process.print(f"Name:\t{record.name}", f"Address: {record.data!s}")
-    process.print("")
-    return 0
 
 
 COMMANDS: dict[str, Program] = {"dig": dig, "host": host, "nslookup": nslookup}

@@ -134,13 +134,17 @@ def _copy_tree(files: FileSystem, origin: str, goal: str) -> None:
             files.write(copy, files.read(path))
 
 
-def _remove_tree(files: FileSystem, path: str) -> None:
-    for inner in reversed(list(walk(files, path))):
-        if is_directory(files, inner):
+def _remove_tree(files: FileSystem, path: str) -> list[tuple[str, bool]]:
+    """Everything below, then the directory; what was removed, and whether it was a directory."""
+    removed = []
+    for inner in (*reversed(list(walk(files, path))), path):
+        whole = is_directory(files, inner)
+        if whole:
             files.remove_directory(inner)
         else:
             files.remove(inner)
-    files.remove_directory(path)
+        removed.append((inner, whole))
+    return removed
 
 
 def mv(process: Process) -> int:
@@ -210,12 +214,16 @@ def rm(process: Process) -> int:
             continue
         try:
             if is_directory(files, path):
-                if "r" not in flags:
+                if "r" not in flags and "d" not in flags:
                     status = fail(process, f"cannot remove '{name}': Is a directory")
                     continue
-                _remove_tree(files, path)
-                if "v" in flags:
-                    process.print(f"removed directory '{name}'")
+                if "r" not in flags and any(walk(files, path)):
+                    status = fail(process, f"cannot remove '{name}': Directory not empty")
+                    continue
+                for inner, whole in _remove_tree(files, path):
+                    if "v" in flags:
+                        shown = name.rstrip("/") + inner[len(path) :]
+                        process.print(f"removed {'directory ' if whole else ''}'{shown}'")
             else:
                 files.remove(path)
                 if "v" in flags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from labs.model.addresses import IPv6
 from labs.net.process import Process, Program, Routine
 from labs.shell.commandline import begin
-from labs.shell.resolver import ResolveError, lookup
+from labs.shell.resolver import ResolveError, all_hosts_entries, lookup
 
 __all__ = ["COMMANDS"]
 
@@ -20,6 +20,10 @@ def getent(process: Process) -> Routine:
     if isinstance(begun, int):
         return begun
     database, *names = begun[1] or [""]
+    if database == "hosts" and not names:
+        entries = all_hosts_entries(process.node.files.get("/etc/hosts"))
+        process.print(*[f"{address!s:<15} {' '.join(aliases)}" for address, aliases in entries])
+        return 0
     if database not in ("hosts", "ahosts", "ahostsv4", "ahostsv6") or not names:
         process.error(f'getent: "{database}" is not simulated here; simulated is: getent hosts NAME')
         return 1
@@ -33,13 +37,11 @@ def getent(process: Process) -> Routine:
         wide = [place for place in places if isinstance(place.address, IPv6)]
         if database == "hosts":  # gethostbyname2: what IPv6 has, else IPv4
             process.print(*[f"{place!s:<15} {name}" for place in wide or places[:1]])
-        elif database == "ahostsv4" or not wide:
-            process.print(f"{places[0]!s:<15} {name}")
         else:
             for place in places:
                 kinds = ("STREAM", "DGRAM", "RAW")
-                tails = (f" {name}" if place is places[0] and kind == "STREAM" else "" for kind in kinds)
-                process.print(*[f"{place!s:<15} {kind}{tail}" for kind, tail in zip(kinds, tails, strict=True)])
+                first = place is places[0]
+                process.print(*[f"{place!s:<15} {k:<6} {name if first and k == 'STREAM' else ''}" for k in kinds])
     return status
 
 

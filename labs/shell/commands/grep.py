@@ -168,20 +168,20 @@ class _Search:
     def run(self, names: list[str], *, many: bool) -> Routine:
         """Search every file; 0 where a line was found."""
         self.names = (many or "H" in self.on) and "h" not in self.on
-        quiet = "s" in self.on
         process = self.process
+        missed = False
+        if "s" in self.on and names:
+            files = process.node.files
+            there = [name for name in names if name == "-" or files.is_file(files.resolve(name, process.directory))]
+            missed, names = len(there) < len(names), there
+            if not names:
+                return 2
         lines = Lines(process, names)
-        if quiet:
-            lines = Lines(
-                process,
-                [n for n in names if process.node.files.is_file(process.node.files.resolve(n, process.directory))]
-                or (["/dev/null"] if names else []),
-            )
         while lines.open():
             yield from self._file(lines)
             if self.found_any and "q" in self.on:
                 return 0
-        if lines.failed and not ("q" in self.on and self.found_any):
+        if (lines.failed or missed) and not ("q" in self.on and self.found_any):
             return 2
         return int(not self.found_any)
 

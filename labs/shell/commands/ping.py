@@ -17,7 +17,7 @@ from labs.net.ipv4 import ANY, DEFAULT_TTL
 from labs.net.ipv6 import ANY6, LOOPBACK6
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import EchoReply, EchoSocket, IcmpError
-from labs.shell.icmp_words import icmp_text, icmpv6_text
+from labs.shell.icmp_words import REDIRECTS, icmp_text, icmpv6_text
 from labs.shell.options import UsageError, parse_options
 from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reverse
 
@@ -29,13 +29,8 @@ TIMESTAMP_BYTES = 16  # struct timeval: with less data there is no room for a ti
 LARGEST = 65_507  # 65535 - 20 (IPv4) - 8 (ICMP)
 LARGEST_MESSAGE = 65_527  # 65535 - 8 (ICMP): beyond, sendto(2) fails without a word in the error queue
 MAX_COUNT = (1 << 63) - 1
+BROADCAST_HINT = "Do you want to ping broadcast? Then -b. If not, check your local firewall rules"
 MIN_INTERVAL_NS = 2_000_000
-REDIRECTS = {
-    0: "Redirect Network",
-    1: "Redirect Host",
-    2: "Redirect Type of Service and Network",
-    3: "Redirect Type of Service and Host",
-}
 USAGE = """
 Usage
   ping [options] <destination>
@@ -203,16 +198,21 @@ def _prepare(process: Process, options: _Options, target: str) -> Generator[Wait
     if isinstance(address, IPv6):
         return _prepare6(process, options, target, place, address)
     numeric = target.replace(".", "").isdecimal()
+    if options.ttl == 0:
+        raise _Refusal("cannot set unicast time-to-live: Invalid argument", 2)
     if address == ANY:
         address = IPv4(0x7F000001)
     interface, source = _bind(process, options.device)
     local = source if source != ANY else _local(process, address, interface)
     if node.ip.is_broadcast(address) and not options.broadcast:
-        raise _Refusal("Do you want to ping broadcast? Then -b. If not, check your local firewall rules", 2)
+        raise _Refusal(BROADCAST_HINT, 2)
     if local is None:
         route = node.ip.routes.lookup(address)
+        kind = route.kind if route else ""
+        if kind == "prohibit" and not options.broadcast:  # EACCES is what a broadcast address gives, too
+            raise _Refusal(BROADCAST_HINT, 2)
         words = {"unreachable": "No route to host", "prohibit": "Permission denied", "blackhole": "Invalid argument"}
-        raise _Refusal("connect: " + words.get(route.kind if route else "", "Network is unreachable"), 2)
+        raise _Refusal("connect: " + words.get(kind, "Network is unreachable"), 2)
     if node.ip.is_broadcast(address):
         process.error("WARNING: pinging broadcast address")
     origin = f" from {local} {options.device if interface else ''}:" if options.device else ""

@@ -37,6 +37,7 @@ def wc(process: Process) -> Routine:
     chosen = [letter for letter in "lwmc" if letter in letters]
     lines = Lines(process, names)
     rows: list[tuple[list[int], str]] = []
+    total = 0
     while lines.open():
         text = "".join((yield from lines.rest()))
         values = {
@@ -45,6 +46,7 @@ def wc(process: Process) -> Routine:
             "m": len(text),
             "c": len(text.encode()),
         }
+        total += values["c"]
         rows.append(([values[letter] for letter in chosen], "" if lines.name == "-" and not names else lines.name))
     if len(names) > 1:
         rows.append(([sum(row[0][i] for row in rows) for i in range(len(chosen))], "total"))
@@ -53,7 +55,7 @@ def wc(process: Process) -> Routine:
     elif not names or "-" in names:
         width = 7
     else:
-        width = max((len(str(row[0][-1])) for row in rows), default=1)
+        width = len(str(total))  # as wide as the sizes of all files together
     for numbers, name in rows:
         process.print(" ".join(f"{number:{width}d}" for number in numbers) + (f" {name}" if name else ""))
     return int(lines.failed)

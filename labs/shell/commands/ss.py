@@ -127,7 +127,7 @@ def _udp_row(socket: UdpSocket) -> Row:
 
 def _connection_row(connection: TcpConnection) -> Row:
     (address, port), (peer, peer_port) = connection.local, connection.remote
-    waiting = len(connection.inbox)
+    waiting = 0 if connection.state is TcpState.TIME_WAIT else len(connection.inbox)
     unsent = connection.unsent_bytes
     sent = unsent() if callable(unsent) else unsent
     return Row("tcp", str(connection.state), waiting, sent, address, None, port, peer, peer_port, connection.program)

@@ -119,7 +119,7 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
                 options.first = _number(value, option, "1")
             case "-q":
                 options.queries = _number(value, option, "1")
-                if options.queries > 10:
+                if not 0 < options.queries <= 10:
                     raise _Refusal("no more than 10 probes per hop")
             case "-N":
                 options.together = max(1, _number(value, option, "1"))

@@ -299,7 +299,7 @@ class DnsServer:
         if code == ResponseCode.NXDOMAIN and self._find(question.name) is not None:
             code = ResponseCode.NOERROR
         self._log_answer(question.name, answer, code)
-        reply = answer._replace(identifier=forward.query.identifier, code=code, authoritative=False)
+        reply = answer._replace(identifier=forward.query.identifier, code=code)
         forward.asker.reply(dns.encode(reply))
 
     def _log_answer(self, name: str, answer: DnsMessage, code: int) -> None:

@@ -34,6 +34,7 @@ SECOND = 1_000_000_000
 MAX_CLIENTS = 128
 CLIENT_TIMEOUT_NS = 60 * SECOND  # client_header_timeout
 BIND_ERRORS = {"Address already in use": 98, "Cannot assign requested address": 99}
+ADDED_LAST = (("Accept-Ranges", "bytes"),)  # headers of a module come after those of the core
 TYPES = {
     "": "application/octet-stream",
     ".css": "text/css",
@@ -218,8 +219,9 @@ class _Daemon:
         headers = (
             ("Server", VERSION),
             ("Date", clock_text(self._node.wall_clock(), "%a, %d %b %Y %H:%M:%S GMT")),
-            *response.headers,
+            *(header for header in response.headers if header not in ADDED_LAST),
             ("Connection", "close" if last else "keep-alive"),
+            *(header for header in response.headers if header in ADDED_LAST),
         )
         data = http.response_bytes(response._replace(headers=headers), head_only=head_only)
         client.connection.send(tls.record(Record.APPLICATION, data) if client.secure else data, now)
@@ -350,7 +352,7 @@ def _fixed(status: int, text: str) -> Response:
 
 
 def _content(path: str, text: str) -> Response:
-    return _body(200, text, TYPES.get(posixpath.splitext(path)[1].lower(), TYPES[""]), ("Accept-Ranges", "bytes"))
+    return _body(200, text, TYPES.get(posixpath.splitext(path)[1].lower(), TYPES[""]), *ADDED_LAST)
 
 
 def _listing(path: str, names: Sequence[str]) -> Response:

@@ -114,7 +114,7 @@ def connect_scan(
     node = process.node
     found: Table = {host: {} for host in hosts}
     queue = deque((host, port) for host in hosts for port in ports)
-    flying: list[tuple[Host, int, TcpConnection, int]] = []
+    flying: list[tuple[Host, int, TcpConnection, int]] = []  # the last is when it left
 
     def give_up() -> None:
         for _, _, connection, _ in flying:
@@ -129,19 +129,22 @@ def connect_scan(
             except SocketError:
                 found[host][port] = Found("filtered", "net-unreach")
                 continue
-            flying.append((host, port, connection, node.now + 2 * _patience_ns(host)))
+            flying.append((host, port, connection, node.now))
         waiting = []
-        for host, port, connection, deadline in flying:
-            what = _outcome(connection, closed, late=node.now >= deadline)
+        for host, port, connection, left in flying:
+            what = _outcome(connection, closed, late=node.now >= left + 2 * _patience_ns(host))
             if what is None:
-                waiting.append((host, port, connection, deadline))
+                waiting.append((host, port, connection, left))
                 continue
             found[host][port] = what
-            host.silent = host.silent and what.reason == "no-response"
+            if what.reason in (closed, "syn-ack"):
+                host.silent = False
+                host.rtt_ns = node.now - left if host.rtt_ns is None else host.rtt_ns
             if connection.state is not TcpState.CLOSED:
                 connection.abort(node.now)
         if len(waiting) == len(flying) and flying:
-            yield Wait(tuple(c.signal for _, _, c, _ in flying), min(deadline for _, _, _, deadline in flying))
+            latest = min(left + 2 * _patience_ns(host) for host, _, _, left in flying)
+            yield Wait(tuple(c.signal for _, _, c, _ in flying), latest)
         flying[:] = waiting
     return found
 

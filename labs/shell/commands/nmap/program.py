@@ -66,13 +66,15 @@ def _run(process: Process, options: Options) -> Generator[Wait, None, None]:
         process.error(f"nmap: more than {MAX_PROBES} probes in one scan is not simulated here")
         return
     wire = RawWire(process)
-    yield from resolve_next_hops(process, wire, hosts)
+    blind = options.connect and not options.discover  # only the kernel asks for neighbours then
+    if not blind:
+        yield from resolve_next_hops(process, wire, hosts)
     if options.discover:
         yield from discover(process, wire, hosts)
     for host in hosts:
         if host.local:
             host.up, host.rtt_ns, host.reason = True, LOCAL_RTT_NS, "localhost-response"
-        elif not options.discover and host.next_mac is not None and not host.up:
+        elif not options.discover and (blind or host.next_mac is not None) and not host.up:
             host.up, host.silent, host.reason = True, True, "user-set"
     up = [host for host in hosts if host.up]
     if options.resolve:
