@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grader.checks import JUDGES, Context
 from grader.checks.context import SETTLE_NS
-from grader.verdict import Finding, Grade, Result, Verdict
+from grader.verdict import Finding, Grade, Result, Unjudgeable, Verdict
 from labs.engines.base import CommandRejected, Engine
 from labs.journal import DESK, Entry, Header, Journal, JournalError
 from labs.lab import ENGINES, Lab, engine_named, replay
@@ -235,6 +235,8 @@ def _judge_one(check: Check, context: Context) -> Finding:
         return Finding(Verdict.ERROR, message('the grader does not know the check "{kind}"', kind=check.kind))
     try:
         return judge_(context, check.body)  # type: ignore[operator, no-any-return]
+    except Unjudgeable as error:
+        return Finding(Verdict.ERROR, error.reason)
     except Exception as error:  # noqa: BLE001 - a bug of ours must never cost or give a trainee points
         return Finding(Verdict.ERROR, message("the grader failed: {error}", error=f"{type(error).__name__}: {error}"))
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from labs.messages import Message
 
-__all__ = ["Finding", "Grade", "Outcome", "Result", "Verdict"]
+__all__ = ["Finding", "Grade", "Outcome", "Result", "Unjudgeable", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -19,6 +19,14 @@ class Verdict(StrEnum):
     """It could not be judged: another check failed first, or the test had no witness."""
     ERROR = "error"
     """Our fault, not the trainee's."""
+
+
+class Unjudgeable(Exception):
+    """What was seen is not enough, or too much, to decide about a check. `reason` says why."""
+
+    def __init__(self, reason: Message) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

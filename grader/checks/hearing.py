@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.checks.context import Context
-from grader.verdict import Finding, Verdict
-from labs.messages import message
+from grader.verdict import Finding, Unjudgeable, Verdict
+from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.model.world import ARRIVAL_NS
 from labs.scenario.data_intents import Listening
@@ -21,8 +21,11 @@ __all__ = ["Heard", "Recording", "field_of", "listen", "login", "moment_of", "no
 
 SECOND = 1_000_000_000
 TIMED_OUT = 27  # exit status of mosquitto_sub -W
-MOST_MESSAGES = 1900  # more would not fit in the output of one line
-LONGEST_LINE_S = 20 * 3600
+STOPPED = 124  # exit status of a line that made too much happen on the network
+MOST_MESSAGES = 100_000
+MOST_OUTPUT = 1 << 25  # characters; a message takes some 250
+LONGEST_S = 24 * 3600
+FLOOD = 1000  # with so many messages it is they that were too much, and no loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,16 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Everything published between two moments; `problem` says why nothing could be heard at all."""
+    """Everything published between two moments; `problem` says why nothing could be heard at all.
+
+    `excess` says why the recording ends too early to judge by: more was said than can be kept.
+    """
 
     began_ns: int
     ended_ns: int
     messages: tuple[Heard, ...] = ()
     problem: str = ""
+    excess: Message | None = None
 
     def on(self, pattern: str) -> list[Heard]:
         """The fresh messages on topics that match a filter, in order."""
@@ -76,24 +83,55 @@ def _key(body: Listening) -> tuple[object, ...]:
 
 
 def listen(context: Context, body: Listening) -> Recording:
-    """What the broker says for as long as a check asks. Checks with the same login share one recording."""
+    """What the broker says for as long as a check asks. Checks with the same login share one recording.
+
+    Raises Unjudgeable where more was said, or for longer, than can be recorded.
+    """
     key = _key(body)
     known = context.recordings.get(key)
-    if isinstance(known, Recording) and known.ended_ns - known.began_ns >= body.during:
-        return known
+    if body.during > LONGEST_S * SECOND:
+        raise Unjudgeable(
+            message(
+                "a broker can be listened to for {most} at most, not for {asked}",
+                most=format_duration(LONGEST_S * SECOND),
+                asked=format_duration(body.during),
+            )
+        )
+    if isinstance(known, Recording) and (known.excess or known.ended_ns - known.began_ns >= body.during):
+        return _complete(known)
     bodies = [check.body for check in context.variant.scenario.checks if isinstance(check.body, Listening)]
     longest = max([body.during, *(other.during for other in bodies if _key(other) == key)])
-    recording = _record(context, body, min(longest // SECOND, LONGEST_LINE_S))
+    recording = _record(context, body, min(longest // SECOND, LONGEST_S))
     context.recordings[key] = recording
+    return _complete(recording)
+
+
+def _complete(recording: Recording) -> Recording:
+    if recording.excess is not None:
+        raise Unjudgeable(recording.excess)
     return recording
 
 
 def _record(context: Context, body: Listening, seconds: int) -> Recording:
     began = context.engine.now
     output = context.engine.run(
-        body.broker, f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'"
+        body.broker,
+        f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'",
+        most=MOST_OUTPUT,
     )
     now = context.engine.now
+    flood = output.status == STOPPED and output.text.count("\n") >= FLOOD
+    if flood or output.was_cut or (output.status == 0 and output.text.count("\n") >= MOST_MESSAGES):
+        heard = Recording(began, now).length
+        return Recording(
+            began,
+            now,
+            excess=message(
+                "too many messages on {broker} to judge: the recording is full after {length}; listen for less long",
+                broker=body.broker,
+                length=heard,
+            ),
+        )
     if output.status not in (0, TIMED_OUT):
         return Recording(began, now, problem=output.text.strip())
     state = context.site.devices[body.broker].state

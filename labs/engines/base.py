@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 HANDS = "hands"
+MAX_OUTPUT = 1 << 18  # characters of one line that a person is shown
+CUT = "netwerf: output cut after "
 
 
 class CommandRejected(Exception):
@@ -45,6 +47,11 @@ class Output(NamedTuple):
 
     text: str
     status: int
+
+    @property
+    def was_cut(self) -> bool:
+        """There was more than could be kept."""
+        return self.text.rstrip("\n").rpartition("\n")[2].startswith(CUT)
 
 
 class Disposition(StrEnum):
@@ -131,8 +138,11 @@ class Engine(Protocol):
     def start(self, site: Site) -> None:
         """Build, power and boot everything."""
 
-    def run(self, place: str, line: str) -> Output:
-        """Run one line at a place. Raises CommandRejected."""
+    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT) -> Output:
+        """Run one line at a place. Raises CommandRejected.
+
+        Output is cut after `most` characters and says so (`was_cut`); an engine in real time may keep to its own limit.
+        """
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""

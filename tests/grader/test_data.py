@@ -214,3 +214,30 @@ def test_hours_are_heard() -> None:
 def test_mistake_in_a_check_is_told(check: str, said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(SITE % check, "data.yaml")
+
+
+EVERY_20_S = SITE.replace("quantity: temperature, broker", "quantity: temperature, every: 20 s, broker")
+
+
+def test_gap_over_half_a_day_sees_no_silence_that_was_not_there() -> None:
+    """More is said than a person is shown of one line: the recording goes on all the same."""
+    result = judged(f"gap: {{{TOPIC}, longest: 25 s, during: 12 h}}", site=EVERY_20_S)
+    assert result.verdict is Verdict.PASS, str(result.rationale)
+    assert "12 h" in str(result.rationale)
+
+
+@pytest.mark.parametrize("limit", ["MOST_MESSAGES", "MOST_OUTPUT"])
+def test_more_messages_than_can_be_recorded_are_an_error_not_a_failure(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"grader.checks.hearing.{limit}", 20)
+    for check in ("gap", "duplicate", "reading"):
+        result = judged(check)
+        assert result.verdict is Verdict.ERROR
+        assert "too many messages on server to judge" in str(result.rationale)
+
+
+def test_window_that_cannot_be_listened_to_is_an_error() -> None:
+    result = judged(f"gap: {{{TOPIC}, longest: 35 s, during: 48 h}}")
+    assert result.verdict is Verdict.ERROR
+    assert "for 1 day at most" in str(result.rationale)

@@ -12,7 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from labs.engines.base import HANDS, CommandRejected, EngineUnavailable, Observation, Output, Probe, SandboxMissing
+from labs.engines.base import (
+    HANDS,
+    MAX_OUTPUT,
+    CommandRejected,
+    EngineUnavailable,
+    Observation,
+    Output,
+    Probe,
+    SandboxMissing,
+)
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 
@@ -70,8 +79,9 @@ class KernelEngine:
             self.stop()
             raise
 
-    def run(self, place: str, line: str) -> Output:
-        """Run one line at a device, or at `hands`. Raises CommandRejected."""
+    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT) -> Output:
+        """Run one line at a device, or at `hands`. Its output has the limit of a session. Raises CommandRejected."""
+        del most
         if len(line) > MAX_LINE:
             message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
             raise CommandRejected(message)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+from labs.engines.base import CUT, MAX_OUTPUT
 from labs.engines.kernel.endless import is_endless
 from labs.engines.kernel.machine import ENVIRONMENT, Machine
 from labs.engines.kernel.sandbox import PROCESSES, limit, sandboxed
@@ -18,7 +19,6 @@ __all__ = ["Session"]
 PATIENCE_S = 10.5  # how long a person watches before pressing Ctrl-C, not at the tick of a ping
 LINE_LIMIT_S = 120.0
 WATCH_S = 0.25
-MAX_OUTPUT = 1 << 18
 ROUNDS = 200
 LOOP = r"""
 trap : INT
@@ -94,7 +94,7 @@ class Session:
         status = await self._step(line, time.monotonic())
         text = self._text.decode("utf-8", "replace")
         if self._cut:
-            text += f"\nnetwerf: output cut after {MAX_OUTPUT} characters\n"
+            text += f"\n{CUT}{MAX_OUTPUT} characters\n"
         self._text.clear()
         return text, status
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labs.engines.base import HANDS, CommandRejected, Disposition, Hop, Observation, Output, Probe
+from labs.engines.base import CUT, HANDS, MAX_OUTPUT, CommandRejected, Disposition, Hop, Observation, Output, Probe
 from labs.engines.sim.clock import SimClock, Stopped
 from labs.engines.sim.express import Express
 from labs.engines.sim.media import MEDIA_ACTIONS, Media
@@ -45,7 +45,6 @@ WATCH_NS = SECOND // 2  # how often a person looks whether a command has become 
 LINE_LIMIT_NS = 25 * 3600 * SECOND  # no line takes longer than this
 EVENTS_PER_LINE = 3_000_000
 MAX_LINE = 16_384
-MAX_OUTPUT = 1 << 18
 MAX_HOPS = 200_000
 STORM_GAP_NS = SECOND // 20  # in which every lead of the loop comes free, and fills again
 RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
@@ -127,7 +126,7 @@ class SimEngine:
                 self._power(device.name, on=True)
         self._clock.advance(ARRIVAL_NS)
 
-    def run(self, place: str, line: str) -> Output:
+    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT) -> Output:
         """Run one line at a device, or at `hands`."""
         if len(line) > MAX_LINE:
             message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
@@ -143,11 +142,11 @@ class SimEngine:
             raise CommandRejected(message)
         if not node.powered:
             return Output(f"{place} does not react: it has no power.\n", 255)
-        return self._run_line(node, self._sessions[place], line)
+        return self._run_line(node, self._sessions[place], line, most)
 
-    def _run_line(self, node: LinuxNode, session: Session, line: str) -> Output:
+    def _run_line(self, node: LinuxNode, session: Session, line: str, most: int) -> Output:
         place = node.name
-        terminal = Terminal(MAX_OUTPUT)
+        terminal = Terminal(most)
         node.now = self.now
         process = session.start(line, terminal)
         self._perform(node, node.drain(self.now))
@@ -181,7 +180,7 @@ class SimEngine:
                     break
         text = terminal.take()
         if terminal.truncated:
-            text += f"\nnetwerf: output cut after {MAX_OUTPUT} characters\n"
+            text += f"\n{CUT}{most} characters\n"
         return Output(text, process.status if process.status is not None else 130)
 
     def _interrupt(self, node: LinuxNode, session: Session) -> None:
