@@ -18,6 +18,7 @@ from labs.model.site import Port
 from labs.net.actions import Action, Note, PowerDown, SetLink, Transmit
 from labs.net.linux.node import LinuxNode
 from labs.net.linux.units import Unit
+from labs.net.phy import agreed_modes
 from labs.net.process import SIGINT, Process, Program, Terminal
 from labs.shell.bash import Session
 from labs.things.nowhere import Nowhere
@@ -100,10 +101,15 @@ def _refresh(bench: _Bench, node: LinuxNode, port: str) -> None:
     if far is None:
         return
     ends = ((node, port), far)
-    up = all(end.powered and end.interfaces[name].up for end, name in ends)
-    for end, name in ends:
-        if end.interfaces[name].carrier != up:
-            _perform(end, end.link_changed(name, up, bench.now))
+    modes = None
+    if all(end.powered and end.interfaces[name].up for end, name in ends):
+        modes = agreed_modes(*(end.interfaces[name].phy for end, name in ends))
+    for (end, name), mode in zip(ends, modes or (None, None), strict=True):
+        interface = end.interfaces[name]
+        if interface.carrier and mode != (interface.speed_bps, interface.full_duplex):
+            _perform(end, end.link_changed(name, up=False, now=bench.now))
+        if mode is not None and not interface.carrier:
+            _perform(end, end.link_changed(name, up=True, now=bench.now, mode=mode))
 
 
 def _perform(node: LinuxNode, items: Sequence[Action | Note]) -> None:

@@ -54,6 +54,7 @@ class DropReason(StrEnum):
     VLAN = "the VLAN is not allowed on the port"
     QUEUE_FULL = "the queue of the link is full"
     LINK_LOSS = "lost on the link"
+    COLLISION = "it collided with a frame from the other end of the lead"
     UNPLUGGED = "no lead in the port"
     POWERED_OFF = "the device has no power"
     TOO_BIG = "the packet is larger than the MTU"

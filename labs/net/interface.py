@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from labs.model.addresses import InterfaceAddress, IPv4, Mac, Network
 from labs.model.state import InterfaceState
+from labs.net.phy import UNTOUCHED, Transceiver
 from labs.net.watched import Watched
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class Interface(Watched):
     rx: Counters = field(default_factory=Counters)
     tx: Counters = field(default_factory=Counters)
     speed_bps: int = 1_000_000_000
+    """The speed of the link, or what the port can do at best while there has been none."""
+    full_duplex: bool = True
+    phy: Transceiver = UNTOUCHED
+    """How the transceiver is set (`ethtool -s`)."""
     carrier_changes: int = 0
     taps: list[Callable[[str, Frame], None]] = field(default_factory=list)
     """Captures: called with "in" or "out" and the frame."""

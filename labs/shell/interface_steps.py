@@ -180,6 +180,7 @@ def _up_stanza(run: Run, stanza: Stanza) -> Steps:
         if not (yield from _shell(run, line, phase="post-up")):
             return False
     _scripts(run, "if-up.d")
+    yield from _port_mode(run, stanza)
     return True
 
 
@@ -261,6 +262,18 @@ def _port_vlans(run: Run, stanza: Stanza) -> Steps:
         interface.bridge_port.vlans = VlanTable()
         for line in vlan_lines(stanza.name, stanza, None):
             yield from run_script(run.process, line)
+    return True
+
+
+def _port_mode(run: Run, stanza: Stanza) -> Steps:
+    """Speed and duplex of a port, as /etc/network/if-up.d/ethtool sets them."""
+    words = [
+        f"{word} {value}"
+        for option, word in (("link-speed", "speed"), ("link-duplex", "duplex"), ("ethernet-autoneg", "autoneg"))
+        if (value := stanza.get(option))
+    ]
+    if words and stanza.name != "lo" and not run.dry:
+        yield from run_script(run.process, f"ethtool --change {stanza.name} {' '.join(words)}")
     return True
 
 

@@ -29,6 +29,8 @@ HURTS = {
     "ip-forward-off": "pc-depot",
     "lead-in-wrong-port": "pc-out",
     "port-admin-down": "pc-out",
+    "duplex-mismatch": "large-job",
+    "speed-forced": "pc-out",
     "vlan-access-mismatch": "red",
     "vlan-trunk-missing": "blue",
     "vlan-native-mismatch": "red",

@@ -22,6 +22,7 @@ from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
 from labs.net.pcap import file_bytes
+from labs.net.phy import agreed_modes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal
 from labs.shell.bash import Session
 from labs.shell.hands import HandsError, run_hands
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from labs.model.field import Loop
     from labs.net.ethernet import Frame
     from labs.net.foresight import Foresight, Question
+    from labs.net.phy import LinkMode
 
 __all__ = ["SimEngine"]
 
@@ -358,8 +360,8 @@ class SimEngine:
     def _loosen(self, loose: Endpoint) -> None:
         wire = self._wires.pop(loose)
         del self._express.lanes[loose.device][loose.port]
-        wire.up = False
-        self._carrier(loose, up=False)
+        wire.tune(None)
+        self._carrier(loose, None)
 
     def _plug(self, link: Link) -> None:
         rate = min(self.site.devices[end.device].port(end.port).speed_bps for end in link.ends)
@@ -402,16 +404,24 @@ class SimEngine:
         return node.powered and interface is not None and interface.up
 
     def _refresh(self, wire: Wire) -> None:
-        """A lead carries when both transceivers are on."""
-        up = all(self._live(end) for end in wire.link.ends)
-        if up != wire.up:
-            wire.up = up
+        """A lead carries when both transceivers are on and find a speed; a new one begins with a moment of silence."""
+        modes = None
+        if all(self._live(end) for end in wire.link.ends):
+            modes = agreed_modes(*(self._nodes[end.device].interfaces[end.port].phy for end in wire.link.ends))
+        if modes == wire.modes:
+            return
+        if wire.modes is not None:
+            wire.tune(None)
             for end in wire.link.ends:
-                self._carrier(end, up=up)
+                self._carrier(end, None)
+        if modes is not None:
+            wire.tune(modes)
+            for end, mode in zip(wire.link.ends, modes, strict=True):
+                self._carrier(end, mode)
 
-    def _carrier(self, end: Endpoint, *, up: bool) -> None:
+    def _carrier(self, end: Endpoint, mode: LinkMode | None) -> None:
         node = self._nodes[end.device]
-        self._perform(node, node.link_changed(end.port, up, self.now))
+        self._perform(node, node.link_changed(end.port, mode is not None, self.now, mode))
 
     def _perform(self, node: LinuxNode, items: list[Action | Note]) -> None:
         for item in items:

@@ -99,6 +99,9 @@ class Express:
         if not lane.wire.up:
             return
         node = lane.node
+        if lane.spoiled and self._clock._now in lane.spoiled:  # noqa: SLF001
+            self._spoiled(lane, frame)
+            return
         items = node.receive(lane.port, frame, self._clock._now)  # type: ignore[arg-type]  # noqa: SLF001
         if len(items) == 1 and type(items[0]) is Transmit and type(frame.payload) is Ipv4Packet and self.enabled:
             self._remember(lane, frame, items[0], before)
@@ -106,12 +109,25 @@ class Express:
             before.misses += 1
         self._perform(node, items)
 
+    def _spoiled(self, lane: Lane, frame: Frame) -> None:
+        """A frame that collided comes to its end: it is damaged, or was repeated and comes later."""
+        clock = self._clock
+        now: int = clock._now  # type: ignore[assignment]  # noqa: SLF001
+        if not lane.spoiled.pop(now):
+            self._perform(lane.node, lane.node.receive_damaged(lane.port, frame, now))
+            return
+        arrival = lane.send(frame.length, now)
+        if isinstance(arrival, int):
+            clock.call_at(arrival, self.arrive, (lane, frame, None))
+
     def _remember(self, lane: Lane, frame: Frame, sent: Transmit, before: Hop | None) -> None:
         """The device passed a frame on: perhaps it will do the same with the next one."""
         packet, leaving = frame.payload, sent.frame.payload
         assert isinstance(packet, Ipv4Packet)
         if not isinstance(leaving, Ipv4Packet) or leaving.payload is not packet.payload:
             return  # it sent something else
+        if lane.wire.half:
+            return
         made = transit(lane.node, lane.port, frame, sent)
         out = self.lanes[lane.node.name].get(sent.port)
         if made is None or out is None:

@@ -26,6 +26,7 @@ from labs.net.linux.sysctl import ProcSys, Sysctl
 from labs.net.linux.transport import Transport
 from labs.net.linux.units import Unit, Units
 from labs.net.netfilter import Netfilter
+from labs.net.phy import LinkMode, Transceiver
 from labs.net.process import SIGKILL, Process, Program, Scheduler
 from labs.net.radio import HeardFrame, LoraRadio
 from labs.net.serial import Chunk, SerialFiles, SerialPort
@@ -43,8 +44,14 @@ class Node(Protocol):
     def receive(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
         """A frame arrived at a port."""
 
-    def link_changed(self, port: str, up: bool, now: int) -> list[Action | Note]:  # noqa: FBT001 - the engine's event
-        """The lead in a port came alive or died."""
+    def link_changed(
+        self,
+        port: str,
+        up: bool,  # noqa: FBT001 - the engine's event
+        now: int,
+        mode: LinkMode | None = None,
+    ) -> list[Action | Note]:
+        """The lead in a port came alive, in this mode, or died."""
 
     def wake(self, now: int) -> list[Action | Note]:
         """The time asked for by `next_wake` has come."""
@@ -156,6 +163,7 @@ class LinuxNode:
         for port in self._ports:
             interface = self.add_interface(port.name, "ether", port.mac)
             interface.speed_bps = port.speed_bps
+            interface.phy = Transceiver(port.speed_bps)
 
     # The engine's side
 
@@ -171,13 +179,39 @@ class LinuxNode:
             self.link.receive(interface, frame)
         return self._drain()
 
-    def link_changed(self, port: str, up: bool, now: int) -> list[Action | Note]:  # noqa: FBT001
-        """The lead in a port came alive or died."""
+    def link_changed(
+        self,
+        port: str,
+        up: bool,  # noqa: FBT001
+        now: int,
+        mode: LinkMode | None = None,
+    ) -> list[Action | Note]:
+        """The lead in a port came alive, in this mode, or died."""
         self.now = now
         self._cable[port] = up
         if self.powered and port in self.interfaces:
+            if mode is not None:
+                self.interfaces[port].speed_bps, self.interfaces[port].full_duplex = mode
             self.link.carrier_changed(self.interfaces[port], up=up)
         return self._drain()
+
+    def receive_damaged(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
+        """A frame arrived whose check sequence is wrong."""
+        self.now = now
+        interface = self.interfaces.get(port)
+        if self.powered and interface is not None:
+            interface.rx.errors += 1
+            interface.rx.damaged += 1
+            self.drop(DropReason.CHECKSUM, port, frame=frame)
+        return self._drain()
+
+    def collided(self, port: str, *, late: bool) -> None:
+        """A frame that this port was sending met another one; a late collision is not repeated (IEEE 802.3 4.2.3.2)."""
+        interface = self.interfaces.get(port)
+        if interface is not None:
+            interface.tx.collisions += 1
+            interface.tx.late_collisions += late
+            interface.tx.errors += late
 
     def hear(self, port: str, chunk: Chunk, now: int) -> list[Action | Note]:
         """Something was heard on a serial port."""

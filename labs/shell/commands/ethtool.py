@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
+from labs.net.actions import SetLink
 from labs.net.interface import Interface
-from labs.net.process import Process, Program
+from labs.net.phy import LinkMode, Transceiver
+from labs.net.process import Process, Program, Routine, Wait
 
 __all__ = ["COMMANDS"]
 
 DRIVERS = {"ether": "virtio_net", "bridge": "bridge", "vlan": "802.1Q VLAN Support", "loopback": ""}
-MODES = ((10, ("10baseT/Half", "10baseT/Full")), (100, ("100baseT/Half", "100baseT/Full")), (1000, ("1000baseT/Full",)),
-         (2500, ("2500baseT/Full",)), (10000, ("10000baseT/Full",)))  # fmt: skip
 MEGABIT = 1_000_000
 WRONG = ("ethtool: bad command line argument(s)", "For more information run ethtool -h")
 OPERATION_NOT_SUPPORTED = 95  # errno, asm-generic/errno.h
+CHANGE_NS = 1_000_000  # the kernel answers when the transceiver has been told
+NETLINK_REFUSED = 75  # exit status of ethtool for every error of the kernel
+SETTABLE = {"speed": None, "duplex": ("half", "full"), "autoneg": ("off", "on")}
+NOT_SIMULATED = frozenset(
+    {"advertise", "lanes", "master-slave", "mdix", "msglvl", "phyad", "port", "sopass", "wol", "xcvr"}
+)
 
 
-def ethtool(process: Process) -> int:
+def ethtool(process: Process) -> Routine:
     """The program."""
     words = process.argv[1:]
     if not words:
         process.error(*WRONG)
         return 1
     if words[0] in ("-h", "--help"):
-        process.print("ethtool version 6.1", "Usage:", "        ethtool DEVNAME", "        ethtool -i|-S DEVNAME")
+        process.print(
+            "ethtool version 6.1",
+            "Usage:",
+            "        ethtool DEVNAME",
+            "        ethtool -i|-S DEVNAME",
+            "        ethtool -s DEVNAME [ speed %d ] [ duplex half|full ] [ autoneg on|off ]",
+        )
         return 0
     if words[0] == "--version":
         process.print("ethtool version 6.1")
         return 0
     option = words.pop(0) if words[0].startswith("-") else ""
+    if option in ("-s", "--change"):
+        return (yield from _change(process, words))
     if option not in ("", "-i", "--driver", "-S", "--statistics"):
         process.error(f'ethtool: "{option}" is not simulated here')
         return 1
@@ -82,10 +98,77 @@ def _statistics(process: Process, interface: Interface) -> int:
         process.error("no stats available")
         return 94
     process.print("NIC statistics:")
-    for name, counters in (("rx", interface.rx), ("tx", interface.tx)):
+    received, sent = interface.rx, interface.tx
+    for name, counters in (("rx", received), ("tx", sent)):
         for word in ("packets", "bytes", "errors", "dropped"):
             process.print(f"     {name}_{word}: {getattr(counters, word)}")
+    process.print(
+        f"     rx_crc_errors: {received.damaged}",
+        f"     collisions: {sent.collisions}",
+        f"     tx_abort_late_coll: {sent.late_collisions}",
+    )
     return 0
+
+
+def _change(process: Process, words: list[str]) -> Routine:
+    """`ethtool -s DEVNAME NAME VALUE …`: what is not named stays, or follows from what is (ethnl_update_linkmodes)."""
+    if not words:
+        process.error(*WRONG)
+        return 1
+    name, *rest = words
+    given: dict[str, str] = {}
+    for word, value in zip_longest(rest[::2], rest[1::2]):
+        problem = _problem(word, value)
+        if problem:
+            process.error(problem)
+            return 1
+        given[word] = value
+    interface = process.node.interfaces.get(name)
+    if not given:
+        return 0
+    if interface is None:
+        process.error("netlink error: no device matches name (offset 24)", "netlink error: No such device")
+        return NETLINK_REFUSED
+    if interface.kind != "ether":
+        process.error("netlink error: Operation not supported")
+        return NETLINK_REFUSED
+    phy = _changed(interface, given)
+    if phy is None:
+        process.error("netlink error: Invalid argument")
+        return NETLINK_REFUSED
+    if phy != interface.phy:
+        interface.phy = phy
+        process.node.emit(SetLink(name, interface.up))
+        yield Wait((), process.node.now + CHANGE_NS)
+    return 0
+
+
+def _problem(word: str, value: str | None) -> str:
+    """What is wrong with one setting, in ethtool's words; empty where nothing is."""
+    if word in NOT_SIMULATED:
+        return f'ethtool: "{word}" is not simulated here'
+    if word not in SETTABLE:
+        return f"ethtool (-s): unknown parameter '{word}'"
+    if value is None:
+        return f"ethtool (-s): no value for parameter '{word}'"
+    allowed = SETTABLE[word]
+    right = value in allowed if allowed is not None else value.isdecimal() and int(value) < 1 << 32
+    return "" if right else f"ethtool (-s): invalid value '{value}' for parameter '{word}'"
+
+
+def _changed(interface: Interface, given: dict[str, str]) -> Transceiver | None:
+    """How the transceiver is set afterwards; None for what it cannot do."""
+    phy = interface.phy
+    speed = int(given["speed"]) * MEGABIT if "speed" in given else None
+    full = given["duplex"] == "full" if "duplex" in given else None
+    if given.get("autoneg", "on" if phy.autoneg else "off") == "on":
+        only = tuple(m for m in phy.supported if speed in (None, m.speed_bps) and full in (None, m.full))
+        if not only:
+            return None
+        return Transceiver(phy.able_bps, only=() if only == phy.supported else only)
+    now = phy.only[0] if not phy.autoneg else LinkMode(interface.speed_bps, interface.full_duplex)
+    mode = LinkMode(now.speed_bps if speed is None else speed, now.full if full is None else full)
+    return Transceiver(phy.able_bps, autoneg=False, only=(mode,)) if mode in phy.supported else None
 
 
 def _settings(process: Process, interface: Interface) -> None:
@@ -106,22 +189,29 @@ def _settings(process: Process, interface: Interface) -> None:
 
 
 def _ether(process: Process, interface: Interface) -> None:
-    able = interface.speed_bps // MEGABIT
-    modes = [" ".join(names) for speed, names in MODES if speed <= able]
+    phy = interface.phy
     linked = interface.running
-    space = "\n\t                        "
+    duplex = "Full" if interface.full_duplex else "Half"
     process.print(
         "\tSupported ports: [ TP ]",
-        f"\tSupported link modes:   {space.join(modes)}",
+        f"\tSupported link modes:   {_lines(phy.supported)}",
         "\tSupports auto-negotiation: Yes",
-        f"\tAdvertised link modes:  {space.join(modes)}",
-        "\tAdvertised auto-negotiation: Yes",
-        f"\tSpeed: {able}Mb/s" if linked else "\tSpeed: Unknown!",
-        "\tDuplex: Full" if linked else "\tDuplex: Unknown! (255)",
-        "\tAuto-negotiation: on",
+        f"\tAdvertised link modes:  {_lines(phy.offered) if phy.autoneg else 'Not reported'}",
+        f"\tAdvertised auto-negotiation: {'Yes' if phy.autoneg else 'No'}",
+        f"\tSpeed: {interface.speed_bps // MEGABIT}Mb/s" if linked else "\tSpeed: Unknown!",
+        f"\tDuplex: {duplex}" if linked else "\tDuplex: Unknown! (255)",
+        f"\tAuto-negotiation: {'on' if phy.autoneg else 'off'}",
         "\tPort: Twisted Pair",
         "\tPHYAD: 1",
         "\tTransceiver: internal",
+    )
+
+
+def _lines(modes: tuple[LinkMode, ...]) -> str:
+    """Link modes as they are listed, one speed a line."""
+    speeds = dict.fromkeys(mode.speed_bps for mode in modes)
+    return "\n\t                        ".join(
+        " ".join(str(mode) for mode in modes if mode.speed_bps == speed) for speed in speeds
     )
 
 
