@@ -45,6 +45,17 @@ class Counters:
         self.packets += packets
         self.bytes += packets * length
 
+    def damage(self) -> None:
+        """A frame came whose check sequence is wrong."""
+        self.errors += 1
+        self.damaged += 1
+
+    def collide(self, *, late: bool) -> None:
+        """A frame that was being sent met another one; after a late collision it is lost (IEEE 802.3, 4.2.3.2)."""
+        self.collisions += 1
+        self.late_collisions += late
+        self.errors += late
+
 
 @dataclass(slots=True)
 class Interface(Watched):

@@ -10,6 +10,7 @@ from labs.engines.sim import SimEngine
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link
 from labs.net.actions import DropReason
+from labs.net.interface import Counters
 from labs.net.phy import LinkMode
 from labs.testing import connect, device, run
 from tests.sites import machine, site
@@ -177,54 +178,45 @@ def test_bench_leads_negotiate_too() -> None:
 A, B = Endpoint("a", "eth0"), Endpoint("b", "eth0")
 
 
-class Counting:
-    """Stands for the devices at the ends."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, bool]] = []
-
-    def collided(self, port: str, *, late: bool) -> None:
-        self.seen.append((port, late))
-
-
-def lead() -> tuple[Wire, Counting]:
+def lead() -> tuple[Wire, Counters]:
+    """The lead, and what the listening end counts."""
     wire = Wire(Link(A, B, delay_ns=1000), 1000 * MEGABIT, "0")
-    counting = Counting()
+    ends = {end: device(end.device, ports=[end.port]) for end in (A, B)}
     for end in (A, B):
-        wire.lanes[end].node, wire.lanes[end].port = counting, wire.far[end].device  # type: ignore[assignment]
+        wire.lanes[end].node, wire.lanes[end].port = ends[wire.far[end]], "eth0"
     wire.tune((LinkMode(100 * MEGABIT, full=True), LinkMode(100 * MEGABIT, full=False)))
-    return wire, counting
+    return wire, ends[B].interfaces["eth0"].tx
 
 
 def test_half_duplex_end_waits_until_the_lead_is_silent() -> None:
-    wire, counting = lead()
+    wire, counted = lead()
     assert wire.send(A, 1226, 0) == 101_000
     assert wire.send(B, 1226, 50_000) == 201_000
-    assert not counting.seen
+    assert not counted.collisions
 
 
 def test_talking_into_a_frame_spoils_both() -> None:
-    wire, counting = lead()
+    wire, counted = lead()
     assert wire.send(B, 1226, 0) == 101_000
     assert wire.send(A, 1226, 50_000) is DropReason.COLLISION
     assert wire.lanes[B].spoiled == {101_000: False}
-    assert counting.seen == [("b", True)]
+    assert (counted.collisions, counted.late_collisions, counted.errors) == (1, 1, 1)
 
 
 def test_collision_within_the_slot_is_repeated() -> None:
-    wire, counting = lead()
+    wire, counted = lead()
     wire.send(B, 1226, 0)
     assert wire.send(A, 1226, 5_119) is DropReason.COLLISION
     assert wire.lanes[B].spoiled == {101_000: True}
-    assert counting.seen == [("b", False)]
+    assert (counted.collisions, counted.late_collisions, counted.errors) == (1, 0, 0)
 
 
 def test_frame_that_waits_its_turn_does_not_collide() -> None:
     """It was to begin after the frame that is under way; another one comes first, and it waits on."""
-    wire, counting = lead()
+    wire, counted = lead()
     wire.send(A, 1226, 0)
     assert wire.send(B, 1226, 10_000) == 201_000
     wire.lanes[A].free = 90_000
     assert wire.send(A, 1226, 20_000) == 191_000
     assert wire.lanes[B].spoiled == {201_000: True}
-    assert not counting.seen
+    assert not counted.collisions

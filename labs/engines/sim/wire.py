@@ -155,7 +155,7 @@ class Lane:
             if frame.start <= start:
                 met = True
                 sender = self.wire.opposite(self)  # leads to the end that was sending
-                sender.node.collided(sender.port, late=late)
+                sender.node.interfaces[sender.port].tx.collide(late=late)
         return met
 
 

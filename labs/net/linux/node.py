@@ -200,18 +200,9 @@ class LinuxNode:
         self.now = now
         interface = self.interfaces.get(port)
         if self.powered and interface is not None:
-            interface.rx.errors += 1
-            interface.rx.damaged += 1
+            interface.rx.damage()
             self.drop(DropReason.CHECKSUM, port, frame=frame)
         return self._drain()
-
-    def collided(self, port: str, *, late: bool) -> None:
-        """A frame that this port was sending met another one; a late collision is not repeated (IEEE 802.3 4.2.3.2)."""
-        interface = self.interfaces.get(port)
-        if interface is not None:
-            interface.tx.collisions += 1
-            interface.tx.late_collisions += late
-            interface.tx.errors += late
 
     def hear(self, port: str, chunk: Chunk, now: int) -> list[Action | Note]:
         """Something was heard on a serial port."""
