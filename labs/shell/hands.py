@@ -139,6 +139,8 @@ def _look(bench: Workbench, words: list[str]) -> str:
     rooms = sorted({device.room for device in site.devices.values()} - {""})
     devices = ", ".join(site.devices)
     message = f'hands: there is no room or device "{" ".join(words)}"; rooms: {", ".join(rooms)}; devices: {devices}'
+    if site.buses:
+        message += f"; buses: {', '.join(bus.name for bus in site.buses)}"
     raise HandsError(message)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from labs.journal import DESK
 from labs.lab import HANDS, Lab
 from labs.model.durations import format_duration, parse_duration
+from labs.model.site import Kind
 from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
 from labs.ui.style import Refusal, Screen, columns, marked, near
@@ -32,6 +33,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "move": ("move DEVICE shade|sun|…", marked("hang a probe elsewhere in its room")),
     "rewire": ("rewire LINE swap|mend|…", marked("put an analogue line right")),
     "replace": ("replace battery DEVICE", marked("a new battery")),
+    "terminate": ("terminate BUS start|end [off]", marked("put the resistor at an end of a bus, or take it out")),
+    "bias": ("bias BUS start|end [off]", marked("switch the bias of a bus on or off")),
+    "swap": ("swap DEVICE a b", marked("exchange the two wires of a bus at a device")),
+    "dip": ("dip DEVICE address 5", marked("set the switches on the front of a device on a bus")),
+    "meter": ("meter DEVICE ohm|volt", marked("measure between the two wires of a bus")),
     "wait": ("wait 10 min", marked("let simulated time pass")),
     "truth": ("truth DEVICE[:INPUT] [2 h]", marked("what a room was like, and what a thing makes of it")),
     "edit": ("edit FILE", marked("change a file of the device in your own editor")),
@@ -44,7 +50,9 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 ALIASES = {"quit": "exit"}
 EDITORS = ("nano", "vi", "vim")
-BY_HAND = ("look", "patch", "unplug", "power", "open", "close", "heat", "move", "rewire", "replace", "wait")
+ON_BUSES = ("terminate", "bias", "swap", "dip", "meter")
+ON_THINGS = ("open", "close", "heat", "move", "replace", "truth")
+BY_HAND = ("look", "patch", "unplug", "power", "open", "close", "heat", "move", "rewire", "replace", *ON_BUSES, "wait")
 
 
 def is_word(lab: Lab, place: str, line: str) -> str | None:
@@ -104,11 +112,20 @@ class Desk:
 
     def help(self, rest: list[str]) -> None:
         """The words."""
-        chosen = [word for word in rest if word in WORDS] or list(WORDS)
+        chosen = [word for word in rest if word in WORDS] or [w for w in WORDS if self._has_use(w)]
         for line in columns([(f"  {WORDS[word][0]}", self.screen.phrase(WORDS[word][1])) for word in chosen]):
             self.screen.show(line)
         if not rest:
             self.screen.say("  Everything else is typed at {place}, as on a real device.", place=self.place)
+
+    def _has_use(self, word: str) -> bool:
+        """Whether there is anything on this site that the word is for."""
+        site = self.lab.variant.healthy
+        if word in ON_BUSES:
+            return bool(site.buses)
+        if word == "rewire":
+            return bool(site.loops)
+        return word not in ON_THINGS or any(d.kind in (Kind.SENSOR, Kind.ACTUATOR) for d in site.devices.values())
 
     def story(self, rest: list[str]) -> None:
         """The work order."""
