@@ -72,7 +72,7 @@ def judged() -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(reason), reason=reason or "the kernel can judge")
 
 
-def _announce() -> IO[str]:
+def announce() -> IO[str]:
     """Labs at the same time share one setting of all namespaces; the file of their lock keeps what it was before."""
     path = Path(tempfile.gettempdir(), "netwerf-kernel-lab.lock")
     handle = path.open("a+", encoding="ascii")
@@ -84,7 +84,7 @@ def _announce() -> IO[str]:
     return handle
 
 
-def _withdraw(handle: IO[str]) -> None:
+def withdraw(handle: IO[str]) -> None:
     """The last lab to leave puts the setting back."""
     with handle, suppress(BlockingIOError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,7 +124,7 @@ class KernelLab:
         self.site = site
         self._prefix = f"nw{os.getpid()}x{next(_numbers)}"
         self._here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        self._lock = _announce()
+        self._lock = announce()
         self._spaces: dict[str, int] = {}
         self._servers: list[socket.socket] = []
 
@@ -243,7 +243,7 @@ class KernelLab:
         self._spaces.clear()
         _begin(["ip", "-force", "-batch", "-"], [f"netns del {self.space(d)}" for d in self.site.devices]).communicate()
         os.close(self._here)
-        _withdraw(self._lock)
+        withdraw(self._lock)
 
     def neighbours(self, device: str) -> list[dict[str, object]]:
         """`ip -j neigh`."""
@@ -263,8 +263,8 @@ class KernelLab:
             server.setblocking(False)
             self._servers.append(server)
 
-    def send(self, flows: list[Flow]) -> dict[Flow, str]:
-        """What each sender is told, all flows at once."""
+    def send(self, flows: list[Flow], quiet_s: float = QUIET_S) -> dict[Flow, str]:
+        """What each sender is told, all flows at once; over when nothing has been heard for so long."""
         told: dict[Flow, str] = {}
         with selectors.DefaultSelector() as selector:
             for server in self._servers:
@@ -275,11 +275,11 @@ class KernelLab:
                     begin = {"ping": _ping, "tcp": _tcp, "udp": _udp}[flow.protocol]
                     made.append(begin(flow, number, told, selector))
             until = time.monotonic() + LONGEST_S
-            quiet_until = time.monotonic() + QUIET_S
+            quiet_until = time.monotonic() + quiet_s
             while len(told) < len(flows) and time.monotonic() < min(until, quiet_until):
                 for key, _ in selector.select(0.02):
                     key.data(key.fileobj)
-                    quiet_until = time.monotonic() + QUIET_S
+                    quiet_until = time.monotonic() + quiet_s
             for opened in made:
                 opened.close()
         return {flow: told.get(flow, "nothing") for flow in flows}
@@ -311,13 +311,15 @@ def _answer(server: socket.socket) -> None:
             server.sendto(peer[0].encode(), peer)
 
 
-def _errors(handle: socket.socket) -> Iterator[str]:
-    """The error queue (ip(7), IP_RECVERR)."""
+def _errors(handle: socket.socket, identifier: int = 0) -> Iterator[str]:
+    """The error queue (ip(7), IP_RECVERR); of an echo request those that quote its identifier."""
     while True:
         try:
-            _, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+            quoted, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
         except OSError:
             return
+        if identifier and len(quoted) >= 6 and struct.unpack_from("!H", quoted, 4)[0] != identifier:
+            continue  # a raw socket hears of every echo request to its target
         for level, kind, value in controls:
             if level == socket.IPPROTO_IP and kind == IP_RECVERR:
                 number, origin, icmp_type, code, _, _, _ = struct.unpack_from("IBBBBII", value)
@@ -336,7 +338,12 @@ def _open(flow: Flow, kind: int, protocol: int = 0) -> socket.socket:
 
 
 def _datagrams(
-    flow: Flow, handle: socket.socket, request: bytes, told: dict[Flow, str], understand: Callable[[bytes], str | None]
+    flow: Flow,
+    handle: socket.socket,
+    request: bytes,
+    told: dict[Flow, str],
+    understand: Callable[[bytes], str | None],
+    identifier: int = 0,
 ) -> Reader | None:
     """Send one datagram; the reader takes its answer or its error."""
     handle.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -349,7 +356,7 @@ def _datagrams(
         return None
 
     def read(_: socket.socket) -> None:
-        for text in _errors(handle):
+        for text in _errors(handle, identifier):
             told.setdefault(flow, text)
         while True:
             try:
@@ -377,7 +384,7 @@ def _ping(flow: Flow, number: int, told: dict[Flow, str], selector: selectors.Ba
         mine = packet[20] == 0 and struct.unpack_from("!H", packet, 24)[0] == number
         return f"reply ttl={packet[8]}" if mine else None
 
-    read = _datagrams(flow, handle, head + body, told, understand)
+    read = _datagrams(flow, handle, head + body, told, understand, number)
     if read is not None:
         selector.register(handle, selectors.EVENT_READ, read)
     return handle

@@ -70,7 +70,8 @@ def _tcp(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
     until = process.node.now + PATIENCE_NS
     while not connection.peer_done and process.node.now < until:
         yield Wait((connection.signal,), until)
-    told[flow] = f"seen as {connection.receive().decode()}"
+    seen = connection.receive().decode()
+    told[flow] = connection.error or (f"seen as {seen}" if seen or connection.peer_done else "nothing")
     connection.close(process.node.now)
     return 0
 

@@ -256,7 +256,7 @@ class Analysis:
                     endings.append(Ending(device, how, packets.services, packets.source, packets.target))
                     continue
                 way = found
-            hop = way.via if isinstance(way.via, IPv4) else to
+            hop = node.ip.next_hop(way, to)
             situation = Situation("postrouting", None, way.device, None, packets.status)
             self._leave(device, situation, packets, endings, hop=hop, depth=0)
         return endings

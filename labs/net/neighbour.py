@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.ipv6 import Ipv6Packet
 
-__all__ = ["Neighbour", "NeighbourState", "NeighbourTable"]
+__all__ = ["Neighbour", "NeighbourState", "NeighbourTable", "memory_of"]
 
 BASE_REACHABLE_NS = 30_000_000_000  # base_reachable_time_ms; Linux draws 0.5 to 1.5 times this, we take the mean
 DELAY_FIRST_PROBE_NS = 5_000_000_000  # delay_first_probe_time
@@ -29,9 +29,15 @@ RETRANS_NS = 1_000_000_000  # retrans_time_ms
 UCAST_SOLICIT = 3  # ucast_solicit
 MCAST_SOLICIT = 3  # mcast_solicit
 LOCKTIME_NS = 1_000_000_000  # locktime: a second answer within this time does not replace the first
-UNRESOLVED_QUEUE = 101  # unres_qlen: packets that wait for one answer
+UNRESOLVED_BYTES = 212_992  # unres_qlen_bytes: memory for packets that wait for one answer
+MEMORY = ((225, 832), (670, 1280), (1700, 2304))  # length of a packet to what Linux 6 counts for it (skb->truesize)
 MAX_ENTRIES = 1024  # gc_thresh3
 GC_STALE_NS = 60_000_000_000  # gc_stale_time
+
+
+def memory_of(packet: Ipv4Packet | Ipv6Packet) -> int:
+    """What a waiting packet takes from UNRESOLVED_BYTES."""
+    return next((memory for longest, memory in MEMORY if packet.length <= longest), packet.length + 2304)
 
 
 class NeighbourState(StrEnum):

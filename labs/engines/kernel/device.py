@@ -36,8 +36,8 @@ from labs.things.world import RoomSense
 
 __all__ = ["fork_device"]
 
-# A new namespace copies the settings of the host. These are the kernel's own defaults (ip-sysctl.rst) but for two that
-# the simulator leaves out: IPv6, and redirects.
+# A new namespace copies the settings of the host. These are the kernel's own defaults (ip-sysctl.rst), and those of a
+# kernel started with ipv6.disable_ipv6=1.
 BASE_SETTINGS = {
     "ipv4/ip_forward": "0",
     **{f"ipv6/conf/{name}/disable_ipv6": "1" for name in ("all", "default")},
@@ -46,7 +46,7 @@ BASE_SETTINGS = {
         for name in ("all", "default", "lo")
         for leaf, value in {
             "rp_filter": "0",
-            "send_redirects": "0",
+            "send_redirects": "1",
             "proxy_arp": "0",
             "arp_ignore": "0",
             "arp_announce": "0",

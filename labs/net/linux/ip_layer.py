@@ -223,6 +223,12 @@ class IpLayer:
         """The half of a routing decision that the source makes: False for one that cannot be real here."""
         return not source.is_loopback and not self.spoofed(interface, source)
 
+    def next_hop(self, route: Route | None, destination: IPv4) -> IPv4:
+        """Who is asked for its MAC address. A gateway that is the device itself is none (fib_check_nh, RTN_LOCAL)."""
+        if route is None or not isinstance(route.via, IPv4) or self.is_local(route.via):
+            return destination
+        return route.via
+
     def way_to(self, interface: Interface, destination: IPv4) -> Way:
         """The half of a routing decision that the destination makes."""
         if destination.is_loopback:
@@ -234,7 +240,7 @@ class IpLayer:
         route = self.routes.lookup(destination)
         if route is None or route.device is None or route.kind != "unicast":
             return Way(Fate.REFUSED, route)
-        next_hop = route.via if isinstance(route.via, IPv4) else destination
+        next_hop = self.next_hop(route, destination)
         return Way(Fate.FORWARD, route, self._node.interfaces[route.device], next_hop, route.mtu)
 
     def _is_detour(self, interface: Interface, outgoing: Interface, source: IPv4) -> bool:
@@ -338,7 +344,7 @@ class IpLayer:
             assert route is not None
             assert route.device is not None
             interface = node.interfaces[route.device]
-        if packet.src == ANY and not self._may_be_anonymous(packet):
+        if packet.src == ANY and packet.dst != LIMITED_BROADCAST:
             source = self._source(route, interface, packet.dst)
             if source is None:
                 return NETWORK_UNREACHABLE
@@ -363,7 +369,7 @@ class IpLayer:
             if filtered.packet.dst != packet.dst:
                 return loopback.rerouted(self, filtered.packet, filtered.tracked)
             packet, tracked = filtered.packet, filtered.tracked
-        next_hop = route.via if route is not None and isinstance(route.via, IPv4) else packet.dst
+        next_hop = self.next_hop(route, packet.dst)
         if paths.cache.active:
             next_hop = paths.cache.gateway(packet.dst, route, node.now) or next_hop
         if node.tracing:
@@ -376,18 +382,12 @@ class IpLayer:
         """Whether a packet of this device can leave by a route."""
         return route is not None and route.device is not None and route.kind == "unicast" and destination != ANY
 
-    @staticmethod
-    def _may_be_anonymous(packet: Ipv4Packet) -> bool:
-        return packet.dst == LIMITED_BROADCAST
-
     def _source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
         if route is not None and isinstance(route.source, IPv4):
             return route.source
-        hop = route.via if route is not None and isinstance(route.via, IPv4) else destination
-        found = self.source_for(interface, hop)
-        if found is not None:
-            return found
-        return next((a for a in self._node.local_addresses() if not a.is_loopback), None)
+        found = self.source_for(interface, self.next_hop(route, destination))
+        others = (address for address in self._node.local_addresses() if not address.is_loopback)
+        return found if found is not None else next(others, None)
 
     def source_of(self, route: Route, destination: IPv4) -> IPv4 | None:
         """The source address that a packet gets on a route."""

@@ -22,10 +22,11 @@ from labs.net.neighbour import (
     MCAST_SOLICIT,
     RETRANS_NS,
     UCAST_SOLICIT,
-    UNRESOLVED_QUEUE,
+    UNRESOLVED_BYTES,
     Neighbour,
     NeighbourState,
     NeighbourTable,
+    memory_of,
 )
 from labs.net.stp import Bpdu
 
@@ -344,7 +345,8 @@ class LinkLayer:
                 ),
             )
             return
-        if len(entry.waiting) >= UNRESOLVED_QUEUE:
+        room = UNRESOLVED_BYTES - memory_of(packet)
+        while entry.waiting and sum(map(memory_of, entry.waiting)) > room:
             self._node.drop(DropReason.NEIGHBOUR_QUEUE, interface.name, packet=entry.waiting.pop(0))
         entry.waiting.append(packet)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4
 from labs.net.ipv4 import ANY
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def rerouted(ip: IpLayer, packet: Ipv4Packet, tracked: Tracked) -> str | None:
         return NETWORK_UNREACHABLE
     assert route is not None
     assert route.device is not None
-    next_hop = route.via if isinstance(route.via, IPv4) else packet.dst
+    next_hop = ip.next_hop(route, packet.dst)
     outgoing = ip._node.interfaces[route.device]
     cut = outgoing.mtu if packet.length > outgoing.mtu else 0
     ip._leave(packet, tracked, outgoing, next_hop, incoming=None, cut=cut)

@@ -112,6 +112,8 @@ class Sysctl:
         if name in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):  # one setting, and it sets every interface
             self._values = {key: old for key, old in self._values.items() if not IPV4_FORWARDING.fullmatch(key)}
             name = "net.ipv4.ip_forward"
+            if self._values[name] != value:  # a router believes no other one (inet_forward_change)
+                self._values["net.ipv4.conf.all.accept_redirects"] = str(int(value == "0"))
         if name.startswith(f"{CONF6}all.") and name.rpartition(".")[2] in FOR_ALL6:
             leaf = name.rpartition(".")[2]
             self._values = {

@@ -143,7 +143,7 @@ class Transport:
         """Only ping speaks of redirects."""
         payload = original.head
         echo = self._echo.get(payload.identifier) if isinstance(payload, IcmpMessage) else None
-        if echo is not None and isinstance(payload, IcmpMessage):
+        if echo is not None and isinstance(payload, IcmpMessage) and payload.type == icmp.ECHO_REQUEST:
             echo.redirects.append((advice, payload))
             echo.signal.fire()
 
@@ -161,7 +161,7 @@ class Transport:
         payload = original.head
         if isinstance(payload, IcmpMessage | Icmpv6Message):
             echo = self._echo.get(payload.identifier)
-            if echo is not None:
+            if echo is not None and payload.type in (icmp.ECHO_REQUEST, icmpv6.ECHO_REQUEST6):  # ping_supported()
                 echo.errors.append((error, payload))
                 echo.signal.fire()
         elif isinstance(payload, UdpDatagram):

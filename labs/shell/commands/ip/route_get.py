@@ -105,7 +105,8 @@ def _answer(
         return route_record(node, style, route)
     assert route.device is not None
     chosen = source or node.ip.source_of(route, destination)
-    shown = Route(target, route.device, route.via, chosen, mtu=route.mtu, mtu_locked=route.mtu_locked)
+    via = None if route.via is not None and node.ip.next_hop(route, destination) == destination else route.via
+    shown = Route(target, route.device, via, chosen, mtu=route.mtu, mtu_locked=route.mtu_locked)
     known = node.ip.paths.known(destination) if device in (None, route.device) else None
     return _record(style, replace(shown, advmss=route.advmss), source, [], known=known, now=node.now)
 

@@ -1,0 +1,79 @@
+"""What random sites once found, small and by name: `state_stimulus_result`, on both engines."""
+
+from __future__ import annotations
+
+import pytest
+
+from labs.model.site import Site
+from tests.conformance.pair import Pair, both
+from tests.conformance.test_matrix import compare, describe
+from tests.engines.kernel.kernel_site import needs_kernel
+from tests.kernel_lab import judged
+from tests.sites import machine, site, switch
+from tests.traffic import SECOND, Flow
+
+pytestmark = [*needs_kernel, judged()]
+
+
+def chain(*, first: dict | None = None, second: dict | None = None, host: dict | None = None) -> Site:
+    """Host h behind router r1, and router r2: 10.0.1.0/24 and 10.9.0.0/30."""
+    parts = [
+        {"addresses": {"l1": "10.0.1.1/24", "w0": "10.9.0.1/30"}, "forward": True, **(first or {})},
+        {"addresses": {"w0": "10.9.0.2/30", "w1": "10.9.1.1/30"}, "forward": True, **(second or {})},
+        {"addresses": {"eth0": "10.0.1.10/24"}, "gateway": "10.0.1.1", **(host or {})},
+    ]
+    made = [machine(name, **part) for name, part in zip(("r1", "r2", "h"), parts, strict=True)]
+    return site(made, ["r1:l1 h:eth0", "r1:w0 r2:w0"])
+
+
+MASQUERADE = (
+    'table ip nat {\n chain post {\n type nat hook postrouting priority srcnat; oifname "l1" masquerade\n }\n}\n'
+)
+
+CASES = {
+    "gateway_is_own_address_packet_goes_straight_to_its_target": chain(
+        second={"up": ["ip route add default via 10.9.0.2"]}
+    ),
+    "reply_that_cannot_return_is_complained_about_ping_with_that_number_is_not_told": chain(
+        first={"rules": MASQUERADE},
+        second={"up": ["ip route add 10.0.1.0/24 via 10.9.0.1", "ip address add 10.9.5.5/32 dev w1"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_site_that_differed_once(name):
+    with both(CASES[name]) as pair:
+        pair.serve()
+        differences, count = compare(pair)
+    assert count
+    assert not differences, describe(CASES[name], differences)
+
+
+def test_router_knows_a_nearer_way_sender_is_told_and_takes_it():
+    """A redirect: the mask of `a` is too narrow, so it first asks the router for a neighbour."""
+    made = site(
+        [
+            machine("r", {"lan": "10.0.1.1/24"}, forward=True),
+            machine("a", {"eth0": "10.0.1.10/28"}, gateway="10.0.1.1"),
+            machine("b", {"eth0": "10.0.1.200/24"}),
+            switch("s", 3),
+        ],
+        ["r:lan s:p1", "a:eth0 s:p2", "b:eth0 s:p3"],
+    )
+    pair = Pair(made)
+    try:
+        pair.serve()
+        first, last = Flow("a", "10.0.1.200"), Flow("a", "10.0.1.200", ttl=1)
+        for _ in range(3):  # the first redirect makes `a` look for the neighbour, a later one is believed
+            assert pair.send([first]) == {first: ("reply ttl=64", "reply ttl=64")}
+            pair.wait(SECOND // 5)
+        assert pair.send([last]) == {last: ("reply ttl=64", "reply ttl=64")}
+    finally:
+        pair.stop()
+
+
+def test_router_asked_whether_it_believes_redirects_the_answer_is_the_same():
+    with both(chain()) as pair:
+        line = "sysctl net.ipv4.conf.all.accept_redirects"
+        assert pair.sim.run("r1", line) == pair.kernel.run("r1", line)
