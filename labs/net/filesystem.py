@@ -39,6 +39,7 @@ class FileSystem:
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files: dict[str, str] = dict(files)
+        self._unwritten: dict[str, Callable[[], str]] = {}  # files whose text is made when somebody reads it
         self._directories: set[str] = set(STANDARD_DIRECTORIES)
         self._providers: dict[str, Provider] = {}
         self.watchers: list[Callable[[str], None]] = []
@@ -63,6 +64,8 @@ class FileSystem:
 
     def stored(self) -> dict[str, str]:
         """Every stored file that survives a reboot."""
+        for path in [path for path in self._unwritten if not path.startswith(VOLATILE)]:
+            self._settle(path)
         return {path: text for path, text in self._files.items() if not path.startswith(VOLATILE)}
 
     def is_file(self, path: str) -> bool:
@@ -100,6 +103,8 @@ class FileSystem:
     def read(self, path: str) -> str:
         """The content of a file. Raises FileError."""
         provider = self._provider(path)
+        if path in self._unwritten:
+            self._settle(path)
         text = provider.read(path) if provider is not None else self._files.get(path)
         if text is not None:
             return text
@@ -107,6 +112,8 @@ class FileSystem:
 
     def get(self, path: str, default: str = "") -> str:
         """The content of a stored file, or `default`."""
+        if path in self._unwritten:
+            self._settle(path)
         return self._files.get(path, default)
 
     def write(self, path: str, text: str) -> None:
@@ -126,8 +133,24 @@ class FileSystem:
         if len(text) > MAX_FILE_CHARACTERS:
             raise FileError("File too large")
         self._files[path] = text
+        self._unwritten.pop(path, None)
         for watcher in self.watchers:
             watcher(path)
+
+    def write_later(self, path: str, text: Callable[[], str]) -> None:
+        """Create or replace a file whose text is only made if somebody reads it: it must not change until then.
+
+        Meant for a status of a few lines that is written again with every event. Raises FileError.
+        """
+        if path in self._files:
+            self._unwritten[path] = text
+            for watcher in self.watchers:
+                watcher(path)
+        else:
+            self.write(path, text())
+
+    def _settle(self, path: str) -> None:
+        self._files[path] = self._unwritten.pop(path)()
 
     def append(self, path: str, text: str) -> None:
         """Add to the end of a file, which is made if need be. Raises FileError."""
@@ -139,6 +162,7 @@ class FileSystem:
             raise FileError("Is a directory" if self.is_directory(path) else "No such file or directory")
         parent = posixpath.dirname(path)
         del self._files[path]
+        self._unwritten.pop(path, None)
         self._directories.add(parent)
 
     def make_directory(self, path: str) -> None:
@@ -170,3 +194,4 @@ class FileSystem:
         """What a reboot does to /run and /tmp."""
         for path in [path for path in self._files if path.startswith(VOLATILE)]:
             del self._files[path]
+            self._unwritten.pop(path, None)

@@ -153,6 +153,8 @@ class TcpConnection:
         self.error: str | None = None
         self.inbox = bytearray()
         self.peer_done = False
+        self.wakes_when_acknowledged = True
+        """False where the program does not care how far its own data has come; `signal` then leaves that out."""
         self.tag = 0
         self.program = ""
         """Bytes of data in a segment."""
@@ -244,7 +246,15 @@ class TcpConnection:
     def arrived(self, segment: TcpSegment, now: int) -> None:
         """Take one segment of this connection (RFC 9293 §3.10.7)."""
         self._now = now
-        if self.state is TcpState.SYN_SENT:
+        if (
+            self.state is TcpState.ESTABLISHED
+            and segment.flags | PSH == ACK | PSH
+            and (segment.seq == self._receive_next or not segment.data)
+            and not self._out_of_order
+            and len(self.inbox) + len(segment.data) <= MAX_BUFFER
+        ):
+            self._arrived_in_order(segment)
+        elif self.state is TcpState.SYN_SENT:
             self._arrived_syn_sent(segment)
         elif segment.flags & RST:
             if segment.seq == self._receive_next:
@@ -267,6 +277,17 @@ class TcpConnection:
             self._peer_mss = segment.mss or DEFAULT_MSS
             self._acknowledged(segment.ack)
             self.state = TcpState.ESTABLISHED
+            self._acknowledge()
+            self.signal.fire()
+
+    def _arrived_in_order(self, segment: TcpSegment) -> None:
+        """An acknowledgement, and perhaps the data that is expected next: what most segments are (RFC 1122, 4.2.2)."""
+        if segment.ack != self._send_unacked:
+            self._acknowledged(segment.ack)
+        data = segment.data
+        if data:
+            self.inbox += data
+            self._receive_next = self._receive_next + len(data) & 0xFFFFFFFF
             self._acknowledge()
             self.signal.fire()
 
@@ -310,23 +331,27 @@ class TcpConnection:
         if not _before(self._send_unacked, ack) or _before(self._send_next, ack):
             return
         self._send_unacked = ack
-        flight = [sent for sent in self._flight if _before(ack, sent.end)]
-        arrived = self._flight[: len(self._flight) - len(flight)]
-        self._flight = flight
+        if len(self._flight) == 1 and self._flight[0].end == ack:
+            arrived, self._flight = self._flight, []
+        else:
+            flight = [sent for sent in self._flight if _before(ack, sent.end)]
+            arrived = self._flight[: len(self._flight) - len(flight)]
+            self._flight = flight
         if arrived and not self._retries:  # of a segment sent twice nobody knows which one was answered (Karn)
             self._measured(self._now - arrived[-1].at_ns)
         self._retries = 0
-        self._rto_ns = max(MIN_RTO_NS, self._smoothed_ns + max(MIN_RTO_NS, 4 * self._variation_ns))
+        self._rto_ns = self._smoothed_ns + max(MIN_RTO_NS, 4 * self._variation_ns)
         self._arm()
-        fin_acked = any(sent.flags & FIN for sent in arrived)
-        if fin_acked:
+        if arrived and arrived[-1].flags & FIN:
             self.state = AFTER_FIN_ACKED.get(self.state, self.state)
             if self.state is TcpState.TIME_WAIT:
                 self._wait_out()
             elif self.state is TcpState.CLOSED:
                 self._end(None)
-        self._push()
-        self.signal.fire()
+        if self._unsent or self._fin_queued:
+            self._push()
+        if self.wakes_when_acknowledged or self.state is not TcpState.ESTABLISHED:
+            self.signal.fire()
 
     def _measured(self, round_trip_ns: int) -> None:
         """RFC 6298 §2.2 and §2.3."""

@@ -33,6 +33,7 @@ class MqttLink:
         self._tls: TlsClient | None = None
         self._last_id = 0
         self._timer: int | None = None
+        self._waiting: Wait | None = None
 
     @property
     def client(self) -> Client:
@@ -60,6 +61,7 @@ class MqttLink:
         try:
             address = yield from resolve(process, host)
             self._connection = yield from connect(process, address, port, timeout_ns=timeout_ns)
+            self._connection.wakes_when_acknowledged = False
         except BaseException:
             for action in reversed(process.cleanup[kept:]):
                 action()
@@ -101,6 +103,8 @@ class MqttLink:
     def flush(self) -> None:
         """Send what the client has to say."""
         data = self.client.outgoing()
+        if not data and self._tls is None:
+            return
         if self._tls is not None:
             self._tls.send(data)
             data = self._tls.outgoing()
@@ -114,25 +118,35 @@ class MqttLink:
             return [Lost("not connected")]
         while True:
             self.flush()
-            data = connection.receive()
-            try:
-                if self._tls is not None and data:
-                    data = self._tls.receive(data)
-                events = client.receive(data, node.now) if data else []
-            except TlsFailure as failure:
-                events = [Lost(f"TLS: {failure}")]
+            events = self._read(connection, client) if connection.inbox else []
             if not events and (connection.peer_done or connection.state is TcpState.CLOSED):
                 events = [Lost(connection.error or "the broker closed the connection")]
-            if not events:
+            when = client.next_wake()
+            if not events and when is not None and when <= node.now:
                 events = client.wake(node.now)
+                self.flush()
+                when = client.next_wake()
             if events:
                 self.flush()
                 return events
-            self.flush()
-            if until is not None and until <= node.now:
-                return []
-            times = [when for when in (until, client.next_wake()) if when is not None]
-            yield self._wait(connection, min(times, default=None))
+            if until is not None:
+                if until <= node.now:
+                    return []
+                if when is None or until < when:
+                    when = until
+            yield self._wait(connection, when)
+
+    def _read(self, connection: TcpConnection, client: Client) -> list[Event]:
+        """What has arrived, and an answer where one is due."""
+        data = connection.receive()
+        try:
+            if self._tls is not None:
+                data = self._tls.receive(data)
+            events = client.receive(data, self._process.node.now) if data else []
+        except TlsFailure as failure:
+            return [Lost(f"TLS: {failure}")]
+        self.flush()
+        return events
 
     def _wait(self, connection: TcpConnection, when: int | None) -> Wait:
         """Wait with at most one timer under way: every acknowledgement wakes the program and would leave one."""
@@ -140,7 +154,9 @@ class MqttLink:
         if when is not None and (self._timer is None or self._timer <= node.now or when < self._timer):
             self._timer = when
             node.call_at(when, signal.fire)
-        return Wait((signal,))
+        if self._waiting is None or self._waiting.signals[0] is not signal:
+            self._waiting = Wait((signal,))
+        return self._waiting
 
     def finish(self) -> Generator[Wait, None, None]:
         """Say goodbye, give the last bytes a moment to arrive, and close: the next command finds them there."""
@@ -148,6 +164,8 @@ class MqttLink:
         self.client.disconnect(node.now)
         self.flush()
         until = node.now + LINGER_NS
+        if connection is not None:
+            connection.wakes_when_acknowledged = True
         while connection is not None and connection.unsent_bytes and node.now < until:
             yield Wait((connection.signal,), until)
         self.close()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from labs.things.library import MODELS, Model
 from labs.things.library.model import Role
@@ -134,6 +135,7 @@ def accuracy(quantity: str, value: float) -> float:
     return absolute + relative * abs(value)
 
 
+@lru_cache(maxsize=16_384)
 def _bias(device: str, quantity: str) -> float:
     """Where in its class one instrument lies, from -1 to 1, for ever."""
     digest = hashlib.sha256(f"{device}/{quantity}".encode()).digest()
@@ -155,5 +157,20 @@ def measure(config: SensorConfig, truth: float, device: str) -> float:
 
 def sensor_payload(value: float, unit: str, unix_s: float, more: Mapping[str, float] | None = None) -> bytes:
     """The message: value, unit, the moment of the measurement by the clock of the sensor, what else there is."""
-    at = datetime.fromtimestamp(int(unix_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return json.dumps({"value": value, "unit": unit, "at": at, **(more or {})}, ensure_ascii=False).encode()
+    known = f'{{"value": {_number(value)}, "unit": {_quoted(unit)}, "at": "{_moment(int(unix_s))}"'
+    return (known + ", " + json.dumps(more, ensure_ascii=False)[1:] if more else known + "}").encode()
+
+
+def _number(value: float) -> str:
+    """As JSON writes it."""
+    return repr(value) if math.isfinite(value) else json.dumps(value)
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache(maxsize=64)
+def _moment(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -102,6 +102,7 @@ class LivingWorld:
         self._phases: dict[tuple[str, str], float] = {}
         self._climates: dict[str, ClimateMachine] = {}
         self._presence: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        self._latest: dict[tuple[str, str], tuple[int, int, float]] = {}  # of a quantity: when, acts by then, value
         for act in world.acts:
             self.act(act)
 
@@ -151,6 +152,14 @@ class LivingWorld:
 
     def value(self, room: str, quantity: str, now: int) -> float:
         """The true value of a quantity in a room. Raises KeyError where there is none."""
+        latest = self._latest.get((room, quantity))
+        if latest is not None and latest[0] == now and latest[1] == len(self.acts):
+            return latest[2]
+        value = self._value(room, quantity, now)
+        self._latest[room, quantity] = now, len(self.acts), value
+        return value
+
+    def _value(self, room: str, quantity: str, now: int) -> float:
         place = self._world.rooms[room]
         known = place.quantities.get(quantity)
         if known is not None:

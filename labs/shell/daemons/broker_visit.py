@@ -40,6 +40,7 @@ class BrokerVisit:
         self._since_ns = process.node.now
         self._errors = 0
         self._delay_s = FIRST_DELAY_S
+        self._status: dict[str, object] | None = None
 
     @property
     def broker(self) -> str:
@@ -47,24 +48,28 @@ class BrokerVisit:
         return f"{self.config.host}:{self.config.port}"
 
     def status(self) -> dict[str, object]:
-        """For the status file: state is connecting, connected, refused or failed."""
-        return {
-            "broker": self.broker,
-            "state": self._state,
-            "detail": self._detail,
-            "since_ns": self._since_ns,
-            "errors": self._errors,
-        }
+        """For the status file: state is connecting, connected, refused or failed. The same object until it changes."""
+        if self._status is None:
+            self._status = {
+                "broker": self.broker,
+                "state": self._state,
+                "detail": self._detail,
+                "since_ns": self._since_ns,
+                "errors": self._errors,
+            }
+        return self._status
 
     def problem(self, text: str) -> None:
         """Count and log a mistake."""
         self._errors += 1
+        self._status = None
         self.process.error(text)
 
     def _become(self, state: str, detail: str = "") -> None:
         if (state, detail) != (self._state, self._detail):
             self._since_ns = self.process.node.now
         self._state, self._detail = state, detail
+        self._status = None
         self.connected = state == "connected"
 
     def connect(self, changed: Callable[[], None]) -> Generator[Wait, None, bool]:

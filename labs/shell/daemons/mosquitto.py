@@ -234,31 +234,35 @@ class _Server:
 
     def serve(self) -> Generator[Wait, None, None]:
         """Until a signal ends it."""
-        doors = (self.door, *(door.socket.signal for door in self._listeners))
+        waiting = Wait((self.door, *(door.socket.signal for door in self._listeners)))
         while True:
             self._accept()
             while self._knocks:
                 self._read(self._knocks.popleft())
             now = self.node.now
-            self.perform(self.broker.wake(now))
+            when = self.broker.next_wake()
+            if when is not None and when <= now:
+                self.perform(self.broker.wake(now))
             if self.broker.changed and self._save_at is None and self.config.persistence:
                 self._save_at = now + SAVE_WITHIN_NS
             if self._save_at is not None and self._save_at <= now:
                 self.save()
             self._set_timer()
-            yield Wait(doors)
+            yield waiting
 
     def _set_timer(self) -> None:
         """At most one timer under way, so that a busy broker does not leave one behind per packet."""
-        times = [when for when in (self.broker.next_wake(), self._save_at) if when is not None]
-        when = min(times, default=None)
+        when = self.broker.next_wake()
+        if self._save_at is not None and (when is None or self._save_at < when):
+            when = self._save_at
         if when is not None and (self._timer is None or self._timer <= self.node.now or when < self._timer):
             self._timer = when
             self.node.call_at(when, self.door.fire)
 
     def _accept(self) -> None:
         for door in self._listeners:
-            while door.socket.backlog:
+            backlog = door.socket.backlog
+            while backlog:
                 connection = door.socket.backlog.popleft()
                 address, port = connection.remote
                 if door.config.max_connections == len(door.inside):
@@ -270,6 +274,7 @@ class _Server:
                 self._connections[self._number] = connection
                 if door.tls is not None:
                     self._sessions[self._number] = door.tls.session(self.node.wall_clock())
+                connection.wakes_when_acknowledged = False
                 connection.signal = _Knock(self._number, self._knocks, self.door)
                 self.perform(self.broker.opened(self._number, str(address), port, door.config.port, self.node.now))
                 self._knocks.append(self._number)

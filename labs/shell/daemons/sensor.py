@@ -71,8 +71,11 @@ class _Sensor:
         self.flat = False
 
     def write_status(self) -> None:
-        status = {**self.visit.status(), **self.last, "published": self.published, "waiting": self.unacknowledged}
-        self.process.node.files.write(STATUS, json.dumps(status) + "\n")
+        visit, last, published, waiting = self.visit.status(), self.last, self.published, self.unacknowledged
+        self.process.node.files.write_later(
+            STATUS,
+            lambda: json.dumps({**visit, **last, "published": published, "waiting": waiting}) + "\n",
+        )
 
     def run(self) -> Generator[Wait, None, None]:
         """For ever."""

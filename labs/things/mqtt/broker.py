@@ -55,6 +55,7 @@ MAX_ALIAS = 10  # mosquitto, max_topic_alias
 # Reason codes, MQTT 5.0 §2.4
 REASON_WITH_WILL, REASON_NOBODY, REASON_NO_SUBSCRIPTION = 4, 16, 17
 REASON_BAD_ID, REASON_DENIED, REASON_TOO_LARGE = 133, 135, 149
+ACCEPTED_READY = ACCEPTS[State.READY]
 FAULT_CODES = {Fault.MALFORMED: 129, Fault.PROTOCOL: 130, Fault.OVERSIZE: REASON_TOO_LARGE}
 
 
@@ -80,6 +81,7 @@ class Broker:
         self._next_check: int | None = None
         self._next_sys: int | None = None
         self._now = now
+        self._debug = "debug" in config.log_types
         self._received = self._sent = 0
         self.retained = {message.topic: message for message in retained}
         self.changed = False
@@ -162,8 +164,11 @@ class Broker:
 
     def next_wake(self) -> int | None:
         """When to call `wake`. Possibly too early, never too late."""
-        times = (self._next_check, self._next_sys, self._sessions.next_end())
-        return min((when for when in times if when is not None), default=None)
+        first = self._next_check
+        for when in (self._next_sys, self._sessions.next_end()):
+            if when is not None and (first is None or when < first):
+                first = when
+        return first
 
     def reload(self, passwords: Passwords | None, access: AccessList | None) -> None:
         """Take new passwords and a new access list (SIGHUP). Who is connected stays connected."""
@@ -179,10 +184,6 @@ class Broker:
     def _log(self, kind: str, text: str) -> None:
         if kind in self._config.log_types:
             self._out.append(Log(kind, text))
-
-    @property
-    def _debug(self) -> bool:
-        return "debug" in self._config.log_types
 
     def _expect(self, connection: Connection) -> None:
         deadline = connection.deadline
@@ -223,7 +224,7 @@ class Broker:
 
     def _packet(self, connection: Connection, packet: Packet, now: int) -> None:
         self._received += 1
-        if not isinstance(packet, ACCEPTS[connection.state]):
+        if not isinstance(packet, ACCEPTED_READY if connection.state is State.READY else ACCEPTS[connection.state]):
             if isinstance(packet, Connect):
                 self._log("notice", f"Bad client {connection.name} sending multiple CONNECT messages.")
             raise MqttError(Fault.PROTOCOL)
@@ -330,7 +331,7 @@ class Broker:
 
     def _named(self, connection: Connection, packet: Publish) -> Publish:
         """The message with its topic, where it came with a number for one (MQTT 5.0 §3.3.2.3.4)."""
-        alias = property_of(packet.properties, ALIAS)
+        alias = property_of(packet.properties, ALIAS) if packet.properties else None
         if not isinstance(alias, int):
             return packet
         if not 0 < alias <= MAX_ALIAS or (not packet.topic and alias not in connection.aliases):
@@ -429,9 +430,11 @@ class Broker:
 
     def _route(self, message: Publish, origin: Session | None = None) -> bool:
         """Keep a message where it asks for that, and hand it to every session that subscribed to its topic."""
-        seconds = property_of(message.properties, EXPIRY)
-        expires_ns = self._now + seconds * SECOND if isinstance(seconds, int) else None
-        message = message._replace(properties=passed_on(message.properties))
+        expires_ns = None
+        if message.properties:
+            seconds = property_of(message.properties, EXPIRY)
+            expires_ns = self._now + seconds * SECOND if isinstance(seconds, int) else None
+            message = message._replace(properties=passed_on(message.properties))
         if message.retain:
             self._retain(message, expires_ns)
         heard = False

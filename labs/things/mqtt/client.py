@@ -138,6 +138,8 @@ class Client:
 
     def outgoing(self) -> bytes:
         """The bytes to send now."""
+        if not self._outgoing:
+            return b""
         data = bytes(self._outgoing)
         self._outgoing.clear()
         return data
@@ -158,7 +160,7 @@ class Client:
             message = self._flight.take_off(Publish(topic, payload, qos, retain, properties=properties))
             self.last_id = message.packet_id
         else:
-            self.last_id = next_packet_id(self.last_id)
+            self.last_id = self.last_id % 0xFFFF + 1
             message = Publish(topic, payload, qos, retain, properties=properties)
         self._send(message, "PUBLISH " + describe(message._replace(packet_id=self.last_id)) if self._trace else "", now)
         return self.last_id

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 
 from labs.things.mqtt.packets import (
     LEVEL,
@@ -138,7 +139,8 @@ def _reasons(packet: Ack, *, five: bool) -> bytes:
 
 
 def _packet(head: int, body: bytes) -> bytes:
-    return bytes((head,)) + variable(len(body)) + body
+    size = len(body)
+    return (bytes((head, size)) if size < 128 else bytes((head,)) + variable(size)) + body
 
 
 def _data(value: bytes) -> bytes:
@@ -148,6 +150,7 @@ def _data(value: bytes) -> bytes:
     return len(value).to_bytes(2) + value
 
 
+@lru_cache(maxsize=4096)
 def _text(value: str) -> bytes:
     return _data(value.encode())
 
@@ -266,8 +269,13 @@ class Decoder:
             raise MqttError(Fault.OVERSIZE)
         if len(buffer) < at + size:
             return None
-        reader = _Reader(bytes(buffer[at : at + size]))
+        body = bytes(buffer[at : at + size])
         del buffer[: at + size]
+        if number == PUBLISH and self.level != LEVEL_5:
+            plain = _plain_publish(body, flags)
+            if plain is not None:
+                return plain
+        reader = _Reader(body)
         packet = READERS[number](reader, flags, self.level)
         if reader.left:
             raise MqttError(Fault.MALFORMED)
@@ -319,6 +327,32 @@ def _read_publish(reader: _Reader, flags: int, level: int) -> Packet:
     if not topic and not any(number == ALIAS for number, _ in properties):
         raise MqttError(Fault.PROTOCOL)
     return Publish(topic, reader.rest(), qos, bool(flags & 1), bool(flags & 8), packet_id, properties)
+
+
+@lru_cache(maxsize=4096)
+def _topic(data: bytes) -> str | None:
+    """A topic that may stand in a PUBLISH, or None."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if valid_topic(text) else None
+
+
+def _plain_publish(body: bytes, flags: int) -> Publish | None:
+    """A PUBLISH of version 3.1.1 that is in order, at one look; None leaves it to `_read_publish`, which knows why."""
+    qos = flags >> 1 & 3
+    if qos == 3 or len(body) < 2:
+        return None
+    end = 2 + int.from_bytes(body[:2])
+    start = end + 2 if qos else end
+    if len(body) < start:
+        return None
+    topic = _topic(body[2:end])
+    packet_id = int.from_bytes(body[end:start])
+    if topic is None or (qos and not packet_id):
+        return None
+    return Publish(topic, body[start:], qos, bool(flags & 1), bool(flags & 8), packet_id)
 
 
 def _ack_reader(kind: AckKind) -> Reading:

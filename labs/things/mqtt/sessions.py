@@ -45,6 +45,8 @@ class Sessions(dict[str, Session]):
 
     def next_end(self) -> int | None:
         """When the first of them is to be forgotten."""
+        if not self._ending:
+            return None
         ends = [session.expires_ns for client_id in self._ending if (session := self.get(client_id)) is not None]
         return min((when for when in ends if when is not None), default=None)
 
