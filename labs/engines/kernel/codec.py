@@ -16,7 +16,15 @@ from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.bus import Bus, Drop
 from labs.model.radio import Neighbour, RadioPlan, Wall
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
-from labs.model.state import DeviceState, InterfaceState, Listener, Route
+from labs.model.state import (
+    BridgePortState,
+    BridgeState,
+    DeviceState,
+    InterfaceState,
+    Listener,
+    Route,
+    StaticNeighbour,
+)
 from labs.model.world import Act, Climate, DayCycle, Room, Schedule, Stock, Total, World
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, PolicyVerdict
 from labs.net.icmp import IcmpMessage
@@ -30,6 +38,7 @@ TEXTS: tuple[type, ...] = (Mac, IPv4, IPv6)
 RECORDS: tuple[type, ...] = (
     DayCycle, Schedule, Stock, Total, Climate, Act, Room, World, Device, Link, Port, Site, Network, InterfaceAddress,
     Probe, Observation, DeviceState, InterfaceState, Listener, Route,
+    BridgePortState, BridgeState, StaticNeighbour,
     Bus, Drop, RadioPlan, Wall, Neighbour,
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (

@@ -355,7 +355,8 @@ class Init:
         from labs.engines.kernel.services import LISTENING
 
         until = time.monotonic() + READY_S
-        waiting = [name for name in LISTENING if self.machine.units.state(name).process is not None]
+        units = self.machine.units
+        waiting = [name for name in units.installed() if name in LISTENING and units.state(name).process is not None]
         while waiting and time.monotonic() < until:
             open_now = listening_inodes()
             for name in list(waiting):

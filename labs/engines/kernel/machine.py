@@ -294,10 +294,10 @@ class Machine:
         )
         return self.adopt(popen, take)
 
-    async def capture(self, *argv: str) -> str:
-        """What a tool prints."""
+    async def capture(self, *argv: str, extra: tuple[str, ...] = ()) -> str:
+        """What a tool prints. `extra` names rights that it has beyond those of a daemon."""
         parts: list[str] = []
-        await self.start_child(argv, parts.append).finished.wait()
+        await self.start_child(argv, parts.append, extra=extra).finished.wait()
         return "".join(parts)
 
     async def feed(self, text: str, *argv: str) -> str:
@@ -367,7 +367,7 @@ class Machine:
         process.pid = child.pid
         if hasattr(process.stdout, "pid"):
             process.stdout.pid = child.pid
-        for name in self.units.catalogue:
+        for name in self.units.installed():
             if self.units.state(name).process is process:
                 self.units.state(name).pid = child.pid
 
