@@ -21,6 +21,7 @@ from tests.engines.kernel.kernel_site import device, needs_kernel, running, site
 
 pytestmark = needs_kernel
 
+KINDS = ("reach", "policy")
 MINUTE = 60_000_000_000
 # Lines that carry a time or a number of the day, or that another client writes in its own form and place.
 OWN_FILES = ("/var/lib/misc/dnsmasq.leases", "/var/lib/dhcp/", "/var/lib/mosquitto/", "/etc/mosquitto/passwd")
@@ -141,13 +142,16 @@ def test_only_units_that_the_device_has_are_known():
 
 @pytest.mark.parametrize("which", ["healthy", "broken", "solution"])
 def test_tasting_room_earns_the_same_points_on_both_engines(which):
+    """What is proved and what packets show; hearing sensors out would take minutes of real time."""
     scenario = find_scenario("tasting-room-guests")
-    variant = draw(scenario, "3")
+    checks = tuple(replace(check, survives="") for check in scenario.checks if check.kind in KINDS)
+    variant = replace(draw(scenario, "3"), scenario=replace(scenario, checks=checks))
     lines = typed(variant.steps(scenario.solution)) if which == "solution" else []
     start = variant.healthy if which == "healthy" else variant.broken
     seen = {}
     for engine in ("sim", "kernel"):
         header = Header(scenario.id, scenario.digest, "3", engine, version())
         grade = judge(variant, header, site=start, lines=lines)
-        seen[engine] = {result.id: result.verdict for result in grade.results}
+        seen[engine] = {result.id: result.verdict.value for result in grade.results}
     assert seen["kernel"] == seen["sim"]
+    assert (set(seen["sim"].values()) == {"pass"}) == (which != "broken")
