@@ -13,9 +13,9 @@ from labs.lab import engine_named
 from labs.model.addresses import parse_address
 from labs.model.site import Site
 from labs.model.state import DeviceState, InterfaceState, Listener
-from labs.shell.bash import logical_lines
 from labs.scenario.library import find_scenario
 from labs.scenario.variant import draw
+from labs.shell.bash import logical_lines
 from labs.version import version
 from tests.engines.kernel.kernel_site import device, needs_kernel, running, site, two_networks
 
@@ -92,9 +92,11 @@ def differences(sim: Site, kernel: Site) -> list[str]:
     found = []
     for name, here in sim.devices.items():
         there = kernel.devices[name]
-        for path in sorted(set(here.files) | set(there.files)):
-            if here.files.get(path) != there.files.get(path) and not path.startswith(OWN_FILES):
-                found.append(f"{name} {path}")
+        found += [
+            f"{name} {path}"
+            for path in sorted(set(here.files) | set(there.files))
+            if here.files.get(path) != there.files.get(path) and not path.startswith(OWN_FILES)
+        ]
         a, b = comparable(here.state), comparable(there.state)
         for field in DeviceState.__slots__:
             one, other = getattr(a, field), getattr(b, field)
