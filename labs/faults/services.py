@@ -128,4 +128,24 @@ def dns_wrong_record(site: Site, on: str, name: str, address: IPv4) -> Site:
     )
 
 
-FAULTS = (pool_overlaps_static, dhcp_pool_exhausted, dhcp_wrong_gateway_option, dns_server_dead, dns_wrong_record)
+@fault(
+    FAMILY,
+    symptom="Nobody in one network gets an address; other networks are fine",
+    shown_by="tcpdump port 67 on the router: requests come in, and none goes on to the server",
+    fix="A relay on the router: dhcp-relay with its address there and the server",
+)
+def dhcp_relay_missing(site: Site, on: str) -> Site:
+    """The router between clients and DHCP server relays nothing."""
+    return change_lines(
+        site, on, PATH, WHAT, lambda lines: [line for line in lines if not line.startswith("dhcp-relay=")]
+    )
+
+
+FAULTS = (
+    dhcp_relay_missing,
+    pool_overlaps_static,
+    dhcp_pool_exhausted,
+    dhcp_wrong_gateway_option,
+    dns_server_dead,
+    dns_wrong_record,
+)

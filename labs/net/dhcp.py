@@ -78,6 +78,7 @@ class DhcpMessage(NamedTuple):
     giaddr: IPv4 = ZERO
     seconds: int = 0
     broadcast: bool = False
+    hops: int = 0
 
     def get(self, option: int) -> bytes | None:
         """The value of an option, or None."""
@@ -125,7 +126,7 @@ def encode(message: DhcpMessage) -> bytes:
             message.operation,
             1,  # Ethernet, RFC 1700
             6,
-            0,
+            message.hops,
             message.xid,
             message.seconds,
             BROADCAST_FLAG if message.broadcast else 0,
@@ -149,7 +150,7 @@ def decode(data: bytes) -> DhcpMessage:
     if len(data) < FIXED.size + 4 or data[FIXED.size : FIXED.size + 4] != MAGIC:
         message = "not a DHCP message"
         raise ValueError(message)
-    operation, kind, size, _, xid, seconds, flags, *addresses, chaddr, _, _ = FIXED.unpack_from(data)
+    operation, kind, size, hops, xid, seconds, flags, *addresses, chaddr, _, _ = FIXED.unpack_from(data)
     if operation not in (BOOTREQUEST, BOOTREPLY) or kind != 1 or size != 6:
         message = "not a DHCP message for Ethernet"
         raise ValueError(message)
@@ -159,7 +160,8 @@ def decode(data: bytes) -> DhcpMessage:
     ciaddr, yiaddr, siaddr, giaddr = (IPv4(int.from_bytes(raw, "big")) for raw in addresses)
     mac = Mac(int.from_bytes(chaddr[:6], "big"))
     broadcast = bool(flags & BROADCAST_FLAG)
-    return DhcpMessage(operation, xid, mac, tuple(options.items()), ciaddr, yiaddr, siaddr, giaddr, seconds, broadcast)
+    known = tuple(options.items())
+    return DhcpMessage(operation, xid, mac, known, ciaddr, yiaddr, siaddr, giaddr, seconds, broadcast, hops)
 
 
 def _options(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -23,6 +23,7 @@ __all__ = [
     "client_name",
     "context_of",
     "contexts",
+    "distant_contexts",
     "lease_seconds",
     "lease_time_text",
     "told",
@@ -37,6 +38,8 @@ class Context(NamedTuple):
     pool: DhcpRange
     local: IPv4
     network: Network
+    router: IPv4 | None = None
+    """What clients behind a relay are told: the relay; None is our address."""
 
     @property
     def broadcast(self) -> IPv4:
@@ -59,6 +62,21 @@ def contexts(conf: DnsmasqConf, addresses: Iterable[InterfaceAddress]) -> list[C
             if pool.start in network and (pool.end is None or pool.end in network):
                 found.append(Context(pool, local, network))
     return found
+
+
+def distant_contexts(conf: DnsmasqConf, local: IPv4, place: IPv4) -> list[Context]:
+    """The ranges of the network that a relay or a client behind one is in, told by its address `place`."""
+    found = []
+    for pool in conf.ranges:
+        network = Network.of(place, _class_bits(place) if pool.netmask is None else int(pool.netmask).bit_count())
+        if pool.start in network and (pool.end is None or pool.end in network):
+            found.append(Context(pool, local, network))
+    return found
+
+
+def _class_bits(address: IPv4) -> int:
+    """The length of a network whose mask nobody told (RFC 791 §3.2)."""
+    return 8 if address >> 31 == 0 else 16 if address >> 30 == 0b10 else 24
 
 
 def context_of(found: list[Context], address: IPv4) -> Context:
@@ -98,8 +116,10 @@ def told(conf: DnsmasqConf, message: DhcpMessage, context: Context, *, name: str
     options: dict[int, bytes] = {
         int(Option.NETMASK): dhcp.pack_addresses(netmask),
         int(Option.BROADCAST): dhcp.pack_addresses(context.broadcast),
-        int(Option.ROUTER): dhcp.pack_addresses(context.local),
     }
+    router = context.local if context.router is None else context.router
+    if router != ANY:
+        options[int(Option.ROUTER)] = dhcp.pack_addresses(router)
     if conf.port:
         options[int(Option.DNS_SERVER)] = dhcp.pack_addresses(context.local)
     if conf.domain:

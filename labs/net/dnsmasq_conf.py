@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.model.addresses import IPv4, IPv6, Mac
-from labs.net.dhcp import FOREVER
+from labs.net.dhcp import FOREVER, SERVER_PORT
 from labs.net.dnsmasq_render import FLAGS, render_dnsmasq, split_line, with_line, without_line
 from labs.net.dnsmasq_values import (
     SHORTEST_LEASE_S,
@@ -20,6 +20,7 @@ from labs.net.dnsmasq_values import (
     DhcpHost,
     DhcpOption,
     DhcpRange,
+    DhcpRelay,
     DnsmasqConf,
     DnsmasqError,
     HostRecord,
@@ -31,6 +32,7 @@ __all__ = [
     "DhcpHost",
     "DhcpOption",
     "DhcpRange",
+    "DhcpRelay",
     "DnsmasqConf",
     "DnsmasqError",
     "HostRecord",
@@ -122,6 +124,24 @@ def _range(value: str) -> DhcpRange:
         if lease_s is None or rest:
             raise _Bad(complaint)
     return DhcpRange(start, end, netmask, broadcast, lease_s, set_tag, tuple(tags))
+
+
+def _relay(value: str) -> DhcpRelay:
+    local, target, interface, *_ = [*_words(value), "", ""]
+    complaint = "Bad dhcp-relay"
+    if ":" in local:
+        raise _Bad("a relay for IPv6 is not simulated here")
+    if not target:
+        raise _Bad(complaint)
+    address = _address(local, complaint)
+    host, _, port = target.partition("#")
+    try:
+        server: IPv4 | None = IPv4.parse(host)
+    except ValueError:
+        if interface or "*" in target:
+            raise _Bad(complaint) from None
+        server, interface, port = None, target, ""
+    return DhcpRelay(address, server, interface, int(port) if port.isdecimal() and int(port) < 65536 else SERVER_PORT)
 
 
 def _host(value: str) -> DhcpHost:
@@ -257,6 +277,7 @@ LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "address": ("addresses", _answers),
     "host-record": ("host_records", lambda value: [_record(value)]),
     "cname": ("cnames", _cname),
+    "dhcp-relay": ("relays", lambda value: [_relay(value)]),
     "dhcp-range": ("ranges", lambda value: [_range(value)]),
     "dhcp-host": ("hosts", lambda value: [_host(value)]),
     "dhcp-option": ("options", lambda value: [_option(value)]),

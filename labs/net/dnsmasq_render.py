@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labs.net.dhcp import FOREVER
+from labs.net.dhcp import FOREVER, SERVER_PORT
 from labs.net.dnsmasq_values import (
     UNITS,
     AddressRecord,
     DhcpHost,
     DhcpOption,
     DhcpRange,
+    DhcpRelay,
     DnsmasqConf,
     Server,
 )
@@ -99,11 +100,18 @@ def render_dnsmasq(conf: DnsmasqConf) -> str:
         ),
         "cname": tuple(map(",".join, conf.cnames)),
         "dhcp-range": tuple(map(_range_text, conf.ranges)),
+        "dhcp-relay": tuple(map(_relay_text, conf.relays)),
         "dhcp-host": tuple(map(_host_text, conf.hosts)),
         "dhcp-option": tuple(map(_option_text, conf.options)),
     }
     lines += [f"{key}={value}" for key, values in plain.items() for value in values]
     return "".join(line + "\n" for line in [*lines, *conf.others])
+
+
+def _relay_text(item: DhcpRelay) -> str:
+    port = "" if item.port == SERVER_PORT else f"#{item.port}"
+    parts = (str(item.local), "" if item.server is None else f"{item.server}{port}", item.interface)
+    return ",".join(part for part in parts if part)
 
 
 def _answer_text(item: AddressRecord) -> str:

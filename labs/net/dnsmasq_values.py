@@ -11,6 +11,7 @@ __all__ = [
     "DhcpHost",
     "DhcpOption",
     "DhcpRange",
+    "DhcpRelay",
     "DnsmasqConf",
     "DnsmasqError",
     "HostRecord",
@@ -72,6 +73,19 @@ class DhcpOption:
 
 
 @dataclass(frozen=True, slots=True)
+class DhcpRelay:
+    """`dhcp-relay=`: requests of the network of `local` go to `server`, or to everybody on `interface`.
+
+    With both, answers are taken from that interface alone.
+    """
+
+    local: IPv4
+    server: IPv4 | None
+    interface: str = ""
+    port: int = 67
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """`server=`: where to ask. With `domains` for those alone; without `address` nobody is asked (`local=`)."""
 
@@ -121,6 +135,7 @@ class DnsmasqConf:
     cnames: tuple[tuple[str, str], ...] = ()
     cache_size: int = CACHE_SIZE
     ranges: tuple[DhcpRange, ...] = ()
+    relays: tuple[DhcpRelay, ...] = ()
     hosts: tuple[DhcpHost, ...] = ()
     options: tuple[DhcpOption, ...] = ()
     authoritative: bool = False
@@ -137,6 +152,11 @@ class DnsmasqConf:
             if mac in host.macs:
                 return host
         return next((h for h in self.hosts if name and not h.macs and not h.client_ids and h.name == name), None)
+
+    def serves_dhcp(self, interface: str) -> bool:
+        """True where DHCP is served or relayed on an interface."""
+        wanted = not self.interfaces or interface in self.interfaces
+        return wanted and interface != "lo" and interface not in (*self.except_interfaces, *self.no_dhcp_interfaces)
 
     def host_at(self, address: IPv4) -> DhcpHost | None:
         """The `dhcp-host` that reserves an address."""

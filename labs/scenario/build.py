@@ -18,6 +18,7 @@ from labs.net.ifupdown import Allow, InterfacesFile, Stanza, render_interfaces
 from labs.net.linux.units import enabled_path
 from labs.scenario import files
 from labs.scenario.buses import build_buses, bus_files, on_buses
+from labs.scenario.dhcp_relay import first_address, relay_address, relay_lines
 from labs.scenario.field_document import build_loops
 from labs.scenario.radios import build_plan, radio_files, without_lead
 from labs.scenario.rooms_document import check_rooms
@@ -367,7 +368,7 @@ class _Builder:
 
     def _service_files(self, draft: Draft, made: dict[str, str], enabled: list[str]) -> None:
         services = draft.spec.services
-        if "dhcp" in services or "dns" in services:
+        if services.keys() & {"dhcp", "dhcp_relay", "dns"}:
             made["/etc/dnsmasq.conf"] = self._dnsmasq(draft)
             enabled.append("dnsmasq")
         if "listen" in services:
@@ -409,6 +410,7 @@ class _Builder:
             lines += self._dns_lines(draft, dns)
         for served in dhcp:
             lines += self._dhcp_lines(draft, served, alone=len(dhcp) == 1)
+        lines += relay_lines(draft, self._drafts, self._wrong)
         if dhcp:
             lines += ["dhcp-authoritative", "no-ping"]
         return "\n".join(lines) + "\n"
@@ -442,7 +444,7 @@ class _Builder:
         """One range. Where there are several, dnsmasq tells each subnet its own address there as router and server."""
         subnet = dhcp["on"]
         own = draft.addresses.get(subnet)
-        if own is None:
+        if own is None and relay_address(self._drafts, draft, subnet) is None:
             self._wrong(draft.name, f'{draft.name} has no fixed address in "{subnet}"', "services.dhcp.on")
             return []
         pool = [self._resolve(draft.name, subnet, place, "services.dhcp.pool") for place in dhcp["pool"]]
@@ -452,7 +454,7 @@ class _Builder:
         network = self._subnets[subnet]
         gateway = own if draft.spec.kind == Kind.ROUTER else None
         lines = [
-            f"interface={self._interface(draft, subnet)}",
+            *([f"interface={self._interface(draft, subnet)}"] if self._serves_own(draft) else []),
             f"dhcp-range={pool[0]},{pool[1]},{network.netmask},{dhcp['lease']}",
         ]
         if gateway is not None and alone:
@@ -473,10 +475,14 @@ class _Builder:
                 lines.append(f"dhcp-host={self._mac(client, subnet)},{address},{name}")
         return lines
 
+    def _serves_own(self, draft: Draft) -> bool:
+        """No subnet is served through a relay: requests come from the networks of the server alone."""
+        return all(draft.addresses.get(served["on"]) is not None for served in draft.spec.services["dhcp"])
+
     def _resolver_for_clients(self, draft: Draft, subnet: str) -> IPv4 | None:
         server = self._name_server()
         if server is draft:
-            return draft.addresses[subnet]
+            return draft.addresses.get(subnet) or first_address(draft)
         return self._resolver(draft)
 
     def _mac(self, draft: Draft, subnet: str) -> Mac:

@@ -134,6 +134,16 @@ SERVICE_SPECS = Record(
             "hands out addresses (dnsmasq); a list for several subnets",
             default=None,
         ),
+        "dhcp_relay": Field(
+            Record(
+                {
+                    "to": Field(String("a device", NAME), "the DHCP server, which has a range for each of the subnets"),
+                    "for": Field(NAMES, "the subnets whose requests are relayed"),
+                }
+            ),
+            "carries DHCP requests to a server in another subnet (dnsmasq)",
+            default=None,
+        ),
         "dns": Field(
             Record(
                 {

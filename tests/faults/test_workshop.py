@@ -35,6 +35,7 @@ HURTS = {
     "vlan-trunk-missing": "blue",
     "vlan-native-mismatch": "red",
     "duplicate-mac": "red",
+    "dhcp-relay-missing": "cart-prints",
     "pool-overlaps-static": "one-owner",
     "dhcp-pool-exhausted": "tv-out",
     "dhcp-wrong-gateway-option": "tv-out",

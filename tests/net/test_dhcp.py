@@ -26,6 +26,7 @@ MESSAGES = st.builds(
     ADDRESSES,
     st.integers(0, 65535),
     st.booleans(),
+    st.integers(0, 255),
 )
 
 

@@ -315,7 +315,8 @@ class Printer:
             return line
         flags = "Broadcast" if message.broadcast else "none"
         secs = f", secs {message.seconds}" if message.seconds else ""
-        lines = [f"{line}, xid 0x{message.xid:x}{secs}, Flags [{flags}]"]
+        hops = f", hops {message.hops}" if message.hops else ""
+        lines = [f"{line}{hops}, xid 0x{message.xid:x}{secs}, Flags [{flags}]"]
         for label, address in (
             ("Client-IP", message.ciaddr),
             ("Your-IP", message.yiaddr),

@@ -76,6 +76,8 @@ class DhcpClient:
         self.interface = interface
         self.lease: Lease | None = None
         self._verbose = verbose
+        self._speaker = ANY
+        """Who sent the last answer: the server, or a relay."""
         self._xid = spread(int(interface.mac) + self.node.now // SECOND, 65_521) << 16 | (int(interface.mac) & 0xFFFF)
         self.adopt(process)
 
@@ -129,7 +131,7 @@ class DhcpClient:
             offer = yield from self._answer(deadline, MessageType.OFFER)
             if offer is not None:
                 server = offer.address(Option.SERVER_IDENTIFIER) or offer.siaddr
-                self.say(f"DHCPOFFER of {offer.yiaddr} from {server}")
+                self.say(f"DHCPOFFER of {offer.yiaddr} from {self._speaker}")
                 answer = yield from self._request(offer.yiaddr, server, node.now + REBOOT_TIMEOUT_S * SECOND)
                 if answer is not None and answer.type is MessageType.ACK:
                     self._bind(answer, "BOUND")
@@ -164,11 +166,10 @@ class DhcpClient:
         return None
 
     def _heard(self, answer: DhcpMessage) -> None:
-        server = answer.address(Option.SERVER_IDENTIFIER) or answer.siaddr
         if answer.type is MessageType.ACK:
-            self.say(f"DHCPACK of {answer.yiaddr} from {server}")
+            self.say(f"DHCPACK of {answer.yiaddr} from {self._speaker}")
         else:
-            self.say(f"DHCPNAK from {server} (xid=0x{int.from_bytes(self._xid.to_bytes(4, 'big'), 'little'):x})")
+            self.say(f"DHCPNAK from {self._speaker} (xid=0x{int.from_bytes(self._xid.to_bytes(4, 'big'), 'little'):x})")
 
     # Keeping it
 
@@ -289,6 +290,7 @@ class DhcpClient:
                     message = dhcp.decode(frame.payload.payload.data)
                     mine = message.xid == self._xid and message.chaddr == self.interface.mac
                     if mine and message.operation == dhcp.BOOTREPLY and message.type in kinds:
+                        self._speaker = frame.payload.src
                         return message
             if self.node.now >= deadline:
                 return None

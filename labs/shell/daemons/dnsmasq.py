@@ -12,6 +12,7 @@ from labs.net.ipv4 import ANY
 from labs.net.process import SIGHUP, SIGTERM, Interrupt, Process, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, UdpSocket, listen
 from labs.net.tcp import TcpConnection, TcpState
+from labs.shell.daemons.dhcp_relay import Relay
 from labs.shell.daemons.dnsmasq_dhcp import DhcpServer
 from labs.shell.daemons.dnsmasq_dns import Asker, DnsServer
 
@@ -74,6 +75,11 @@ class _Daemon:
         self._connections: list[TcpConnection] = []
         table_owner = DhcpServer(self._node, conf, self._dhcp_log, self._in_hosts) if conf.ranges else None
         self._dhcp = table_owner
+        self._relay = (
+            Relay(self._node, conf.relays, conf.serves_dhcp, self._dhcp_log, verbose=conf.log_dhcp)
+            if conf.relays
+            else None
+        )
         self._dns = DnsServer(self._node, conf, table_owner.table if table_owner else None, self.log)
 
     def log(self, line: str) -> None:
@@ -102,7 +108,7 @@ class _Daemon:
             for address in addresses:
                 self._open_dns(address)
             self._dns.upstream = self._udp(0, ANY)
-        if self._dhcp is not None:
+        if self._dhcp is not None or self._relay is not None:
             try:
                 self._dhcp_socket = self._udp(SERVER_PORT, ANY)
             except SocketError as error:
@@ -151,6 +157,8 @@ class _Daemon:
             self.log("warning: no upstream servers configured")
         if self._dhcp is not None:
             self._dhcp.greet()
+        if self._relay is not None:
+            self._relay.greet()
         if not conf.port:
             return
         if not conf.no_resolv:
@@ -201,14 +209,21 @@ class _Daemon:
             signals += [connection.signal for connection in self._connections]
             if self._dns.upstream is not None:
                 signals.append(self._dns.upstream.signal)
-            if self._dhcp is not None and self._dhcp_socket is not None:
-                while self._dhcp_socket.queue:
-                    self._dhcp.receive(self._dhcp_socket.queue.popleft())
-                self._dhcp.wake()
+            self._dhcp_work()
+            if self._dhcp_socket is not None:
                 signals.append(self._dhcp_socket.signal)
+            if self._dhcp is not None:
                 signals += [socket.signal for socket in self._dhcp.signals()]
                 until = self._dhcp.next_wake()
             yield Wait(tuple(signals), until)
+
+    def _dhcp_work(self) -> None:
+        while self._dhcp_socket is not None and self._dhcp_socket.queue:
+            datagram = self._dhcp_socket.queue.popleft()
+            if (self._relay is None or not self._relay.take(datagram)) and self._dhcp is not None:
+                self._dhcp.receive(datagram)
+        if self._dhcp is not None:
+            self._dhcp.wake()
 
     def _dns_work(self) -> None:
         for socket in self._dns_sockets:

@@ -17,13 +17,11 @@ from labs.net.dhcp import DhcpMessage, MessageType, Option
 from labs.net.dhcp_plan import Context, lease_time_text
 from labs.net.dnsmasq_conf import ADDRESS_OPTIONS
 from labs.net.dnsmasq_values import DEFAULT_LEASE_S, DhcpHost, DhcpRange, DnsmasqConf
-from labs.net.ethernet import BROADCAST
 from labs.net.filesystem import FileError
-from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_UDP, Ipv4Packet
+from labs.net.ipv4 import ANY, LIMITED_BROADCAST
 from labs.net.leases import LeaseTable, ServerLease, parse_leases, render_leases
-from labs.net.neighbour import NeighbourState
-from labs.net.udp import UdpDatagram
 from labs.shell.daemons.dhcp_client import ensure_directory
+from labs.shell.daemons.dhcp_delivery import deliver, send
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
@@ -67,19 +65,15 @@ class DhcpServer:
         self._pinged: dict[IPv4, int] = {}
         self._offers: list[_Offer] = []
         self._epoch: dict[DhcpRange, int] = {}
+        self._routers: dict[DhcpRange, IPv4] = {}
+        """The first relay that asked for a range."""
         self.table = LeaseTable(parse_leases(node.files.get(conf.lease_file)))
         if self.table.expire(node.wall_clock()):
             self._save()
 
-    def allows(self, interface: str) -> bool:
-        """True where DHCP is served on an interface."""
-        conf = self._conf
-        wanted = not conf.interfaces or interface in conf.interfaces
-        return wanted and interface != "lo" and interface not in (*conf.except_interfaces, *conf.no_dhcp_interfaces)
-
     def greet(self) -> None:
         """The lines of the start."""
-        for pool in self._conf.ranges:
+        for pool in reversed(self._conf.ranges):  # dnsmasq puts each line before the others
             span = f"{pool.start} -- {pool.end}" if pool.end is not None else str(pool.start)
             time = lease_time_text(DEFAULT_LEASE_S if pool.lease_s is None else pool.lease_s)
             if pool.end is None:
@@ -119,7 +113,7 @@ class DhcpServer:
 
     def receive(self, datagram: Datagram) -> None:
         """Take one message from port 67."""
-        if not self.allows(datagram.interface):
+        if not self._conf.serves_dhcp(datagram.interface):
             return
         try:
             message = dhcp.decode(datagram.data)
@@ -135,9 +129,10 @@ class DhcpServer:
         if not any(isinstance(a.address, IPv4) for a in interface.addresses):
             self._log(f"DHCP packet received on {interface.name} which has no address")
             return
-        contexts = plan.contexts(self._conf, interface.addresses)
+        contexts = self._contexts(message, interface)
         if not contexts:
-            self._log(f"no address range available for DHCP request via {interface.name}")
+            via = interface.name if message.giaddr == ANY else message.giaddr
+            self._log(f"no address range available for DHCP request via {via}")
             return
         host = plan.client_host(self._conf, message)
         if host is not None and host.ignore:
@@ -154,6 +149,19 @@ class DhcpServer:
             handler(message, datagram, contexts)
 
     # Choosing
+
+    def _contexts(self, message: DhcpMessage, interface: Interface) -> list[Context]:
+        """The ranges for a client: those of the interface, of the relay, or of the address that it renews."""
+        near = plan.contexts(self._conf, interface.addresses)
+        place = message.giaddr if message.giaddr != ANY else message.ciaddr
+        if place == ANY or (message.giaddr == ANY and any(place in context.network for context in near)):
+            return near
+        local = next(a.address for a in interface.addresses if isinstance(a.address, IPv4))
+        far = [
+            context._replace(router=self._routers.setdefault(context.pool, message.giaddr))
+            for context in plan.distant_contexts(self._conf, local, place)
+        ]
+        return far if far or message.giaddr != ANY else near
 
     def _reserved(self, address: IPv4) -> bool:
         return self._conf.host_at(address) is not None
@@ -431,6 +439,7 @@ class DhcpServer:
             context.local,
             message.giaddr,
             broadcast=message.broadcast,
+            hops=message.hops,
         )
         self._send(answer, datagram, context.local)
 
@@ -451,35 +460,8 @@ class DhcpServer:
         self._send(answer, datagram, context.local)
 
     def _send(self, answer: DhcpMessage, datagram: Datagram, local: IPv4) -> None:
-        """To the relay, to the address the client has, to everybody, or to its MAC address (RFC 2131 §4.1)."""
-        node = self._node
-        interface = node.interfaces.get(datagram.interface)
-        if interface is None:
-            return
-        port, target = dhcp.CLIENT_PORT, answer.yiaddr
-        way: Interface | None = interface
+        interface = self._node.interfaces.get(datagram.interface)
         if answer.giaddr != ANY:
-            port, target, way = dhcp.SERVER_PORT, answer.giaddr, None
-        elif answer.ciaddr != ANY and not answer.broadcast:
-            target, way = answer.ciaddr, None
-        elif answer.broadcast or answer.yiaddr == ANY:
-            target = LIMITED_BROADCAST
-        else:
-            self._introduce(interface, answer.yiaddr, answer.chaddr)
-        packet = Ipv4Packet(
-            local, target, PROTO_UDP, UdpDatagram(dhcp.SERVER_PORT, port, dhcp.encode(answer)), tos=0xC0
-        )
-        error = node.ip.output(packet, interface=way)
-        if error is not None:
-            self._log(f"Error sending DHCP packet to {target}: {error}")
-
-    def _introduce(self, interface: Interface, address: IPv4, mac: Mac) -> None:
-        """Tell the kernel where a client without an address is, as SIOCSARP does."""
-        table = self._node.link.neighbours
-        entry = table.get(interface, address)
-        if entry is None:
-            entry = table.create(interface, address, NeighbourState.STALE)
-        if entry is not None and mac != BROADCAST:
-            entry.mac = mac
-            entry.state = NeighbourState.STALE
-            entry.serial += 1
+            send(self._node, answer, local, (answer.giaddr, dhcp.SERVER_PORT), self._log)
+        elif interface is not None:
+            deliver(self._node, answer, interface, local, self._log)
