@@ -36,6 +36,7 @@ no-ping
 log-queries
 address=/ads.example/10.0.0.9
 host-record=printer,printer.home,10.0.0.30
+host-record=six,six.home,10.0.0.31,2001:db8::31
 bogus-priv
 domain-needed
 dhcp-range=10.0.0.100,10.0.0.199,12h
@@ -70,6 +71,16 @@ QUESTIONS = [
     "host 10.0.0.99",
     "host outside.example",
     "host cam 10.0.0.1",
+    "host -t AAAA cam",
+    "host -t MX cam",
+    "host -tA cam",
+    "host -t aaaa six",
+    "host -t PTR 10.0.0.20",
+    "host -t TXT nono",
+    "host -t foo cam",
+    "host cam -t A",
+    "host -4 -W 2 -t A cam 10.0.0.1",
+    "host -T -R 1 six",
     "nslookup cam",
     "nslookup nono",
     "nslookup 10.0.0.20",

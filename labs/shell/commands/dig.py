@@ -15,6 +15,7 @@ from labs.net.dns import DnsMessage, Question, Record, RecordType, ResponseCode
 from labs.net.ipv4 import ANY
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import SocketError, connect
+from labs.shell.commands.host_options import HostRefusal, host_options
 from labs.shell.resolver import ResolveError, lookup, query, query_identifier, resolver_settings
 
 __all__ = ["COMMANDS"]
@@ -374,22 +375,27 @@ def _data(record: Record) -> str:
 
 def host(process: Process) -> Routine:
     """A short answer in sentences."""
-    words = [word for word in process.argv[1:] if not word.startswith("-")]
-    if not words or len(words) > 2 or len(words) != len(process.argv) - 1:
-        process.error(
-            "Usage: host [-aCdilrTvVw] [-c class] [-N ndots] [-t type] [-W time]", "            hostname [server]"
-        )
-        return 1
-    options = _Options(tries=2, search=True, servers=words[1:], extended=False)
-    name, kinds = _subject(words[0])
+    try:
+        asked = host_options(process.argv[1:])
+    except HostRefusal as refusal:
+        process.error(*refusal.lines)
+        return refusal.status
+    options = _Options(tries=2, search=True, servers=asked.servers, tcp=asked.tcp, extended=False)
+    options.tries = options.tries if asked.retries is None else asked.retries + 1
+    options.timeout_ns = options.timeout_ns if asked.wait_s is None else asked.wait_s * SECOND
+    name, kinds = _subject(asked.name)
+    if asked.kind is not None:
+        name, kinds = (name if asked.kind == RecordType.PTR else asked.name), [asked.kind]
     status = 0
     try:
         servers = yield from _servers(process, options.servers)
     except _Refusal:
-        process.error(f"host: couldn't get address for '{words[1]}': not found")
+        process.error(f"host: couldn't get address for '{options.servers[0]}': not found")
         return 1
     if options.servers:
-        process.print("Using domain server:", f"Name: {words[1]}", f"Address: {servers[0]}#53", "Aliases: ", "")
+        process.print(
+            "Using domain server:", f"Name: {options.servers[0]}", f"Address: {servers[0]}#53", "Aliases: ", ""
+        )
     for number, kind in enumerate(kinds):
         options.kind = kind
         outcome = yield from _lookup(process, name, options, servers)
@@ -405,6 +411,8 @@ def host(process: Process) -> Routine:
                 break
             continue
         _print_sentences(process, answer, first=number == 0)
+        if asked.kind is not None and not answer.answers:
+            process.print(f"{answer.questions[0].name} has no {_type_name(kind)} record")
         name = answer.questions[0].name if answer.questions else name
     return status
 
