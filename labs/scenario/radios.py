@@ -9,8 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from labs.model.radio import MATERIALS_DB, Neighbour, RadioPlan, Wall
 from labs.scenario.coaps import coap_file, push_files
-from labs.scenario.schema import Choice, Duration, Field, ListOf, MapOf, Number, Record, Report, String, suggest
+from labs.scenario.schema import (
+    Boolean,
+    Choice,
+    Duration,
+    Field,
+    ListOf,
+    MapOf,
+    Number,
+    Record,
+    Report,
+    String,
+    suggest,
+)
+from labs.things.firmware import image_path, image_text
+from labs.things.library import MODELS
+from labs.things.library.model import Role
+from labs.things.lorawan.config import parse_device
 from labs.things.lorawan.payload import QUANTITIES
+from labs.things.thing_config import ThingConfigError
 
 if TYPE_CHECKING:
     from labs.scenario.wiring import Draft
@@ -20,6 +37,7 @@ __all__ = ["RADIO", "RADIO_SERVICES", "build_plan", "radio_files", "wifi_ports",
 PMF = {"off": 0, "optional": 1, "required": 2}
 STATIONS = 8
 NAME = r"[a-z][a-z0-9-]{0,30}"
+LORA_MODELS = tuple(m.name for m in MODELS.values() if m.role is Role.SENSOR and m.battery and m.channels)
 TOPIC = r"[^\x00+#]+"
 ROOM = String("a room", NAME)
 RADIO = Record(
@@ -63,6 +81,15 @@ RADIO_SERVICES = {
                 "quantity": Field(Choice(tuple(QUANTITIES), "a quantity"), "what it measures in its room"),
                 "every": Field(Duration(), "how often it reports", default=600_000_000_000),
                 "sf": Field(Number(7, 12, whole=True), "spreading factor", default=7),
+                "confirmed": Field(
+                    Boolean(), "whether every message is acknowledged, and repeated until it is", default=False
+                ),
+                "sample": Field(Duration(), "how often it measures; 0 is with each report", default=0),
+                "model": Field(
+                    Choice(LORA_MODELS, "a model of the library with a battery"),
+                    "what can be bought; without, it has no battery that empties",
+                    default="",
+                ),
             }
         ),
         "a LoRaWAN sensor, class A; it needs no lead",
@@ -163,9 +190,18 @@ def radio_files(
         own = services["lorawan"]
         keys = "".join(f"{key} = {_quote(value)}\n" for key, value in _keys(seed, draft.name).items())
         made["/etc/lorawan.toml"] = (
-            f'# {draft.name}: the keys stand on its label too\n[lorawan]\n{keys}region = "EU868"\nsf = {own["sf"]}\n\n'
-            f"[sensor]\nquantity = {_quote(own['quantity'])}\ninterval_s = {own['every'] // 1_000_000_000}\n"
+            f'# {draft.name}: the keys stand on its label too\n[lorawan]\n{keys}region = "EU868"\nsf = {own["sf"]}\n'
+            f"{'confirmed = true' + chr(10) if own['confirmed'] else ''}"
+            f"\n[sensor]\nquantity = {_quote(own['quantity'])}\ninterval_s = {own['every'] // 1_000_000_000}\n"
+            + _model_lines(own)
         )
+        try:
+            parse_device(made["/etc/lorawan.toml"])
+        except ThingConfigError as error:
+            wrong(str(error), "services.lorawan")
+        if own["model"]:
+            model = MODELS[own["model"]]
+            made[image_path(model, model.firmware[-1])] = image_text(model, model.firmware[-1])
         enabled.append("lorawan")
     made.update(push_files(services, enabled))
     if "coap" in services:
@@ -198,6 +234,15 @@ def radio_files(
         made["/etc/lorawan-server.toml"] = _server_file(draft.name, services["lorawan-server"], drafts, seed)
         enabled.append("lorawan-server")
     return made
+
+
+def _model_lines(own: Mapping[str, Any]) -> str:
+    """What the file says of a model and its firmware."""
+    lines = [f"sample_s = {own['sample'] // 1_000_000_000}"] if own["sample"] else []
+    if own["model"]:
+        lines += [f"model = {_quote(own['model'])}", ""]
+        lines += ["[device]", f"firmware = {_quote(MODELS[own['model']].firmware[-1])}"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _hostapd(service: Mapping[str, Any]) -> str:

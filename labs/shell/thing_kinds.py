@@ -10,10 +10,12 @@ from labs.net.filesystem import FileError
 from labs.shell.daemons import actuator as actuator_daemon
 from labs.shell.daemons import display as display_daemon
 from labs.shell.daemons import inputs as inputs_daemon
+from labs.shell.daemons import lorawan_device
 from labs.shell.daemons import sensor as sensor_daemon
 from labs.things.actuator import ACTUATOR_KEYS, ActuatorConfig, parse_actuator_config
 from labs.things.display import DISPLAY_KEYS, DisplayConfig, parse_display_config
 from labs.things.inputs import INPUTS_KEYS, InputsConfig, parse_inputs_config
+from labs.things.lorawan.config import DEVICE, DEVICE_KEYS, EndDevice, parse_device
 from labs.things.sensor import SENSOR_KEYS, SensorConfig, parse_sensor_config
 from labs.things.thing_config import Key, ThingConfigError
 from labs.things.transmitter import TRANSMITTER_KEYS, TransmitterConfig, parse_transmitter_config
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Config", "ThingFailure", "ThingKind", "ago", "config_of", "kind_of", "text_of"]
 
 SECOND = 1_000_000_000
-Config = SensorConfig | DisplayConfig | InputsConfig | ActuatorConfig | TransmitterConfig
+Config = EndDevice | SensorConfig | DisplayConfig | InputsConfig | ActuatorConfig | TransmitterConfig
 
 
 class ThingFailure(Exception):
@@ -65,6 +67,7 @@ KINDS = (
     ThingKind(
         "actuator", "actuator", actuator_daemon.CONFIG, actuator_daemon.STATUS, ACTUATOR_KEYS, parse_actuator_config
     ),
+    ThingKind("lorawan", "lorawan", DEVICE, lorawan_device.STATUS, DEVICE_KEYS, parse_device),
     ThingKind("transmitter", "", "/etc/transmitter.toml", "", TRANSMITTER_KEYS, parse_transmitter_config),
 )  # fmt: skip
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from labs.shell.daemons.inputs import read_one
 from labs.shell.daemons.sensor import instrument_of, read_sensor
+from labs.shell.instrument import read_instrument
 from labs.shell.thing_kinds import Config, ThingFailure
 from labs.things.inputs import InputsConfig
+from labs.things.lorawan.config import EndDevice
 from labs.things.sensor import SensorConfig
 from labs.things.transmitter import FieldDevice, TransmitterConfig
 from labs.things.units import BASE_UNITS, symbol
@@ -34,6 +36,12 @@ def reading_lines(node: LinuxNode, config: Config, number: int | None, *, raw: b
         raise ThingFailure(message)
     if isinstance(config, SensorConfig):
         return _sensor(node, config, raw=raw)
+    if isinstance(config, EndDevice):
+        try:
+            value = read_instrument(node, config.quantity)
+        except ValueError as error:
+            raise ThingFailure(str(error)) from None
+        return [f"{config.quantity} {value:.1f} {symbol(BASE_UNITS.get(config.quantity, ''))}".rstrip()]
     if isinstance(config, InputsConfig):
         return _inputs(node, config, number, raw=raw)
     if isinstance(config, TransmitterConfig):

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from labs.model.field import Signal
 from labs.shell.daemons.inputs import read_one
+from labs.shell.daemons.lorawan_device import device_battery
 from labs.shell.daemons.sensor import battery_now
 from labs.shell.thing_kinds import ThingKind, ago, config_of, text_of
 from labs.things.actuator import ActuatorConfig
-from labs.things.battery import life_years
+from labs.things.battery import Charge, life_years
 from labs.things.display import DisplayConfig
 from labs.things.inputs import InputsConfig
 from labs.things.library.model import Model
+from labs.things.lorawan.config import EndDevice
+from labs.things.lorawan.energy import device_mah_per_day
 from labs.things.sensor import SensorConfig
 from labs.things.toml_edit import get_toml_key
 from labs.things.transmitter import FieldDevice, TransmitterConfig
@@ -34,6 +37,8 @@ def status_rows(node: LinuxNode, kind: ThingKind) -> list[Row]:
     if isinstance(config, TransmitterConfig):
         return _transmitter(node, kind, config)
     state = _state(node, kind)
+    if isinstance(config, EndDevice):
+        return _lorawan(node, kind, config, state)
     rows = [("Link", _link(node)), ("Service", node.units.state(kind.unit).active)]
     rows += _broker(node, kind, config.mqtt, state)
     match config:
@@ -119,14 +124,39 @@ def _sensor(node: LinuxNode, kind: ThingKind, config: SensorConfig, state: dict[
     rows.append(("Published", f"{ago(node, state.get('published_ns'))}, {state.get('published', 0)} in all"))
     if state.get("waiting"):
         rows.append(("Waiting", f"{state['waiting']} not acknowledged"))
-    charge = battery_now(node, config)
-    if charge is not None and config.model is not None and config.model.battery is not None:
-        years = life_years(config.model, config.model.battery, config.interval_s, config.sample_s)
-        words = "empty" if charge.share <= 0 else "low" if charge.low else "good"
-        rows.append(
-            ("Battery", f"{charge.share:.0%} ({words}), {charge.idle_v:.2f} V, {charge.loaded_v:.2f} V sending")
-        )
-        rows.append(("Life", f"{years:.1f} years from a new {config.model.battery.cell} at this interval"))
+    rows += _battery_rows(config.model, battery_now(node, config), config.mah_per_day, awake=config.stay_awake)
+
+
+def _battery_rows(model: Model | None, charge: Charge | None, per_day_mah: float, *, awake: bool) -> list[Row]:
+    if model is None or model.battery is None or charge is None:
+        return []
+    words = "empty" if charge.share <= 0 else "low" if charge.low else "good"
+    rows = [("Sleep", "never: stay_awake keeps the radio on")] if awake else []
+    rows.append(("Battery", f"{charge.share:.0%} ({words}), {charge.idle_v:.2f} V, {charge.loaded_v:.2f} V sending"))
+    rows.append(("Current", f"{per_day_mah / 24 * 1000:.0f} uA on average, {per_day_mah:.2f} mAh a day"))
+    years = life_years(model.battery, per_day_mah)
+    rows.append(("Life", f"{years:.1f} years from a new {model.battery.cell} at this interval"))
+    return rows
+
+
+def _lorawan(node: LinuxNode, kind: ThingKind, config: EndDevice, state: dict[str, Any]) -> list[Row]:
+    rows = [("Sensor", f"{node.name}: {config.quantity}, every {config.interval_s} s")]
+    if config.model is not None:
+        rows += _model_rows(node, kind, config.model)
+    if config.sample_s:
+        rows.append(("Samples", f"every {config.sample_s} s"))
+    rows.append(("Service", node.units.state(kind.unit).active))
+    rows.append(("Session", f"{state.get('state', 'none')}, {state.get('joins', 0)} join requests"))
+    used = f", SF{state['used_sf']} in the end" if state.get("used_sf", config.sf) != config.sf else ""
+    unheard = f"; the last {state['unheard']} never answered" if state.get("unheard") else ""
+    tried = (
+        f", {state['tries']} tries for the last message{used}{unheard}" if config.confirmed and "tries" in state else ""
+    )
+    rows.append(("Radio", f"{config.region} SF{config.sf}{', confirmed' if config.confirmed else ''}{tried}"))
+    rows.append(("Sent", f"{ago(node, state.get('sent_ns'))}, {state.get('sent', 0)} in all"))
+    tries = None if state.get("unheard") else int(state.get("tries", 1))
+    charge = device_battery(node, config, tries)
+    return rows + _battery_rows(config.model, charge, device_mah_per_day(config, tries), awake=config.stay_awake)
 
 
 def _display(node: LinuxNode, config: DisplayConfig, state: dict[str, Any], rows: list[Row]) -> None:

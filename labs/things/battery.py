@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from labs.things.library.model import Battery, Model
 
-__all__ = ["Charge", "charge_left", "life_years", "mah_per_day"]
+__all__ = ["Charge", "Report", "charge_left", "life_years", "mah_per_day"]
 
 DAY_S = 86_400
 MS_PER_HOUR = 3.6e6
@@ -33,19 +33,39 @@ class Charge(NamedTuple):
         return self.share < LOW
 
 
-def mah_per_day(model: Model, report_s: float, sample_s: float = 0.0) -> float:
-    """What a model takes in a day that reports every `report_s` and samples every `sample_s` (0: with each report)."""
+class Report(NamedTuple):
+    """What one report takes of the radio: its charge, and how long it is on."""
+
+    ma_ms: float
+    ms: float
+
+
+def mah_per_day(
+    model: Model,
+    report_s: float,
+    sample_s: float = 0.0,
+    *,
+    firmware: str = "",
+    awake: bool = False,
+    report: Report | None = None,
+) -> float:
+    """What a model takes in a day that reports every `report_s` and samples every `sample_s` (0: with each report).
+
+    `firmware` is the version that is installed, `awake` a receiver that never sleeps, `report` what the radio really
+    takes (None: what the model says).
+    """
     reports = DAY_S / report_s
     samples = DAY_S / sample_s if sample_s else reports
-    awake_h = (samples * model.measure_ms + reports * model.send_ms) / MS_PER_HOUR
-    work = (samples * model.measure_ma * model.measure_ms + reports * model.send_ma * model.send_ms) / MS_PER_HOUR
-    return work + model.sleep_ua / 1000 * max(24 - awake_h, 0.0)
+    send = report or Report(model.send_ma * model.send_ms, model.send_ms)
+    awake_h = (samples * model.measure_ms + reports * send.ms) / MS_PER_HOUR
+    work = (samples * model.measure_ma * model.measure_ms + reports * send.ma_ms) / MS_PER_HOUR
+    rest_ma = (model.sleep_ua + model.leaks.get(firmware, 0.0)) / 1000 + (model.awake_ma if awake else 0.0)
+    return work + rest_ma * max(24 - awake_h, 0.0)
 
 
-def life_years(model: Model, battery: Battery, report_s: float, sample_s: float = 0.0) -> float:
-    """How long a new battery lasts, at most its shelf life."""
-    days = battery.capacity_mah * battery.usable / mah_per_day(model, report_s, sample_s)
-    return min(days / DAYS_PER_YEAR, battery.shelf_years)
+def life_years(battery: Battery, per_day_mah: float) -> float:
+    """How long a new battery lasts where so much is taken in a day, at most its shelf life."""
+    return min(battery.capacity_mah * battery.usable / per_day_mah / DAYS_PER_YEAR, battery.shelf_years)
 
 
 def charge_left(battery: Battery, share: float, seconds: float, per_day_mah: float) -> Charge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labs.things.battery import Charge, charge_left, mah_per_day
+from labs.things.battery import Charge, charge_left
 from labs.things.chain.instrument import sensor_chain
 from labs.things.chain.stage import Chain, Step
 from labs.things.units import BASE_UNITS, to_unit
@@ -41,9 +41,7 @@ class Instrument:
         """How much the electronics warm the probe beside them: their mean power over what the box gives off."""
         if not self._model.send_ms:
             return 0.0
-        return (
-            mah_per_day(self._model, self.config.interval_s, self.config.sample_s) / 24 * SUPPLY_V / ENCLOSURE_MW_PER_K
-        )
+        return self.config.mah_per_day / 24 * SUPPLY_V / ENCLOSURE_MW_PER_K
 
     def sampled_at(self, now: int) -> int:
         """The moment of the last sample."""
@@ -86,10 +84,9 @@ class Instrument:
         return [Step("probe", felt, unit), *chain.steps(felt, at, unit)]
 
 
-def battery_of(config: SensorConfig, model: Model, put_in: tuple[float, int], now: int) -> Charge | None:
+def battery_of(model: Model, per_day_mah: float, put_in: tuple[float, int], now: int) -> Charge | None:
     """What is left in the battery that was put in with a share at a time; None for a model on the mains."""
     if model.battery is None:
         return None
     share, since = put_in
-    per_day = mah_per_day(model, config.interval_s, config.sample_s)
-    return charge_left(model.battery, share, (now - since) / SECOND, per_day)
+    return charge_left(model.battery, share, (now - since) / SECOND, per_day_mah)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from labs.things.battery import mah_per_day
 from labs.things.library import MODELS, Model
 from labs.things.library.model import Role
 from labs.things.thing_config import (
@@ -40,6 +41,7 @@ SENSOR_KEYS = (
     Key("sensor.beta", float, 3950.0, 500, 10_000),
     Key("device.firmware", str, ""),
     Key("device.verify_updates", bool, default=True),
+    Key("device.stay_awake", bool, default=False),
     Key("device.user", str, "admin"),
     Key("device.password", str, ""),
     *MQTT_KEYS,
@@ -78,6 +80,17 @@ class SensorConfig:
     """How often it measures; 0 is with each report."""
     filter_s: float = 0.0
     beta: float = 3950.0
+    firmware: str = ""
+    stay_awake: bool = False
+    """A setting for the workbench: its radio never sleeps."""
+
+    @property
+    def mah_per_day(self) -> float:
+        """What it takes of its battery. A sensor without a model takes nothing."""
+        if self.model is None:
+            return 0.0
+        version = self.firmware or self.model.firmware[0]
+        return mah_per_day(self.model, self.interval_s, self.sample_s, firmware=version, awake=self.stay_awake)
 
 
 def parse_sensor_config(text: str) -> SensorConfig:
@@ -110,6 +123,8 @@ def parse_sensor_config(text: str) -> SensorConfig:
         int(values["sensor.sample_s"]),
         float(values["sensor.filter_s"]),
         float(values["sensor.beta"]),
+        str(values["device.firmware"]),
+        bool(values["device.stay_awake"]),
     )
 
 

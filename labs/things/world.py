@@ -386,9 +386,13 @@ class RoomSense:
     def battery(self, now: int) -> tuple[float, int]:
         """The share that was in the battery of this device when it was last put in, and when that was."""
         changes = [
-            (when, level) for when, level in self._living.changes(self.room, "battery", self.device) if when <= now
+            (when, level)
+            for room in {self.room, *self._living.world.rooms}  # it goes where the device is carried
+            for when, level in self._living.changes(room, "battery", self.device)
+            if when <= now
         ]
-        return (changes[-1][1], changes[-1][0]) if changes else (1.0, 0)
+        since, share = max(changes, default=(0, 1.0))
+        return share, since
 
     def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
         """Set heater, window, fan, lamp … of the room to a level, from 0 to 1. Raises WorldError.

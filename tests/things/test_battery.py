@@ -17,7 +17,7 @@ LORA = replace(MODELS["lht65n"], sleep_ua=6, measure_ma=0.0, measure_ms=0.0, sen
 def test_sleep_alone_takes_its_current() -> None:
     """6 uA are 0.144 mAh a day: 2400 mAh at 85 % last 38.8 years."""
     assert mah_per_day(replace(LORA, send_ms=0.0), 3600) == pytest.approx(0.144)
-    assert life_years(replace(LORA, send_ms=0.0), CELL, 3600) == pytest.approx(2040 / 0.144 / 365.25)
+    assert life_years(CELL, mah_per_day(replace(LORA, send_ms=0.0), 3600)) == pytest.approx(2040 / 0.144 / 365.25)
 
 
 def test_average_of_a_duty_cycle_is_the_known_one() -> None:
@@ -27,9 +27,9 @@ def test_average_of_a_duty_cycle_is_the_known_one() -> None:
 
 
 def test_longer_interval_lasts_longer_up_to_the_shelf_life() -> None:
-    years = [life_years(LORA, CELL, seconds) for seconds in (600, 3600, 86_400)]
+    years = [life_years(CELL, mah_per_day(LORA, seconds)) for seconds in (600, 3600, 86_400)]
     assert years == sorted(years)
-    assert life_years(LORA, replace(CELL, shelf_years=10), 86_400) == 10
+    assert life_years(replace(CELL, shelf_years=10), mah_per_day(LORA, 86_400)) == 10
 
 
 def test_sampling_more_often_than_reporting_costs() -> None:

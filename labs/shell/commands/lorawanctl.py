@@ -39,6 +39,7 @@ def _sensor_status(process: Process, _operands: list[str]) -> Routine:
         ("Address", str(state.get("dev_addr", "none"))),
         ("Radio", f"{config.region} SF{config.sf}, {took / 1e6:.1f} ms on the air, at best every {every:.0f} s"),
         ("Interval", f"{config.interval_s} s"),
+        ("Confirmed", f"yes, {state.get('tries', 0)} tries for the last message" if config.confirmed else "no"),
         ("Sent", f"{ago(process, state.get('sent_ns'))}, {state.get('sent', 0)} in all"),
         ("Skipped", f"{state.get('skipped', 0)} (duty cycle)"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -22,14 +23,26 @@ from labs.things.lorawan.airtime import (
     off_time_ns,
 )
 from labs.things.lorawan.config import DEVICE, REGIONS_MHZ, EndDevice, parse_device
-from labs.things.lorawan.frames import DataFrame, FrameError, JoinRequest, Keys, decode_accept, session_keys
+from labs.things.lorawan.energy import device_mah_per_day, spreading_factors
+from labs.things.lorawan.frames import (
+    DataFrame,
+    FrameError,
+    JoinRequest,
+    Keys,
+    decode_accept,
+    decode_data,
+    session_keys,
+)
 from labs.things.lorawan.payload import encode_payload
+from labs.things.sensing import battery_of
 from labs.things.thing_config import ThingConfigError
 
 if TYPE_CHECKING:
+    from labs.net.linux.node import LinuxNode
     from labs.net.radio import HeardFrame
+    from labs.things.battery import Charge
 
-__all__ = ["NONCES", "STATUS", "lorawan"]
+__all__ = ["NONCES", "STATUS", "device_battery", "lorawan"]
 
 STATUS = "/run/lorawan.json"
 NONCES = "/var/lib/lorawan.json"
@@ -41,6 +54,13 @@ EARLY_NS = 10_000_000  # the receiver is awake before the window opens
 PORT = 85  # of the EM300 series
 
 
+def device_battery(node: LinuxNode, config: EndDevice, tries: int | None) -> Charge | None:
+    """What is in the battery of a sensor whose messages are heard at a try; None for one without a battery."""
+    if config.model is None:
+        return None
+    return battery_of(config.model, device_mah_per_day(config, tries), node.world.battery(node.now), node.now)
+
+
 class _Device:
     def __init__(self, process: Process, config: EndDevice) -> None:
         self.process = process
@@ -49,6 +69,9 @@ class _Device:
         self.keys: Keys | None = None
         self.dev_addr = 0
         self.counter = 0
+        self.down = -1
+        self.tries: int | None = 1
+        self.flat = False
         self.free_ns = 0
         self.channel = sum(config.dev_eui) + sum(process.node.name.encode())
         self.status: dict[str, object] = {"state": "joining", "joins": 0, "sent": 0, "skipped": 0}
@@ -68,13 +91,13 @@ class _Device:
 
     # The radio
 
-    def transmit(self, frame: bytes) -> tuple[int, Modulation]:
+    def transmit(self, frame: bytes, sf: int) -> tuple[int, Modulation]:
         """Send on the next channel; when it ends, and how it was sent."""
         config = self.config
         channels = REGIONS_MHZ[config.region]
         self.channel += 1
-        how = Modulation(config.sf, channels[self.channel % len(channels)])
-        took = airtime_ns(len(frame), config.sf)
+        how = Modulation(sf, channels[self.channel % len(channels)])
+        took = airtime_ns(len(frame), sf)
         self.node.lora.send(frame, how)
         self.free_ns = self.node.now + took + off_time_ns(took)
         return self.node.now + took, how
@@ -106,13 +129,13 @@ class _Device:
         return last + 1 & 0xFFFF
 
     def join(self) -> Generator[Wait, None, None]:
-        """Ask until somebody lets it in, with longer and longer pauses."""
+        """Ask until somebody lets it in, with longer and longer pauses, and slower where it may."""
         config, retry_s = self.config, FIRST_RETRY_S
-        while True:
+        for sf in itertools.cycle(spreading_factors(config)):
             request = JoinRequest(config.join_eui, config.dev_eui, self.next_nonce())
             yield from self.until(self.free_ns)
             yield from self.until(self.node.now + self.chance(f"join {request.nonce}", 4 * SECOND))
-            ended, how = self.transmit(request.encode(config.app_key))
+            ended, how = self.transmit(request.encode(config.app_key), sf)
             self.write_status(state="joining", joins=int(str(self.status["joins"])) + 1)
             heard = yield from self.listen(ended, how, JOIN_RX1_NS, JOIN_RX2_NS)
             if heard is not None:
@@ -122,7 +145,7 @@ class _Device:
                     self.process.error(f"join accept: {error}")
                 else:
                     self.keys = session_keys(config.app_key, accept, request.nonce)
-                    self.dev_addr, self.counter = accept.dev_addr, 0
+                    self.dev_addr, self.counter, self.down = accept.dev_addr, 0, -1
                     self.process.print(f"joined as {accept.dev_addr:08x}")
                     self.write_status(state="joined", dev_addr=f"{accept.dev_addr:08x}", rssi=round(heard.rssi_dbm))
                     return
@@ -154,6 +177,8 @@ class _Device:
             self.process.error(f"duty cycle: not sent, the band is free in {wait_s:.0f} s")
             self.write_status(skipped=int(str(self.status["skipped"])) + 1)
             return
+        if self.is_flat():
+            return
         try:
             payload = encode_payload(config.quantity, read_instrument(node, config.quantity))
         except ValueError as error:
@@ -161,16 +186,46 @@ class _Device:
             return
         if len(payload) > MAX_PAYLOAD[config.sf] or self.keys is None:
             return
-        frame = DataFrame(self.dev_addr, self.counter, PORT, payload)
+        frame = DataFrame(self.dev_addr, self.counter, PORT, payload, confirmed=config.confirmed)
         self.counter += 1
-        ended, how = self.transmit(frame.encode(self.keys))
-        self.write_status(
-            sent=int(str(self.status["sent"])) + 1,
-            counter=frame.counter,
-            sent_ns=node.now,
-            airtime_ms=round(airtime_ns(len(payload) + 13, config.sf) / 1e6, 1),
-        )
-        yield from self.listen(ended, how, RX1_NS, RX2_NS)
+        data = frame.encode(self.keys)
+        self.write_status(sent=int(str(self.status["sent"])) + 1, counter=frame.counter, sent_ns=node.now)
+        for number, sf in enumerate(spreading_factors(config), 1):
+            yield from self.until(self.free_ns)
+            ended, how = self.transmit(data, sf)
+            self.write_status(airtime_ms=round(airtime_ns(len(data), sf) / 1e6, 1), used_sf=sf, tries=number)
+            heard = yield from self.listen(ended, how, RX1_NS, RX2_NS)
+            if not config.confirmed:
+                return
+            if heard is not None and self.acknowledges(heard):
+                self.tries = number
+                self.write_status(unheard=0, rssi=round(heard.rssi_dbm))
+                return
+        self.tries = None
+        self.process.error(f"message {frame.counter}: no acknowledgement after {config.tries} tries")
+        self.write_status(unheard=int(str(self.status.get("unheard", 0))) + 1)
+
+    def acknowledges(self, heard: HeardFrame) -> bool:
+        """Whether what was heard is the answer of the server to this device."""
+        assert self.keys is not None
+        try:
+            answer = decode_data(heard.data, self.keys, self.down)
+        except FrameError as error:
+            self.process.error(f"downlink: {error}")
+            return False
+        self.down = answer.counter
+        return answer.ack
+
+    def is_flat(self) -> bool:
+        """The voltage breaks down when it wants to send: nothing leaves the device."""
+        charge = device_battery(self.node, self.config, self.tries)
+        if charge is None or charge.share > 0:
+            self.flat = False
+            return False
+        if not self.flat:
+            self.flat = True
+            self.process.error(f"brown-out while sending: battery {charge.loaded_v:.1f} V under load")
+        return True
 
 
 def lorawan(process: Process) -> Routine:

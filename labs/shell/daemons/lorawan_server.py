@@ -11,7 +11,7 @@ from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 from labs.net.radio import HeardFrame, Modulation
 from labs.net.sockets import SocketError
 from labs.shell.daemons.broker_visit import BrokerVisit
-from labs.things.lorawan.airtime import JOIN_RX1_NS, margin_db
+from labs.things.lorawan.airtime import JOIN_RX1_NS, RX1_NS, margin_db
 from labs.things.lorawan.config import SERVER, ServerConfig, parse_server
 from labs.things.lorawan.forwarder import Kind, Message, ProtocolError, decode, encode, spreading_factor, txpk
 from labs.things.lorawan.payload import decode_payload
@@ -103,9 +103,12 @@ class _Server:
                 self.process.error(f"{device}: {reason}" if device else reason)
                 if device:
                     self.note(device, heard, refused=reason)
-            case Uplink(device, frame):
+            case Uplink(device, frame, answer, again):
                 self.note(device, heard, state="joined", counter=frame.counter, refused="")
-                self.publish(device, frame.payload, frame.counter, heard)
+                if answer:
+                    self.downlink(gateway, answer, packet["tmst"] + RX1_NS // MICROSECOND, heard.how)
+                if not again:
+                    self.publish(device, frame.payload, frame.counter, heard)
             case None:
                 pass
 

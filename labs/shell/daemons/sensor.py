@@ -55,7 +55,7 @@ def battery_now(node: LinuxNode, config: SensorConfig) -> Charge | None:
     """What is in the battery; None for a device on the mains."""
     if config.model is None:
         return None
-    return battery_of(config, config.model, node.world.battery(node.now), node.now)
+    return battery_of(config.model, config.mah_per_day, node.world.battery(node.now), node.now)
 
 
 class _Sensor:

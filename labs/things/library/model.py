@@ -79,8 +79,9 @@ class Model:
     """A type of device as it can be bought.
 
     Currents are averages over their times: `sleep_ua` always, `measure_ma` for `measure_ms` a sample, `send_ma` for
-    `send_ms` a report. `intervals_s` are the shortest and longest reporting interval it takes. `firmware` lists the
-    versions there are, oldest first.
+    `send_ms` a report, `awake_ma` instead of sleep where a setting keeps its receiver on. `intervals_s` are the shortest
+    and longest reporting interval it takes. `firmware` lists the versions there are, oldest first; `leaks` what some of
+    them draw in their sleep beyond `sleep_ua`, in microamperes.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Model:
     input_types: tuple[str, ...] = ()
     supply_v: tuple[float, float] = (3.0, 5.5)
     sleep_ua: float = 0.0
+    awake_ma: float = 0.0
     measure_ma: float = 0.0
     measure_ms: float = 0.0
     send_ma: float = 0.0
@@ -102,6 +104,7 @@ class Model:
     battery: Battery | None = None
     intervals_s: tuple[int, int] = (1, 86_400)
     firmware: tuple[str, ...] = ("1.0.0",)
+    leaks: Mapping[str, float] = field(default_factory=dict)
     login: str = ""
     """USER:PASSWORD with which it leaves the factory; empty where every unit has its own."""
     drive: Drive | None = None
@@ -109,6 +112,7 @@ class Model:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", MappingProxyType(dict(self.notes)))
+        object.__setattr__(self, "leaks", MappingProxyType(dict(self.leaks)))
 
     def channel(self, quantity: str) -> Channel | None:
         """The channel of a quantity, if the model measures it."""

@@ -7,6 +7,8 @@ import re
 import tomllib
 from dataclasses import dataclass
 
+from labs.things.library import MODELS, Model
+from labs.things.library.model import Role
 from labs.things.lorawan.airtime import SNR_LIMIT_DB
 from labs.things.lorawan.payload import QUANTITIES
 from labs.things.mqtt.topics import valid_topic
@@ -14,6 +16,7 @@ from labs.things.thing_config import MQTT_KEYS, Key, MqttConfig, ThingConfigErro
 
 __all__ = [
     "DEVICE",
+    "DEVICE_KEYS",
     "FORWARDER",
     "REGIONS_MHZ",
     "SERVER",
@@ -32,6 +35,22 @@ FORWARDER = "/etc/lora_pkt_fwd/global_conf.json"
 # Regional Parameters 1.0.2: the channels on which a device asks to join.
 REGIONS_MHZ = {"EU868": (868.1, 868.3, 868.5), "US915": (902.3, 902.5, 902.7), "AU915": (915.2, 915.4, 915.6)}
 MAX_DEVICES = 1000
+DEVICE_KEYS = (
+    Key("lorawan.dev_eui", str),
+    Key("lorawan.join_eui", str),
+    Key("lorawan.app_key", str),
+    Key("lorawan.region", str, "EU868"),
+    Key("lorawan.sf", int, 7, min(SNR_LIMIT_DB), max(SNR_LIMIT_DB)),
+    Key("lorawan.confirmed", bool, default=False),
+    Key("lorawan.tries", int, 8, 1, 8),
+    Key("sensor.quantity", str),
+    Key("sensor.interval_s", int, 600, 5, 86_400),
+    Key("sensor.sample_s", int, 0, 0, 86_400),
+    Key("sensor.model", str, ""),
+    Key("device.firmware", str, ""),
+    Key("device.verify_updates", bool, default=True),
+    Key("device.stay_awake", bool, default=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,14 @@ class EndDevice:
     sf: int
     quantity: str
     interval_s: int
+    confirmed: bool = False
+    """Whether it wants every message acknowledged, and repeats it up to `tries` times until it is."""
+    tries: int = 8
+    sample_s: int = 0
+    model: Model | None = None
+    firmware: str = ""
+    stay_awake: bool = False
+    """A setting for the workbench: its radio never sleeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +114,15 @@ def _hex(text: str, key: str, size: int) -> bytes:
 
 def parse_device(text: str) -> EndDevice:
     """Read /etc/lorawan.toml. Raises ThingConfigError."""
-    values = read_keys(
-        text,
-        [
-            Key("lorawan.dev_eui", str),
-            Key("lorawan.join_eui", str),
-            Key("lorawan.app_key", str),
-            Key("lorawan.region", str, "EU868"),
-            Key("lorawan.sf", int, 7, min(SNR_LIMIT_DB), max(SNR_LIMIT_DB)),
-            Key("sensor.quantity", str),
-            Key("sensor.interval_s", int, 600, 5, 86_400),
-        ],
-    )
+    values = read_keys(text, DEVICE_KEYS)
     region, quantity = str(values["lorawan.region"]), str(values["sensor.quantity"])
     if region not in REGIONS_MHZ:
         raise ThingConfigError(f'"lorawan.region" is "{region}"; it must be one of {", ".join(REGIONS_MHZ)}')
     if quantity not in QUANTITIES:
         raise ThingConfigError(f'"sensor.quantity" is "{quantity}"; it must be one of {", ".join(QUANTITIES)}')
+    if float(values["sensor.sample_s"]) > float(values["sensor.interval_s"]):
+        raise ThingConfigError('"sensor.sample_s" is longer than "sensor.interval_s"')
+    model = _model(str(values["sensor.model"]), quantity, int(values["sensor.interval_s"]))
     return EndDevice(
         _hex(str(values["lorawan.dev_eui"]), "lorawan.dev_eui", 8),
         _hex(str(values["lorawan.join_eui"]), "lorawan.join_eui", 8),
@@ -112,7 +131,28 @@ def parse_device(text: str) -> EndDevice:
         int(values["lorawan.sf"]),
         quantity,
         int(values["sensor.interval_s"]),
+        bool(values["lorawan.confirmed"]),
+        int(values["lorawan.tries"]),
+        int(values["sensor.sample_s"]),
+        model,
+        str(values["device.firmware"]),
+        bool(values["device.stay_awake"]),
     )
+
+
+def _model(name: str, quantity: str, interval_s: int) -> Model | None:
+    if not name:
+        return None
+    model = MODELS.get(name)
+    if model is None or model.role is not Role.SENSOR:
+        raise ThingConfigError(f'"sensor.model" is not a sensor of the library: "{name}"')
+    if model.channel(quantity) is None:
+        known = ", ".join(channel.quantity for channel in model.channels)
+        raise ThingConfigError(f'"sensor.quantity" of {name} is {known}, not "{quantity}"')
+    low, high = model.intervals_s
+    if not low <= interval_s <= high:
+        raise ThingConfigError(f'"sensor.interval_s" of {name} is from {low} to {high}')
+    return model
 
 
 def parse_server(text: str) -> ServerConfig:

@@ -38,10 +38,13 @@ class Joined(NamedTuple):
 
 
 class Uplink(NamedTuple):
-    """A frame with its payload deciphered."""
+    """A frame with its payload deciphered. `answer` is what the device waits for where it wants an acknowledgement."""
 
     device: str
     frame: DataFrame
+    answer: bytes = b""
+    again: bool = False
+    """It was heard before: the device missed the answer."""
 
 
 class Refused(NamedTuple):
@@ -63,6 +66,8 @@ class Session:
     dev_addr: int | None = None
     keys: Keys | None = None
     counter: int = -1
+    down: int = 0
+    last: tuple[bytes, DataFrame] | None = None
 
 
 class NetworkServer:
@@ -102,7 +107,7 @@ class NetworkServer:
         session.joins += 1
         index = list(self.sessions).index(known.name) + 1
         accept = JoinAccept(session.joins, self._net_id, ADDRESS_PREFIX | index << 8 | session.joins & 0xFF)
-        session.dev_addr, session.counter = accept.dev_addr, -1
+        session.dev_addr, session.counter, session.down, session.last = accept.dev_addr, -1, 0, None
         session.keys = session_keys(known.app_key, accept, request.nonce)
         return Joined(known.name, accept.encode(known.app_key), accept.dev_addr)
 
@@ -110,13 +115,25 @@ class NetworkServer:
         address = address_of(frame)
         for name, session in self.sessions.items():
             if address is not None and session.dev_addr == address and session.keys is not None:
+                again = session.last is not None and session.last[0] == frame
                 try:
-                    found = decode_data(frame, session.keys, session.counter)
+                    found = (
+                        session.last[1] if session.last and again else decode_data(frame, session.keys, session.counter)
+                    )
                 except FrameError as error:
                     return Refused(name, f"uplink: {error}")
-                session.counter = found.counter
-                return Uplink(name, found)
+                session.counter, session.last = found.counter, (frame, found)
+                return Uplink(name, found, self._answer(session, session.keys, found), again)
         return Refused("", "uplink of no known session" if address is not None else "not a LoRaWAN frame")
+
+    @staticmethod
+    def _answer(session: Session, keys: Keys, found: DataFrame) -> bytes:
+        """§4.3.1.2: an acknowledgement is a downlink with the ACK bit."""
+        if not found.confirmed:
+            return b""
+        answer = DataFrame(found.dev_addr, session.down, 0, b"", uplink=False, ack=True)
+        session.down += 1
+        return answer.encode(keys)
 
     def nonces(self) -> dict[str, list[int]]:
         """What must survive a restart."""
