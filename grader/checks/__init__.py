@@ -1,5 +1,6 @@
 """Judges: one function per word of the vocabulary in `labs.scenario.intents`."""
 
+from grader.checks.battery import judge_battery
 from grader.checks.context import Context
 from grader.checks.control import judge_reacts
 from grader.checks.data import (
@@ -24,6 +25,7 @@ __all__ = ["JUDGES", "Context"]
 JUDGES = {
     "authenticated": judge_authenticated,
     "authorised": judge_authorised,
+    "battery": judge_battery,
     "duplicate": judge_duplicate,
     "fresh": judge_fresh,
     "gap": judge_gap,

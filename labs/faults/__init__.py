@@ -11,6 +11,7 @@ from labs.faults import (
     measuring,
     messaging,
     paths,
+    power,
     radio,
     services,
     switching,
@@ -37,6 +38,7 @@ CATALOGUE: dict[str, Fault] = {
         measuring,
         control,
         paths,
+        power,
         radio,
         wifi,
     )

@@ -11,6 +11,7 @@ __all__ = [
     "DATA_INTENTS",
     "Authenticated",
     "Authorised",
+    "BatteryLife",
     "Duplicate",
     "Gap",
     "InRange",
@@ -158,6 +159,14 @@ class Reacts:
     """Devices that are switched off meanwhile."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryLife(Listening):
+    """A new battery of each device would last so many years, as they are now set and as far as their radio reaches."""
+
+    devices: tuple[str, ...]
+    years: float
+
+
 def window_of(body: Reacts) -> str:
     """Its window of time as a condition of `labs.things.conditions`; always true where it has none."""
     parts = [f"time {body.between}"] if body.between else []
@@ -271,6 +280,15 @@ DATA_INTENTS: dict[str, Spec] = {
         },
         build=_tuples(Authorised, "publish", "subscribe"),
         doc="a client may do what it needs and no more",
+    ),
+    "battery": Record(
+        {
+            **EAR,
+            "of": Field(DEVICES, "sensors with a model that has a battery", attribute="devices"),
+            "years": Field(Number(0), "how long a new battery must last"),
+        },
+        build=_tuples(BatteryLife, "devices"),
+        doc="a battery lasts, and its device still reports",
     ),
     "reacts": Record(
         {

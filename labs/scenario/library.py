@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from labs.data import scenario_root
 from labs.model.site import Kind
 from labs.model.text import Text
-from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reacts, Reading, window_of
+from labs.scenario.data_intents import (
+    Authenticated,
+    Authorised,
+    BatteryLife,
+    Listening,
+    NoPlaintext,
+    Reacts,
+    Reading,
+    window_of,
+)
 from labs.scenario.document import SCENARIO
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
 from labs.scenario.rooms_document import quantities_of
@@ -18,12 +28,19 @@ from labs.scenario.schema import MISSING, Problem, Report, suggest
 from labs.scenario.variant import Variant, break_site, draw
 from labs.scenario.yaml_tree import YamlError, parse_yaml
 from labs.things.conditions import ConditionError, parse_condition
+from labs.things.library import MODELS
 from labs.things.timezone import ZoneError
 from labs.things.timezone import zone as time_zone
 
 __all__ = ["find_scenario", "load_scenario", "parse_scenario", "scenario_files"]
 
 HANDS = "hands"
+
+
+def _battery_model(services: Mapping[str, Any]) -> bool:
+    """Whether a device is a sensor with a model that has a battery."""
+    own = services.get("lorawan") or services.get("sensor") or {}
+    return bool(own.get("model")) and MODELS[own["model"]].battery is not None
 
 
 def scenario_files() -> list[Path]:
@@ -151,6 +168,11 @@ class _Names:
         self._serves(body.broker, "broker", check, f"{here}.broker")
         if isinstance(body, Reading):
             self._measured(body.room, body.quantity, check, here)
+        elif isinstance(body, BatteryLife):
+            for name in body.devices:
+                self._device(name, check, f"{here}.of")
+                if name in self._devices and not _battery_model(self._devices[name].services):
+                    self._report.add(check.line, f"{here}.of", f"{name} has no model with a battery")
         elif isinstance(body, NoPlaintext):
             for name in body.devices:
                 self._device(name, check, f"{here}.from")

@@ -152,7 +152,7 @@ def _lorawan(node: LinuxNode, kind: ThingKind, config: EndDevice, state: dict[st
     tried = (
         f", {state['tries']} tries for the last message{used}{unheard}" if config.confirmed and "tries" in state else ""
     )
-    rows.append(("Radio", f"{config.region} SF{config.sf}{', confirmed' if config.confirmed else ''}{tried}"))
+    rows.append(("Radio", f"{config.region} SF{config.sf}{', confirmed' + tried if config.confirmed else ''}"))
     rows.append(("Sent", f"{ago(node, state.get('sent_ns'))}, {state.get('sent', 0)} in all"))
     tries = None if state.get("unheard") else int(state.get("tries", 1))
     charge = device_battery(node, config, tries)

@@ -64,6 +64,8 @@ class Tool:
         """A value that looks like a number is one, unless the file wants a text there."""
         yield from ()
         node, (key, text) = process.node, operands
+        if key.endswith(".firmware"):
+            raise ToolFailure("firmware comes from an image; try: sensorctl update IMAGE")
         before = node.files.read(self.path)
         problem = ""
         for value in dict.fromkeys((_typed(text), text)):

@@ -193,17 +193,17 @@ class _Device:
         for number, sf in enumerate(spreading_factors(config), 1):
             yield from self.until(self.free_ns)
             ended, how = self.transmit(data, sf)
-            self.write_status(airtime_ms=round(airtime_ns(len(data), sf) / 1e6, 1), used_sf=sf, tries=number)
+            self.write_status(airtime_ms=round(airtime_ns(len(data), sf) / 1e6, 1))
             heard = yield from self.listen(ended, how, RX1_NS, RX2_NS)
             if not config.confirmed:
                 return
             if heard is not None and self.acknowledges(heard):
                 self.tries = number
-                self.write_status(unheard=0, rssi=round(heard.rssi_dbm))
+                self.write_status(tries=number, used_sf=sf, unheard=0, rssi=round(heard.rssi_dbm))
                 return
         self.tries = None
         self.process.error(f"message {frame.counter}: no acknowledgement after {config.tries} tries")
-        self.write_status(unheard=int(str(self.status.get("unheard", 0))) + 1)
+        self.write_status(tries=number, used_sf=sf, unheard=int(str(self.status.get("unheard", 0))) + 1)
 
     def acknowledges(self, heard: HeardFrame) -> bool:
         """Whether what was heard is the answer of the server to this device."""

@@ -79,7 +79,7 @@ class Model:
     """A type of device as it can be bought.
 
     Currents are averages over their times: `sleep_ua` always, `measure_ma` for `measure_ms` a sample, `send_ma` for
-    `send_ms` a report, `awake_ma` instead of sleep where a setting keeps its receiver on. `intervals_s` are the shortest
+    `send_ms` a report, `awake_ma` beside sleep where a setting keeps its receiver on. `intervals_s` are the shortest
     and longest reporting interval it takes. `firmware` lists the versions there are, oldest first; `leaks` what some of
     them draw in their sleep beyond `sleep_ua`, in microamperes.
     """

@@ -2,7 +2,7 @@
 
 Figures: the data sheets of Sensirion SHT3x and SCD4x, Aosong DHT22 (AM2302), Bosch BME280, Maxim DS18B20, Sensirion
 SPS30, Milesight EM300-TH and Dragino LHT65N classes; where those say nothing, what such devices usually do. Receivers
-that stay on: Semtech SX1276 (11.5 mA), Espressif ESP32 (95 mA), TI CC2530 (24 mA). `climate-logger` is nobody's product.
+that stay on: Semtech SX1276 (11.5 mA), Espressif ESP32 (95 mA), TI CC2530 (24 mA). `climate-logger` is no product.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ SENSORS = (
     Model(
         "soil-probe", Role.SENSOR, "soil moisture, capacitive, battery",
         (Channel("soil_moisture", 0, 100, 3.0, step=0.1, response_s=60),),
-        sleep_ua=8, awake_ma=95, measure_ma=5, measure_ms=100, send_ma=120, send_ms=1500, battery=TWO_AA, intervals_s=(60, 86_400),
-        firmware=("1.0.0", "1.0.5"), login="admin:admin",
+        sleep_ua=8, awake_ma=95, measure_ma=5, measure_ms=100, send_ma=120, send_ms=1500, battery=TWO_AA,
+        intervals_s=(60, 86_400), firmware=("1.0.0", "1.0.5"), login="admin:admin",
     ),
     Model(
         "lux-node", Role.SENSOR, "daylight",
