@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from grader.checks.context import Context
-from grader.checks.hearing import LONGEST_LINE_S, listen
+from grader.checks.hearing import LONGEST_S, listen
 from grader.verdict import Finding, Verdict
 from labs.messages import message
 from labs.model.durations import format_duration
@@ -113,7 +113,7 @@ def _silent(context: Context, body: BatteryLife, cases: list[_Case]) -> Finding 
     allowed = {case.device: case.interval_ns * 11 // 10 + PATIENCE_NS for case in cases}
     slowest = max(cases, key=lambda case: case.interval_ns)
     needed = allowed[slowest.device]
-    if needed > LONGEST_LINE_S * SECOND:
+    if needed > LONGEST_S * SECOND:
         text = message(
             "{device} reports every {interval}: too seldom to tell whether it is alive",
             device=slowest.device,
