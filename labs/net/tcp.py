@@ -15,6 +15,7 @@ from labs.net.process import Signal
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
+    from labs.net.linux.ends import Departure
 
 __all__ = [
     "ACK",
@@ -121,6 +122,9 @@ class _Sent(NamedTuple):
     at_ns: int
 
 
+_MAKE = tuple.__new__  # a NamedTuple made by its own name takes twice as long
+
+
 def _before(a: int, b: int) -> bool:
     """Sequence number comparison modulo 2**32 (RFC 9293 §3.4)."""
     return (a - b) & 0xFFFFFFFF > 0x7FFFFFFF
@@ -155,6 +159,8 @@ class TcpConnection:
         self.peer_done = False
         self.wakes_when_acknowledged = True
         """False where the program does not care how far its own data has come; `signal` then leaves that out."""
+        self.departure: Departure | None = None
+        """The way of its segments out of the device, where that is known."""
         self.tag = 0
         self.program = ""
         """Bytes of data in a segment."""
@@ -401,14 +407,17 @@ class TcpConnection:
 
     def _segment(self, sequence: int, flags: int, data: bytes) -> TcpSegment:
         ack = self._receive_next if flags & ACK else 0
-        window = max(0, min(RECEIVE_WINDOW, MAX_BUFFER - len(self.inbox)))
+        window = RECEIVE_WINDOW
+        if len(self.inbox) > MAX_BUFFER - RECEIVE_WINDOW:
+            window = max(0, MAX_BUFFER - len(self.inbox))
         mss = self._offer if flags & SYN else 0
-        return TcpSegment(self.local[1], self.remote[1], sequence, ack, flags, data, window, mss)
+        return _MAKE(TcpSegment, (self.local[1], self.remote[1], sequence, ack, flags, data, window, mss))
 
     def _room(self) -> int:
         """How many bytes of data a segment may carry now (tcp_sync_mss)."""
         headers = HEADERS_BYTES if isinstance(self.remote[0], IPv4) else HEADERS6_BYTES
-        mss = min(self._peer_mss, self._path_mtu(self.remote[0]) - headers)
+        mtu = self.departure.mtu() if self.departure is not None else 0
+        mss = min(self._peer_mss, (mtu or self._path_mtu(self.remote[0])) - headers)
         return max(mss, MIN_MSS) - TIMESTAMPS_BYTES
 
     def _acknowledge(self) -> None:

@@ -102,7 +102,7 @@ class MqttLink:
 
     def flush(self) -> None:
         """Send what the client has to say."""
-        data = self.client.outgoing()
+        data = (self._client or self.client).outgoing()
         if not data and self._tls is None:
             return
         if self._tls is not None:

@@ -11,7 +11,21 @@ from labs.engines.sim import SimEngine
 from labs.net.process import Process, Signal
 
 # What only remembers: derived from the rest, and allowed to differ.
-MEMORIES = frozenset({"receive", "version", "watch", "_ways", "_types", "_cache", "_sources", "oracle", "world"})
+MEMORIES = frozenset(
+    {
+        "receive",
+        "shortcuts",
+        "departure",
+        "version",
+        "watch",
+        "_ways",
+        "_types",
+        "_cache",
+        "_sources",
+        "oracle",
+        "world",
+    }
+)
 OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, GeneratorType, Process, Signal, type)
 
 

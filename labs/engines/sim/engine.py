@@ -17,7 +17,7 @@ from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.net.actions import Action, Dropped, Note, PowerDown, SetLink, Storm, Transmit
+from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
 from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
@@ -118,6 +118,7 @@ class SimEngine:
                 serial=[drop.port for bus in site.buses for drop in bus.drops if drop.device == device.name],
             )
             self._nodes[device.name].oracle = self
+            self._nodes[device.name].shortcuts = self._express.enabled
             self._express.lanes[device.name] = {}
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
@@ -426,7 +427,9 @@ class SimEngine:
     def _perform(self, node: LinuxNode, items: list[Action | Note]) -> None:
         for item in items:
             if type(item) is Transmit:
-                self._transmit(node, item)
+                reason = self._express.transmit(node.name, *item)
+                if reason is not None and self._trace is not None:
+                    self._lost(node, item, reason)
                 continue
             if type(item) is SetLink:
                 wire = self._wires.get(Endpoint(node.name, item.port))
@@ -446,12 +449,10 @@ class SimEngine:
         if self._trace is not None and len(self._trace) < MAX_HOPS:
             self._trace.append(Hop(device, self.now, note))
 
-    def _transmit(self, node: LinuxNode, item: Transmit) -> None:
-        port, frame, length = item
-        reason = self._express.transmit(node.name, port, frame, length or frame.length)
-        if reason is not None and self._trace is not None:
-            end = Endpoint(node.name, port)
-            self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(end)))
+    def _lost(self, node: LinuxNode, item: Transmit, reason: DropReason) -> None:
+        """A frame did not get into its lead."""
+        port, frame, _ = item
+        self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(Endpoint(node.name, port))))
 
     def _storm(self, device: str, item: Storm) -> None:
         """A lead is full of frames that go round. The last of them comes by again: a loop never ends alone."""
@@ -466,9 +467,10 @@ class SimEngine:
             )
 
     def _schedule(self, node: LinuxNode) -> None:
-        when = node.next_wake()
-        if when is None:
+        timers = node._timers  # noqa: SLF001 - node.next_wake(): a call for every event
+        if not timers:
             return
+        when = timers[0][0]
         known = self._wake_at.get(node.name)
         if known is None or when < known:
             self._wake_at[node.name] = when
@@ -479,7 +481,7 @@ class SimEngine:
         if self._wake_at.get(node.name) != when:
             return
         del self._wake_at[node.name]
-        self._perform(node, node.wake(self.now))
+        self._perform(node, node.wake(when))
 
 
 def _packet_of(frame: Frame) -> Ipv4Packet | None:

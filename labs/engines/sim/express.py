@@ -18,7 +18,9 @@ from simpy.events import NORMAL
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.net.actions import DropReason, Transmit
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.linux.ends import Arrival, arrival
 from labs.net.linux.transit import Look, Transit, look_of, seen_as, transit
+from labs.net.tcp import TcpSegment
 
 if TYPE_CHECKING:
     from labs.engines.sim.clock import SimClock
@@ -36,7 +38,7 @@ MISSES = 8  # after so many packets of a flow have ended at a device, the next o
 class Hop:
     """One flow at one device: it comes in by a lane and goes out by another. `next` is the device after it."""
 
-    __slots__ = ("lane", "look", "misses", "next", "out", "take", "transit")
+    __slots__ = ("arrival", "lane", "look", "misses", "next", "out", "take", "transit")
 
     def __init__(self, lane: Lane, look: Look) -> None:
         self.lane = lane
@@ -46,11 +48,13 @@ class Hop:
         self.transit: Transit
         self.next: Hop | None = None
         self.misses = 0
+        self.arrival: Arrival | None = None
+        """What is done with it where it ends."""
 
     def follow(self, made: Transit, out: Lane) -> None:
         """From now on it goes this way."""
         self.transit, self.take, self.out = made, made.take, out
-        self.next, self.misses = None, 0
+        self.next, self.misses, self.arrival = None, 0, None
 
 
 Transits = dict[Look, Hop]
@@ -74,9 +78,29 @@ class Express:
         if lane is None:
             return DropReason.UNPLUGGED
         clock = self._clock
-        arrival = lane.send(length, clock._now)  # type: ignore[arg-type]  # noqa: SLF001 - a property costs a call
-        if type(arrival) is not int:
-            return arrival  # type: ignore[return-value]
+        now: int = clock._now  # type: ignore[assignment]  # noqa: SLF001 - a property costs a call
+        length = length or frame.length
+        if lane.plain and lane.wire.up and now >= lane.wire.storm_until_ns:  # Lane.send, as in _pass
+            free = lane.free
+            if free <= now:
+                free = now
+            elif free - now > lane.queue_ns:
+                return DropReason.QUEUE_FULL
+            lane.free = free = free + (length + OVERHEAD_BYTES) * lane.ns_per_byte
+            arrival = free + lane.delay_ns
+        else:
+            sent = lane.send(length, now)
+            if isinstance(sent, DropReason):
+                return sent
+            arrival = sent
+        packet = frame.payload
+        if type(packet) is Ipv4Packet and lane.transits:
+            look = frame.dst, frame.src, frame.vlan, frame.hops, packet.src, packet.dst, packet.ttl
+            hop = lane.transits.get(look)  # type: ignore[call-overload]
+            if hop is not None:
+                flight = [hop, frame, packet.length]
+                heappush(clock._queue, (arrival, NORMAL, next(clock._eid), self._pass, flight))  # type: ignore[misc]  # noqa: SLF001
+                return None
         clock.call_at(arrival, self.arrive, (lane, frame, None))
         return None
 
@@ -85,7 +109,8 @@ class Express:
         lane, frame, before = argument
         packet = frame.payload
         if type(packet) is Ipv4Packet and lane.transits:
-            hop = lane.transits.get(look_of(frame, packet))
+            look = frame.dst, frame.src, frame.vlan, frame.hops, packet.src, packet.dst, packet.ttl
+            hop = lane.transits.get(look)  # type: ignore[call-overload]
             if hop is not None:
                 if before is not None:
                     before.next = hop
@@ -103,10 +128,13 @@ class Express:
             self._spoiled(lane, frame)
             return
         items = node.receive(lane.port, frame, self._clock._now)  # type: ignore[arg-type]  # noqa: SLF001
-        if len(items) == 1 and type(items[0]) is Transmit and type(frame.payload) is Ipv4Packet and self.enabled:
-            self._remember(lane, frame, items[0], before)
-        elif before is not None:
-            before.misses += 1
+        if type(frame.payload) is Ipv4Packet and self.enabled:
+            if len(items) == 1 and type(items[0]) is Transmit:
+                self._remember(lane, frame, items[0], before)
+            if type(frame.payload.payload) is TcpSegment:
+                self._remember_end(lane, frame, before)
+            elif before is not None:
+                before.misses += 1
         self._perform(node, items)
 
     def _spoiled(self, lane: Lane, frame: Frame) -> None:
@@ -132,15 +160,43 @@ class Express:
         out = self.lanes[lane.node.name].get(sent.port)
         if made is None or out is None:
             return
+        hop = self._hop(lane, frame, packet)
+        hop.follow(made, out)
+        if before is not None:
+            before.next = hop
+
+    def _remember_end(self, lane: Lane, frame: Frame, before: Hop | None) -> None:
+        """A segment may have ended here: the next one of its connection will do the same."""
+        packet = frame.payload
+        assert isinstance(packet, Ipv4Packet)
+        made = arrival(lane.node, lane.port, frame)
+        if made is None:
+            if before is not None and before.next is None:
+                before.misses += 1
+            return
+        hop = self._hop(lane, frame, packet)
+        hop.arrival = made
+        if before is not None:
+            before.next = hop
+
+    @staticmethod
+    def _hop(lane: Lane, frame: Frame, packet: Ipv4Packet) -> Hop:
         look = look_of(frame, packet)
         if len(lane.transits) >= MAX_TRANSITS:
             lane.transits.clear()
         hop = lane.transits.get(look)
         if hop is None:
             hop = lane.transits[look] = Hop(lane, look)
-        hop.follow(made, out)
-        if before is not None:
-            before.next = hop
+        return hop
+
+    def _end(self, hop: Hop, frame: Frame, size: int, now: int) -> None:
+        """A segment of a known connection arrives."""
+        node = hop.lane.node
+        assert hop.arrival is not None
+        if hop.arrival.take(frame.payload.payload, size, now):  # type: ignore[union-attr]
+            self._perform(node, node.drain(now))
+        else:
+            self._receive((hop.lane, seen_as(frame, hop.look), None))
 
     def _pass(self, flight: Flight) -> None:
         """A packet of a known flow arrives, and goes on."""
@@ -149,6 +205,9 @@ class Express:
         queue: list[Any] = clock._queue  # noqa: SLF001 - this and the next: what a call costs, for every hop
         now: int = clock._now  # type: ignore[assignment]  # noqa: SLF001
         while True:
+            if hop.arrival is not None:
+                self._end(hop, frame, size, now)
+                return
             length = hop.take(size, now)
             if not length:
                 self._receive((hop.lane, seen_as(frame, hop.look), None))

@@ -118,6 +118,8 @@ class LinuxNode:
         self.now = 0
         self.powered = False
         self.tracing = False
+        self.shortcuts = False
+        """Established connections may take the short way of `labs.net.linux.ends`."""
         self.oracle: Oracle | None = None
         self.clock_offset_ns = 0
         self.booted_ns = 0
@@ -309,7 +311,8 @@ class LinuxNode:
     def call_at(self, when: int, action: Callable[[], None]) -> None:
         """Call back at a time; forgotten at a power cut."""
         self._serial += 1
-        heapq.heappush(self._timers, (max(self.now, when), self._serial, self._life, action))
+        now = self.now
+        heapq.heappush(self._timers, (when if when > now else now, self._serial, self._life, action))  # noqa: FURB136
 
     def call_soon(self, action: Callable[[], None]) -> None:
         """Call back at this very time, after what is going on now."""

@@ -79,17 +79,6 @@ class Transit:
         """Pass on a packet of `size` bytes: the length of the frame that leaves, or 0 where the layers have to look."""
         raise NotImplementedError
 
-    def _count(self, size: int) -> int:
-        rx, tx = self._rx, self._tx
-        length = size + self._rx_header
-        rx.packets += 1
-        rx.bytes += max(MIN_FRAME_BYTES, length)
-        length = size + self._tx_header
-        length = max(length, MIN_FRAME_BYTES)
-        tx.packets += 1
-        tx.bytes += length
-        return length
-
 
 class Routed(Transit):
     """Through a router: LinkLayer.receive, IpLayer.receive, IpLayer._forward, LinkLayer.send_ip."""
@@ -159,7 +148,16 @@ class Bridged(Transit):
         if now - receiver.seen_ns > self._bridge.ageing_time_ns and not receiver.permanent:
             return 0
         sender.seen_ns = now
-        return self._count(size)
+        rx, tx = self._rx, self._tx
+        length = size + self._rx_header
+        rx.packets += 1
+        rx.bytes += length if length > MIN_FRAME_BYTES else MIN_FRAME_BYTES  # noqa: FURB136
+        length = size + self._tx_header
+        if length < MIN_FRAME_BYTES:  # noqa: PLR1730
+            length = MIN_FRAME_BYTES
+        tx.packets += 1
+        tx.bytes += length
+        return length
 
 
 def transit(node: LinuxNode, port: str, frame: Frame, sent: Transmit) -> Transit | None:

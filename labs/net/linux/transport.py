@@ -14,7 +14,7 @@ from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, GrePacket, Ipv4Packet
 from labs.net.ipv6 import ANY6, PROTO_ICMPV6, Ipv6Packet
-from labs.net.linux import tunnel
+from labs.net.linux import ends, tunnel
 from labs.net.linux.error_sender import reset_for
 from labs.net.linux.icmpv6_input import Icmpv6Input
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
@@ -216,8 +216,7 @@ class Transport:
             return
         if not segment.flags & tcp.RST:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"tcp port {segment.dport}")
-            ends = packet.dst, packet.src
-            self._send_segment(*ends, reset_for(segment), packet.tag, interface)
+            self._send_segment(packet.dst, packet.src, reset_for(segment), packet.tag, interface)
 
     def _await_handshake(self, listener: TcpListener, connection: TcpConnection) -> None:
         """Hand a connection to the listener at its third segment: the program that accepts waits on the listener."""
@@ -271,11 +270,15 @@ class Transport:
             del self._connections[key]
 
     def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
+        departure = connection.departure
+        if departure is not None and departure.send(segment):
+            return
         error = self._send_segment(
             connection.local[0], connection.remote[0], segment, connection.tag, connection.interface
         )
         if error == TOO_LONG:
             self._node.call_soon(lambda: connection.mtu_reduced(self._node.now))
+        connection.departure = ends.departure(self._node, connection) if self._node.shortcuts else None
 
     def _send_segment(
         self, source: Address, target: Address, segment: TcpSegment, tag: int, interface: Interface | None

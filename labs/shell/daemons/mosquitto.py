@@ -243,16 +243,16 @@ class _Server:
             when = self.broker.next_wake()
             if when is not None and when <= now:
                 self.perform(self.broker.wake(now))
+                when = self.broker.next_wake()
             if self.broker.changed and self._save_at is None and self.config.persistence:
                 self._save_at = now + SAVE_WITHIN_NS
             if self._save_at is not None and self._save_at <= now:
                 self.save()
-            self._set_timer()
+            self._set_timer(when)
             yield waiting
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, when: int | None) -> None:
         """At most one timer under way, so that a busy broker does not leave one behind per packet."""
-        when = self.broker.next_wake()
         if self._save_at is not None and (when is None or self._save_at < when):
             when = self._save_at
         if when is not None and (self._timer is None or self._timer <= self.node.now or when < self._timer):
