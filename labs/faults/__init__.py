@@ -15,6 +15,7 @@ from labs.faults import (
     radio,
     services,
     switching,
+    trees,
     wifi,
     wiring,
 )
@@ -29,6 +30,7 @@ CATALOGUE: dict[str, Fault] = {
         buses,
         wiring,
         switching,
+        trees,
         addressing,
         ipv6,
         services,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from labs.faults.edit import change_address, change_lines, change_stanza, fixed_address, static_stanza
 from labs.faults.fault import FaultError, fault
 from labs.model.addresses import InterfaceAddress, IPv4, Network
@@ -10,6 +13,8 @@ from labs.model.site import Site
 __all__ = ["FAULTS"]
 
 FAMILY = "addressing"
+ROUTE = re.compile(r"^(\s*up ip route add \S+ via )\S+")
+GONE = "02:00:5e:00:53:01"  # a locally administered address that no device of a site has
 
 
 @fault(
@@ -102,8 +107,6 @@ def host_static_leftover(site: Site, on: str, address: str = "10.0.1.23/24", gat
         message = f"{on} does not get its address by DHCP"
         raise FaultError(message)
     InterfaceAddress.parse(address)
-    from dataclasses import replace
-
     options = (("address", address), ("gateway", gateway))
     return change_stanza(site, on, dynamic.name, lambda s: replace(s, method="static", options=(*options, *s.options)))
 
@@ -123,6 +126,39 @@ def static_route_missing(site: Site, on: str) -> Site:
         "a device with static routes",
         lambda lines: [line for line in lines if "ip route add" not in line],
     )
+
+
+@fault(
+    FAMILY,
+    symptom="One network is out of reach; packets for it disappear in the wrong place",
+    shown_by="ip route on the router; traceroute: the way goes on to somebody who has no business with it",
+    fix="Correct the next hop of the route",
+)
+def static_route_wrong_nexthop(site: Site, on: str, via: IPv4) -> Site:
+    """The static routes of a router lead to another neighbour, or to nobody."""
+    return change_lines(
+        site,
+        on,
+        "/etc/network/interfaces",
+        "a device with static routes",
+        lambda lines: [ROUTE.sub(rf"\g<1>{via}", line) for line in lines],
+    )
+
+
+@fault(
+    FAMILY,
+    symptom="One device is out of reach from one other since it was replaced; everybody else reaches it",
+    shown_by="ip neigh: PERMANENT, with the MAC address of the old device",
+    fix="Delete the entry, and the line that makes it",
+)
+def stale_static_arp(site: Site, on: str, of: str) -> Site:
+    """`on` pins the address of `of` to the MAC address of a device that is gone."""
+    stanza = static_stanza(site, on)
+    line = f"ip neigh replace {fixed_address(site, of)} lladdr {GONE} dev {stanza.name} nud permanent"
+    if line in stanza.values("up"):
+        message = f"{on} pins that address already"
+        raise FaultError(message)
+    return change_stanza(site, on, stanza.name, lambda s: replace(s, options=(*s.options, ("up", line))))
 
 
 @fault(
@@ -149,5 +185,7 @@ FAULTS = (
     host_wrong_mask,
     host_static_leftover,
     static_route_missing,
+    static_route_wrong_nexthop,
+    stale_static_arp,
     ip_forward_off,
 )

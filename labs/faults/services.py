@@ -85,6 +85,45 @@ def dhcp_wrong_gateway_option(site: Site, on: str) -> Site:
 
 @fault(
     FAMILY,
+    symptom="On every DHCP client names fail, addresses work",
+    shown_by="cat /etc/resolv.conf on a client: the name server is not ours; dig: connection timed out",
+    fix="Correct option 6 (dns-server) and renew the leases",
+)
+def dhcp_wrong_dns_option(site: Site, on: str, server: IPv4) -> Site:
+    """Option 6 names a server that does not answer names."""
+    prefix = "dhcp-option=option:dns-server,"
+    return change_lines(
+        site,
+        on,
+        PATH,
+        "a device that hands out a name server",
+        lambda lines: [prefix + str(server) if line.startswith(prefix) else line for line in lines],
+    )
+
+
+@fault(
+    FAMILY,
+    symptom="Nobody gets an address, though the server runs and hears the requests",
+    shown_by='journalctl -u dnsmasq: "no address range available"',
+    fix="A range of the network that is served",
+)
+def dhcp_range_not_in_subnet(site: Site, on: str) -> Site:
+    """The DHCP ranges were typed for the next network."""
+
+    def shift(lines: list[str]) -> list[str]:
+        for i, line in enumerate(lines):
+            if line.startswith("dhcp-range="):
+                first, last, mask, *rest = _range(line)
+                step = 1 << 32 - IPv4.parse(mask).bit_count()
+                moved = [str(IPv4(IPv4.parse(text) + step)) for text in (first, last)]
+                lines[i] = "dhcp-range=" + ",".join([*moved, mask, *rest])
+        return lines
+
+    return change_lines(site, on, PATH, WHAT, shift)
+
+
+@fault(
+    FAMILY,
     symptom="Names fail after a delay, addresses work",
     shown_by="cat /etc/resolv.conf; dig: connection timed out",
     fix="Name a server that exists",
@@ -146,6 +185,8 @@ FAULTS = (
     pool_overlaps_static,
     dhcp_pool_exhausted,
     dhcp_wrong_gateway_option,
+    dhcp_wrong_dns_option,
+    dhcp_range_not_in_subnet,
     dns_server_dead,
     dns_wrong_record,
 )

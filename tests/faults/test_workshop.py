@@ -8,7 +8,7 @@ import pytest
 
 from grader.grade import judge
 from grader.verdict import Verdict
-from labs.faults import CATALOGUE, brokers, buses, control, ipv6, measuring, paths, radio, wifi, wiring
+from labs.faults import CATALOGUE, brokers, buses, control, ipv6, measuring, paths, radio, trees, wifi, wiring
 from labs.journal import Header
 from labs.scenario.library import load_scenario
 from labs.scenario.scenario import FaultUse
@@ -26,6 +26,10 @@ HURTS = {
     "host-wrong-mask": "pc-depot",
     "host-static-leftover": "tv-out",
     "static-route-missing": "pc-depot",
+    "static-route-wrong-nexthop": "pc-depot",
+    "stale-static-arp": "prints",
+    "dhcp-wrong-dns-option": "tv-out",
+    "dhcp-range-not-in-subnet": "tv-out",
     "ip-forward-off": "pc-depot",
     "lead-in-wrong-port": "pc-out",
     "port-admin-down": "pc-out",
@@ -69,7 +73,7 @@ def test_workshop_without_a_fault_is_healthy() -> None:
 
 def test_every_fault_of_the_catalogue_is_tried() -> None:
     # test_bus_workshop, test_control_workshop, test_ipv6_workshop, test_field_workshop
-    pages = (buses, brokers, control, ipv6, paths, wiring, measuring, radio, wifi)
+    pages = (buses, brokers, control, ipv6, paths, wiring, measuring, radio, trees, wifi)
     elsewhere = {fault.name for page in pages for fault in page.FAULTS}
     assert {use.fault for use in USES} == set(CATALOGUE) - elsewhere
 

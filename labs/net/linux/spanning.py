@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bpdu_arrived", "refresh", "switch"]
 
+LEARNS = (PortState.LEARNING, PortState.FORWARDING)
+
 
 def identity_of(interface: Interface) -> BridgeId:
     """Priority and address of a bridge."""
@@ -126,6 +128,8 @@ def _perform(node: LinuxNode, interface: Interface, effects: list[Effect]) -> No
 def _enter(node: LinuxNode, interface: Interface, port: Interface, state: PortState) -> None:
     settings = port.bridge_port
     if settings is not None and settings.state is not state:
+        if settings.state in LEARNS and state not in LEARNS and interface.bridge is not None:
+            interface.bridge.forget(port)  # IEEE 802.1D-2004 clause 17.30, INACTIVE
         settings.state = state
         _log(node, f"{interface.name}: port {settings.number}({port.name}) entered {state.word} state")
 
