@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate-golden", action="store_true", help="write the golden files instead of comparing")
     parser.addoption("--conformance-examples", type=int, default=0, help="how many random sites both engines run")
     parser.addoption("--conformance-seed", type=int, default=1, help="where the random sites begin")
+    parser.addoption("--conformance-grades", action="store_true", help="grade every shipped scenario on both engines")
     parser.addoption("--conformance-shrink", action="store_true", help="make counter-examples small (takes minutes)")
 
 

@@ -9,3 +9,32 @@ DEVIATIONS = {
     "redirect-tokens": "Linux pays for redirects and errors to a sender from one budget; the simulator from two",
     "switching-loop": "bridges without a spanning tree in a ring would flood the machine that runs the tests",
 }
+
+EXCUSED_LINES: dict[str, str] = {
+    # Linux keeps one neighbour for all of lo: entering one there gives every packet to itself a wrong MAC address.
+    "neighbour-on-loopback": r"^ip neigh .* dev lo$",
+}
+"""Name to a pattern of lines that are not compared."""
+
+EXCUSED_TEXT: dict[str, tuple[str, str]] = {
+    # The ports of the kernel engine are one end of a veth pair, and `ip` shows the other one.
+    "veth-name": (r"@if\d+", ""),
+    # nft shows the dependency of `reject with icmp` where it cannot see it in another match; the simulator never does.
+    "reject-dependency": (r"meta nfproto ipv4 (?=.*reject)", ""),
+    # Rules that were typed are numbered among all of the kernel's objects.
+    "handles": (r"# handle \d+", "# handle N"),
+}
+"""Name to a pattern in an answer, and what stands for it in the comparison."""
+
+EXCUSED_MATCHES = [  # reject-dependency, in JSON
+    {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": "ipv4"}}
+]
+
+UNGRADED = {
+    # Two devices have one address (duplicate-race): who of them answers `till`, and whether it prints, is chance.
+    ("bakery-address-clash", "broken", "labels-print"): "duplicate-race",
+}
+"""Scenario, state of its site and check whose verdicts may differ, to the reason."""
+
+LACKING = {"thermostat-wrong-time": "no service actuator"}
+"""Scenarios that the kernel engine refuses, to what it says it lacks."""

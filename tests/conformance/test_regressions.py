@@ -77,3 +77,33 @@ def test_router_asked_whether_it_believes_redirects_the_answer_is_the_same():
     with both(chain()) as pair:
         line = "sysctl net.ipv4.conf.all.accept_redirects"
         assert pair.sim.run("r1", line) == pair.kernel.run("r1", line)
+
+
+LINES = {
+    "port_without_address_its_up_line_knows_its_name": ("r1", "systemctl is-active networking"),
+    "route_over_unknown_device_with_host_bits_the_device_is_complained_about": (
+        "h",
+        "ip route add 10.0.1.5/24 dev eth9",
+    ),
+    "default_route_via_a_word_any_address_would_do": ("h", "ip route del default via nobody"),
+    "route_via_a_word_after_its_prefix_an_inet_address_is_wanted": ("h", "ip route add 10.5.0.0/16 via nobody"),
+    "address_without_name_getent_finds_nothing": ("h", "getent hosts 192.168.7.7"),
+    "gateway_is_own_address_route_get_shows_none": ("r2", "ip route get 10.44.0.1"),
+    "gateway_is_the_target_route_get_shows_it": ("h", "ip route get 10.0.1.1"),
+}
+
+
+@pytest.fixture(scope="module")
+def plain_pair():
+    made = chain(
+        first={"addresses": {"l1": "10.0.1.1/24", "x": "", "w0": "10.9.0.1/30"}},
+        second={"up": ["ip route add default via 10.9.0.2"]},
+        host={"addresses": {"eth0": "192.168.1.10/24"}},
+    )
+    with both(made) as pair:
+        yield pair
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_line_that_was_answered_differently_once(plain_pair, name):
+    assert plain_pair.sim.run(*LINES[name]) == plain_pair.kernel.run(*LINES[name])

@@ -187,7 +187,7 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
             end += 1
         if end == position:
             line = steps[position]
-            if (yield from _shell(process, line.text)) != 0 and not line.ignored:
+            if (yield from _shell(process, line)) != 0 and not line.ignored:
                 failed.add(line.interface)
             position += 1
             continue
@@ -219,9 +219,9 @@ def _batch(lines: list[str]) -> tuple[int | None, list[str]]:
     return found - 1, [line for line in said if not FAILED.search(line)]
 
 
-def _shell(process: Process, line: str) -> Routine:
-    argv = line.split() if line.startswith("dhclient ") else ["/bin/sh", "-c", line]
-    return (yield from run_child(process, argv))
+def _shell(process: Process, line: Line) -> Routine:
+    argv = line.text.split() if line.text.startswith("dhclient ") else ["/bin/sh", "-c", line.text]
+    return (yield from run_child(process, argv, environment={"IFACE": line.interface, "LOGICAL": line.interface}))
 
 
 def networking(process: Process) -> Routine:

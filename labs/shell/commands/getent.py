@@ -5,7 +5,7 @@ from __future__ import annotations
 from labs.model.addresses import IPv6
 from labs.net.process import Process, Program, Routine
 from labs.shell.commandline import begin
-from labs.shell.resolver import ResolveError, all_hosts_entries, lookup
+from labs.shell.resolver import ResolveError, all_hosts_entries, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
@@ -29,6 +29,14 @@ def getent(process: Process) -> Routine:
         return 1
     status = 0
     for name in names:
+        known = literal_place(name) if database == "hosts" else None
+        if known is not None:  # gethostbyaddr
+            found = yield from reverse(process, known.address)
+            if found is None:
+                status = NOT_FOUND
+            else:
+                process.print(f"{known!s:<15} {found}")
+            continue
         try:
             places = yield from lookup(process, name, family=FAMILIES.get(database, ""))
         except ResolveError:

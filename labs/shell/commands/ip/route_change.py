@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["modify"]
 
 
+ANY_FAMILY = "any valid address"  # family_name_verbose()
+
+
 @dataclass(slots=True)
 class Order:
     """What `add`, `replace` or `del` was told. None: not mentioned."""
@@ -54,6 +57,10 @@ class Order:
     protocol: str | None = None
     scope: str | None = None
     onlink: bool = False
+    wanted: str = ANY_FAMILY
+    """What the words after the prefix have to be, once it has told the family."""
+    exact: bool = True
+    """The prefix has no host bits."""
     mtu: int = 0
     mtu_locked: bool = False
     advmss: int = 0
@@ -64,12 +71,14 @@ def _order(process: Process, words: Words) -> Order:
     while words.more:
         word = words.take()
         if word == "src":
-            order.source = parse_address(words.value(), "inet address")
+            order.source = parse_address(words.value(), order.wanted)
         elif word == "via":
             text = words.value()
             if text == "inet6" or is_ipv6(text):
                 raise refused("IPv6")
-            order.via = parse_address(words.value() if text == "inet" else text, "inet address")
+            order.via = (
+                parse_address(words.value(), "inet address") if text == "inet" else parse_address(text, order.wanted)
+            )
         elif any(matches(word, name) for name in ("metric", "priority", "preference")):
             order.metric = metric_of(words.value())
         elif word == "scope":
@@ -103,9 +112,12 @@ def _order(process: Process, words: Words) -> Order:
                 raise IpError(status=EXIT_USAGE)
             if order.prefix is not None:
                 raise duplicate("to", word)
-            order.prefix = _destination(word)
+            order.prefix, order.exact = _destination(word)
+            order.wanted = ANY_FAMILY if parse_prefix(word) is None else "inet address"
     if order.device is not None and order.device not in process.node.interfaces:
         raise no_device(order.device)
+    if not order.exact:
+        raise kernel("Invalid prefix for given prefix length.")
     return order
 
 
@@ -124,15 +136,13 @@ def _metric_word(order: Order, word: str, words: Words) -> None:
         order.advmss = min(found, 65_535 - 40)
 
 
-def _destination(text: str) -> Network:
-    """The prefix to change; host bits are a mistake here."""
+def _destination(text: str) -> tuple[Network, bool]:
+    """The prefix to change, and whether it has no host bits; the kernel refuses those after `ip` has read the rest."""
     found = parse_prefix(text)
     if found is None:
-        return Network(IPv4(0), 0)
+        return Network(IPv4(0), 0), True
     network = Network.of(found[0], found[1])
-    if network.address != found[0]:
-        raise kernel("Invalid prefix for given prefix length.")
-    return network
+    return network, network.address == found[0]
 
 
 def modify(process: Process, words: Words, verb: str) -> int:

@@ -105,7 +105,7 @@ def _answer(
         return route_record(node, style, route)
     assert route.device is not None
     chosen = source or node.ip.source_of(route, destination)
-    via = None if route.via is not None and node.ip.next_hop(route, destination) == destination else route.via
+    via = None if isinstance(route.via, IPv4) and node.ip.is_local(route.via) else route.via
     shown = Route(target, route.device, via, chosen, mtu=route.mtu, mtu_locked=route.mtu_locked)
     known = node.ip.paths.known(destination) if device in (None, route.device) else None
     return _record(style, replace(shown, advmss=route.advmss), source, [], known=known, now=node.now)
