@@ -64,13 +64,16 @@ class Context:
 
     @property
     def reach(self) -> Reach:
-        """The analysis of the site as it now is, cut for the services of the policy."""
-        site = self.site
-        if self._reach is None or self._reach.site is not site:
-            policy = self.variant.scenario.policy
-            named = {s for conduit in policy.allow for s in conduit.services} if policy is not None else set()
-            self._reach = Reach(site, services=sorted(named))
-        return self._reach
+        """The analysis of the site as it now is, cut for the services of the policy and of the checks."""
+        site, known = self.site, self._reach
+        if known is None or (known.site.devices, known.site.links) != (site.devices, site.links):
+            scenario = self.variant.scenario
+            named = {s for conduit in scenario.policy.allow for s in conduit.services} if scenario.policy else set()
+            for check in scenario.checks:
+                if isinstance(check.body, (intents.Reach, intents.Refuse)):
+                    named.update(service for service in check.body.services if not service.wide)
+            known = self._reach = Reach(site, services=sorted(named), like=known)
+        return known
 
     @property
     def before(self) -> Reach:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grader.checks.context import Context, Flow
+from grader.checks.second_opinion import decided_at, let_through, on_reach, on_refuse, packet_of
 from grader.explain import death_of, path_of
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation
@@ -11,7 +12,7 @@ from labs.model.services import Service
 from labs.net.actions import Accepted, Dropped, DropReason
 from labs.scenario.intents import Reach, Refuse, Resolve
 
-__all__ = ["describe", "judge_reach", "judge_refuse", "judge_resolve", "too_open", "witness_against", "works"]
+__all__ = ["describe", "judge_reach", "judge_refuse", "judge_resolve", "witness_against", "works"]
 
 
 def describe(flow: Flow) -> str:
@@ -38,7 +39,12 @@ def judge_reach(context: Context, body: Reach) -> Finding:
         answers = context.observe(flows, fresh=True, load=body.load)
         for flow in flows:
             observation = answers[flow]
-            if not works(context, flow, observation):
+            worked = works(context, flow, observation)
+            # The analysis knows no size, and it need not be asked again where nothing went wrong in between.
+            odd = None if body.load or (worked and number) else on_reach(context, flow, observation, worked=worked)
+            if odd is not None:
+                return odd
+            if not worked:
                 return _unreached(context, flow, observation, number, rounds)
     shown = answers[flows[0]]
     assert shown is not None  # it worked
@@ -73,6 +79,8 @@ def _unreached(context: Context, flow: Flow, observation: Observation | None, nu
         )
     else:
         cause = death_of(observation)
+        where = decided_at(context, flow, observation)
+        cause = message("{text} ({where})", text=cause, where=where) if where else cause
     text = message(
         "{source} does not reach {target} ({service}): {cause}",
         source=source,
@@ -93,8 +101,12 @@ def judge_refuse(context: Context, body: Refuse) -> Finding:
     answers = context.observe(flows)
     for flow in flows:
         observation = answers[flow]
-        if observation is not None and (observation.delivered or observation.arrived_at(flow[1])):
-            return too_open(flow, observation)
+        arrived = observation is not None and observation.arrived_at(flow[1])
+        odd = on_refuse(context, flow, observation, arrived=arrived)
+        if odd is not None:
+            return odd
+        if observation is not None and (observation.delivered or arrived):
+            return _too_open(context, flow, observation)
     for flow in flows:
         missing = witness_against(context, flow, answers[flow])
         if missing is not None:
@@ -108,12 +120,16 @@ def judge_refuse(context: Context, body: Refuse) -> Finding:
     )
 
 
-def too_open(flow: Flow, observation: Observation) -> Finding:
+def _too_open(context: Context, flow: Flow, observation: Observation) -> Finding:
     """A packet that must not arrive arrived."""
     source, target, service = flow
+    text = message("{source} gets through to {target} ({service})", source=source, target=target, service=str(service))
+    packet = packet_of(flow, observation)
+    if packet is not None and observation.arrived_at(target):
+        text = message("{text}; {more}", text=text, more=let_through(context.reach, packet))
     return Finding(
         Verdict.FAIL,
-        message("{source} gets through to {target} ({service})", source=source, target=target, service=str(service)),
+        text,
         help=message(
             "a packet from {source} to {address} should have been stopped on its way",
             source=source,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from grader.checks.context import Context, Flow
 from grader.checks.flows import describe
+from grader.checks.second_opinion import HAND_TIMEOUT_NS, contradiction, let_through
 from grader.explain import death_of, path_of
 from grader.reach import Limit, OutOfScope, Packet, Reach
 from grader.reach.trace import CLIENT_PORT
@@ -19,7 +20,6 @@ from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation, Probe
 from labs.messages import Message, message
 from labs.model.services import Service
-from labs.net.foresight import Step
 from labs.scenario.intents import PolicyHolds
 from labs.scenario.scenario import Policy
 
@@ -35,7 +35,6 @@ USUAL = (
 )
 UNUSED = (Service("tcp", 47_808), Service("udp", 47_808))
 SHOWN = 4
-HAND_TIMEOUT_NS = 1_000_000_000  # nobody waits for the answer to a packet made by hand
 MAX_HANDMADE = 400
 REASONS = {
     Limit.BRIDGE_RULES: message("rules of the bridge family"),
@@ -241,7 +240,7 @@ def _disagreement(
     cautious = any(limit.cautious for limit in trial.reach.limits)
     for opening, observation in unconfirmed:
         if not cautious:
-            return _contradiction(trial, opening.packet, observation, arrives=True)
+            return contradiction(trial.reach, opening.packet, observation, arrives=True)
     for flow, proved in (*proof_of.items(), *stories.items()):
         observation_ = trial.answers[flow]
         if proved is None or observation_ is None or not (observation_.hops or observation_.delivered):
@@ -251,18 +250,8 @@ def _disagreement(
         if seen != proved and not (cautious and proved):
             address = trial.context.address_of(flow[1], flow[0])
             assert address is not None
-            return _contradiction(trial, Reach.packet(flow[0], address, flow[2]), observation_, arrives=proved)
+            return contradiction(trial.reach, Reach.packet(flow[0], address, flow[2]), observation_, arrives=proved)
     return None
-
-
-def _contradiction(trial: _Trial, packet: Packet, observation: Observation, *, arrives: bool) -> Finding:
-    told = trial.reach.tell(packet)
-    said = (
-        message("the analysis says that {packet} gets through, and the packet did not", packet=str(packet))
-        if arrives
-        else message("the analysis says that {packet} does not get through, and the packet did", packet=str(packet))
-    )
-    return Finding(Verdict.ERROR, said, evidence=(*told.lines(), "--", *path_of(observation)))
 
 
 def _lossy(context: Context) -> bool:
@@ -343,7 +332,7 @@ def _open_text(trial: _Trial, openings: list[Opening], *, fresh: bool) -> Messag
         "packet": str(first.packet),
         "zone": zones[0],
         "other": zones[1],
-        "why": _let_through(trial, first),
+        "why": let_through(trial.reach, first.packet),
     }
     text = (
         message("opened too far: {source} ({zone}) gets through to {target} ({other}) with {packet}; {why}", **values)
@@ -358,29 +347,6 @@ def _open_text(trial: _Trial, openings: list[Opening], *, fresh: bool) -> Messag
 def _short(listed: str) -> str:
     parts = listed.split(", ")
     return ", ".join(parts[:SHOWN]) + (" …" if len(parts) > SHOWN else "")
-
-
-def _let_through(trial: _Trial, opening: Opening) -> Message:
-    """The last rule on the way that let the packet pass, with its line; or that there was none."""
-    steps = [step for step in trial.reach.tell(opening.packet).steps if not step.back]
-    rules = [step for step in steps if ": accept" in step.what and step.device != opening.source]
-    if rules:
-        last = _narrowest(rules)
-        if last.where:
-            return message(
-                '{device} lets it through by "{rule}" ({where})', device=last.device, rule=last.by, where=last.where
-            )
-        return message('{device} lets it through by "{rule}"', device=last.device, rule=last.by)
-    passing = [step for step in steps if "is forwarded" in step.what]
-    if passing:
-        return message("{device} passes it on, and no rule there is asked", device=passing[-1].device)
-    return message("nothing stands between them")
-
-
-def _narrowest(rules: list[Step]) -> Step:
-    """The last rule that is no policy, else the last."""
-    written = [step for step in rules if ": policy " not in step.by]
-    return (written or rules)[-1]
 
 
 def _broken_text(trial: _Trial, flows: list[Flow], *, fresh: bool) -> Message:

@@ -1,0 +1,199 @@
+"""The analysis of all packets, asked about the flows that `reach` and `refuse` try with packets.
+
+Where a flow lies in its exact scope, both must say the same; if they do not, the judge is wrong somewhere and says so
+with both stories. Where they agree, the analysis adds what one packet cannot show: other client ports, and the line of
+a file that decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from grader.explain import path_of
+from grader.reach import Packet, Reach
+from grader.verdict import Finding, Verdict
+from labs.engines.base import Disposition, Observation, Probe
+from labs.messages import Message, message
+from labs.model.addresses import IPv4
+from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
+
+if TYPE_CHECKING:
+    from grader.checks.context import Context, Flow
+    from labs.net.foresight import Step
+
+__all__ = ["contradiction", "decided_at", "let_through", "on_reach", "on_refuse", "packet_of"]
+
+DEADLY = ("dies", ": drop", ": reject")  # words of a step with which a packet ends
+HAND_TIMEOUT_NS = 1_000_000_000  # nobody waits for the answer to a packet made by hand
+
+
+def packet_of(flow: Flow, observation: Observation | None) -> Packet | None:
+    """The packet that a probe began with, as the analysis takes it; None where it has no say (IPv6, no address)."""
+    if observation is None or flow[2].wide or not observation.address:
+        return None
+    try:
+        address = IPv4.parse(observation.address)
+    except ValueError:
+        return None
+    packet = Reach.packet(flow[0], address, flow[2])
+    sent = next((hop.note.packet for hop in observation.hops if hop.device == flow[0]), None)
+    payload = sent.payload if sent is not None else None
+    if isinstance(payload, TcpSegment | UdpDatagram) and payload.dport == packet.port:
+        packet = replace(packet, source_port=payload.sport)
+    return packet
+
+
+def _can_say(context: Context, flow: Flow, observation: Observation | None) -> Packet | None:
+    """The packet to ask about, or None where proof and packet need not agree."""
+    if observation is None or observation.disposition in (Disposition.NO_SENDER, Disposition.NAME_UNKNOWN):
+        return None
+    lossy = any(link.loss for link in context.site.links)
+    packet = packet_of(flow, observation)
+    return None if packet is None or lossy or flow[0] not in context.reach.analysis.machines else packet
+
+
+def on_reach(context: Context, flow: Flow, observation: Observation | None, *, worked: bool) -> Finding | None:
+    """None where the analysis agrees; an error where it does not; a failure where only some client ports work.
+
+    `worked` is what the packets said.
+    """
+    packet = _can_say(context, flow, observation)
+    if packet is None or observation is None:
+        return None
+    reach, target = context.reach, flow[1]
+    known = target in context.site.devices
+    found = reach.tracer.converse(packet)
+    proved = found.answered and (not known or found.arrived_at(target))
+    silent_program = flow[2].protocol == "udp" and not worked  # a program need not answer a senseless datagram
+    if _in_doubt(reach, it_can=proved):
+        return None
+    if proved != worked and not silent_program:
+        return contradiction(reach, packet, observation, arrives=proved)
+    if worked and known:
+        every = reach.can(flow[0], target, flow[2])
+        if not every.holds and not _in_doubt(reach, it_can=False) and every.witness is not None:
+            return _some_ports(flow, every.witness.packet, tuple(every.witness.lines()))
+    return None
+
+
+def _some_ports(flow: Flow, packet: Packet, lines: tuple[str, ...]) -> Finding | None:
+    if flow[2].protocol not in ("tcp", "udp"):
+        return None
+    text = message(
+        "{source} reaches {target} ({service}) from some ports only; this does not get there and back: {packet}",
+        source=flow[0],
+        target=flow[1],
+        service=str(flow[2]),
+        packet=str(packet),
+    )
+    return Finding(Verdict.FAIL, text, evidence=lines)
+
+
+def on_refuse(context: Context, flow: Flow, observation: Observation | None, *, arrived: bool) -> Finding | None:
+    """None where the analysis agrees that nothing of this service arrives, from any port of the sender.
+
+    An error where proof and packet contradict each other; a failure with the packet that does get through.
+    """
+    packet = _can_say(context, flow, observation)
+    if packet is None or observation is None or flow[1] not in context.site.devices:
+        return None
+    reach = context.reach
+    proved = reach.arrives(packet, flow[1])
+    if proved != arrived:
+        return None if _in_doubt(reach, it_can=proved) else contradiction(reach, packet, observation, arrives=proved)
+    if arrived:
+        return None
+    return _another_way(context, flow)
+
+
+def _another_way(context: Context, flow: Flow) -> Finding | None:
+    """Another packet of the service that arrives, from an address of the sender; tried on the engine."""
+    reach, (source, target, service) = context.reach, flow
+    own = set(reach.addresses_of(source))
+    wanted = reach.analysis.mask_of(service)
+    for atom, sent_to, _, services in reach.arriving(source, target):
+        if not services & wanted or reach.analysis.addresses.first(atom) not in own or not reach.is_owned(sent_to):
+            continue
+        packet = reach.example_of(source, atom, sent_to, target, services & wanted)
+        if packet is None or _in_doubt(reach, it_can=True) or context.engine.name != "sim":
+            continue
+        probe = Probe(
+            source,
+            str(packet.target),
+            packet.protocol,
+            packet.port,
+            HAND_TIMEOUT_NS,
+            str(packet.source),
+            packet.source_port,
+        )
+        (seen,) = context.engine.probe([probe])
+        if not seen.arrived_at(target):
+            return contradiction(reach, packet, seen, arrives=True)
+        text = message(
+            "{source} gets through to {target} ({service}) with {packet}; {why}",
+            source=source,
+            target=target,
+            service=str(service),
+            packet=str(packet),
+            why=let_through(reach, packet),
+        )
+        return Finding(Verdict.FAIL, text, evidence=tuple(reach.tell(packet).lines()))
+    return None
+
+
+def _in_doubt(reach: Reach, *, it_can: bool) -> bool:
+    """Something on the site lies outside the exact scope, so an answer is no proof."""
+    return any(not limit.aside and (it_can or not limit.cautious) for limit in reach.limits)
+
+
+def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arrives: bool) -> Finding:
+    """Proof and packet that do not agree: our fault, told with both stories."""
+    told = reach.tell(packet)
+    said = (
+        message("the analysis says that {packet} gets through, and the packet did not", packet=str(packet))
+        if arrives
+        else message("the analysis says that {packet} does not get through, and the packet did", packet=str(packet))
+    )
+    return Finding(Verdict.ERROR, said, evidence=(*told.lines(), "--", *path_of(observation)))
+
+
+# What decides
+
+
+def let_through(reach: Reach, packet: Packet) -> Message:
+    """The last rule on the way that let the packet pass, with its line; or that there was none."""
+    steps = [step for step in reach.tell(packet).steps if not step.back]
+    rules = [step for step in steps if ": accept" in step.what and step.device != packet.device]
+    if rules:
+        last = _narrowest(rules)
+        if last.where:
+            return message(
+                '{device} lets it through by "{rule}" ({where})', device=last.device, rule=last.by, where=last.where
+            )
+        return message('{device} lets it through by "{rule}"', device=last.device, rule=last.by)
+    passing = [step for step in steps if "is forwarded" in step.what]
+    if passing:
+        return message("{device} passes it on, and no rule there is asked", device=passing[-1].device)
+    return message("nothing stands between them")
+
+
+def _narrowest(rules: list[Step]) -> Step:
+    """The last rule that is no policy, else the last."""
+    written = [step for step in rules if ": policy " not in step.by]
+    return (written or rules)[-1]
+
+
+def decided_at(context: Context, flow: Flow, observation: Observation | None) -> str:
+    """The file and line that decided where the packet of a probe died, or nothing where no file says so."""
+    packet = packet_of(flow, observation)
+    death = observation.death if observation is not None else None
+    if packet is None or death is None or flow[0] not in context.reach.analysis.machines:
+        return ""
+    steps = context.reach.tell(packet).steps
+    last = next((n for n, step in enumerate(steps) if any(word in step.what for word in DEADLY)), None)
+    if last is None or steps[last].device != death.device:
+        return ""
+    same = [step for step in steps[: last + 1] if step.device == death.device and step.back == steps[last].back]
+    return next((step.where for step in reversed(same) if step.where), "")
