@@ -70,6 +70,8 @@ class Transmit(NamedTuple):
     frame: Frame
     length: int = 0
     """Bytes on the wire, where they are known already."""
+    size: int = 0
+    """Bytes of the packet in it, where they are known already."""
 
 
 class SetLink(NamedTuple):

@@ -35,8 +35,12 @@ class Signal:
 
     def fire(self) -> None:
         """Make every waiter ready to run."""
-        if self._waiters:
-            waiters, self._waiters = self._waiters, {}
+        waiters = self._waiters
+        if len(waiters) == 1:  # as nearly always
+            waiter = waiters.popitem()
+            waiter[0].ready(waiter[1])
+        elif waiters:
+            self._waiters = {}
             for process, token in waiters.items():
                 process.ready(token)
 
@@ -287,7 +291,7 @@ class Process:
             return
         self._token = token = self._token + 1
         for signal in signals:
-            signal.add(self, token)
+            signal._waiters[self] = token  # noqa: SLF001 - signal.add()
         if until is not None:
             self.node.call_at(until, lambda: self.ready(token))
 

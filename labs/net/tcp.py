@@ -259,7 +259,15 @@ class TcpConnection:
             and not self._out_of_order
             and len(self.inbox) + len(segment.data) <= MAX_BUFFER
         ):
-            self._arrived_in_order(segment)
+            # An acknowledgement, and perhaps the data that is expected next: what most segments are
+            if segment.ack != self._send_unacked:
+                self._acknowledged(segment.ack)
+            data = segment.data
+            if data:
+                self.inbox += data
+                self._receive_next = self._receive_next + len(data) & 0xFFFFFFFF
+                self._acknowledge()
+                self.signal.fire()
         elif self.state is TcpState.SYN_SENT:
             self._arrived_syn_sent(segment)
         elif segment.flags & RST:
@@ -283,17 +291,6 @@ class TcpConnection:
             self._peer_mss = segment.mss or DEFAULT_MSS
             self._acknowledged(segment.ack)
             self.state = TcpState.ESTABLISHED
-            self._acknowledge()
-            self.signal.fire()
-
-    def _arrived_in_order(self, segment: TcpSegment) -> None:
-        """An acknowledgement, and perhaps the data that is expected next: what most segments are (RFC 1122, 4.2.2)."""
-        if segment.ack != self._send_unacked:
-            self._acknowledged(segment.ack)
-        data = segment.data
-        if data:
-            self.inbox += data
-            self._receive_next = self._receive_next + len(data) & 0xFFFFFFFF
             self._acknowledge()
             self.signal.fire()
 
@@ -334,12 +331,13 @@ class TcpConnection:
                 self._wait_out()
 
     def _acknowledged(self, ack: int) -> None:
-        if not _before(self._send_unacked, ack) or _before(self._send_next, ack):
-            return
-        self._send_unacked = ack
         if len(self._flight) == 1 and self._flight[0].end == ack:
             arrived, self._flight = self._flight, []
+            self._send_unacked = ack
         else:
+            if not _before(self._send_unacked, ack) or _before(self._send_next, ack):
+                return
+            self._send_unacked = ack
             flight = [sent for sent in self._flight if _before(ack, sent.end)]
             arrived = self._flight[: len(self._flight) - len(flight)]
             self._flight = flight
@@ -438,8 +436,8 @@ class TcpConnection:
 
     def _queue(self, flags: int, data: bytes) -> None:
         sequence = self._send_next
-        self._send_next = self._send_next + len(data) + _length(flags) & 0xFFFFFFFF
-        self._flight.append(_Sent(sequence, self._send_next, flags, data, self._now))
+        self._send_next = self._send_next + len(data) + (flags & (SYN | FIN) != 0) & 0xFFFFFFFF
+        self._flight.append(_MAKE(_Sent, (sequence, self._send_next, flags, data, self._now)))
         if len(self._flight) == 1:
             self._arm()
         self._emit(self, self._segment(sequence, flags, data))  # an error here is a loss: the timer tries again
@@ -489,8 +487,3 @@ class TcpConnection:
         self._unsent.clear()
         self._ended(self)
         self.signal.fire()
-
-
-def _length(flags: int) -> int:
-    """SYN and FIN each take one sequence number."""
-    return 1 if flags & (SYN | FIN) else 0

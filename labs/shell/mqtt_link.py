@@ -102,9 +102,10 @@ class MqttLink:
 
     def flush(self) -> None:
         """Send what the client has to say."""
-        data = (self._client or self.client).outgoing()
-        if not data and self._tls is None:
+        client = self._client or self.client
+        if not client.queued and self._tls is None:
             return
+        data = client.outgoing()
         if self._tls is not None:
             self._tls.send(data)
             data = self._tls.outgoing()

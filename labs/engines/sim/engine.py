@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from heapq import heappush
 from typing import TYPE_CHECKING
+
+from simpy.events import NORMAL
 
 from labs.engines.base import CUT, HANDS, MAX_OUTPUT, CommandRejected, Disposition, Hop, Observation, Output, Probe
 from labs.engines.sim.clock import SimClock, Stopped
@@ -443,7 +446,14 @@ class SimEngine:
                 self._clock.call_at(self.now, self._power_down, (node.name, item))
             elif self._trace is not None:
                 self._record(node.name, item)  # type: ignore[arg-type]
-        self._schedule(node)
+        timers = node._timers  # noqa: SLF001 - node.next_wake(): a call for every event
+        if timers:
+            when, known = timers[0][0], self._wake_at.get(node.name)
+            if known is None or when < known:
+                self._wake_at[node.name] = when
+                clock = self._clock
+                entry = when, NORMAL, next(clock._eid), self._wake, (node, when)  # noqa: SLF001 - clock.call_at
+                heappush(clock._queue, entry)  # type: ignore[misc]  # noqa: SLF001
 
     def _record(self, device: str, note: Note) -> None:
         if self._trace is not None and len(self._trace) < MAX_HOPS:
@@ -451,7 +461,7 @@ class SimEngine:
 
     def _lost(self, node: LinuxNode, item: Transmit, reason: DropReason) -> None:
         """A frame did not get into its lead."""
-        port, frame, _ = item
+        port, frame = item.port, item.frame
         self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(Endpoint(node.name, port))))
 
     def _storm(self, device: str, item: Storm) -> None:
@@ -465,16 +475,6 @@ class SimEngine:
             self._clock.call_at(
                 item.until_ns + STORM_GAP_NS, self._express.arrive, (wire.lanes[wire.far[end]], item.frame, None)
             )
-
-    def _schedule(self, node: LinuxNode) -> None:
-        timers = node._timers  # noqa: SLF001 - node.next_wake(): a call for every event
-        if not timers:
-            return
-        when = timers[0][0]
-        known = self._wake_at.get(node.name)
-        if known is None or when < known:
-            self._wake_at[node.name] = when
-            self._clock.call_at(when, self._wake, (node, when))
 
     def _wake(self, argument: tuple[LinuxNode, int]) -> None:
         node, when = argument

@@ -72,7 +72,7 @@ class Express:
         """The way out of each port of each device."""
         self.enabled = enabled
 
-    def transmit(self, name: str, port: str, frame: Frame, length: int) -> DropReason | None:
+    def transmit(self, name: str, port: str, frame: Frame, length: int, size: int = 0) -> DropReason | None:
         """A device sends a frame; why it went nowhere, or None."""
         lane = self.lanes[name].get(port)
         if lane is None:
@@ -98,7 +98,7 @@ class Express:
             look = frame.dst, frame.src, frame.vlan, frame.hops, packet.src, packet.dst, packet.ttl
             hop = lane.transits.get(look)  # type: ignore[call-overload]
             if hop is not None:
-                flight = [hop, frame, packet.length]
+                flight = [hop, frame, size or packet.length]
                 heappush(clock._queue, (arrival, NORMAL, next(clock._eid), self._pass, flight))  # type: ignore[misc]  # noqa: SLF001
                 return None
         clock.call_at(arrival, self.arrive, (lane, frame, None))
@@ -194,7 +194,7 @@ class Express:
         node = hop.lane.node
         assert hop.arrival is not None
         if hop.arrival.take(frame.payload.payload, size, now):  # type: ignore[union-attr]
-            self._perform(node, node.drain(now))
+            self._perform(node, node._drain())  # noqa: SLF001 - it knows what time it is
         else:
             self._receive((hop.lane, seen_as(frame, hop.look), None))
 

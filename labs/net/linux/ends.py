@@ -63,9 +63,9 @@ class Departure:
         if self._version != node.version or ip.paths.cache.active:
             return False
         now, state, mac = node.now, neighbour.state, neighbour.mac
-        length = segment.length + IPV4_HEADER_BYTES
+        size = segment.length + IPV4_HEADER_BYTES
         interface = self._interface
-        if mac is None or length > interface.mtu:
+        if mac is None or size > interface.mtu:
             return False
         neighbour.used_ns = now
         if state is not REACHABLE or now - neighbour.confirmed_ns > BASE_REACHABLE_NS:
@@ -77,14 +77,14 @@ class Departure:
                 return False
         ip._identification = number = ip._identification + 1 & 0xFFFF
         packet = _MAKE(Ipv4Packet, (*self._ends, segment, DEFAULT_TTL, number, True, 0, self._tag))
-        length += HEADER_BYTES
+        length = size + HEADER_BYTES
         if length < MIN_FRAME_BYTES:  # noqa: PLR1730 - for every segment
             length = MIN_FRAME_BYTES
         counters = interface.tx
         counters.packets += 1
         counters.bytes += length
         frame = _MAKE(Frame, (mac, self._mac, ETHERTYPE_IPV4, packet, None, 0))
-        node._out.append(_MAKE(Transmit, (interface.name, frame, length)))
+        node._out.append(_MAKE(Transmit, (interface.name, frame, length, size)))
         return True
 
 

@@ -235,7 +235,8 @@ class LinuxNode:
             _, _, life, action = heapq.heappop(timers)
             if life == self._life:
                 action()
-                self.processes.run_ready()
+                if self.processes.queue:
+                    self.processes.run_ready()
             timers = self._timers
         return self._drain()
 
@@ -246,7 +247,9 @@ class LinuxNode:
     def _drain(self) -> list[Action | Note]:
         if self.processes.queue:
             self.processes.run_ready()
-        out, self._out = self._out, []
+        out = self._out
+        if out:
+            self._out = []
         return out
 
     # Power

@@ -119,7 +119,7 @@ class Broker:
         connection.heard_ns = now
         connection.decoder.feed(data)
         try:
-            for packet in connection.decoder.packets():
+            while (packet := connection.decoder.next_packet()) is not None:
                 self._packet(connection, packet, now)
                 if number not in self._connections:
                     break
@@ -309,7 +309,8 @@ class Broker:
         del now
         session = connection.session
         assert session is not None
-        packet = self._named(connection, packet)
+        if packet.properties:
+            packet = self._named(connection, packet)
         limit = self._config.message_size_limit
         too_large = bool(limit) and len(packet.payload) > limit
         allowed = self._may(session, Direction.WRITE, packet.topic)
@@ -331,7 +332,7 @@ class Broker:
 
     def _named(self, connection: Connection, packet: Publish) -> Publish:
         """The message with its topic, where it came with a number for one (MQTT 5.0 §3.3.2.3.4)."""
-        alias = property_of(packet.properties, ALIAS) if packet.properties else None
+        alias = property_of(packet.properties, ALIAS)
         if not isinstance(alias, int):
             return packet
         if not 0 < alias <= MAX_ALIAS or (not packet.topic and alias not in connection.aliases):

@@ -129,7 +129,8 @@ class Client:
         self._decoder = Decoder(connect.level)
         self._flight = Flight()
         self._arriving: dict[int, Publish] = {}
-        self._outgoing = bytearray()
+        self.queued = bytearray()
+        """Bytes that `outgoing` will return."""
         self._sent_ns = self._heard_ns = now
         self._pinged_ns: int | None = None
         self._send(connect, "CONNECT", now)
@@ -138,10 +139,8 @@ class Client:
 
     def outgoing(self) -> bytes:
         """The bytes to send now."""
-        if not self._outgoing:
-            return b""
-        data = bytes(self._outgoing)
-        self._outgoing.clear()
+        data = bytes(self.queued)
+        self.queued.clear()
         return data
 
     def publish(
@@ -192,9 +191,12 @@ class Client:
         interval = self._connect.keepalive_s * SECOND
         if not interval or self.state is State.CLOSED:
             return None
+        since, heard = self._sent_ns, self._heard_ns
         if self._pinged_ns is not None:
-            return self._pinged_ns + interval
-        return min(self._sent_ns, self._heard_ns) + interval
+            since = self._pinged_ns
+        elif heard < since:
+            since = heard
+        return since + interval
 
     def wake(self, now: int) -> list[Event]:
         """The time asked for has come."""
@@ -214,7 +216,7 @@ class Client:
         self._decoder.feed(data)
         events: list[Event] = []
         try:
-            for packet in self._decoder.packets():
+            while (packet := self._decoder.next_packet()) is not None:
                 if self.state is State.CLOSED:
                     break
                 self._packet(packet, now, events)
@@ -231,7 +233,7 @@ class Client:
 
     def _send(self, packet: Packet, words: str, now: int) -> None:
         self._sent_ns = now
-        self._outgoing += encode(packet, self._connect.level)
+        self.queued += encode(packet, self._connect.level)
         if words:
             self._say(f"sending {words}")
 

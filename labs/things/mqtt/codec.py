@@ -243,10 +243,11 @@ class Decoder:
 
     def packets(self) -> Iterator[Packet]:
         """Every packet that is complete. Raises MqttError."""
-        while (packet := self._next()) is not None:
+        while (packet := self.next_packet()) is not None:
             yield packet
 
-    def _next(self) -> Packet | None:
+    def next_packet(self) -> Packet | None:
+        """The next packet, if it is complete. Raises MqttError."""
         buffer = self._buffer
         if not buffer:
             return None
