@@ -36,5 +36,10 @@ UNGRADED = {
 }
 """Scenario, state of its site and check whose verdicts may differ, to the reason."""
 
-LACKING = {"thermostat-wrong-time": "no service actuator"}
+LACKING = {
+    "thermostat-wrong-time": "no service actuator",
+    "heating-rule-bug": "no service rules",
+    "cold-store-bus": "no serial buses",
+    "greenhouse-current-loop": "no analogue lines",
+}
 """Scenarios that the kernel engine refuses, to what it says it lacks."""
