@@ -11,7 +11,7 @@ from labs.shell.daemons.lorawan_device import device_battery
 from labs.shell.daemons.sensor import battery_now
 from labs.shell.thing_kinds import ThingKind, ago, config_of, text_of
 from labs.things.actuator import ActuatorConfig
-from labs.things.battery import Charge, life_years
+from labs.things.battery import DAYS_PER_YEAR, Charge, life_years
 from labs.things.display import DisplayConfig
 from labs.things.inputs import InputsConfig
 from labs.things.library.model import Model
@@ -135,7 +135,8 @@ def _battery_rows(model: Model | None, charge: Charge | None, per_day_mah: float
     rows.append(("Battery", f"{charge.share:.0%} ({words}), {charge.idle_v:.2f} V, {charge.loaded_v:.2f} V sending"))
     rows.append(("Current", f"{per_day_mah / 24 * 1000:.0f} uA on average, {per_day_mah:.2f} mAh a day"))
     years = life_years(model.battery, per_day_mah)
-    rows.append(("Life", f"{years:.1f} years from a new {model.battery.cell} at this interval"))
+    lasts = f"{years:.1f} years" if years >= 0.1 else f"{years * DAYS_PER_YEAR:.0f} days"
+    rows.append(("Life", f"{lasts} from a new {model.battery.cell} at this interval"))
     return rows
 
 
@@ -150,7 +151,9 @@ def _lorawan(node: LinuxNode, kind: ThingKind, config: EndDevice, state: dict[st
     used = f", SF{state['used_sf']} in the end" if state.get("used_sf", config.sf) != config.sf else ""
     unheard = f"; the last {state['unheard']} never answered" if state.get("unheard") else ""
     tried = (
-        f", {state['tries']} tries for the last message{used}{unheard}" if config.confirmed and "tries" in state else ""
+        f", {state['tries']} {'try' if state['tries'] == 1 else 'tries'} for the last message{used}{unheard}"
+        if config.confirmed and "tries" in state
+        else ""
     )
     rows.append(("Radio", f"{config.region} SF{config.sf}{', confirmed' + tried if config.confirmed else ''}"))
     rows.append(("Sent", f"{ago(node, state.get('sent_ns'))}, {state.get('sent', 0)} in all"))

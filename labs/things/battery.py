@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from labs.things.library.model import Battery, Model
 
-__all__ = ["Charge", "Report", "charge_left", "life_years", "mah_per_day"]
+__all__ = ["DAYS_PER_YEAR", "Charge", "Report", "charge_left", "life_years", "mah_per_day"]
 
 DAY_S = 86_400
 MS_PER_HOUR = 3.6e6

@@ -18,6 +18,8 @@ from labs.model.durations import format_duration, parse_duration
 from labs.model.site import Site
 from labs.shell.daemons.inputs import load_inputs, read_one
 from labs.shell.daemons.sensor import instrument_of, load_sensor
+from labs.shell.instrument import read_instrument
+from labs.things.lorawan.config import DEVICE, parse_device
 from labs.things.sensor import measure
 from labs.things.thing_config import ThingConfigError
 from labs.things.transmitter import parse_transmitter_config
@@ -97,6 +99,8 @@ def _reader(engine: SimEngine, site: Site, device: str, number: str) -> tuple[st
     node = engine.node(device)
     if node.files.is_file("/etc/inputs.toml"):
         return _input(engine, site, device, number)
+    if node.files.is_file(DEVICE) and not number:
+        return _radio(engine, site, device)
     if not node.files.is_file("/etc/sensor.toml") or number:
         raise Refusal("{name} measures nothing; name a sensor, or MODULE:INPUT", name=device)
     try:
@@ -114,6 +118,27 @@ def _reader(engine: SimEngine, site: Site, device: str, number: str) -> tuple[st
             return None
 
     return site.devices[device].room, config.quantity, config.unit, read
+
+
+def _radio(engine: SimEngine, site: Site, device: str) -> tuple[str, str, str, Reader]:
+    """A LoRaWAN sensor."""
+    node = engine.node(device)
+    try:
+        quantity = parse_device(node.files.get(DEVICE)).quantity
+    except ThingConfigError as error:
+        raise Refusal("{name}: {error}", name=device, error=str(error)) from None
+    now = node.now
+
+    def read(at: int) -> float | None:
+        node.now = at
+        try:
+            return round(read_instrument(node, quantity), 1)
+        except ValueError:
+            return None
+        finally:
+            node.now = now
+
+    return site.devices[device].room, quantity, BASE_UNITS.get(quantity, ""), read
 
 
 def _input(engine: SimEngine, site: Site, device: str, number: str) -> tuple[str, str, str, Reader]:

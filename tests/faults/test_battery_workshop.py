@@ -114,6 +114,17 @@ def test_update_ends_the_leak() -> None:
     assert "try: sensorctl update IMAGE" in engine.run("t1", "lorawanctl set device.firmware 9").text
 
 
+def test_battery_goes_where_its_sensor_is_carried() -> None:
+    """An empty battery is not full in another room."""
+    engine = SimEngine()
+    engine.start(VARIANT.healthy.with_device(replace(VARIANT.healthy.devices["t1"], charge=0.0)))
+    assert "Battery    0% (empty)" in engine.run("t1", "sensorctl status").text
+    engine.run("hands", "move t1 tower")
+    assert "Battery    0% (empty)" in engine.run("t1", "sensorctl status").text
+    engine.run("hands", "replace battery t1")
+    assert "Battery    100% (good)" in engine.run("t1", "sensorctl status").text
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "said"),
     [

@@ -50,6 +50,7 @@ SECOND = 1_000_000_000
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 WINDOW_NS = 3 * SECOND  # long enough for the slowest join accept
 FIRST_RETRY_S, LONGEST_RETRY_S = 15, 600
+RETRY_SPREAD_NS = 2 * SECOND  # ACK_TIMEOUT is 2 s, one more or less (Regional Parameters 1.0.2, 2.2.8)
 EARLY_NS = 10_000_000  # the receiver is awake before the window opens
 PORT = 85  # of the EM300 series
 
@@ -191,7 +192,8 @@ class _Device:
         data = frame.encode(self.keys)
         self.write_status(sent=int(str(self.status["sent"])) + 1, counter=frame.counter, sent_ns=node.now)
         for number, sf in enumerate(spreading_factors(config), 1):
-            yield from self.until(self.free_ns)
+            pause = self.chance(f"try {frame.counter} {number}", RETRY_SPREAD_NS) if number > 1 else 0
+            yield from self.until(max(self.free_ns, node.now) + pause)
             ended, how = self.transmit(data, sf)
             self.write_status(airtime_ms=round(airtime_ns(len(data), sf) / 1e6, 1))
             heard = yield from self.listen(ended, how, RX1_NS, RX2_NS)
