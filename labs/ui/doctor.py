@@ -5,43 +5,29 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from labs.engines.base import EngineUnavailable
 from labs.messages import Message, message
+from labs.ui.doctor_kernel import kernel_findings
+from labs.ui.finding import ABSENT, GOOD, LACKING, Finding
 from labs.ui.storage import home, is_writable
 from labs.ui.style import Screen
 from labs.version import version as own_version
 
-__all__ = ["Finding", "examine"]
+__all__ = ["examine", "tell"]
 
-GOOD, LACKING, ABSENT = "✔", "✖", "–"
 PACKAGES = ("simpy", "networkx", "PyYAML", "click", "rich", "prompt_toolkit")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: a mark, what was looked at, how it is; where it lacks, what that excludes and how to mend it."""
-
-    mark: str
-    what: Message
-    found: Message
-    mend: Message | None = None
-    vital: bool = False
 
 
 def examine(screen: Screen) -> int:
     """Look at everything; 0 if the simulator works, else 1."""
     works = True
     for finding in _findings():
-        what = finding.what.in_language(screen.language)
-        screen.verdict(f"  {finding.mark} {what:<20}  {finding.found.in_language(screen.language)}")
-        if finding.mend is not None:
-            screen.show(f"    {'':<20}  {finding.mend.in_language(screen.language)}")
+        tell(screen, finding)
         works = works and not (finding.vital and finding.mark == LACKING)
     screen.show()
     if works:
@@ -49,6 +35,23 @@ def examine(screen: Screen) -> int:
     else:
         screen.say("  The simulator does not work here; mend what is marked and try again.")
     return 0 if works else 1
+
+
+def tell(screen: Screen, finding: Finding) -> None:
+    """One line; what is longer goes on below, and so does how to mend it."""
+    what = finding.what.in_language(screen.language)
+    first, *more = _lines(screen, finding.found) or [""]
+    screen.verdict(f"  {finding.mark} {what:<20}  {first}")
+    if finding.mend is not None:
+        more.append(finding.mend.in_language(screen.language))
+    for line in more:
+        screen.show(f"    {'':<20}  {line}")
+
+
+def _lines(screen: Screen, text: Message) -> list[str]:
+    """A sentence in lines. How to mend it is not broken: people copy it."""
+    said = text.in_language(screen.language)
+    return textwrap.wrap(said, max(40, screen.width - 26), break_long_words=False, break_on_hyphens=False)
 
 
 def _findings() -> Iterator[Finding]:
@@ -59,18 +62,7 @@ def _findings() -> Iterator[Finding]:
     yield _folder()
     yield _notebook()
     yield _simulator()
-    yield _kernel()
-
-
-def _kernel() -> Finding:
-    """The engine on real Linux: nobody needs it, so a lack is no fault."""
-    from labs.engines.kernel.engine import check_machine
-
-    try:
-        check_machine()
-    except EngineUnavailable as error:
-        return Finding(ABSENT, message("engine kernel"), message("{text}", text=str(error)))
-    return Finding(GOOD, message("engine kernel"), message("real Linux, for: netwerf play NAME --engine kernel"))
+    yield from kernel_findings()
 
 
 def _python() -> Finding:

@@ -186,7 +186,7 @@ def test_doctor_says_that_the_simulator_works(run: Run) -> None:
     result = run("doctor")
     assert result.exit_code == 0, result.output
     assert "✔ engine sim" in result.stdout
-    assert "– engine kernel" in result.stdout
+    assert "engine kernel" in result.stdout
 
 
 def test_tour_ends_with_a_pass_and_leaves_a_submission_that_grades_alike(run: Run, tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ def database(messages: list[tuple[str, bytes, int]]) -> bytes:
     parts.append(_chunk(CHUNK_CONFIG, struct.pack("=QBBxxxxxx", len(messages), 0, 8)))
     for number, (topic, payload, qos) in enumerate(messages, start=1):
         name = topic.encode()
-        head = struct.pack("=QqIHHHHHBB", number, 0, len(payload), 0, 0, 0, len(name), 0, qos, 1)
-        parts.append(_chunk(CHUNK_MESSAGE, head + b"\0" * (-len(head) % 8) + name + payload))
+        # Numbers of messages and times are of the machine, lengths and the port in network order (persist_write_v5.c).
+        head = struct.pack("=Qq", number, 0)
+        head += struct.pack("!IHHHHHBB", len(payload), 0, 0, 0, len(name), 0, qos, 1)
+        parts.append(_chunk(CHUNK_MESSAGE, head + name + payload))
     parts += [_chunk(CHUNK_RETAINED, struct.pack("=Q", number + 1)) for number in range(len(messages))]
     return b"".join(parts)
 
