@@ -37,6 +37,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "USER": "root", "LOGNAME": "root"}
 GRACE_S = 2.0  # between SIGTERM and SIGKILL
 OWN_PREFIX = re.compile(r"([\w-]+)\[\d+\]: (.*)")
+TIME_PREFIX = re.compile(r"()\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)")
 SIOCGIFADDR, SIOCGIFNETMASK = 0x8915, 0x891B
 IFF_UP, IFF_LOOPBACK = 1, 8
 READ_LIMIT = 1 << 22
@@ -397,11 +398,17 @@ class Machine:
 
 
 class Prefixed(Writer):
-    """Takes lines that bring their own `program[pid]: ` into the journal of a unit."""
+    """Takes the lines of a daemon into the journal of a unit, without what they would not have there.
 
-    def __init__(self, machine: Machine, unit: str) -> None:
+    `prefix` is what a line brings with it: its own `program[pid]: `, which names who says it, or a time. Otherwise
+    `program` says it, or what is called as the unit.
+    """
+
+    def __init__(self, machine: Machine, unit: str, program: str = "", prefix: re.Pattern[str] = OWN_PREFIX) -> None:
         self._machine = machine
         self._unit = unit
+        self._program = program or unit
+        self._prefix = prefix
         self._partial = ""
         self.pid = 0
 
@@ -409,8 +416,9 @@ class Prefixed(Writer):
         """Split into lines."""
         *lines, self._partial = (self._partial + text).split("\n")
         for line in lines:
-            match = OWN_PREFIX.match(line)
-            who, said = (match[1], match[2]) if match else (self._unit, line)
+            line = line.rstrip("\r")  # noqa: PLW2901 - sshd writes for terminals
+            match = self._prefix.match(line)
+            who, said = (match[1] or self._program, match[2]) if match else (self._program, line)
             if said:
                 self._machine.units.log(self._unit, said, self.pid, who)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import signal
 import socket
 import sys
@@ -41,6 +42,7 @@ STALE_NS = 30 * SECOND  # base_reachable_time_ms, arp(7)
 SETTLE_NS = SECOND // 2
 REST_S = 3.0  # how long `settle` waits for bridges at most
 DHCP = "inet dhcp"
+SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
 
 
 class Lab(Exchange):
@@ -67,6 +69,9 @@ class Lab(Exchange):
         self._living = LivingWorld(self.site.world, self.site.seed)
         preload(self.site)
         self.skeleton = prepare_lab()
+        if any(SPANNING.search(d.files.get("/etc/network/interfaces", "")) for d in self.site.devices.values()):
+            clients = self.skeleton["etc/dhcp/dhclient.conf"]  # ask until ports that listen and learn forward: 30 s
+            self.skeleton["etc/dhcp/dhclient.conf"] = clients.replace(b"timeout 30;", b"timeout 50;")
         for device in self.site.devices.values():
             self.roots[device.name] = LAB_DEVICES / device.name
             if not device.powered:

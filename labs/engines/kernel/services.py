@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 
 from labs.engines.kernel.interfaces import networking, networking_stop
-from labs.engines.kernel.machine import Machine, Prefixed, run_child
+from labs.engines.kernel.machine import OWN_PREFIX, TIME_PREFIX, Machine, Prefixed, run_child
 from labs.engines.kernel.retained import convert_retained
 from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine
@@ -17,10 +18,17 @@ __all__ = ["CATALOGUE", "LISTENING"]
 LISTENING = frozenset({"dnsmasq", "mosquitto", "ssh", "nginx", "inetd"})
 
 
-def _daemon(*argv: str, hangup: bool = False, prepare: Callable[[Process], None] | None = None) -> Program:
+def _daemon(
+    *argv: str,
+    hangup: bool = False,
+    prepare: Callable[[Process], None] | None = None,
+    speaks_as: tuple[str, str, re.Pattern[str]] | None = None,
+) -> Program:
     def program(process: Process) -> Routine:
         if prepare is not None:
             prepare(process)
+        if speaks_as is not None:
+            process.stdout = Prefixed(process.node, *speaks_as)  # type: ignore[arg-type]
         return (yield from run_child(process, argv, hangup=hangup))
 
     return program
@@ -72,6 +80,16 @@ def _prepare_ssh(process: Process) -> None:
         )
 
 
+def _prepare_time(process: Process) -> None:
+    """The folders of chronyd belong to its user, as chrony.service makes them."""
+    users = [line.split(":") for line in process.node.files.get("/etc/passwd").splitlines()]
+    for number, group in ((int(user[2]), int(user[3])) for user in users if user[0] == "_chrony"):
+        for folder in ("/run/chrony", "/var/lib/chrony"):
+            os.makedirs(folder, exist_ok=True)
+            os.chmod(folder, 0o750)
+            os.chown(folder, number, group)
+
+
 def _prepare_broker(process: Process) -> None:
     convert_retained(process)
 
@@ -97,14 +115,17 @@ CATALOGUE: dict[str, Unit] = {
              "/usr/sbin/dnsmasq", config="/etc/dnsmasq.conf"),
         Unit("inetd", "Internet superserver", _forked("inetd"), "/usr/sbin/inetd", config="/etc/inetd.conf"),
         Unit("heartbeat", "Heartbeat", _forked("heartbeat"), "/usr/sbin/heartbeat", config="/etc/heartbeat.conf"),
-        Unit("chrony", "chrony, an NTP client/server", _daemon("/usr/sbin/chronyd", "-d", "-x"),
+        Unit("chrony", "chrony, an NTP client/server",
+             _daemon("/usr/sbin/chronyd", "-d", "-x", prepare=_prepare_time,
+                     speaks_as=("chrony", "chronyd", TIME_PREFIX)),
              "/usr/sbin/chronyd -F 1", config="/etc/chrony/chrony.conf"),
         Unit("nginx", "A high performance web server and a reverse proxy server",
              _daemon("/usr/sbin/nginx", "-g", "daemon off;"), "/usr/sbin/nginx -g 'daemon on; master_process on;'",
              config="/etc/nginx/nginx.conf", reload=_reload_web),
         Unit("rsyslog", "System Logging Service", _daemon("/usr/sbin/rsyslogd", "-n", "-iNONE"),
              "/usr/sbin/rsyslogd -n -iNONE", config="/etc/rsyslog.conf"),
-        Unit("ssh", "OpenBSD Secure Shell server", _daemon("/usr/sbin/sshd", "-D", "-e", prepare=_prepare_ssh),
+        Unit("ssh", "OpenBSD Secure Shell server",
+             _daemon("/usr/sbin/sshd", "-D", "-e", prepare=_prepare_ssh, speaks_as=("ssh", "sshd", OWN_PREFIX)),
              "/usr/sbin/sshd -D",
              config="/etc/ssh/sshd_config"),
         Unit("mosquitto", "Mosquitto MQTT Broker",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -20,6 +21,8 @@ PATIENCE_S = 10.5  # how long a person watches before pressing Ctrl-C, not at th
 LINE_LIMIT_S = 120.0
 WATCH_S = 0.25
 ROUNDS = 200
+# An interactive bash looks after its terminal when a child dies of a signal; this one has none.
+NO_TERMINAL = re.compile(r"^-bash: \[\d+: \d+ \(\d+\)\] tcsetattr: [^\n]*\n", re.MULTILINE)
 LOOP = r"""
 trap : INT
 while IFS= read -r -d '' -u 198 REPLY; do
@@ -92,7 +95,7 @@ class Session:
         self._text.clear()
         self._cut = False
         status = await self._step(line, time.monotonic())
-        text = self._text.decode("utf-8", "replace")
+        text = NO_TERMINAL.sub("", self._text.decode("utf-8", "replace"))
         if self._cut:
             text += f"\n{CUT}{MAX_OUTPUT} characters\n"
         self._text.clear()

@@ -1,0 +1,37 @@
+"""`--engine kernel` through the command line on a machine without a sandbox."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.engines.kernel.kernel_site import needs_kernel
+
+pytestmark = needs_kernel
+
+ROOT = Path(__file__).resolve().parents[3]
+LAB = "bakery-address-clash"
+SANDBOX_MISSING = 5
+HIDE = 'mount --bind /dev/null /usr/bin/bwrap && exec "$@"'
+
+
+def netwerf(folder: Path, *words: str, text: str = "", hide: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "labs.ui", *words]
+    if hide:
+        rights = ["--map-root-user"] if os.geteuid() else []
+        command = ["unshare", "--mount", *rights, "sh", "-c", HIDE, "sh", *command]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NETWERF_HOME": str(folder / "home"), "NETWERF_LANG": "en"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, input=text, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_without_a_sandbox_nothing_runs_and_the_status_is_five(tmp_path):
+    assert netwerf(tmp_path, "play", LAB, "--seed", "7", text="submit\n").returncode == 0
+    for words in (("grade", f"{LAB}-7.netwerf"), ("prove", LAB), ("play", LAB)):
+        done = netwerf(tmp_path, *words, "--engine", "kernel", hide=True)
+        assert done.returncode == SANDBOX_MISSING, (words, done.stdout, done.stderr)
+        assert "apt-get install bubblewrap" in done.stderr
+        assert "Traceback" not in done.stderr
