@@ -15,6 +15,9 @@ __all__ = ["lacking"]
 INTERFACES = "/etc/network/interfaces"
 AWARE = re.compile(r"^\s*bridge[_-]vlan[_-]aware\s+yes", re.MULTILINE)
 TAGGED = re.compile(r"^\s*(?:iface\s+\S+\.\d+\s|vlan-raw-device\s)", re.MULTILINE)
+TUNNEL = re.compile(
+    r"^\s*(?:pre-|post-)?up\s+ip\s+(?:tunnel|link)\s+add\s.*\b(?:mode|type)\s+(?:gre|ipip)\b", re.MULTILINE
+)
 TLS = re.compile(r"^\s*(?:certfile|keyfile|ssl_certificate)\s|^\s*tls\s*=\s*true", re.MULTILINE)
 SEEN_NS = 1_000_000  # a delay below this drowns in what the machine itself takes
 
@@ -35,6 +38,15 @@ def _filters_vlans() -> bool:
 def _tags_vlans() -> bool:
     able = _tried("ip link add name tryv type veth peer name tryw", "ip link add link tryv name tryv.2 type vlan id 2")
     _tried("ip link del tryv")
+    return able
+
+
+def _tunnels() -> bool:
+    able = all(
+        _tried(f"ip tunnel add tryt mode {mode} local 192.0.2.1 remote 192.0.2.2", "ip tunnel del tryt")
+        for mode in ("gre", "ipip")
+    )
+    _tried("ip tunnel del tryt")
     return able
 
 
@@ -63,6 +75,7 @@ def _slow_lead(site: Site) -> str:
 NEEDS: tuple[tuple[Callable[[Site], str], Callable[[], bool], str], ...] = (
     (_asks(AWARE), _filters_vlans, "this kernel has no VLAN filtering in bridges (CONFIG_BRIDGE_VLAN_FILTERING)"),
     (_asks(TAGGED), _tags_vlans, "this kernel has no VLAN interfaces (module 8021q)"),
+    (_asks(TUNNEL), _tunnels, "this kernel has no tunnels (modules ip_gre and ipip)"),
     (_slow_lead, _delays, "this kernel cannot delay packets (module sch_netem)"),
 )
 
