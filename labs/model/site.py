@@ -127,6 +127,8 @@ class Site:
     loops: tuple[Loop, ...] = ()
     buses: tuple[Bus, ...] = ()
     radio: RadioPlan = field(default_factory=RadioPlan)
+    explained: bool = True
+    """Whether `why` answers here."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "devices", MappingProxyType(dict(self.devices)))

@@ -195,6 +195,9 @@ SCENARIO = Record(
         "order": Field(String(), "number of the work order", default=""),
         "story": Field(TEXT_FIELD, "what the trainee is told"),
         "pass": Field(Number(0, 1), "share of the points that passes", default=0.75, attribute="threshold"),
+        "why": Field(
+            Choice(("on", "off"), "a word for whether why answers"), "whether the command why answers", default="on"
+        ),
         "site": Field(SITE, "the healthy site"),
         "policy": Field(POLICY, "what may flow between zones", default=None),
         "checks": Field(ListOf(CHECK, at_least=1), "what must hold"),
@@ -213,7 +216,8 @@ SCENARIO = Record(
         ),
         "debrief": Field(TEXT_FIELD, "what is told after a passed submission", default=Text()),
     },
-    build=lambda checks, faults, solution, other_solutions, not_enough, hints, activities, **rest: Scenario(
+    build=lambda checks, faults, solution, other_solutions, not_enough, hints, activities, why, **rest: Scenario(
+        why=why == "on",
         checks=tuple(checks),
         faults=tuple(faults),
         solution=tuple(solution),

@@ -212,6 +212,8 @@ class Scenario:
     order: str = ""
     policy: Policy | None = None
     threshold: float = 0.75
+    why: bool = True
+    """Whether the command `why` answers in this lab."""
     hints: Mapping[str, tuple[Text, ...]] = field(default_factory=dict)
     debrief: Text = field(default_factory=Text)
     file: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from labs.faults import CATALOGUE
@@ -43,7 +43,7 @@ def draw(scenario: Scenario, seed: str) -> Variant:
     if healthy is None:
         raise ScenarioError(scenario.file, report.problems)
     placeholders = Placeholders(healthy)
-    healthy = fill_files(healthy, placeholders)
+    healthy = replace(fill_files(healthy, placeholders), explained=scenario.why)
     chosen = []
     for index, choice in enumerate(scenario.faults):
         random = Random(f"{seed}/fault/{index}")  # noqa: S311 - not a secret

@@ -18,6 +18,7 @@ from labs.model.durations import format_duration
 from labs.model.site import Site
 from labs.ui.desk import work_order
 from labs.ui.map import svg_map, text_map, text_twin
+from labs.ui.map_path import Way
 from labs.ui.style import Screen, marked
 
 __all__ = ["Shown", "Typed", "grade", "journal", "pairs", "site_map", "story", "terminal", "together", "words"]
@@ -124,15 +125,22 @@ def story(lab: Lab, screen: Screen) -> Shown:
     return Shown(html, "\n".join(work_order(lab, screen)) + "\n")
 
 
-def site_map(site: Site, screen: Screen, *, verdicts: dict[str, str] | None = None, addresses: bool = True) -> Shown:
+def site_map(
+    site: Site,
+    screen: Screen,
+    *,
+    verdicts: dict[str, str] | None = None,
+    addresses: bool = True,
+    way: Way | None = None,
+) -> Shown:
     """The map, and below it, folded, the same as a list."""
     language = screen.language
-    picture = svg_map(site, verdicts=verdicts, language=language, addresses=addresses)
-    told = text_twin(site, verdicts=verdicts, language=language, addresses=addresses)
+    picture = svg_map(site, verdicts=verdicts, language=language, addresses=addresses, way=way)
+    told = text_twin(site, verdicts=verdicts, language=language, addresses=addresses, way=way)
     items = "".join(f"<li>{escape(line)}</li>" for line in told.splitlines())
     html = f'<div style="margin:.5em 0;overflow-x:auto">{picture}</div>'
     html += _folded(screen.phrase("the map as a list"), f'<ul style="margin:.3em 0">{items}</ul>')
-    drawing = text_map(site, addresses=addresses, language=language)
+    drawing = text_map(site, addresses=addresses, language=language, way=way)
     marked = "".join(f"{line}\n" for line in told.splitlines()[1:] if verdicts and line.partition(":")[0] in verdicts)
     return Shown(html, f"{drawing}\n{marked}" if marked else drawing)
 

@@ -15,6 +15,7 @@ from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, facts_of
 from labs.ui.map_icons import ICONS
 from labs.ui.map_layout import Box, Layout, Lead, Room, Size, layout
+from labs.ui.map_path import Way
 from labs.ui.style import marked
 from labs.ui.text_width import text_width
 
@@ -25,6 +26,7 @@ PAPER, FRAME, ROOM_FILL, CARD, CARD_LINE = "#fbfaf7", "#d8d4ca", "#efece4", "#ff
 OFF_FILL = "#f1f0ee"
 # Okabe and Ito's palette without its yellow, darkened until white letters stand out on it.
 SUBNET_COLOURS = ("#0068a5", "#a85200", "#007a58", "#9c4f82", "#5c6b00", "#2f6f8f", "#7a4a2b", "#5a4fa2")
+WAY, WAY_INK = "#f2b705", "#7a4a00"  # the way of a packet
 PLAIN = "#6e7781"  # a lead of which nothing is known
 VERDICTS = {  # mark, word, ink, fill
     "fail": ("cross", marked("fails"), "#9f1d12", "#fde8e4"),
@@ -84,14 +86,18 @@ def draw_map(
     language: str = "en",
     addresses: bool = True,
     twin: str = "",
+    way: Way | None = None,
 ) -> str:
-    """The SVG. `twin` is the same in words, for who cannot see it."""
-    return _Drawing(site, verdicts or {}, language, addresses=addresses).draw(twin)
+    """The SVG. `twin` is the same in words, for who cannot see it; `way` is that of a packet."""
+    return _Drawing(site, verdicts or {}, language, addresses=addresses, way=way).draw(twin)
 
 
 class _Drawing:
-    def __init__(self, site: Site, verdicts: Mapping[str, str], language: str, *, addresses: bool) -> None:
+    def __init__(
+        self, site: Site, verdicts: Mapping[str, str], language: str, *, addresses: bool, way: Way | None
+    ) -> None:
         self._site = site
+        self._way = way
         self._facts: Facts = facts_of(site)
         self._language = language
         self._addresses = addresses
@@ -132,6 +138,9 @@ class _Drawing:
             card.pills.append(("lamp", self.phrase("off"), SOFT, "#e4e2de"))
         if not plugged:
             card.pills.append(("stub", self.phrase("no lead"), SOFT, "#e4e2de"))
+        if self._way is not None and self._way.dead == device.name:
+            what = marked("the answer dies here") if self._way.dead_back else marked("the packet dies here")
+            card.pills.append(("cross", self.phrase(what), *VERDICTS["fail"][2:]))
         if verdict in VERDICTS:
             mark, word, ink, fill = VERDICTS[verdict]
             card.pills.append((mark, self.phrase(word), ink, fill))
@@ -212,7 +221,10 @@ class _Drawing:
             if live
             else f'stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"'
         )
-        return f'<path d="{path}" fill="none" {style}><title>{escape(str(lead.link))}</title></path>'
+        drawn = f'<path d="{path}" fill="none" {style}><title>{escape(str(lead.link))}</title></path>'
+        if self._way is None or lead.link not in self._way.leads:
+            return drawn
+        return f'<path d="{path}" fill="none" stroke="{WAY}" stroke-width="9" stroke-linecap="round"/>{drawn}'
 
     def _port_label(self, end: Endpoint, x: float, y: float, side: int) -> str:
         link = self._site.link_at(end)
@@ -254,7 +266,22 @@ class _Drawing:
             y += 0 if card.field_width else LINE_HEIGHT
             parts.append(self._chip(x, y - 9.5, letter) if letter else "")
             parts.append(_text(x + (18 if letter else 0), y, text, LINE, SOFT))
+        parts.append(self._number(box))
         return "\n".join(filter(None, [*parts, "</g>"]))
+
+    def _number(self, box: Box) -> str:
+        """The place of the device on the way of the packet, on its lower left corner."""
+        text = self._way.numbers(box.device) if self._way is not None else ""
+        if not text:
+            return ""
+        width = max(17.0, text_width(text, LINE, bold=True) + 9)
+        badge = (
+            f'<rect x="{_n(box.x - 6)}" y="{_n(box.y + box.height - 10)}" width="{_n(width)}" height="17" rx="8.5" '
+            f'fill="{WAY}" stroke="{WAY_INK}"/>'
+        )
+        return badge + _text(
+            box.x - 6 + width / 2, box.y + box.height + 2.5, text, LINE, INK, bold=True, anchor="middle"
+        )
 
     def _chip(self, x: float, y: float, letter: str) -> str:
         subnet = next((name for name, known in self._facts.letters.items() if known == letter), "")
@@ -276,6 +303,10 @@ class _Drawing:
             text = self.phrase("no link")
             line = f'<path d="M0 -4H24" stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"/>'
             entries.append((line + _text(30, 0, text, LINE, SOFT), 30 + text_width(text, LINE)))
+        if self._way is not None:
+            text = self.phrase(marked("the way of the packet"))
+            line = f'<path d="M0 -4H24" stroke="{WAY}" stroke-width="9" stroke-linecap="round"/>'
+            entries.append((line + _text(34, 0, text, LINE, SOFT), 34 + text_width(text, LINE)))
         x, y, widest, placed = 0.0, 0.0, 0.0, []
         for drawing, width in entries:
             if x and x + width > wrap:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from labs.messages import translate
 from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, Owned, facts_of
+from labs.ui.map_path import Way, tell_way
 from labs.ui.map_tree import Trees, grow_trees
 from labs.ui.style import marked
 
@@ -36,22 +37,34 @@ Row = tuple[str, str]  # the drawing so far, and the device that the line ends w
 
 
 def draw_text(
-    site: Site, *, ascii_only: bool = False, addresses: bool = True, language: str = "en", width: int = 100
+    site: Site,
+    *,
+    ascii_only: bool = False,
+    addresses: bool = True,
+    language: str = "en",
+    width: int = 100,
+    way: Way | None = None,
 ) -> str:
     """The drawing: end devices with room and addresses to the right of it, what stands in between below it."""
-    return _Drawing(site, ASCII if ascii_only else BOX, language, addresses=addresses).text(width)
+    return _Drawing(site, ASCII if ascii_only else BOX, language, addresses=addresses, way=way).text(width)
 
 
 def tell_site(
-    site: Site, *, verdicts: Mapping[str, str] | None = None, addresses: bool = True, language: str = "en"
+    site: Site,
+    *,
+    verdicts: Mapping[str, str] | None = None,
+    addresses: bool = True,
+    language: str = "en",
+    way: Way | None = None,
 ) -> str:
     """The same as a list, a line for each device and each lead."""
-    return _Drawing(site, BOX, language, addresses=addresses).sentences(verdicts or {})
+    return _Drawing(site, BOX, language, addresses=addresses, way=way).sentences(verdicts or {})
 
 
 class _Drawing:
-    def __init__(self, site: Site, signs: dict[str, str], language: str, *, addresses: bool) -> None:
+    def __init__(self, site: Site, signs: dict[str, str], language: str, *, addresses: bool, way: Way | None) -> None:
         self._site = site
+        self._way = way
         self._signs = signs
         self._language = language
         self._addresses = addresses
@@ -72,7 +85,11 @@ class _Drawing:
             rows, between = [row for root in self._trees.roots for row in self._downwards(root, "", "")], []
         lines = self._told(rows)
         aside = self._told([(self._name(name), name) for name in between])
-        parts = [lines, aside, self._extra(), *self._buses(), self._lines(), self._loose(), self._subnets()]
+        parts = [lines, aside, self._extra(), *self._buses(), self._lines(), self._loose()]
+        if self._way is None:
+            parts.append(self._subnets())
+        else:
+            parts.append([self.phrase("the way of the packet:"), *(f"  {line}" for line in self._told_way())])
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _told(self, rows: list[Row]) -> list[str]:
@@ -80,7 +97,13 @@ class _Drawing:
         return _columns([(drawing, self._site.devices[name].room, self._owned_text(name)) for drawing, name in rows])
 
     def _name(self, name: str) -> str:
-        return name if self._site.devices[name].powered else f"{name} ({self.phrase('off')})"
+        notes = [] if self._site.devices[name].powered else [self.phrase("off")]
+        if self._way is not None:
+            notes += filter(None, [self._way.numbers(name)])
+            if self._way.dead == name:
+                what = marked("the answer dies here") if self._way.dead_back else marked("the packet dies here")
+                notes.append(self.phrase(what))
+        return f"{name} ({', '.join(notes)})" if notes else name
 
     def _sideways(self, name: str) -> list[Row]:
         """`gw ─── sw ─┬─ till`, and the rest of the branch below it."""
@@ -168,6 +191,9 @@ class _Drawing:
             return self.phrase("by DHCP")
         return f"{owned.address} ({self.phrase('by DHCP')})" if owned.dynamic else str(owned.address)
 
+    def _told_way(self) -> list[str]:
+        return tell_way(self._way, self.phrase) if self._way is not None else []
+
     # The list
 
     def sentences(self, verdicts: Mapping[str, str]) -> str:
@@ -189,6 +215,8 @@ class _Drawing:
             lines.append(self.phrase("an analogue line from {a} to {b}", a=loop.source, b=place))
         for name, network in self._site.subnets.items():
             lines.append(self.phrase("subnet {name} is {network}", name=name, network=network))
+        if self._way is not None:
+            lines += [self.phrase("the way of the packet:"), *self._told_way()]
         return "\n".join(lines) + "\n"
 
     def _device(self, device: Device, verdict: str) -> str:

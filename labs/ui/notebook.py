@@ -38,7 +38,7 @@ __all__ = ["LabMagics", "load_ipython_extension", "unload_ipython_extension"]
 USAGE = "usage: %lab NAME [--seed N] [--new] [--lang en|nl] [--trainee NAME]"
 MAGICS = "LabMagics"
 MAGIC_WORDS = (
-    "%%on PLACE, %hands, %check, %hint, %map, %dashboard, %truth, %undo, %wait 10 min, %journal, %story, %submit"
+    "%%on PLACE, %hands, %check, %hint, %map, %why, %dashboard, %truth, %undo, %wait 10 min, %journal, %story, %submit"
 )
 
 
@@ -291,6 +291,25 @@ class LabMagics(Magics):
         if words not in ([], ["--addresses"]):
             raise Refusal("usage: %map [--addresses]")
         display(html.site_map(self._lab.drawing(), self.screen, addresses=bool(words)))
+
+    @line_magic
+    @_careful
+    def why(self, line: str) -> None:
+        """What would become of a packet, and its way on the map: `%why till internet tcp 443`. Nothing is sent."""
+        from labs.ui.map import way_of
+        from labs.ui.words import asked_at
+
+        words = _words(line)
+        if not words:
+            raise Refusal("usage: %why FROM TO [tcp PORT|udp PORT]")
+        lab = self._lab
+        engine: Any = lab.engine
+        place, typed = asked_at(lab, HANDS, words)
+        engine.foreseen = None
+        self._type(place, typed)
+        if engine.foreseen is not None:
+            site = lab.drawing()
+            display(html.site_map(site, self.screen, addresses=False, way=way_of(site, engine.foreseen)))
 
     @line_magic
     @_careful

@@ -6,6 +6,7 @@ import posixpath
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from labs.journal import DESK
 from labs.lab import HANDS, Lab
@@ -15,7 +16,7 @@ from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
 from labs.ui.style import Refusal, Screen, columns, marked, near
 
-__all__ = ["BY_HAND", "WORDS", "Desk", "clock", "is_word"]
+__all__ = ["BY_HAND", "WORDS", "Desk", "asked_at", "clock", "is_word"]
 
 WORDS: dict[str, tuple[str, str]] = {
     "help": ("help", marked("this list")),
@@ -39,6 +40,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "dip": ("dip DEVICE address 5", marked("set the switches on the front of a device on a bus")),
     "meter": ("meter DEVICE ohm|volt", marked("measure between the two wires of a bus")),
     "wait": ("wait 10 min", marked("let simulated time pass")),
+    "why": (
+        "why [FROM] TO [tcp PORT|udp PORT]",
+        marked("what would become of a packet, and its way on the map; nothing is sent"),
+    ),
     "truth": ("truth DEVICE[:INPUT] [2 h]", marked("what a room was like, and what a thing makes of it")),
     "edit": ("edit FILE", marked("change a file of the device in your own editor")),
     "check": ("check", marked("have the site judged as it is now; costs nothing")),
@@ -69,6 +74,8 @@ def is_word(lab: Lab, place: str, line: str) -> str | None:
         return None
     if word in BY_HAND and _exists(lab, place, word):
         return None
+    if word == "why" and set(line) & set("|<>;&$`"):  # more than the one question: the shell's
+        return None
     return word if word in WORDS else None
 
 
@@ -82,6 +89,20 @@ def _is_duration(text: str) -> bool:
 def _exists(lab: Lab, place: str, name: str) -> bool:
     node = getattr(lab.engine, "node", None)
     return node is not None and where(node(place), name) is not None
+
+
+def asked_at(lab: Lab, place: str, words: list[str]) -> tuple[str, str]:
+    """Where a `why` is typed, and the line: at the device that it names first, else here. Raises Refusal."""
+    devices = lab.variant.healthy.devices
+    if len(words) > 1 and words[0] in devices and words[1] not in ("ping", "icmp", "tcp", "udp"):
+        place, words = words[0], words[1:]
+    if place not in devices:
+        raise Refusal(
+            "say which device would send: why FROM TO; devices: {devices}{near}",
+            devices=", ".join(devices),
+            near=near(words[0], list(devices)) if words else "",
+        )
+    return place, shlex.join(["why", *words])
 
 
 class Desk:
@@ -140,6 +161,21 @@ class Desk:
         del rest
         drawing = text_map(self.lab.drawing(), addresses=False, language=self.screen.language, width=self.screen.width)
         self.screen.show(drawing.rstrip("\n"))
+
+    def why(self, rest: list[str]) -> None:
+        """Ask at the sender, then draw. Raises Refusal."""
+        from labs.ui.map import text_map, way_of
+
+        place, line = asked_at(self.lab, self.place, rest)
+        engine: Any = self.lab.engine
+        engine.foreseen = None
+        self._type(place, line)
+        if engine.foreseen is not None:
+            site, language = self.lab.drawing(), self.screen.language
+            way = way_of(site, engine.foreseen)
+            drawing = text_map(site, addresses=False, language=language, width=self.screen.width, way=way)
+            self.screen.show()
+            self.screen.show(drawing.rstrip("\n"))
 
     def truth(self, rest: list[str]) -> None:
         """Truth against reading, in numbers."""

@@ -228,6 +228,16 @@ def test_lead_taken_out_is_seen_by_looking_and_not_on_the_drawing(bakery: Notebo
 
 
 @pytest.mark.slow
+def test_why_answers_and_draws_the_way(bakery: Notebook) -> None:
+    told, rich = bakery.run("%why laptop 203.0.113.1 tcp 443")
+    assert "= delivered: the connection opens" in told
+    assert "the way of the packet:" in told
+    assert "the way of the packet" in rich
+    assert bakery.lab.journal.entries[-1].place == "laptop"
+    assert "usage: %why FROM TO" in bakery.refuse("%why")
+    assert "devices: internet" in bakery.refuse("%why nobody laptop")
+
+
 def test_check_shows_table_and_map_and_hint_is_noted(bakery: Notebook) -> None:
     plain, rich = bakery.run("%check")
     assert "the terminal pays" in plain

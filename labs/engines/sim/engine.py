@@ -76,6 +76,8 @@ class SimEngine:
         self._tags = 0
         self._restarting: set[str] = set()
         self._living: LivingWorld | None = None
+        self.foreseen: Foresight | None = None
+        """What `why` answered last, for who draws it."""
 
     # The contract
 
@@ -272,11 +274,17 @@ class SimEngine:
             message = f"{device}: {path}: {error}"
             raise CommandRejected(message) from None
 
-    def foresee(self, device: str, question: Question) -> Foresight:
-        """What would become of a packet that `device` sends. Nothing on the site changes."""
+    def foresee(self, device: str, question: Question) -> Foresight | None:
+        """What would become of a packet that `device` sends. Nothing on the site changes.
+
+        None where the lab does without. Raises KeyError for a device that is not there.
+        """
         from labs.engines.sim.foresight import foresee
 
-        return foresee(self._nodes, self._wires, self.now, device, question)
+        if not self.site.explained:
+            return None
+        self.foreseen = foresee(self._nodes, self._wires, self.now, device, question)
+        return self.foreseen
 
     def stop(self) -> None:
         """Forget everything."""

@@ -15,7 +15,7 @@ __all__ = ["COMMANDS"]
 
 USAGE = """Usage: why [SOURCE] DESTINATION [ping | tcp PORT | udp PORT]
 What would become of a packet from here, hop by hop, and what decides it. Nothing is sent.
-SOURCE is an address of this device; without it the kernel chooses."""
+SOURCE is an address of this device, or the name of another that would send it; without it the kernel chooses."""
 PROTOCOLS = ("ping", "icmp", "tcp", "udp")
 
 
@@ -65,7 +65,9 @@ def why(process: Process) -> Routine:
         return 2
     try:
         places, protocol, port = _read(process.argv[1:])
-        source = _own_address(process, places[0]) if len(places) == 2 else None
+        sender, source = node.name, None
+        if len(places) == 2:
+            sender, source = _sender(process, places[0])
         destination = yield from resolve(process, places[-1])
     except _Refusal as refusal:
         process.error(*([f"why: {refusal}"] if str(refusal) else []), *USAGE.split("\n"))
@@ -73,21 +75,30 @@ def why(process: Process) -> Routine:
     except ResolveError as error:
         process.error(f"why: {places[-1]}: {error}")
         return 2
-    answer = node.oracle.foresee(node.name, Question(destination, protocol, port, source))
+    try:
+        answer = node.oracle.foresee(sender, Question(destination, protocol, port, source))
+    except KeyError:
+        process.error(
+            f'why: "{sender}" is neither an address of this device nor the name of another', *USAGE.split("\n")
+        )
+        return 2
+    if answer is None:
+        process.error("why: not available in this lab")
+        return 2
     _print(process, answer)
     return 0 if answer.answered else 1
 
 
-def _own_address(process: Process, text: str) -> IPv4:
+def _sender(process: Process, text: str) -> tuple[str, IPv4 | None]:
+    """Who would send, and from which address: one of this device, or whichever another device would choose."""
     try:
         address = IPv4.parse(text)
     except ValueError:
-        message = f'"{text}" is no address of this device'
-        raise _Refusal(message) from None
+        return text, None
     if not process.node.ip.is_local(address):
         message = f"{text} is no address of this device"
         raise _Refusal(message)
-    return address
+    return process.node.name, address
 
 
 def _print(process: Process, answer: Foresight) -> None:
