@@ -76,8 +76,7 @@ class SimEngine:
         self._tags = 0
         self._restarting: set[str] = set()
         self._living: LivingWorld | None = None
-        self.foreseen: Foresight | None = None
-        """What `why` answered last, for who draws it."""
+        self.foreseen: Foresight | None = None  # what `why` answered last, for who draws it
 
     # The contract
 
@@ -275,10 +274,7 @@ class SimEngine:
             raise CommandRejected(message) from None
 
     def foresee(self, device: str, question: Question) -> Foresight | None:
-        """What would become of a packet that `device` sends. Nothing on the site changes.
-
-        None where the lab does without. Raises KeyError for a device that is not there.
-        """
+        """What would become of a packet that `device` sends; None where the lab does without. Raises KeyError."""
         from labs.engines.sim.foresight import foresee
 
         if not self.site.explained:

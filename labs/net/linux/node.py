@@ -96,10 +96,7 @@ class Oracle(Protocol):
     """Whoever knows the whole site and can say what would happen to a packet."""
 
     def foresee(self, device: str, question: Question) -> Foresight | None:
-        """What would become of a packet that `device` sends. Changes nothing. None where nobody shall be told.
-
-        Raises KeyError for a device that is not there.
-        """
+        """What would become of a packet that `device` sends. None: not to be told. Raises KeyError."""
 
 
 class LinuxNode:
