@@ -55,6 +55,7 @@ REASONS = {
     Limit.STATIC_STATION: message("a hardware address entered by hand in a bridge"),
     Limit.SWITCHING_LOOP: message("switches connected in a loop"),
     Limit.TUNNEL: message("an interface of another kind, such as a tunnel"),
+    Limit.RADIO: message("a way over the air"),
     Limit.UNREADABLE_RULES: message("rules that cannot be read"),
 }
 

@@ -29,6 +29,7 @@ class Limit(StrEnum):
     STATIC_STATION = "a hardware address entered by hand in a bridge"
     SWITCHING_LOOP = "switches connected in a loop"
     TUNNEL = "an interface of another kind, such as a tunnel"
+    RADIO = "a way over the air"
     UNREADABLE_RULES = "rules that cannot be read"
 
 

@@ -138,6 +138,8 @@ class Wiring:
                     found.append(OutOfScope(name, Limit.PORT_SETTINGS, shown.name))
                 if (shown.kind == "vlan" and shown.parent is None) or (shown.master is not None and port is None):
                     found.append(OutOfScope(name, Limit.NOT_OBSERVED, shown.name))
+                if shown.up and shown.name.startswith("wlan"):  # nobody reads back who is associated
+                    found.append(OutOfScope(name, Limit.RADIO, shown.name))
                 if shown.up and shown.kind not in KINDS:
                     found.append(OutOfScope(name, Limit.TUNNEL, shown.name))
                 if shown.bridge is not None and shown.bridge.static_stations:

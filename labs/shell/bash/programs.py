@@ -45,6 +45,7 @@ ELSEWHERE = {
     "ifconfig": "use: ip addr, ip link",
     "iftop": "use: tcpdump",
     "iperf": "",
+    "free": "",
     "iperf3": "",
     "iptables": "use: nft",
     "iptables-save": "use: nft list ruleset",
