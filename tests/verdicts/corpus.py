@@ -1,9 +1,9 @@
 """The verdict corpus: repairs of many shapes, each with the verdict that every check must give.
 
 A case starts from the broken site, types the lines of a repair and compares all verdicts. `after` is `solution` or the
-name of another repair of the scenario, `without` leaves out its steps at some places, `lines` are typed on top. Checks
-that `expect` does not name must pass; where nothing is repaired, those it does not name are taken as the broken site's.
-"*" accepts any verdict.
+name of another repair of the scenario, `without` leaves out its steps at some places, `change` replaces text in its steps
+by place (a text that is not there is an error), `lines` are typed on top. Checks that `expect` does not name must pass.
+Each expectation is what the site then does, worked out before the grader is asked.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Case:
     seed: str = SEED
     after: str = ""
     without: tuple[str, ...] = ()
+    change: tuple[tuple[str, str, str], ...] = ()
     lines: tuple[tuple[str, str], ...] = ()
     expect: dict[str, str] = field(default_factory=dict)
 
@@ -68,7 +69,7 @@ def load() -> list[Case]:
 
 def _read(path: Path) -> Iterator[Case]:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    known = {"name", "why", "seed", "after", "without", "lines", "expect"}
+    known = {"name", "why", "seed", "after", "without", "change", "lines", "expect"}
     for entry in document["cases"]:
         odd = set(entry) - known
         if odd or not entry.get("why"):
@@ -81,6 +82,7 @@ def _read(path: Path) -> Iterator[Case]:
             str(entry.get("seed", document.get("seed", SEED))),
             entry.get("after", ""),
             tuple(entry.get("without", ())),
+            tuple((place, *pair) for place, texts in entry.get("change", {}).items() for pair in texts.items()),
             tuple((place, text) for step in entry.get("lines", ()) for place, text in step.items()),
             {check: str(verdict) for check, verdict in entry.get("expect", {}).items()},
         )
@@ -91,13 +93,24 @@ def typed(case: Case, variant: Variant) -> list[tuple[str, str]]:
     scenario = variant.scenario
     repairs = {"": (), "solution": scenario.solution, **scenario.other_solutions, **scenario.not_enough}
     steps = [step for step in variant.steps(repairs[case.after]) if step[0] not in case.without]
+    left_out = set(case.without) - {step.place for step in repairs[case.after]}
+    if left_out:
+        message = f"{case}: nothing is done at {sorted(left_out)} anyhow"
+        raise ValueError(message)
+    for place, old, new in case.change:
+        before, after = variant.placeholders.fill(old), variant.placeholders.fill(new)
+        if not any(at == place and before in text for at, text in steps):
+            message = f'{case}: "{old}" is not typed at {place}'
+            raise ValueError(message)
+        steps = [(at, text.replace(before, after) if at == place else text) for at, text in steps]
     steps += [(place, variant.placeholders.fill(text)) for place, text in case.lines]
     return [(place, line) for place, text in steps for line in logical_lines(text)]
 
 
 def grade(case: Case) -> Grade:
     """Judge a case."""
-    variant = draw(find_scenario(case.scenario), case.seed)
+    own = HERE / "sites" / f"{case.scenario}.yaml"
+    variant = draw(find_scenario(str(own) if own.is_file() else case.scenario), case.seed)
     header = Header(case.scenario, variant.scenario.digest, case.seed, "sim", version())
     return judge(variant, header, lines=typed(case, variant))
 
@@ -112,6 +125,6 @@ def wrong(case: Case) -> list[Wrong]:
     found = []
     for result in given.results:
         expected = case.expect.get(result.id, "pass")
-        if expected not in ("*", str(result.verdict)):
+        if expected != str(result.verdict):
             found.append(Wrong(case, result.id, expected, str(result.verdict), str(result.rationale)))
     return found
