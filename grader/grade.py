@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from grader.checks import JUDGES, Context
-from grader.checks.context import SETTLE_NS
 from grader.verdict import Finding, Grade, Result, Unjudgeable, Verdict
 from labs.engines.base import CommandRejected, Engine
 from labs.journal import DESK, Entry, Header, Journal, JournalError
@@ -22,6 +21,9 @@ from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Check, Scenario, ScenarioError
 from labs.scenario.variant import Variant, draw
 from labs.version import version
+
+if TYPE_CHECKING:
+    from grader.checks import Context
 
 __all__ = ["check", "grade", "judge"]
 
@@ -170,6 +172,8 @@ def _trial(
     compare: bool,
 ) -> tuple[dict[str, Finding], int, Message | None]:
     """Judge everything once, and what must survive a restart once more after one."""
+    from grader.checks.context import SETTLE_NS, Context  # the judges and the analysis of packets are heavy
+
     engine, divergence = _replayed(engine_named(name), site, entries, lines, compare=compare)
     used_ns = engine.now - ARRIVAL_NS
     if divergence is not None:
@@ -230,6 +234,8 @@ def _judge_all(checks: Sequence[Check], context: Context) -> dict[str, Finding]:
 
 
 def _judge_one(check: Check, context: Context) -> Finding:
+    from grader.checks import JUDGES
+
     judge_ = JUDGES.get(check.kind)
     if judge_ is None:
         return Finding(Verdict.ERROR, message('the grader does not know the check "{kind}"', kind=check.kind))

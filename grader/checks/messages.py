@@ -109,10 +109,16 @@ def _screen(context: Context, display: str) -> dict[str, Any] | None:
 
 
 def judge_shows(context: Context, body: Shows) -> Finding:
-    """Look at the screen, wait, and look again: a value that was right by chance is wrong later."""
+    """Look at the screen, wait, and look again: a value that was right by chance is wrong later.
+
+    A screen that has just begun to listen gets as long for its first value as a value may be old.
+    """
     for later in (False, True):
         if later:
             context.wait(FOLLOW_NS)
+            context.forget()
+        elif not _fresh(context, body):
+            context.wait(body.within)
             context.forget()
         finding = _look(context, body)
         if finding.verdict is not Verdict.PASS:
@@ -120,10 +126,19 @@ def judge_shows(context: Context, body: Shows) -> Finding:
     return finding
 
 
+def _fresh(context: Context, body: Shows) -> bool:
+    """The screen shows something young enough, right or wrong; a dark one is not waited for."""
+    if context.site.devices[body.display].state is None:
+        return True
+    screen = _screen(context, body.display) or {}
+    age = _age(context, screen.get("payload_at"))
+    return age is not None and age * SECOND <= body.within
+
+
 def _look(context: Context, body: Shows) -> Finding:
-    screen = _screen(context, body.display)
     if context.site.devices[body.display].state is None:
         return Finding(Verdict.BLOCKED, message("{display} has no power", display=body.display))
+    screen = _screen(context, body.display)
     text = str(screen.get("text", "")) if screen else ""
     if screen is None or not isinstance(screen.get("value"), (int, float)):
         return Finding(

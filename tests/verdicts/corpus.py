@@ -1,8 +1,9 @@
 """The verdict corpus: repairs of many shapes, each with the verdict that every check must give.
 
 A case starts from the broken site, types the lines of a repair and compares all verdicts. `after` is `solution` or the
-name of another repair of the scenario, `without` leaves out its steps at some places, `change` replaces text in its steps
-by place (a text that is not there is an error), `lines` are typed on top. Checks that `expect` does not name must pass.
+name of another repair of the scenario, `without` leaves out its steps at some places, `change` replaces text in its
+steps by place (a text that is not there is an error), `lines` are typed on top. Checks that `expect` does not name must
+pass.
 Each expectation is what the site then does, worked out before the grader is asked.
 """
 
@@ -107,10 +108,15 @@ def typed(case: Case, variant: Variant) -> list[tuple[str, str]]:
     return [(place, line) for place, text in steps for line in logical_lines(text)]
 
 
+def variant_of(case: Case) -> Variant:
+    """The drawn scenario: one of the collection, or one of `sites/`, which ask what no scenario asks yet."""
+    own = HERE / "sites" / f"{case.scenario}.yaml"
+    return draw(find_scenario(str(own) if own.is_file() else case.scenario), case.seed)
+
+
 def grade(case: Case) -> Grade:
     """Judge a case."""
-    own = HERE / "sites" / f"{case.scenario}.yaml"
-    variant = draw(find_scenario(str(own) if own.is_file() else case.scenario), case.seed)
+    variant = variant_of(case)
     header = Header(case.scenario, variant.scenario.digest, case.seed, "sim", version())
     return judge(variant, header, lines=typed(case, variant))
 

@@ -4,31 +4,57 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from grader.checks import JUDGES, policy
+from grader.checks import JUDGES, control, data, entrance, loops, messages, policy, unique, wiretap
 from grader.checks import flows as flow_judges
 from grader.reach import Reach
 from grader.verdict import Finding, Verdict
-from tests.verdicts.corpus import Case, load, wrong
+from labs.engines.base import Output
+from labs.messages import message
+from tests.verdicts.corpus import Case, load, variant_of, wrong
 
 CASES = load()
-QUICK = "tasting-room-guests"  # all of these; of each other scenario the first two (`make verdicts` judges all)
+HEARD = (
+    "authenticated",
+    "authorised",
+    "duplicate",
+    "fresh",
+    "gap",
+    "monotonic",
+    "no_plaintext",
+    "range",
+    "reading",
+    "topic",
+    "unit",
+)
+# Of each scenario the first case and then one in so many: half a minute in all. `make verdicts` judges every case.
+EVERY = {
+    "bakery-address-clash": 4,
+    "cold-store-bus": 9,
+    "first-sensor-online": 4,
+    "greenhouse-current-loop": 7,
+    "heating-rule-bug": 19,
+    "locked-broker": 1,
+    "network-that-screams": 6,
+    "pumping-station-link": 4,
+    "tasting-room-guests": 4,
+    "thermostat-wrong-time": 16,
+    "three-floors-one-trunk": 7,
+}
 
 
 def some() -> list[Case]:
-    kept: dict[str, int] = {}
     found = []
-    for case in CASES:
-        kept[case.scenario] = kept.get(case.scenario, 0) + 1
-        if case.scenario == QUICK or kept[case.scenario] <= 2:
-            found.append(case)
+    for scenario, every in EVERY.items():
+        found += [case for case in CASES if case.scenario == scenario][::every]
     return found
 
 
-def named(name: str) -> Case:
-    return next(case for case in CASES if case.scenario == QUICK and case.name == name)
+def named(name: str, scenario: str = "tasting-room-guests") -> Case:
+    return next(case for case in CASES if case.scenario == scenario and case.name == name)
 
 
 @pytest.mark.parametrize("case", some(), ids=str)
@@ -37,7 +63,16 @@ def test_every_verdict_is_as_expected(case: Case) -> None:
 
 
 def test_every_case_has_a_name_of_its_own_and_the_corpus_is_large() -> None:
-    assert len({str(case) for case in CASES}) == len(CASES) >= 60
+    assert len({str(case) for case in CASES}) == len(CASES) >= 200
+
+
+def test_every_judge_has_a_case_that_expects_it_to_find_fault() -> None:
+    found_wanting = set()
+    for scenario in EVERY:
+        cases = [case for case in CASES if case.scenario == scenario]
+        kinds = {check.id: check.kind for check in variant_of(cases[0]).scenario.checks}
+        found_wanting |= {kinds[check] for case in cases for check in case.expect}
+    assert set(JUDGES) - found_wanting == set()
 
 
 def inverted(judge: Callable[..., Finding]) -> Callable[..., Finding]:
@@ -84,24 +119,95 @@ def never_restart(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sys.modules["grader.grade"], "_power_cut", lambda *_: None)
 
 
+def passes(*_: object) -> Finding:
+    return Finding(Verdict.PASS, message("holds"))
+
+
+def silence_is_fine(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(data, "nothing_heard", passes)
+
+
+def any_number_is_true(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(data, "_in_unit", lambda true, *_: (true, 1e9))
+
+
+def dead_broker_refuses(patch: pytest.MonkeyPatch) -> None:
+    whole = entrance._knock
+
+    def knock(context: Any, source: str, body: Any, host: str) -> Output:
+        right = body.user == "panel" and not body.password.startswith("not-")
+        return Output("", 0) if right else whole(context, source, body, host)
+
+    patch.setattr(entrance, "_knock", knock)
+
+
+def nobody_listens_in(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(wiretap, "_exchanged", lambda *_: [])
+
+
+def off_anyhow(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(control, "_came", lambda *_, **__: True)
+
+
+def one_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(messages, "FOLLOW_NS", 0)
+
+
+def no_patience(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(messages, "_fresh", lambda *_: True)
+
+
+def kept_is_young(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(messages, "_moment", lambda *_: 4e9)
+
+
+def forget_pools(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(unique, "_clashes", lambda *_: iter(()))
+
+
+def homeless_is_fine(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(unique, "_homeless", lambda *_: None)
+
+
+def no_loop(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(loops, "_with_loop", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     ("mutate", "case"),
     [
-        (invert("reach"), "reference repair"),
-        (invert("refuse"), "accept at the end of the forward chain"),
-        (invert("policy"), "web pages of all plant devices for the office"),
-        (invert("fresh"), "reference repair"),
-        (skip_witness, "the router no longer forwards"),
-        (forget_zone, "a handful of UDP ports for guests"),
-        (forget_spare_addresses, "one spare address of the guests"),
-        (forget_openings, "the plant may ask for names outside"),
-        (believe_the_silent, "the tank unplugged"),
-        (forget_lower_bound, "guests without plain http"),
-        (never_restart, "mended live, the file not"),
+        (invert("reach"), named("reference repair")),
+        (invert("refuse"), named("accept at the end of the forward chain")),
+        (invert("policy"), named("web pages of all plant devices for the office")),
+        (invert("kept"), named("reference repair", "first-sensor-online")),
+        (invert("shows"), named("reference repair", "first-sensor-online")),
+        (invert("unique"), named("reference repair", "bakery-address-clash")),
+        (invert("withstands"), named("reference repair", "network-that-screams")),
+        (invert("resolve"), named("nothing done", "thermostat-wrong-time")),
+        (invert("reacts"), named("nothing done", "heating-rule-bug")),
+        *((invert(kind), named("the port mended", "locked-broker")) for kind in HEARD),
+        (skip_witness, named("the router no longer forwards")),
+        (forget_zone, named("a handful of UDP ports for guests")),
+        (forget_spare_addresses, named("one spare address of the guests")),
+        (forget_openings, named("the plant may ask for names outside")),
+        (believe_the_silent, named("the tank unplugged")),
+        (forget_lower_bound, named("guests without plain http")),
+        (never_restart, named("mended live, the file not")),
+        (silence_is_fine, named("nothing done", "locked-broker")),
+        (any_number_is_true, named("an offset of two degrees", "locked-broker")),
+        (dead_broker_refuses, named("the broker stopped", "locked-broker")),
+        (nobody_listens_in, named("the port mended", "locked-broker")),
+        (off_anyhow, named("the comparison left", "heating-rule-bug")),
+        (one_look, named("the right number, dated tomorrow", "first-sensor-online")),
+        (no_patience, named("the name in the file of the thermostat", "thermostat-wrong-time")),
+        (kept_is_young, named("reference without the broker", "first-sensor-online")),
+        (forget_pools, named("reference without the router", "bakery-address-clash")),
+        (homeless_is_fine, named("the printer left down", "bakery-address-clash")),
+        (no_loop, named("the lead out, nothing else", "network-that-screams")),
     ],
 )
 def test_mutated_grader_is_noticed_by_the_corpus(
-    monkeypatch: pytest.MonkeyPatch, mutate: Callable[[pytest.MonkeyPatch], None], case: str
+    monkeypatch: pytest.MonkeyPatch, mutate: Callable[[pytest.MonkeyPatch], None], case: Case
 ) -> None:
     mutate(monkeypatch)
-    assert wrong(named(case))
+    assert wrong(case)
