@@ -16,7 +16,6 @@ from labs.messages import Message, message
 from labs.model.site import Kind, Site
 from labs.scenario.scenario import FaultUse, Scenario
 from labs.scenario.variant import Variant, break_site, draw
-from labs.shell.bash import logical_lines
 from labs.version import version
 
 __all__ = ["Line", "Proof", "prove"]
@@ -172,6 +171,8 @@ class _Trial:
 
 def _typed(steps: Iterable[tuple[str, str]]) -> Lines:
     """What a person would type, line by line."""
+    from labs.shell.bash import logical_lines
+
     return [(place, line) for place, text in steps for line in logical_lines(text)]
 
 
