@@ -18,6 +18,7 @@ from labs.faults import (
     trees,
     wifi,
     wiring,
+    zigbee,
 )
 from labs.faults.fault import Fault, FaultError, Parameter
 
@@ -43,6 +44,7 @@ CATALOGUE: dict[str, Fault] = {
         power,
         radio,
         wifi,
+        zigbee,
     )
     for fault in page.FAULTS
 }

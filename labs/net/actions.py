@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from labs.net.ipv6 import Ipv6Packet
     from labs.net.radio import Modulation
     from labs.net.serial import SerialSettings
+    from labs.net.zigbee import ZigbeeFrame
 
 __all__ = [
     "Accepted",
@@ -29,6 +30,7 @@ __all__ = [
     "Storm",
     "Transmit",
     "WifiAsk",
+    "ZigbeeSend",
 ]
 
 
@@ -120,7 +122,13 @@ class WifiAsk(NamedTuple):
     value: Any
 
 
-Action = Transmit | SetLink | PowerDown | Storm | SerialSend | RadioSend | WifiAsk
+class ZigbeeSend(NamedTuple):
+    """Please send this Zigbee frame."""
+
+    frame: ZigbeeFrame
+
+
+Action = Transmit | SetLink | PowerDown | Storm | SerialSend | RadioSend | WifiAsk | ZigbeeSend
 
 
 class Dropped(NamedTuple):

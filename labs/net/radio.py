@@ -49,7 +49,7 @@ class LoraRadio:
         """Send a frame."""
         self.node.emit(RadioSend(data, how))
 
-    def deliver(self, frame: HeardFrame) -> None:
+    def tell(self, frame: HeardFrame) -> None:
         """A frame arrived."""
         self.queue.append(frame)
         self.signal.fire()

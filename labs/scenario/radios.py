@@ -22,6 +22,7 @@ from labs.scenario.schema import (
     String,
     suggest,
 )
+from labs.scenario.zigbees import ZIGBEE_SERVICES, zigbee_files
 from labs.things.firmware import image_path, image_text
 from labs.things.library import MODELS
 from labs.things.library.model import Role
@@ -129,12 +130,13 @@ RADIO_SERVICES = {
         "a LoRaWAN network server that knows every LoRaWAN sensor of the site",
         default=None,
     ),
+    **ZIGBEE_SERVICES,
 }
 
 
 def without_lead(services: Mapping[str, Any]) -> bool:
     """Whether a device with these services needs no address."""
-    return "lorawan" in services
+    return "lorawan" in services or "zigbee" in services
 
 
 def wifi_ports(services: Mapping[str, Any], subnet: str) -> dict[str, list[str]] | None:
@@ -204,6 +206,7 @@ def radio_files(
             made[image_path(model, model.firmware[-1])] = image_text(model, model.firmware[-1])
         enabled.append("lorawan")
     made.update(push_files(services, enabled))
+    made.update(zigbee_files(draft, drafts, seed, enabled, wrong))
     if "coap" in services:
         made["/etc/coap.toml"] = coap_file(draft.name, services["coap"])
         enabled.append("coap")

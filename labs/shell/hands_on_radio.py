@@ -10,6 +10,8 @@ from labs.things.world import SPOTS
 
 __all__ = ["RADIO_VERBS", "tell_radio"]
 
+ZIGBEE, ZIGBEE_NETWORK = "/etc/zigbee.toml", "/var/lib/zigbee.json"
+
 
 def _move(bench: Workbench, words: list[str]) -> str:
     if len(words) != 2:
@@ -50,6 +52,20 @@ def tell_radio(bench: Workbench, name: str) -> list[str]:
     return lines
 
 
+def _pair(bench: Workbench, words: list[str]) -> str:
+    if len(words) != 1:
+        message = "hands: usage: pair DEVICE"
+        raise HandsError(message)
+    site = bench.site
+    if words[0] not in site.devices or ZIGBEE not in site.devices[words[0]].files:
+        known = ", ".join(name for name, device in site.devices.items() if ZIGBEE in device.files) or "none"
+        message = f'hands: "{words[0]}" has no pairing button; devices with one: {known}'
+        raise HandsError(message)
+    bench.alter(words[0], ZIGBEE_NETWORK, "{}\n", restart="zigbee")
+    return f"{words[0]}: the lamp blinks; it has forgotten its network and looks for one that lets in.\n"
+
+
 RADIO_VERBS: dict[str, tuple[Callable[[Workbench, list[str]], str], str]] = {
     "move": (_move, f"move DEVICE {'|'.join(SPOTS)}|ROOM   carry it to another room, or elsewhere in its room"),
+    "pair": (_pair, "pair DEVICE   hold the button of a Zigbee device until its lamp blinks"),
 }

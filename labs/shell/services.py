@@ -179,6 +179,16 @@ WPA_SUPPLICANT = Unit(
     config="/etc/wpa_supplicant/wpa_supplicant.conf",
     hangup_reloads=True,
 )
+ZIGBEE = Unit(
+    "zigbee", "Zigbee sensor", _late("daemons.zigbee_device", "zigbee"), "/usr/sbin/zigbeed", config="/etc/zigbee.toml"
+)
+ZIGBEE2MQTT = Unit(
+    "zigbee2mqtt",
+    "zigbee2mqtt",
+    _late("daemons.zigbee2mqtt", "zigbee2mqtt"),
+    "/usr/bin/npm start",
+    config="/etc/zigbee2mqtt/configuration.yaml",
+)
 PUSH = Unit("push", "Readings over HTTP", _late("daemons.push", "push"), "/usr/sbin/pushd", config="/etc/push.toml")
 COLLECTOR = Unit(
     "collector",
@@ -241,6 +251,8 @@ UNITS: Mapping[str, Unit] = {
         HOSTAPD,
         WPA_SUPPLICANT,
         COAP,
+        ZIGBEE,
+        ZIGBEE2MQTT,
         PUSH,
         COLLECTOR,
         ACTUATOR,

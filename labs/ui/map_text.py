@@ -173,7 +173,10 @@ class _Drawing:
 
     def _by_radio(self, name: str) -> bool:
         device = self._site.devices[name]
-        return "/etc/lorawan.toml" in device.files or any(port.name.startswith("wlan") for port in device.ports)
+        radios = ("/etc/lorawan.toml", "/etc/zigbee.toml")
+        return any(path in device.files for path in radios) or any(
+            port.name.startswith("wlan") for port in device.ports
+        )
 
     def _subnets(self) -> list[str]:
         rows = [

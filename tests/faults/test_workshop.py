@@ -8,7 +8,21 @@ import pytest
 
 from grader.grade import judge
 from grader.verdict import Verdict
-from labs.faults import CATALOGUE, brokers, buses, control, ipv6, measuring, paths, power, radio, trees, wifi, wiring
+from labs.faults import (
+    CATALOGUE,
+    brokers,
+    buses,
+    control,
+    ipv6,
+    measuring,
+    paths,
+    power,
+    radio,
+    trees,
+    wifi,
+    wiring,
+    zigbee,
+)
 from labs.journal import Header
 from labs.scenario.library import load_scenario
 from labs.scenario.scenario import FaultUse
@@ -73,7 +87,7 @@ def test_workshop_without_a_fault_is_healthy() -> None:
 
 def test_every_fault_of_the_catalogue_is_tried() -> None:
     # each in the test of its own page: test_bus_workshop, test_battery_workshop, test_trees …
-    pages = (buses, brokers, control, ipv6, paths, wiring, measuring, power, radio, trees, wifi)
+    pages = (buses, brokers, control, ipv6, paths, wiring, measuring, power, radio, trees, wifi, zigbee)
     elsewhere = {fault.name for page in pages for fault in page.FAULTS}
     assert {use.fault for use in USES} == set(CATALOGUE) - elsewhere
 

@@ -211,6 +211,8 @@ def media_of(site: Site) -> str:
         found.append("Wi-Fi")
     if any("/etc/lorawan.toml" in device.files for device in site.devices.values()):
         found.append("LoRa")
+    if any("/etc/zigbee.toml" in device.files for device in site.devices.values()):
+        found.append("Zigbee")
     return " and no ".join(found)
 
 

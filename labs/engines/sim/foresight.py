@@ -18,7 +18,18 @@ from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.model.addresses import IPv4
 from labs.model.site import Endpoint
-from labs.net.actions import Dropped, DropReason, PowerDown, RadioSend, SerialSend, SetLink, Storm, Transmit, WifiAsk
+from labs.net.actions import (
+    Dropped,
+    DropReason,
+    PowerDown,
+    RadioSend,
+    SerialSend,
+    SetLink,
+    Storm,
+    Transmit,
+    WifiAsk,
+    ZigbeeSend,
+)
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.ipv4 import ANY, PROTO_UDP, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
@@ -86,9 +97,9 @@ class _Stage:
         for item in items:
             if isinstance(item, Transmit):
                 self._transmit(node, item)
-            elif not isinstance(item, (SetLink, PowerDown, Storm, SerialSend, RadioSend, WifiAsk)) and self._concerns(
-                item
-            ):
+            elif isinstance(item, SetLink | PowerDown | Storm | SerialSend | RadioSend | WifiAsk | ZigbeeSend):
+                continue
+            elif self._concerns(item):
                 self.explainer.add(node, item, self._passed(item.packet))
 
     def _passed(self, packet: Ipv4Packet | Ipv6Packet | None) -> tuple[Passage, ...]:

@@ -1,4 +1,4 @@
-"""What is neither a lead nor a frame of Ethernet: serial buses, LoRa and Wi-Fi, and who hears what on them."""
+"""What is neither a lead nor a frame of Ethernet: serial buses, LoRa, Wi-Fi and Zigbee, and who hears what on them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from labs.engines.sim.air import Air
 from labs.engines.sim.bus import BusMedium
 from labs.engines.sim.wifi import WifiMedium
+from labs.engines.sim.zigbee import ZigbeeMedium
 from labs.model.site import Endpoint, Link, Site
-from labs.net.actions import RadioSend, SerialSend, WifiAsk
+from labs.net.actions import RadioSend, SerialSend, WifiAsk, ZigbeeSend
 
 if TYPE_CHECKING:
     from labs.engines.sim.air import Frame
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
     from labs.net.serial import SerialSettings
     from labs.net.wifi import WifiEvent
+    from labs.net.zigbee import ZigbeeEvent
 
 __all__ = ["MEDIA_ACTIONS", "Media"]
 
-MEDIA_ACTIONS = (SerialSend, RadioSend, WifiAsk)
+MEDIA_ACTIONS = (SerialSend, RadioSend, WifiAsk, ZigbeeSend)
 
 
 class Host(Protocol):
@@ -64,6 +66,7 @@ class Media:
         self._buses: dict[str, BusMedium] = {}  # by device
         self._air = Air(nodes, lambda: host.site.radio, lambda name: host.site.devices[name].room)
         self.wifi = WifiMedium(self)
+        self._zigbee = ZigbeeMedium(self)
 
     # For the media themselves
 
@@ -96,7 +99,12 @@ class Media:
     def wifi_event(self, name: str, event: WifiEvent) -> None:
         """The air tells a device something."""
         node = self._nodes[name]
-        self._perform(node, node.hear_wifi(event, self.now))
+        self._perform(node, node.hear_radio(event, self.now))
+
+    def zigbee_event(self, name: str, event: ZigbeeEvent) -> None:
+        """A Zigbee radio hears something."""
+        node = self._nodes[name]
+        self._perform(node, node.hear_radio(event, self.now))
 
     # The engine's side
 
@@ -111,7 +119,7 @@ class Media:
         for drop in bus.drops:
             self._buses[drop.device].rewire(bus)
 
-    def take(self, node: LinuxNode, item: SerialSend | RadioSend | WifiAsk) -> None:
+    def take(self, node: LinuxNode, item: SerialSend | RadioSend | WifiAsk | ZigbeeSend) -> None:
         """A device sends, or asks something of the air."""
         if isinstance(item, SerialSend):
             medium = self._buses.get(node.name)
@@ -121,6 +129,8 @@ class Media:
         elif isinstance(item, RadioSend):
             frame = self._air.send(node.name, item, self.now)
             self._clock.call_at(frame.end_ns, self._heard, frame)
+        elif isinstance(item, ZigbeeSend):
+            self._zigbee.send(node.name, item.frame)
         else:
             self.later(0, lambda: self.wifi.ask(node.name, item))
 

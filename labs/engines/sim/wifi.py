@@ -81,8 +81,8 @@ class WifiMedium:
         nodes = ((name, self._host.node(name)) for name in self._host.site.devices)
         return [name for name, node in nodes if node.powered and node.wifi.point is not None]
 
-    def _others(self, at: str, but: str) -> list[tuple[int, float]]:
-        """Other networks as heard at a device: those of the site, and neighbours of the plan."""
+    def others(self, at: str, but: str = "") -> list[tuple[int, float]]:
+        """Other networks as (channel, dBm) heard at a device: those of the site, and neighbours of the plan."""
         site = self._host.site
         found = [
             (self._host.node(name).wifi.point.channel, self._rssi(at, name, 6))
@@ -96,7 +96,7 @@ class WifiMedium:
         return found
 
     def _quality(self, station: str, point: str, channel: int) -> Quality:
-        others = self._others(station, point)
+        others = self.others(station, point)
         sharing = sum(other == channel and heard > WEAKEST_DBM for other, heard in others)
         return quality(self._rssi(station, point, channel), noise_dbm(channel, others), sharing)
 

@@ -31,6 +31,7 @@ from labs.net.process import SIGKILL, Process, Program, Scheduler
 from labs.net.radio import HeardFrame, LoraRadio
 from labs.net.serial import Chunk, SerialFiles, SerialPort
 from labs.net.wifi import WifiEvent, WifiRadio
+from labs.net.zigbee import ZigbeeEvent, ZigbeeRadio
 
 __all__ = ["LinuxNode", "Node", "Oracle", "World"]
 
@@ -157,6 +158,7 @@ class LinuxNode:
         self.transport = Transport(self)
         self.lora = LoraRadio(self)
         self.wifi = WifiRadio(self)
+        self.zigbee = ZigbeeRadio(self)
         self.serial = {name: SerialPort(self, name) for name in self._serial_names}
         if self.serial:
             self.files.mount("/dev/tty", SerialFiles(self.serial))
@@ -213,18 +215,12 @@ class LinuxNode:
             self.serial[port].deliver(chunk)
         return self._drain()
 
-    def hear_wifi(self, event: WifiEvent, now: int) -> list[Action | Note]:
-        """The air tells a Wi-Fi daemon something."""
+    def hear_radio(self, heard: WifiEvent | HeardFrame | ZigbeeEvent, now: int) -> list[Action | Note]:
+        """The air tells one of its radios something."""
         self.now = now
         if self.powered:
-            self.wifi.tell(event)
-        return self._drain()
-
-    def hear_radio(self, frame: HeardFrame, now: int) -> list[Action | Note]:
-        """A LoRa frame arrived."""
-        self.now = now
-        if self.powered:
-            self.lora.deliver(frame)
+            radios: dict[type, Any] = {WifiEvent: self.wifi, HeardFrame: self.lora, ZigbeeEvent: self.zigbee}
+            radios[type(heard)].tell(heard)
         return self._drain()
 
     def wake(self, now: int) -> list[Action | Note]:
