@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from labs.model.site import Endpoint, Link, Site
+from labs.ui.map_lines import lines_of, with_lines
 from labs.ui.style import marked
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ def way_of(site: Site, told: Foresight) -> Way:
         [step for step in told.steps if step.back is way and step.device in site.devices and not _is_aside(step)]
         for way in (False, True)
     )
-    because = ""
+    because, joined = "", with_lines(site, lines_of(site))
     if fatal is not None:
         place = f" [{fatal.where}]" if fatal.where else ""
         because = f"{fatal.what}{f', by {fatal.by}' if fatal.by else ''}{place}"
     return Way(
         tuple(_devices(out)),
-        frozenset([*_leads(site, out), *_leads(site, back)]),
+        frozenset([*_leads(joined, out), *_leads(joined, back)]),
         tuple(_devices(back)),
         fatal.device if fatal is not None else "",
         because,

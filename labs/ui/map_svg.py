@@ -1,6 +1,7 @@
 """The map as a picture: one SVG without scripts, fonts or styles from elsewhere, on a background of its own.
 
-No difference hangs on a colour alone: subnets have letters, a lead without link is dashed, a verdict has mark and word.
+No difference hangs on a colour alone: subnets have letters, a lead without link is dotted, radio is dashed, a bus is a
+broad line, an analogue line a double one, and a verdict has mark and word.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from html import escape
 
 from labs.messages import translate
-from labs.model.site import Device, Endpoint, Kind, Site
+from labs.model.site import Device, Endpoint, Kind, Link, Site
 from labs.ui.map_facts import Facts, facts_of
 from labs.ui.map_icons import ICONS
 from labs.ui.map_layout import Box, Layout, Lead, Room, Size, layout
+from labs.ui.map_lines import LINE_NAMES, Line, LineKind, by_radio, lines_of, with_lines
 from labs.ui.map_path import Way
 from labs.ui.style import marked
 from labs.ui.text_width import text_width
@@ -27,6 +29,13 @@ OFF_FILL = "#f1f0ee"
 # Okabe and Ito's palette without its yellow, darkened until white letters stand out on it.
 SUBNET_COLOURS = ("#0068a5", "#a85200", "#007a58", "#9c4f82", "#5c6b00", "#2f6f8f", "#7a4a2b", "#5a4fa2")
 WAY, WAY_INK = "#f2b705", "#7a4a00"  # the way of a packet
+LINES = {  # colour, and the rest of the stroke
+    LineKind.WIFI: ("#2f6f8f", 'stroke-width="2" stroke-dasharray="8 4"'),
+    LineKind.LORA: ("#5a4fa2", 'stroke-width="2" stroke-dasharray="14 6"'),
+    LineKind.ZIGBEE: ("#9c4f82", 'stroke-width="2" stroke-dasharray="9 3 2.5 3"'),
+    LineKind.BUS: ("#5c4a1e", 'stroke-width="4"'),
+    LineKind.ANALOGUE: ("#007a58", 'stroke-width="4.4"'),
+}
 PLAIN = "#6e7781"  # a lead of which nothing is known
 VERDICTS = {  # mark, word, ink, fill
     "fail": ("cross", marked("fails"), "#9f1d12", "#fde8e4"),
@@ -99,13 +108,15 @@ class _Drawing:
         self._site = site
         self._way = way
         self._facts: Facts = facts_of(site)
+        self._lines: dict[Link, Line] = {line.link: line for line in lines_of(site)}
         self._language = language
         self._addresses = addresses
         self._cards = {name: self._card(device, verdicts.get(name, "")) for name, device in site.devices.items()}
         if len(site.devices) > MANY:
             self._make_low()
-        ports = {end.port: text_width(end.port, TINY) + 10 for link in site.links for end in link.ends}
-        self._plan: Layout = layout(site, {name: card.size for name, card in self._cards.items()}, ports)
+        placed = with_lines(site, list(self._lines.values()))
+        ports = {end.port: text_width(end.port, TINY) + 10 for link in placed.links for end in link.ends}
+        self._plan: Layout = layout(placed, {name: card.size for name, card in self._cards.items()}, ports)
 
     def phrase(self, text: str) -> str:
         """A text of ours in the language of the map."""
@@ -131,13 +142,15 @@ class _Drawing:
         else:
             card.lines += [(self._facts.letters[name], name) for name in self._facts.subnets_of(device)]
         plugged = {end.port for link in self._site.links for end in link.ends if end.device == device.name}
-        free = [port.name for port in device.ports if port.name not in plugged]
+        joined = any(device.name in (end.device for end in link.ends) for link in self._lines)
+        free = [port.name for port in device.ports if port.name not in plugged and not port.name.startswith("wlan")]
         if device.kind is not Kind.SWITCH and plugged and free:
             card.lines.append(("", self.phrase("empty: {ports}").format(ports=", ".join(free))))
         if not device.powered:
             card.pills.append(("lamp", self.phrase("off"), SOFT, "#e4e2de"))
-        if not plugged:
-            card.pills.append(("stub", self.phrase("no lead"), SOFT, "#e4e2de"))
+        if not plugged and not joined:
+            word = self.phrase("no link" if by_radio(device) else "no lead")
+            card.pills.append(("stub", word, SOFT, "#e4e2de"))
         if self._way is not None and self._way.dead == device.name:
             what = marked("the answer dies here") if self._way.dead_back else marked("the packet dies here")
             card.pills.append(("cross", self.phrase(what), *VERDICTS["fail"][2:]))
@@ -158,9 +171,11 @@ class _Drawing:
     def draw(self, twin: str) -> str:
         plan = self._plan
         parts = [self._room(room) for room in plan.rooms]
-        parts += [self._lead(lead) for lead in plan.leads]
+        parts += [self._line(lead) if lead.link in self._lines else self._lead(lead) for lead in plan.leads]
         parts += [self._device(plan.boxes[name]) for name in self._site.devices]
-        parts += [self._port_label(end, x, y, side) for lead in plan.leads for end, (x, y, side) in _ends(lead)]
+        parts += [
+            self._port_label(end, x, y, side) for lead in plan.leads for end, (x, y, side) in self._labelled(lead)
+        ]
         if plan.loose:
             heading = _text(0, plan.loose_at - 7, self.phrase("not plugged in"), TINY, SOFT, bold=True)
             parts.append(heading)
@@ -200,20 +215,48 @@ class _Drawing:
         )
         return frame + _text(room.x + 9, room.y + 12.5, room.name, TINY, SOFT)
 
+    def _line(self, lead: Lead) -> str:
+        """What is no lead: radio, a bus, an analogue line."""
+        line = self._lines[lead.link]
+        path = self._bus(lead) if line.kind is LineKind.BUS else _path(lead)
+        word = escape(f"{self.phrase(LINE_NAMES[line.kind])}: {lead.link}")
+        if not line.live:
+            stroke = f'stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"'
+            return self._marked(lead, path, f'<path d="{path}" fill="none" {stroke}><title>{word}</title></path>')
+        return self._marked(lead, path, _strokes(path, line.kind, word))
+
+    def _marked(self, lead: Lead, path: str, drawn: str) -> str:
+        """With the way of a packet below it, where one goes over it."""
+        if self._way is None or lead.link not in self._way.leads:
+            return drawn
+        return f'<path d="{path}" fill="none" stroke="{WAY}" stroke-width="9" stroke-linecap="round"/>{drawn}'
+
+    def _heads(self, lead: Lead) -> list[Lead]:
+        """Every line of the same bus; they leave its head at one place."""
+        bus = self._lines[lead.link].bus
+        return [k for k in self._plan.leads if k.link in self._lines and self._lines[k.link].bus == bus]
+
+    def _bus_at(self, lead: Lead) -> float:
+        heads = self._heads(lead)
+        return sum(head.a[1] for head in heads) / len(heads)
+
+    def _bus(self, lead: Lead) -> str:
+        """One backbone from the head of the cable, and a tap to each drop."""
+        (ax, _, side), (bx, by, _) = lead.a, lead.b
+        back = _n(ax + side * (text_width(lead.link.a.port, TINY) + 14))
+        return f"M{_n(ax)} {_n(self._bus_at(lead))}H{back}V{_n(by)}H{_n(bx)}"
+
+    def _labelled(self, lead: Lead) -> list[tuple[Endpoint, tuple[float, float, int]]]:
+        """The ends that get a label: the head of a bus gets one."""
+        ends = _ends(lead)
+        if lead.link not in self._lines or not self._lines[lead.link].bus:
+            return ends
+        (x, _, side) = lead.a
+        first = [(lead.link.a, (x, self._bus_at(lead), side))] if self._heads(lead)[0] is lead else []
+        return [*first, ends[1]]
+
     def _lead(self, lead: Lead) -> str:
-        (ax, ay, aside), (bx, by, bside) = lead.a, lead.b
-        if aside == bside:
-            start = max(x + text_width(end.port, TINY) + 8 for end, (x, _, _) in _ends(lead))
-            bend = _n(start + 24)
-            path = f"M{_n(ax)} {_n(ay)}H{_n(start)}C{bend} {_n(ay)} {bend} {_n(by)} {_n(start)} {_n(by)}H{_n(bx)}"
-        elif abs(ay - by) < 0.5:
-            path = f"M{_n(ax)} {_n(ay)}H{_n(bx)}"
-        else:
-            # Straight under its labels, curved between them.
-            start, stop = (x + side * (text_width(end.port, TINY) + 8) for end, (x, _, side) in _ends(lead))
-            middle = (start + stop) / 2
-            curve = f"C{_n(middle)} {_n(ay)} {_n(middle)} {_n(by)} {_n(stop)} {_n(by)}"
-            path = f"M{_n(ax)} {_n(ay)}H{_n(start)}{curve}H{_n(bx)}"
+        path = _path(lead)
         live = lead.link in self._facts.live
         colour = self._colour(self._facts.subnet_at.get(lead.link.a, ""))
         style = (
@@ -222,14 +265,16 @@ class _Drawing:
             else f'stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"'
         )
         drawn = f'<path d="{path}" fill="none" {style}><title>{escape(str(lead.link))}</title></path>'
-        if self._way is None or lead.link not in self._way.leads:
-            return drawn
-        return f'<path d="{path}" fill="none" stroke="{WAY}" stroke-width="9" stroke-linecap="round"/>{drawn}'
+        return self._marked(lead, path, drawn)
 
     def _port_label(self, end: Endpoint, x: float, y: float, side: int) -> str:
         link = self._site.link_at(end)
-        live = link is not None and link in self._facts.live
-        colour = self._colour(self._facts.subnet_at.get(end, "")) if live else FAINT
+        line = next((line for line in self._lines.values() if end in line.link.ends), None)
+        if line is not None and link is None:
+            live, colour = line.live, LINES[line.kind][0] if line.live else FAINT
+        else:
+            live = link is not None and link in self._facts.live
+            colour = self._colour(self._facts.subnet_at.get(end, "")) if live else FAINT
         paint = f'fill="{colour if live else PAPER}" stroke="{colour}" stroke-width="1.4"'
         lamp = f'<circle cx="{_n(x)}" cy="{_n(y)}" r="3.2" {paint}/>'
         return lamp + _text(
@@ -299,7 +344,13 @@ class _Drawing:
                     19 + text_width(text, LINE),
                 )
             )
-        if any(link not in self._facts.live for link in self._site.links):
+        for kind in LineKind:
+            if any(line.kind is kind and line.live for line in self._lines.values()):
+                text = self.phrase(LINE_NAMES[kind])
+                drawing = _strokes("M0 -4H34", kind) + _text(40, 0, text, LINE, SOFT)
+                entries.append((drawing, 40 + text_width(text, LINE)))
+        dead = [line for line in self._lines.values() if not line.live]
+        if dead or any(link not in self._facts.live for link in self._site.links):
             text = self.phrase("no link")
             line = f'<path d="M0 -4H24" stroke="{FAINT}" stroke-width="1.6" stroke-dasharray="2 4"/>'
             entries.append((line + _text(30, 0, text, LINE, SOFT), 30 + text_width(text, LINE)))
@@ -315,6 +366,31 @@ class _Drawing:
             widest = max(widest, x + width)
             x += width + 24
         return "\n".join(placed), widest, (y + 30 if placed else 0.0)
+
+
+def _path(lead: Lead) -> str:
+    """Straight under its labels, curved between them."""
+    (ax, ay, aside), (bx, by, bside) = lead.a, lead.b
+    if aside == bside:
+        start = max(x + text_width(end.port, TINY) + 8 for end, (x, _, _) in _ends(lead))
+        bend = _n(start + 24)
+        return f"M{_n(ax)} {_n(ay)}H{_n(start)}C{bend} {_n(ay)} {bend} {_n(by)} {_n(start)} {_n(by)}H{_n(bx)}"
+    if abs(ay - by) < 0.5:
+        return f"M{_n(ax)} {_n(ay)}H{_n(bx)}"
+    start, stop = (x + side * (text_width(end.port, TINY) + 8) for end, (x, _, side) in _ends(lead))
+    middle = (start + stop) / 2
+    curve = f"C{_n(middle)} {_n(ay)} {_n(middle)} {_n(by)} {_n(stop)} {_n(by)}"
+    return f"M{_n(ax)} {_n(ay)}H{_n(start)}{curve}H{_n(bx)}"
+
+
+def _strokes(path: str, kind: LineKind, word: str = "") -> str:
+    """A live line of a kind; an analogue one is double."""
+    colour, style = LINES[kind]
+    title = f"<title>{word}</title>" if word else ""
+    drawn = f'<path d="{path}" fill="none" stroke="{colour}" {style}>{title}</path>'
+    if kind is LineKind.ANALOGUE:
+        drawn += f'<path d="{path}" fill="none" stroke="{PAPER}" stroke-width="1.6"/>'
+    return drawn
 
 
 def _ends(lead: Lead) -> list[tuple[Endpoint, tuple[float, float, int]]]:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from labs.messages import translate
 from labs.model.site import Device, Endpoint, Kind, Site
 from labs.ui.map_facts import Facts, Owned, facts_of
+from labs.ui.map_lines import LINE_NAMES, Line, LineKind, by_radio, lines_of
 from labs.ui.map_path import Way, tell_way
 from labs.ui.map_tree import Trees, grow_trees
 from labs.ui.style import marked
 
 __all__ = ["draw_text", "tell_site"]
 
-BOX = {"join": " ─── ", "first": " ─┬─ ", "next": " ├─ ", "last": " └─ ", "pass": " │  "}
-ASCII = {"join": " --- ", "first": " -+- ", "next": " |- ", "last": " `- ", "pass": " |  "}
+BOX = {"join": " ─── ", "first": " ─┬─ ", "next": " ├─ ", "last": " └─ ", "pass": " │  ", "air": " ╌╌╌ "}
+ASCII = {"join": " --- ", "first": " -+- ", "next": " |- ", "last": " `- ", "pass": " |  ", "air": " ... "}
 VERDICTS = {
     "pass": marked("in order"),
     "fail": marked("fails"),
@@ -70,6 +71,9 @@ class _Drawing:
         self._addresses = addresses
         self._facts: Facts = facts_of(site)
         self._trees: Trees = grow_trees(site)
+        self._air: dict[str, Line] = {
+            line.link.b.device: line for line in lines_of(site) if line.kind not in (LineKind.BUS, LineKind.ANALOGUE)
+        }
 
     def phrase(self, text: str, **values: object) -> str:
         """A text of ours, finished, in the language of the map."""
@@ -168,15 +172,20 @@ class _Drawing:
         lines: list[str] = []
         for heading, names in groups.items():
             if names:
-                lines += [heading, *self._told([(f"  {self._name(name)}", name) for name in names])]
+                rows = [(f"  {self._name(name)}{self._partner(name)}", name) for name in names]
+                lines += [heading, *self._told(rows)]
         return lines
 
     def _by_radio(self, name: str) -> bool:
-        device = self._site.devices[name]
-        radios = ("/etc/lorawan.toml", "/etc/zigbee.toml")
-        return any(path in device.files for path in radios) or any(
-            port.name.startswith("wlan") for port in device.ports
-        )
+        return by_radio(self._site.devices[name])
+
+    def _partner(self, name: str) -> str:
+        """`╌╌╌ ap (Wi-Fi)`, after a device with a radio."""
+        line = self._air.get(name)
+        if line is None:
+            return ""
+        said = LINE_NAMES[line.kind] + ("" if line.live else f", {self.phrase('no link')}")
+        return f"{self._signs['air']}{line.link.a.device} ({said})"
 
     def _subnets(self) -> list[str]:
         rows = [
@@ -210,6 +219,10 @@ class _Drawing:
             line += f", {self.phrase('subnet {name}', name=subnet)}" if subnet else ""
             line += "" if link in self._facts.live else f", {self.phrase('no link')}"
             lines.append(line)
+        for air in self._air.values():
+            near, far = air.link.a.device, air.link.b.device
+            told = self.phrase("{kind} between {a} and {b}", kind=LINE_NAMES[air.kind], a=near, b=far)
+            lines.append(told + ("" if air.live else f", {self.phrase('no link')}"))
         for bus in self._site.buses:
             joined = ", ".join(drop.device for drop in bus.drops)
             lines.append(self.phrase("bus {name} joins {devices}", name=bus.name, devices=joined))
@@ -238,9 +251,9 @@ class _Drawing:
             parts.append(self.phrase("by radio"))
         elif not plugged and not wired and self._site.bus_of(device.name) is None:
             parts.append(self.phrase("no lead"))
-        elif device.kind is not Kind.SWITCH and len(plugged) < len(device.ports):
-            empty = ", ".join(port.name for port in device.ports if port.name not in plugged)
-            parts.append(self.phrase("empty: {ports}", ports=empty))
+        elif device.kind is not Kind.SWITCH:
+            empty = [p.name for p in device.ports if p.name not in plugged and not p.name.startswith("wlan")]
+            parts += [self.phrase("empty: {ports}", ports=", ".join(empty))] if empty else []
         if verdict in VERDICTS:
             parts.append(self.phrase(VERDICTS[verdict]))
         return ", ".join(parts)
