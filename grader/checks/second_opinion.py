@@ -16,6 +16,8 @@ from grader.verdict import Finding, Verdict
 from labs.engines.base import Disposition, Observation, Probe
 from labs.messages import Message, message
 from labs.model.addresses import IPv4
+from labs.net.actions import Accepted
+from labs.net.icmp import REDIRECT, IcmpMessage
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -69,6 +71,8 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
     silent_program = flow[2].protocol == "udp" and not worked  # a program need not answer a senseless datagram
     if _in_doubt(reach, it_can=proved):
         return None
+    if worked and not proved and any(_is_redirect(note) for _, note in found.notes):
+        return None  # the sender learns a shorter way and tries again; the analysis follows first packets
     if proved != worked and not silent_program:
         return contradiction(reach, packet, observation, arrives=proved)
     if worked and known:
@@ -76,6 +80,12 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
         if not every.holds and not _in_doubt(reach, it_can=False) and every.witness is not None:
             return _some_ports(flow, every.witness.packet, tuple(every.witness.lines()))
     return None
+
+
+def _is_redirect(note: object) -> bool:
+    """A router told a sender of a shorter way."""
+    payload = note.packet.payload if isinstance(note, Accepted) else None
+    return isinstance(payload, IcmpMessage) and payload.type == REDIRECT
 
 
 def _some_ports(flow: Flow, packet: Packet, lines: tuple[str, ...]) -> Finding | None:
