@@ -29,3 +29,9 @@ def test_module_with_commands_is_in_the_table() -> None:
 def test_no_name_stands_twice() -> None:
     names = " ".join(MODULES.values()).split()
     assert len(names) == len(set(names)) == len(command_names())
+
+
+def test_command_that_is_simulated_is_not_called_absent() -> None:
+    from labs.shell.bash.programs import ELSEWHERE
+
+    assert not set(command_names()) & set(ELSEWHERE)
