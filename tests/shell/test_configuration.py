@@ -372,7 +372,7 @@ def test_what_is_not_simulated_says_so_and_changes_nothing() -> None:
     node = machine()
     before = node.snapshot()
     for line in (
-        "ip tunnel show",
+        "ip tunnel prl",
         "ip rule",
         "ip netns",
         "ip -6 addr add 2001:db8::1/64 dev eth0 home",

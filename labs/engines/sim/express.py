@@ -128,7 +128,7 @@ class Express:
             self._spoiled(lane, frame)
             return
         items = node.receive(lane.port, frame, self._clock._now)  # type: ignore[arg-type]  # noqa: SLF001
-        if type(frame.payload) is Ipv4Packet and self.enabled:
+        if type(frame.payload) is Ipv4Packet and self.enabled and not lane.wire.half:  # frames there may collide
             if len(items) == 1 and type(items[0]) is Transmit:
                 self._remember(lane, frame, items[0], before)
             if type(frame.payload.payload) is TcpSegment:
@@ -154,8 +154,6 @@ class Express:
         assert isinstance(packet, Ipv4Packet)
         if not isinstance(leaving, Ipv4Packet) or leaving.payload is not packet.payload:
             return  # it sent something else
-        if lane.wire.half:
-            return
         made = transit(lane.node, lane.port, frame, sent)
         out = self.lanes[lane.node.name].get(sent.port)
         if made is None or out is None:
