@@ -73,6 +73,8 @@ class Exchange:
             answer = {"error": str(error), "kind": error.kind}
         except LeadError as error:
             answer = {"error": str(error), "kind": "unavailable"}
+        except ChannelClosed:  # the init of a device was killed: the lab ends with it
+            answer = {"error": "a device of the lab is gone", "kind": "unavailable"}
         except Exception as error:  # noqa: BLE001 - a bug of ours is told, not swallowed with the process
             answer = {"error": f"{type(error).__name__}: {error}", "kind": "bug", "trace": traceback.format_exc()}
         answer["now"] = self.now
