@@ -6,12 +6,13 @@ import tomllib
 
 from grader.checks.context import Context
 from grader.checks.hearing import Recording, listen, nothing_heard
-from grader.verdict import Finding, Verdict
+from grader.verdict import Finding, Unjudgeable, Verdict
 from labs.engines.base import CommandRejected
 from labs.messages import Message, message
 from labs.model.site import Device
 from labs.net.ethernet import Frame
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.pcap import PcapError, read
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
@@ -79,20 +80,27 @@ def _readable(text: Message, evidence: str) -> Finding:
 
 
 def _exchanged(context: Context, name: str, port: str) -> list[bytes]:
-    """What went over one port in TCP segments and UDP datagrams. The file is removed again."""
-    context.engine.run(name, f"pkill -f {_file(port)}")
+    """What went over one port in TCP segments and UDP datagrams. The file is removed again.
+
+    Raises Unjudgeable where the capture had ended by itself: what was said after that was not kept.
+    """
+    listened_on = context.engine.run(name, f"pkill -f {_file(port)}").status == 0
     try:
         text = context.engine.read_file(name, _file(port)).decode("latin-1")
         frames = [frame for _, frame in read(text)]
     except (CommandRejected, PcapError):
         return []
     context.engine.run(name, f"rm -f {_file(port)}")
+    if frames and not listened_on:
+        raise Unjudgeable(
+            message("{device} exchanged more frames than can be searched; judge for a shorter time", device=name)
+        )
     return [data for data in map(_data, frames) if data]
 
 
 def _data(frame: Frame) -> bytes:
     packet = frame.payload
-    if isinstance(packet, Ipv4Packet):
+    if isinstance(packet, Ipv4Packet | Ipv6Packet):
         if isinstance(packet.payload, TcpSegment):
             return packet.payload.data
         if isinstance(packet.payload, UdpDatagram):

@@ -241,3 +241,13 @@ def test_window_that_cannot_be_listened_to_is_an_error() -> None:
     result = judged(f"gap: {{{TOPIC}, longest: 35 s, during: 48 h}}")
     assert result.verdict is Verdict.ERROR
     assert "for 1 day at most" in str(result.rationale)
+
+
+def test_capture_that_ended_before_the_listening_is_an_error_and_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is said after the last frame that was kept might be readable."""
+    monkeypatch.setattr("grader.checks.wiretap.MOST_FRAMES", 3)
+    result = judged("no_plaintext", site=over_tls())
+    assert result.verdict is Verdict.ERROR
+    assert "more frames than can be searched" in str(result.rationale)

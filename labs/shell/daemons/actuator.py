@@ -6,8 +6,8 @@ import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.net.process import Process, Routine, Wait
+from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
 from labs.things.actuator import ActuatorConfig, Motion, parse_actuator_config, read_command, state_payload, state_word
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED
@@ -23,7 +23,6 @@ CONFIG = "/etc/actuator.toml"
 STATUS = "/run/actuator.json"
 SECOND = 1_000_000_000
 PIECE_NS = 10 * SECOND  # how finely the way of a motor is cut
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 def load_actuator(node: LinuxNode) -> ActuatorConfig:
@@ -163,18 +162,8 @@ class _Actuator:
 
 def actuator(process: Process) -> Routine:
     """The unit `actuator`."""
-    try:
-        config = load_actuator(process.node)
-    except ThingConfigError as error:
-        process.error(f"{CONFIG}: {error}")
-        return EXIT_CONFIG
-    thing = _Actuator(process, config)
-    process.endless = True
-    process.print(f"{config.name}: {config.drives}, commanded on {config.mqtt.topic}, fail-safe {config.fail_safe}")
-    try:
-        yield from thing.run()
-    except Interrupt:
-        thing.visit.leave()
-        if process.node.files.is_file(STATUS):
-            process.node.files.remove(STATUS)
-    return 0
+
+    def hello(config: ActuatorConfig) -> str:
+        return f"{config.name}: {config.drives}, commanded on {config.mqtt.topic}, fail-safe {config.fail_safe}"
+
+    return serve_thing(process, (CONFIG, STATUS), load_actuator, _Actuator, hello)

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.net.process import Process, Routine, Wait
+from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
 from labs.things.dashboard import DashboardConfig, Reading, Tile, parse_dashboard_config
 from labs.things.display import read_field
 from labs.things.mqtt.client import Received, Subscribed
@@ -24,7 +24,6 @@ __all__ = ["CONFIG", "STATUS", "dashboard", "load_dashboard"]
 
 CONFIG = "/etc/dashboard.toml"
 STATUS = "/run/dashboard.json"
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 HISTORY = 300  # points per tile
 CLOSEST_S = 60  # one point a minute
 SECOND = 1_000_000_000
@@ -102,18 +101,8 @@ class _Dashboard:
 
 def dashboard(process: Process) -> Routine:
     """The unit `dashboard`."""
-    try:
-        config = load_dashboard(process.node)
-    except ThingConfigError as error:
-        process.error(f"{CONFIG}: {error}")
-        return EXIT_CONFIG
-    thing = _Dashboard(process, config)
-    process.endless = True
-    process.print(f"{config.title or 'dashboard'}: {len(config.tiles)} tiles")
-    try:
-        yield from thing.run()
-    except Interrupt:
-        thing.visit.leave()
-        if process.node.files.is_file(STATUS):
-            process.node.files.remove(STATUS)
-    return 0
+
+    def hello(config: DashboardConfig) -> str:
+        return f"{config.title or 'dashboard'}: {len(config.tiles)} tiles"
+
+    return serve_thing(process, (CONFIG, STATUS), load_dashboard, _Dashboard, hello)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.net.process import Process, Routine, Wait
+from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
 from labs.things.display import EMPTY, DisplayConfig, Screen, parse_display_config, read_payload, shown, stale_at
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED
@@ -22,7 +22,6 @@ __all__ = ["CONFIG", "STATUS", "display", "load_display"]
 
 CONFIG = "/etc/display.toml"
 STATUS = "/run/display.json"
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 PAYLOAD_SHOWN = 60
 
 
@@ -104,18 +103,8 @@ class _Display:
 
 def display(process: Process) -> Routine:
     """The unit `display`."""
-    try:
-        config = load_display(process.node)
-    except ThingConfigError as error:
-        process.error(f"{CONFIG}: {error}")
-        return EXIT_CONFIG
-    thing = _Display(process, config)
-    process.endless = True
-    process.print(f"{config.title or EMPTY}: {config.mqtt.topic}, shown in {config.unit}")
-    try:
-        yield from thing.run()
-    except Interrupt:
-        thing.visit.leave()
-        if process.node.files.is_file(STATUS):
-            process.node.files.remove(STATUS)
-    return 0
+
+    def hello(config: DisplayConfig) -> str:
+        return f"{config.title or EMPTY}: {config.mqtt.topic}, shown in {config.unit}"
+
+    return serve_thing(process, (CONFIG, STATUS), load_display, _Display, hello)

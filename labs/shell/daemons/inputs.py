@@ -7,8 +7,8 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.net.process import Process, Routine, Wait
+from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
 from labs.things.inputs import InputConfig, InputReading, InputsConfig, parse_inputs_config, read_input
 from labs.things.thing_config import ThingConfigError
 
@@ -20,7 +20,6 @@ __all__ = ["CONFIG", "STATUS", "inputs", "load_inputs", "read_one"]
 CONFIG = "/etc/inputs.toml"
 STATUS = "/run/inputs.json"
 SECOND = 1_000_000_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 WARMTH_K = 5.0  # a module in its cabinet is warmer than the room
 CABINET_C = 25.0  # where nobody knows how warm the room is
 
@@ -102,18 +101,8 @@ class _Module:
 
 def inputs(process: Process) -> Routine:
     """The unit `inputs`."""
-    try:
-        config = load_inputs(process.node)
-    except ThingConfigError as error:
-        process.error(f"{CONFIG}: {error}")
-        return EXIT_CONFIG
-    module = _Module(process, config)
-    process.endless = True
-    process.print(f"{config.name}: {len(config.inputs)} inputs, every {config.interval_s} s")
-    try:
-        yield from module.run()
-    except Interrupt:
-        module.visit.leave()
-        if process.node.files.is_file(STATUS):
-            process.node.files.remove(STATUS)
-    return 0
+
+    def hello(config: InputsConfig) -> str:
+        return f"{config.name}: {len(config.inputs)} inputs, every {config.interval_s} s"
+
+    return serve_thing(process, (CONFIG, STATUS), load_inputs, _Module, hello)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.net.process import Process, Routine, Wait
+from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
 from labs.things.mqtt.client import Published
 from labs.things.sensing import Instrument, battery_of
 from labs.things.sensor import SensorConfig, measure, parse_sensor_config, sensor_payload
@@ -23,7 +23,6 @@ __all__ = ["CONFIG", "STATUS", "battery_now", "instrument_of", "load_sensor", "r
 CONFIG = "/etc/sensor.toml"
 STATUS = "/run/sensor.json"
 SECOND = 1_000_000_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 def load_sensor(node: LinuxNode) -> SensorConfig:
@@ -134,18 +133,8 @@ class _Sensor:
 
 def sensor(process: Process) -> Routine:
     """The unit `sensor`."""
-    try:
-        config = load_sensor(process.node)
-    except ThingConfigError as error:
-        process.error(f"{CONFIG}: {error}")
-        return EXIT_CONFIG
-    thing = _Sensor(process, config)
-    process.endless = True
-    process.print(f"{config.name}: {config.quantity} in {config.unit}, every {config.interval_s} s")
-    try:
-        yield from thing.run()
-    except Interrupt:
-        thing.visit.leave()
-        if process.node.files.is_file(STATUS):
-            process.node.files.remove(STATUS)
-    return 0
+
+    def hello(config: SensorConfig) -> str:
+        return f"{config.name}: {config.quantity} in {config.unit}, every {config.interval_s} s"
+
+    return serve_thing(process, (CONFIG, STATUS), load_sensor, _Sensor, hello)
