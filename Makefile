@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check --quiet
 pytest := $(python) -m pytest
+# A worker for each core; tests/conftest.py says which tests stay together.
+workers := --numprocesses auto --dist loadscope
 # More for pytest: make test ARGS="-k ping -x"
 ARGS :=
 
@@ -19,7 +21,7 @@ lab: .venv/core ## a first walk through a small broken site, in the terminal
 
 .PHONY: test
 test: .venv/dev ## every test
-	@$(pytest) $(ARGS)
+	@$(pytest) $(workers) $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev ## format and lint, without changing anything

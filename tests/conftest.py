@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-seed", type=int, default=1, help="where the random sites begin")
     parser.addoption("--conformance-grades", action="store_true", help="grade every shipped scenario on both engines")
     parser.addoption("--conformance-shrink", action="store_true", help="make counter-examples small (takes minutes)")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A worker takes whole files, and one takes every file that a kernel or a browser judges: there is one of each."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    judged = re.compile("|".join([*(rf"\bmark\.{marker}\b" for marker in JUDGED), r"\bneeds_kernel\b"]))
+
+    class ByFile(LoadScopeScheduling):
+        @cache  # noqa: B019 (lives as long as the run)
+        def _split_scope(self, nodeid: str) -> str:
+            # The one who hands out work has collected nothing and knows no marks, hence the look at the text.
+            path = nodeid.partition("::")[0]
+            text = (Path(config.rootpath) / path).read_text(encoding="utf-8")
+            return "judged" if judged.search(text) else path
+
+    return ByFile(config, log)
 
 
 def _may_not_skip() -> frozenset[str]:
