@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from grader.reach.analysis import PROTOCOLS, SPECIAL, Analysis, Ending, How
+from grader.reach.analysis import PROTOCOLS, Analysis, Ending, How
 from grader.reach.atoms import bits, describe_protocol
 from grader.reach.classes import sender_classes, target_classes
-from grader.reach.scope import Limit, OutOfScope
+from grader.reach.failures import trees, without
+from grader.reach.scope import OutOfScope
+from grader.reach.senders import Senders
+from grader.reach.shadowed import Shadowed, shadowed_rules
 from grader.reach.trace import CLIENT_PORT, Conversation, Packet, Tracer
 from grader.reach.witness import Answer, Narrator, Opening, Witness
 from labs.model.addresses import IPv4, Network
 from labs.model.services import Service
-from labs.model.site import Endpoint, Kind, Link, Site
+from labs.model.site import Endpoint, Link, Site
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP
-from labs.net.nftables import render_rule
-from labs.net.origin import rule_line
-
-if TYPE_CHECKING:
-    from grader.reach.hooks import Hooks
-    from grader.reach.program import ChainProgram, Entry
-    from labs.net.linux.node import LinuxNode
 
 __all__ = ["Difference", "Reach", "Shadowed"]
 
@@ -30,16 +25,6 @@ FAMILIAR_PORTS = (22, 80, 443, 8080, 23, 1883, 53, 161, 502)  # what a reader re
 EPHEMERAL = (32_768, 60_999)  # net.ipv4.ip_local_port_range
 MAX_CLIENT_PORTS = 6
 Flow = tuple[str, str, Service]
-
-
-@dataclass(frozen=True, slots=True)
-class Shadowed:
-    """A rule that decides about no packet: device, chain, the rule as nft lists it, and its line in the file."""
-
-    device: str
-    chain: str
-    rule: str
-    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,102 +63,28 @@ class Reach:
         )
         self.tracer = Tracer(self.analysis.machines, self.analysis.wiring)
         self._narrator = Narrator(site)
-        self._owned = {
-            int(address.address): name
-            for name, device in site.devices.items()
-            if device.state is not None
-            for address in device.state.addresses()
-            if isinstance(address.address, IPv4)
-        }
-        self._askers: tuple[list[ChainProgram], list[LinuxNode]] | None = None
-        self._addresses: dict[str, list[IPv4]] = {}
+        self.senders = Senders(site, self.analysis)
         self.plain: dict[str, Hashable | None] = {}
         """What `classes` knows of each device."""
-        self._sources: dict[str, list[int]] = {}
         self._sent: dict[tuple[str, int], list[tuple[int, list[Ending]]]] = {}
 
     # Who can send what
 
     def addresses_of(self, device: str) -> list[IPv4]:
         """The addresses of a device, loopback left out."""
-        known = self._addresses.get(device)
-        if known is None:
-            state = self.site.devices[device].state
-            found = state.addresses() if state is not None else ()
-            known = [address.address for address in found if isinstance(address.address, IPv4)]
-            self._addresses[device] = known
-        return known
+        return self.senders.addresses_of(device)
 
     def sources_of(self, device: str) -> list[int]:
-        """Atoms of the addresses that a device may take, one for each class that any rule or route tells apart.
-
-        Its own; any address of its networks that no device has; for the internet any public address that is nobody's.
-        An address of somebody else, or of another network, is not among them.
-        """
-        known = self._sources.get(device)
-        if known is None:
-            own = [self.analysis.addresses.of(address) for address in self.addresses_of(device)]
-            seen = {self.signature(atom) for atom in own}
-            known = list(own)
-            alone = self.site.devices[device].kind not in (
-                Kind.ROUTER,
-                Kind.SWITCH,
-            )  # others keep the address they have
-            for atom in self._spare(device) if alone else ():
-                signature = self.signature(atom)
-                if signature not in seen:
-                    seen.add(signature)
-                    known.append(atom)
-            self._sources[device] = known
-        return known
+        """Atoms of the addresses that a device may take (see `Senders.sources_of`)."""
+        return self.senders.sources_of(device)
 
     def is_owned(self, atom: int) -> bool:
         """Some device has the lowest address of the atom."""
-        return int(self.analysis.addresses.first(atom)) in self._owned
-
-    def _spare(self, device: str) -> Iterator[int]:
-        """Atoms of addresses that nobody has and this device could take."""
-        atoms = self.analysis.addresses
-        state = self.site.devices[device].state
-        networks = [a.network for a in state.addresses() if a.length < 31] if state is not None else []
-        for network in networks:
-            if isinstance(network.address, IPv4):
-                ends = (int(network.address), int(network.broadcast))
-                for atom in atoms.within(*ends):
-                    first = int(atoms.first(atom))
-                    if first not in self._owned and first not in ends:
-                        yield atom
-        if self.site.devices[device].kind is Kind.INTERNET:
-            yield from self._public()
-
-    def _public(self) -> Iterator[int]:
-        """Atoms of addresses that are neither special nor in a network of the site."""
-        inside = [network for network in (*SPECIAL, *self.site.subnets.values()) if network.length]
-        for node in self.analysis.machines.values():
-            for interface in node.interfaces.values():
-                inside += [address.network for address in interface.addresses]
-        for atom in range(len(self.analysis.addresses)):
-            first = self.analysis.addresses.first(atom)
-            if not any(first in network for network in inside):
-                yield atom
+        return self.senders.is_owned(atom)
 
     def signature(self, atom: int) -> tuple[object, ...]:
         """Two source atoms with the same signature have the same fate everywhere."""
-        if self._askers is None:
-            programs = [program for hooks in self.analysis.hooks.values() for program in hooks.all_programs]
-            wary = [
-                node
-                for node in self.analysis.machines.values()
-                if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces)
-            ]
-            self._askers = programs, wary
-        programs, wary = self._askers
-        asked: list[object] = [program.by_source[atom] for program in programs]
-        address = self.analysis.addresses.first(atom)
-        for node in wary:
-            route = node.ip.routes.lookup(address)
-            asked.append(None if route is None else route.device)
-        return tuple(asked)
+        return self.senders.signature(atom)
 
     def sent_by(self, device: str, source: int) -> list[tuple[int, list[Ending]]]:
         """What becomes of everything that a device sends from an address, by destination atom."""
@@ -379,22 +290,8 @@ class Reach:
         return tuple(found.values())
 
     def shadowed(self) -> tuple[Shadowed, ...]:
-        """Rules that decide about no packet: whatever matches them, a rule before has decided.
-
-        Every source and destination and every pair of interfaces is tried, whether or not a packet can come that way.
-        """
-        found = []
-        for name, hooks in self.analysis.hooks.items():
-            for program in hooks.all_programs:
-                found += [self._place(name, program, entry) for entry in _idle(hooks, program)]
-        return tuple(found)
-
-    def _place(self, name: str, program: ChainProgram, entry: Entry) -> Shadowed:
-        node = self.analysis.machines[name]
-        chain = program.chain_of(entry)
-        where = rule_line(node.files, node.netfilter.ruleset, program.table, chain, entry.rule)
-        place = f"{program.table.family} {program.table.name} {chain}"
-        return Shadowed(name, place, render_rule(program.table, entry.rule), where)
+        """Rules that decide about no packet: whatever matches them, a rule before has decided."""
+        return shadowed_rules(self.analysis)
 
     def survives(self, what: str | Endpoint | Link, flows: Iterable[Flow] = ()) -> Answer:
         """Whether everything that works goes on working when a device loses power or a lead is pulled.
@@ -403,9 +300,9 @@ class Reach:
         that work now between devices that listen. Switches with a spanning tree would choose anew: not decided here.
         """
         wanted = [flow for flow in (list(flows) or self._working()) if self.can(*flow).holds]
-        maimed = _without(self.site, what)
+        maimed = without(self.site, what)
         after = Reach(maimed, services=self._services, networks=self._networks)
-        limits = {*self.limits, *after.limits, *_trees(self.site)}
+        limits = {*self.limits, *after.limits, *trees(self.site)}
         gone = what if isinstance(what, str) and ":" not in what else ""
         for flow in wanted:
             if gone in flow[:2]:
@@ -427,69 +324,9 @@ class Reach:
         return found
 
 
-def _idle(hooks: Hooks, program: ChainProgram) -> list[Entry]:
-    """An entry of each rule that decides nothing. Rules that only IPv6, an answer or a frame can meet stay out."""
-    asked = {source & target for source in set(program.by_source) for target in set(program.by_target)}
-    before, program.matched = program.matched, 0
-    program.forget()
-    for situation in hooks.every_situation(program):
-        for candidates in {pair & situation for pair in asked}:
-            program.decide(candidates)
-    matched, program.matched = program.matched, before | program.matched
-    rules: dict[int, list[tuple[int, Entry]]] = {}
-    for number, entry in enumerate(program.entries):
-        rules.setdefault(id(entry.rule), []).append((number, entry))
-    return [
-        entries[0][1]
-        for entries in rules.values()
-        if not any(matched >> number & 1 or not e.services or e.condition.asks_frame for number, e in entries)
-    ]
-
-
 def _delivered(endings: Sequence[Ending]) -> dict[str, int]:
     found: dict[str, int] = {}
     for ending in endings:
         if ending.how is How.DELIVERED:
             found[ending.device] = found.get(ending.device, 0) | ending.services
     return found
-
-
-def _without(site: Site, what: str | Endpoint | Link) -> Site:
-    """The site with a device off, or with a lead pulled."""
-    if isinstance(what, str) and ":" not in what:
-        return _dark(site, what)
-    if isinstance(what, Link):
-        link: Link | None = what
-    else:
-        end = Endpoint(*what.split(":", 1)) if isinstance(what, str) else what
-        link = site.link_at(end)
-    if link is None:
-        message = f"{what} has no lead"
-        raise ValueError(message)
-    return _unplugged(site, link)
-
-
-def _unplugged(site: Site, link: Link) -> Site:
-    for end in link.ends:
-        device = site.devices[end.device]
-        if device.state is not None:
-            shown = tuple(replace(i, carrier=False) if i.name == end.port else i for i in device.state.interfaces)
-            site = site.with_device(replace(device, state=replace(device.state, interfaces=shown)))
-    return replace(site, links=tuple(other for other in site.links if other != link))
-
-
-def _dark(site: Site, name: str) -> Site:
-    if name not in site.devices:
-        message = f'there is no device "{name}"'
-        raise ValueError(message)
-    for link in site.links:
-        if any(end.device == name for end in link.ends):
-            site = _unplugged(site, link)
-    return site.with_device(replace(site.devices[name], powered=False, state=None))
-
-
-def _trees(site: Site) -> Iterator[OutOfScope]:
-    for name, device in site.devices.items():
-        for interface in device.state.interfaces if device.state is not None else ():
-            if interface.bridge is not None and interface.bridge.stp:
-                yield OutOfScope(name, Limit.SPANNING_TREE, interface.name)

@@ -15,9 +15,9 @@ from simpy.events import NORMAL
 from labs.engines.base import CUT, HANDS, MAX_OUTPUT, CommandRejected, Disposition, Hop, Observation, Output, Probe
 from labs.engines.sim.clock import SimClock, Stopped
 from labs.engines.sim.express import Express
+from labs.engines.sim.leads import Leads
 from labs.engines.sim.media import MEDIA_ACTIONS, Media
 from labs.engines.sim.probes import Ending, probe_program
-from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
@@ -25,7 +25,6 @@ from labs.net.filesystem import FileError
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
 from labs.net.pcap import file_bytes
-from labs.net.phy import agreed_modes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal
 from labs.shell.bash import Session
 from labs.shell.hands import HandsError, run_hands
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from labs.model.field import Loop
     from labs.net.ethernet import Frame
     from labs.net.foresight import Foresight, Question
-    from labs.net.phy import LinkMode
 
 __all__ = ["SimEngine"]
 
@@ -51,7 +49,6 @@ LINE_LIMIT_NS = 25 * 3600 * SECOND  # no line takes longer than this
 EVENTS_PER_LINE = 3_000_000
 MAX_LINE = 16_384
 MAX_HOPS = 200_000
-STORM_GAP_NS = SECOND // 20  # in which every lead of the loop comes free, and fills again
 RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
 TRANSMITTER = "/etc/transmitter.toml"
 NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
@@ -65,9 +62,9 @@ class SimEngine:
 
     def __init__(self, *, express: bool = True) -> None:
         self._clock = SimClock()
-        self._express = Express(self._clock, self._perform, enabled=express)
         self._nodes: dict[str, LinuxNode] = {}
-        self._wires: dict[tuple[str, str], Wire] = {}  # by the Endpoint of each of its ends
+        self._express = Express(self._clock, self._perform, enabled=express)
+        self._leads = Leads(self._clock, self._nodes, self._express, self._perform)
         self._media = Media(self, self._clock, self._nodes, self._perform)
         self._wake_at: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
@@ -126,7 +123,7 @@ class SimEngine:
             self._express.lanes[device.name] = {}
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
-            self._plug(link)
+            self._leads.plug(link, self.site)
         self._media.start(site)
         for device in site.devices.values():
             if device.powered:
@@ -279,13 +276,13 @@ class SimEngine:
 
         if not self.site.explained:
             return None
-        self.foreseen = foresee(self._nodes, self._wires, self.now, device, question)
+        self.foreseen = foresee(self._nodes, self._leads.wires, self.now, device, question)
         return self.foreseen
 
     def stop(self) -> None:
         """Forget everything."""
         self._nodes.clear()
-        self._wires.clear()
+        self._leads.wires.clear()
         self._express.lanes.clear()
 
     # For hands, checks and the map
@@ -301,7 +298,7 @@ class SimEngine:
     def plug(self, link: Link) -> None:
         """Put a lead between two free ports."""
         self._site = replace(self.site, links=(*self.site.links, link))
-        self._plug(link)
+        self._leads.plug(link, self.site)
 
     def unplug(self, end: Endpoint) -> Link | None:
         """Take the lead out of a port; both ends come loose."""
@@ -309,8 +306,7 @@ class SimEngine:
         if link is None:
             return None
         self._site = replace(self.site, links=tuple(other for other in self.site.links if other != link))
-        for loose in link.ends:
-            self._loosen(loose)
+        self._leads.pull(link)
         return link
 
     def rewire(self, bus: Bus) -> None:
@@ -358,28 +354,11 @@ class SimEngine:
 
     def attach(self, link: Link) -> None:
         """Put a lead that nobody sees between two ports: an association."""
-        self._plug(link)
+        self._leads.plug(link, self.site)
 
     def detach(self, end: Endpoint) -> None:
         """Take such a lead out."""
-        for loose in self._wires[end].link.ends:
-            self._loosen(loose)
-
-    def _loosen(self, loose: Endpoint) -> None:
-        wire = self._wires.pop(loose)
-        del self._express.lanes[loose.device][loose.port]
-        wire.tune(None)
-        self._carrier(loose, None)
-
-    def _plug(self, link: Link) -> None:
-        rate = min(self.site.devices[end.device].port(end.port).speed_bps for end in link.ends)
-        wire = Wire(link, rate, self.site.seed)
-        for end in link.ends:
-            self._wires[end] = wire
-            lane = self._express.lanes[end.device][end.port] = wire.lanes[end]
-            far = wire.far[end]
-            lane.node, lane.port = self._nodes[far.device], far.port
-        self._refresh(wire)
+        self._leads.pull(self._leads.wires[end].link)
 
     def _power(self, device: str, *, on: bool) -> None:
         node = self._nodes[device]
@@ -388,8 +367,7 @@ class SimEngine:
             node.world.power_lost(self.now)
             self._media.wifi.forget(device)
         self._sessions[device] = Session(node)
-        for lane in list(self._express.lanes[device].values()):
-            self._refresh(lane.wire)
+        self._leads.refresh_all(device)
 
     def _power_down(self, argument: tuple[str, PowerDown]) -> None:
         """A device switches itself off (`poweroff`) or restarts (`reboot`)."""
@@ -406,31 +384,6 @@ class SimEngine:
         if not self._nodes[device].powered:
             self.power(device, on=True)
 
-    def _live(self, end: Endpoint) -> bool:
-        node = self._nodes[end.device]
-        interface = node.interfaces.get(end.port)
-        return node.powered and interface is not None and interface.up
-
-    def _refresh(self, wire: Wire) -> None:
-        """A lead carries when both transceivers are on and find a speed; a new one begins with a moment of silence."""
-        modes = None
-        if all(self._live(end) for end in wire.link.ends):
-            modes = agreed_modes(*(self._nodes[end.device].interfaces[end.port].phy for end in wire.link.ends))
-        if modes == wire.modes:
-            return
-        if wire.modes is not None:
-            wire.tune(None)
-            for end in wire.link.ends:
-                self._carrier(end, None)
-        if modes is not None:
-            wire.tune(modes)
-            for end, mode in zip(wire.link.ends, modes, strict=True):
-                self._carrier(end, mode)
-
-    def _carrier(self, end: Endpoint, mode: LinkMode | None) -> None:
-        node = self._nodes[end.device]
-        self._perform(node, node.link_changed(end.port, mode is not None, self.now, mode))
-
     def _perform(self, node: LinuxNode, items: list[Action | Note]) -> None:
         for item in items:
             if type(item) is Transmit:
@@ -439,13 +392,11 @@ class SimEngine:
                     self._lost(node, item, reason)
                 continue
             if type(item) is SetLink:
-                wire = self._wires.get(Endpoint(node.name, item.port))
-                if wire is not None:
-                    self._refresh(wire)
+                self._leads.refresh_at(Endpoint(node.name, item.port))
             elif isinstance(item, MEDIA_ACTIONS):
                 self._media.take(node, item)
             elif type(item) is Storm:
-                self._storm(node.name, item)
+                self._leads.storm(node.name, item)
             elif type(item) is PowerDown:
                 self._clock.call_at(self.now, self._power_down, (node.name, item))
             elif self._trace is not None:
@@ -467,18 +418,6 @@ class SimEngine:
         """A frame did not get into its lead."""
         port, frame = item.port, item.frame
         self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(Endpoint(node.name, port))))
-
-    def _storm(self, device: str, item: Storm) -> None:
-        """A lead is full of frames that go round. The last of them comes by again: a loop never ends alone."""
-        end = Endpoint(device, item.port)
-        wire = self._wires.get(end)
-        if wire is None:
-            return
-        wire.storm_until_ns = max(wire.storm_until_ns, item.until_ns)
-        if item.frame is not None:
-            self._clock.call_at(
-                item.until_ns + STORM_GAP_NS, self._express.arrive, (wire.lanes[wire.far[end]], item.frame, None)
-            )
 
     def _wake(self, argument: tuple[LinuxNode, int]) -> None:
         node, when = argument

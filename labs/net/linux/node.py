@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Port
-from labs.model.state import DeviceState, Listener, Route
+from labs.model.state import DeviceState, Route
 from labs.net.actions import Action, Dropped, DropReason, Note, RadioSend, SerialSend, SetLink, Transmit, WifiAsk
 from labs.net.ethernet import Frame
 from labs.net.filesystem import FileSystem
-from labs.net.foresight import Foresight, Question
 from labs.net.interface import LOOPBACK_MTU, Interface
+from labs.net.linux.contract import Oracle, World
 from labs.net.linux.ip_layer import IpLayer
 from labs.net.linux.ipv6_layer import Ipv6Layer
 from labs.net.linux.link_layer import LinkLayer
+from labs.net.linux.observation import snapshot
 from labs.net.linux.sysctl import ProcSys, Sysctl
 from labs.net.linux.transport import Transport
 from labs.net.linux.units import Unit, Units
@@ -33,71 +34,9 @@ from labs.net.serial import Chunk, SerialFiles, SerialPort
 from labs.net.wifi import WifiEvent, WifiRadio
 from labs.net.zigbee import ZigbeeEvent, ZigbeeRadio
 
-__all__ = ["LinuxNode", "Node", "Oracle", "World"]
-
+__all__ = ["LinuxNode"]
 
 SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254}  # /etc/iproute2/rt_scopes
-
-
-class Node(Protocol):
-    """What an engine needs of a device. Times are integer nanoseconds since the start of the lab."""
-
-    def receive(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
-        """A frame arrived at a port."""
-
-    def link_changed(
-        self,
-        port: str,
-        up: bool,  # noqa: FBT001 - the engine's event
-        now: int,
-        mode: LinkMode | None = None,
-    ) -> list[Action | Note]:
-        """The lead in a port came alive, in this mode, or died."""
-
-    def wake(self, now: int) -> list[Action | Note]:
-        """The time asked for by `next_wake` has come."""
-
-    def next_wake(self) -> int | None:
-        """When to call `wake`, or None."""
-
-
-class World(Protocol):
-    """What a device can know of its surroundings."""
-
-    def sense(self, quantity: str, now: int) -> float:
-        """The true value of a quantity at the device. Raises KeyError where there is none."""
-
-    def felt(self, quantity: str, now: int, tau_s: float) -> float:
-        """The same as a probe with a time constant has followed it. Raises KeyError where there is none."""
-
-    def terminal(self, number: int, now: int, *, mode: str, cold_c: float = 20.0) -> Any:
-        """What stands on an analogue input of the device; None where nothing is connected."""
-
-    def battery(self, now: int) -> tuple[float, int]:
-        """The share that was in the battery of the device when it was last put in, and when that was."""
-
-    @property
-    def serial(self) -> str:
-        """What tells this unit from every other."""
-
-    def drive(self, what: str, level: float, now: int, *, stays: bool = False) -> None:
-        """Set something in the room of the device (heater, window, lamp …) to a level from 0 to 1."""
-
-    def level(self, what: str, now: int) -> float:
-        """At what level something in the room is."""
-
-    def power_lost(self, now: int) -> None:
-        """The device has no power any more: its relays fall back."""
-
-    def wall_clock(self, now: int) -> float:
-        """Unix time in seconds."""
-
-
-class Oracle(Protocol):
-    """Whoever knows the whole site and can say what would happen to a packet."""
-
-    def foresee(self, device: str, question: Question) -> Foresight | None:
-        """What would become of a packet that `device` sends. None: not to be told. Raises KeyError."""
 
 
 class LinuxNode:
@@ -467,29 +406,7 @@ class LinuxNode:
 
     def snapshot(self) -> DeviceState:
         """The running configuration, frozen."""
-        from labs.net.nftables import to_json
-
-        transport = self.transport
-        listeners = [Listener("tcp", s.address, s.port, s.program) for s in transport.listeners()]
-        listeners += [Listener("udp", s.address, s.port, s.program, s.interface) for s in transport.udp_sockets()]
-        return DeviceState(
-            interfaces=tuple(interface.snapshot() for interface in self.interfaces.values()),
-            routes=(*self.ip.routes.routes(), *self.ipv6.routes.routes()),
-            ruleset=to_json(self.netfilter.ruleset),
-            sysctls=self.sysctl.snapshot(),
-            listeners=tuple(sorted(listeners, key=lambda s: (s.protocol, s.port, int(s.address)))),
-            units=self.units.snapshot(),
-            stale_units=self.units.stale(),
-            dynamic_addresses=frozenset(
-                address.address
-                for interface in self.interfaces.values()
-                for address, label in interface.labels.items()
-                if label.get("dynamic")
-            )
-            | {known.address for interface in self.interfaces.values() for known in interface.inet6 if known.learned},
-            clock_offset_ns=self.clock_offset_ns,
-            static_neighbours=self.link.neighbours.static(),
-        )
+        return snapshot(self)
 
     def routes(self) -> list[Route]:
         """The main table."""

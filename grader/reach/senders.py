@@ -1,0 +1,115 @@
+"""Who can send what: the addresses that a device has, and those that it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from grader.reach.analysis import SPECIAL, Analysis
+from labs.model.addresses import IPv4
+from labs.model.site import Kind, Site
+
+if TYPE_CHECKING:
+    from grader.reach.program import ChainProgram
+    from labs.net.linux.node import LinuxNode
+
+__all__ = ["Senders"]
+
+
+class Senders:
+    """The source addresses of every device of a site, as atoms of its analysis."""
+
+    def __init__(self, site: Site, analysis: Analysis) -> None:
+        self._site = site
+        self._analysis = analysis
+        self._owned = {
+            int(address.address): name
+            for name, device in site.devices.items()
+            if device.state is not None
+            for address in device.state.addresses()
+            if isinstance(address.address, IPv4)
+        }
+        self._askers: tuple[list[ChainProgram], list[LinuxNode]] | None = None
+        self._addresses: dict[str, list[IPv4]] = {}
+        self._sources: dict[str, list[int]] = {}
+
+    def addresses_of(self, device: str) -> list[IPv4]:
+        """The addresses of a device, loopback left out."""
+        known = self._addresses.get(device)
+        if known is None:
+            state = self._site.devices[device].state
+            found = state.addresses() if state is not None else ()
+            known = [address.address for address in found if isinstance(address.address, IPv4)]
+            self._addresses[device] = known
+        return known
+
+    def sources_of(self, device: str) -> list[int]:
+        """Atoms of the addresses that a device may take, one for each class that any rule or route tells apart.
+
+        Its own; any address of its networks that no device has; for the internet any public address that is nobody's.
+        An address of somebody else, or of another network, is not among them.
+        """
+        known = self._sources.get(device)
+        if known is None:
+            own = [self._analysis.addresses.of(address) for address in self.addresses_of(device)]
+            seen = {self.signature(atom) for atom in own}
+            known = list(own)
+            alone = self._site.devices[device].kind not in (
+                Kind.ROUTER,
+                Kind.SWITCH,
+            )  # others keep the address they have
+            for atom in self._spare(device) if alone else ():
+                signature = self.signature(atom)
+                if signature not in seen:
+                    seen.add(signature)
+                    known.append(atom)
+            self._sources[device] = known
+        return known
+
+    def is_owned(self, atom: int) -> bool:
+        """Some device has the lowest address of the atom."""
+        return int(self._analysis.addresses.first(atom)) in self._owned
+
+    def _spare(self, device: str) -> Iterator[int]:
+        """Atoms of addresses that nobody has and this device could take."""
+        atoms = self._analysis.addresses
+        state = self._site.devices[device].state
+        networks = [a.network for a in state.addresses() if a.length < 31] if state is not None else []
+        for network in networks:
+            if isinstance(network.address, IPv4):
+                ends = (int(network.address), int(network.broadcast))
+                for atom in atoms.within(*ends):
+                    first = int(atoms.first(atom))
+                    if first not in self._owned and first not in ends:
+                        yield atom
+        if self._site.devices[device].kind is Kind.INTERNET:
+            yield from self._public()
+
+    def _public(self) -> Iterator[int]:
+        """Atoms of addresses that are neither special nor in a network of the site."""
+        inside = [network for network in (*SPECIAL, *self._site.subnets.values()) if network.length]
+        for node in self._analysis.machines.values():
+            for interface in node.interfaces.values():
+                inside += [address.network for address in interface.addresses]
+        for atom in range(len(self._analysis.addresses)):
+            first = self._analysis.addresses.first(atom)
+            if not any(first in network for network in inside):
+                yield atom
+
+    def signature(self, atom: int) -> tuple[object, ...]:
+        """Two source atoms with the same signature have the same fate everywhere."""
+        if self._askers is None:
+            programs = [program for hooks in self._analysis.hooks.values() for program in hooks.all_programs]
+            wary = [
+                node
+                for node in self._analysis.machines.values()
+                if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces)
+            ]
+            self._askers = programs, wary
+        programs, wary = self._askers
+        asked: list[object] = [program.by_source[atom] for program in programs]
+        address = self._analysis.addresses.first(atom)
+        for node in wary:
+            route = node.ip.routes.lookup(address)
+            asked.append(None if route is None else route.device)
+        return tuple(asked)
