@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from grader.grade import judge
 from grader.verdict import Verdict
 from labs.engines.sim import SimEngine
-from labs.faults import CATALOGUE, power
-from labs.faults.fault import FaultError
-from labs.journal import Header
-from labs.model.site import Site
-from labs.scenario.library import load_scenario
+from labs.faults import power
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
 from labs.things.toml_edit import set_toml_key
+from tests.faults.workshop import MINUTE_NS, Workshop, name_of
 
-SCENARIO = load_scenario(Path(__file__).parent / "battery_workshop.yaml")
-VARIANT = draw(SCENARIO, "0")
-USES = SCENARIO.faults[0].options
-MINUTE = 60 * 10**9
+WORKSHOP = Workshop("battery_workshop.yaml")
 
 # The checks that break, the line of a technician, and a pattern in its answer that a healthy site does not give.
 SHOWN = {
@@ -34,40 +25,29 @@ SHOWN = {
 }
 
 
-def judged(site: Site, *wanted: str) -> dict[str, Verdict]:
-    checks = tuple(check for check in SCENARIO.checks if not wanted or check.id in wanted)
-    variant = replace(VARIANT, scenario=replace(SCENARIO, checks=checks))
-    grade = judge(variant, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site)
-    return {result.id: result.verdict for result in grade.results}
-
-
-def broken(use: FaultUse) -> Site:
-    return break_site(SCENARIO, VARIANT.healthy, (use,), VARIANT.placeholders)
-
-
 def test_batteries_without_a_fault_last() -> None:
-    assert set(judged(VARIANT.healthy).values()) == {Verdict.PASS}
+    assert set(WORKSHOP.verdicts(WORKSHOP.healthy).values()) == {Verdict.PASS}
 
 
 def test_every_fault_of_batteries_is_tried() -> None:
-    assert {use.fault for use in USES} == {fault.name for fault in power.FAULTS} == set(SHOWN)
+    assert {use.fault for use in WORKSHOP.uses} == {fault.name for fault in power.FAULTS} == set(SHOWN)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_shortens_the_life_of_its_device_alone(use: FaultUse) -> None:
-    found = judged(broken(use))
+    found = WORKSHOP.verdicts(WORKSHOP.site(use))
     assert {name for name, verdict in found.items() if verdict is Verdict.FAIL} == SHOWN[use.fault][0]
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_is_shown_by_a_tool_and_not_without_it(use: FaultUse) -> None:
     _, line, pattern = SHOWN[use.fault]
     place, _, words = line.partition(": ")
     answers = []
-    for site in (VARIANT.healthy, broken(use)):
+    for site in (WORKSHOP.healthy, WORKSHOP.site(use)):
         engine = SimEngine()
         engine.start(site)
-        engine.wait(25 * MINUTE)
+        engine.wait(25 * MINUTE_NS)
         answers.append(engine.run(place, words).text)
     assert re.search(pattern, answers[1]), answers[1]
     assert not re.search(pattern, answers[0]), answers[0]
@@ -79,34 +59,38 @@ def test_fault_is_shown_by_a_tool_and_not_without_it(use: FaultUse) -> None:
     [("sensor.interval_s", 60), ("device.stay_awake", True)],
 )
 def test_settings_of_either_kind_cost_years(device: str, path: str, key: str, value: int) -> None:
-    own = VARIANT.healthy.devices[device]
+    own = WORKSHOP.healthy.devices[device]
     text = set_toml_key(own.files[path], key, value)
-    assert judged(VARIANT.healthy.with_device(own.with_file(path, text)), device) == {device: Verdict.FAIL}
+    assert WORKSHOP.verdicts(WORKSHOP.healthy.with_device(own.with_file(path, text)), device) == {device: Verdict.FAIL}
 
 
 def test_device_that_is_dead_saves_no_battery() -> None:
     for change in ({"powered": False}, {"charge": 0.0}):
         for name in ("field", "t1"):
-            site = VARIANT.healthy.with_device(replace(VARIANT.healthy.devices[name], **change))
-            assert judged(site, name) == {name: Verdict.FAIL}
+            site = WORKSHOP.healthy.with_device(replace(WORKSHOP.healthy.devices[name], **change))
+            assert WORKSHOP.verdicts(site, name) == {name: Verdict.FAIL}
 
 
 def test_interval_too_long_to_be_watched_is_no_life() -> None:
-    own = VARIANT.healthy.devices["t1"]
+    own = WORKSHOP.healthy.devices["t1"]
     text = set_toml_key(own.files["/etc/lorawan.toml"], "sensor.interval_s", 86_400)
-    assert judged(VARIANT.healthy.with_device(own.with_file("/etc/lorawan.toml", text)), "t1") == {"t1": Verdict.FAIL}
+    assert WORKSHOP.verdicts(WORKSHOP.healthy.with_device(own.with_file("/etc/lorawan.toml", text)), "t1") == {
+        "t1": Verdict.FAIL
+    }
 
 
 def test_battery_of_another_model_in_the_file_does_not_count() -> None:
-    own = VARIANT.healthy.devices["t1"]
+    own = WORKSHOP.healthy.devices["t1"]
     text = set_toml_key(own.files["/etc/lorawan.toml"], "sensor.interval_s", 60)
     text = set_toml_key(text, "sensor.model", "em300-th")
-    assert judged(VARIANT.healthy.with_device(own.with_file("/etc/lorawan.toml", text)), "t1") == {"t1": Verdict.FAIL}
+    assert WORKSHOP.verdicts(WORKSHOP.healthy.with_device(own.with_file("/etc/lorawan.toml", text)), "t1") == {
+        "t1": Verdict.FAIL
+    }
 
 
 def test_update_ends_the_leak() -> None:
     engine = SimEngine()
-    engine.start(broken(next(use for use in USES if use.fault == "firmware-leak")))
+    engine.start(WORKSHOP.site(next(use for use in WORKSHOP.uses if use.fault == "firmware-leak")))
     assert "Life       1." in engine.run("t1", "sensorctl status").text
     answer = engine.run("t1", "sensorctl update /var/lib/firmware/climate-logger-2.1.0.img").text
     assert answer == "climate-logger: firmware 2.1.0 installed\n"
@@ -117,7 +101,7 @@ def test_update_ends_the_leak() -> None:
 def test_battery_goes_where_its_sensor_is_carried() -> None:
     """An empty battery is not full in another room."""
     engine = SimEngine()
-    engine.start(VARIANT.healthy.with_device(replace(VARIANT.healthy.devices["t1"], charge=0.0)))
+    engine.start(WORKSHOP.healthy.with_device(replace(WORKSHOP.healthy.devices["t1"], charge=0.0)))
     assert "Battery    0% (empty)" in engine.run("t1", "sensorctl status").text
     engine.run("hands", "move t1 tower")
     assert "Battery    0% (empty)" in engine.run("t1", "sensorctl status").text
@@ -136,5 +120,4 @@ def test_battery_goes_where_its_sensor_is_carried() -> None:
     ],
 )
 def test_fault_that_does_not_fit_says_why(name: str, parameters: dict[str, object], said: str) -> None:
-    with pytest.raises(FaultError, match=re.escape(said)):
-        CATALOGUE[name].apply(VARIANT.healthy, parameters)
+    WORKSHOP.refuses(name, parameters, said)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-from grader.grade import judge
-from grader.verdict import Verdict
-from labs.engines.sim import SimEngine
-from labs.faults import CATALOGUE, buses
-from labs.faults.fault import FaultError
-from labs.journal import Header
-from labs.scenario.library import load_scenario
+from labs.faults import buses
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
+from tests.faults.workshop import Workshop, name_of
 
-SCENARIO = load_scenario(Path(__file__).parent / "bus_workshop.yaml")
-VARIANT = draw(SCENARIO, "0")
-USES = SCENARIO.faults[0].options
+WORKSHOP = Workshop("bus_workshop.yaml")
 ALL = {"never-lost", "s1", "s2", "s3", "s4"}
 NOISE = {"never-lost"}
 
@@ -45,28 +34,19 @@ SHOWN = {
 }
 
 
-def broken_by(uses: tuple[FaultUse, ...]) -> set[str]:
-    site = break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
-    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site)
-    assert Verdict.ERROR not in {result.verdict for result in grade.results}
-    return {result.id for result in grade.results if result.verdict is not Verdict.PASS}
-
-
 def test_bus_without_a_fault_is_healthy() -> None:
-    assert not broken_by(())
+    assert not WORKSHOP.broken_by()
 
 
 def test_every_fault_of_buses_is_tried() -> None:
-    assert {use.fault for use in USES} == {fault.name for fault in buses.FAULTS} == set(SHOWN)
+    assert {use.fault for use in WORKSHOP.uses} == {fault.name for fault in buses.FAULTS} == set(SHOWN)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_hurts_where_it_is_meant_to_and_is_seen(use: FaultUse) -> None:
     hurt, place, line, word = SHOWN[use.fault]
-    assert broken_by((use,)) >= hurt
-    engine = SimEngine()
-    engine.start(break_site(SCENARIO, VARIANT.healthy, (use,), VARIANT.placeholders))
-    engine.wait(30 * 10**9)
+    assert WORKSHOP.broken_by(use) >= hurt
+    engine = WORKSHOP.started(use, wait_ns=30 * 10**9)
     assert word in engine.run(place, line).text
 
 
@@ -91,5 +71,4 @@ def test_fault_hurts_where_it_is_meant_to_and_is_seen(use: FaultUse) -> None:
     ],
 )
 def test_fault_that_does_not_fit_says_why(name: str, parameters: dict[str, object], said: str) -> None:
-    with pytest.raises(FaultError, match=re.escape(said)):
-        CATALOGUE[name].apply(VARIANT.healthy, parameters)
+    WORKSHOP.refuses(name, parameters, said)

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
-from grader.grade import judge
 from grader.verdict import Verdict
 from labs.engines.sim import SimEngine
 from labs.faults import brokers, control
-from labs.journal import Header
-from labs.model.site import Site
-from labs.scenario.library import load_scenario
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
+from tests.faults.workshop import MINUTE_NS, Workshop, name_of
 
-SCENARIO = load_scenario(Path(__file__).parent / "control.yaml")
-VARIANT = draw(SCENARIO, "0")
-USES = SCENARIO.faults[0].options
-MINUTE = 60_000_000_000
+WORKSHOP = Workshop("control.yaml")
 
 # The check that has to notice.
 HURTS = {
@@ -93,41 +83,28 @@ SHOWN = {
 }
 
 
-def broken(use: FaultUse | None) -> Site:
-    uses = () if use is None else (use,)
-    return break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
-
-
-def verdicts(use: FaultUse | None, *wanted: str) -> dict[str, Verdict]:
-    """Of every check, or of those that are wanted: the others cost time."""
-    checks = tuple(check for check in SCENARIO.checks if not wanted or check.id in wanted)
-    variant = replace(VARIANT, scenario=replace(SCENARIO, checks=checks))
-    grade = judge(variant, Header(SCENARIO.id, SCENARIO.digest, "0"), site=broken(use))
-    return {result.id: result.verdict for result in grade.results}
-
-
 def test_workshop_without_a_fault_is_healthy() -> None:
-    assert set(verdicts(None).values()) == {Verdict.PASS}
+    assert set(WORKSHOP.verdicts(WORKSHOP.site()).values()) == {Verdict.PASS}
 
 
 def test_every_fault_of_these_pages_is_tried_and_has_a_place_where_it_shows() -> None:
     pages = {fault.name for page in (brokers, control) for fault in page.FAULTS}
-    assert {use.fault for use in USES} == pages == set(HURTS) == set(SHOWN)
+    assert {use.fault for use in WORKSHOP.uses} == pages == set(HURTS) == set(SHOWN)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_hurts_where_it_is_meant_to(use: FaultUse) -> None:
-    assert verdicts(use, HURTS[use.fault])[HURTS[use.fault]] in (Verdict.FAIL, Verdict.BLOCKED)
+    assert WORKSHOP.verdicts(WORKSHOP.site(use), HURTS[use.fault])[HURTS[use.fault]] in (Verdict.FAIL, Verdict.BLOCKED)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_tool_of_a_technician_shows_the_fault(use: FaultUse) -> None:
     device, lines, said = SHOWN[use.fault]
     answers = []
-    for site in (broken(None), broken(use)):
+    for site in (WORKSHOP.healthy, WORKSHOP.site(use)):
         engine = SimEngine()
         engine.start(site)
-        engine.wait(2 * MINUTE)
+        engine.wait(2 * MINUTE_NS)
         for line in lines.split("; "):
             place, colon, words = line.partition("hands: ")
             answer = engine.run("hands" if colon else device, words if colon else place).text

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from grader.grade import judge
-from grader.verdict import Verdict
 from labs.engines.sim import SimEngine
-from labs.faults import CATALOGUE, measuring, wiring
-from labs.faults.fault import FaultError
-from labs.journal import Header
-from labs.scenario.library import load_scenario
+from labs.faults import measuring, wiring
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
+from tests.faults.workshop import Workshop, name_of
 
-SCENARIO = load_scenario(Path(__file__).parent / "field_workshop.yaml")
-VARIANT = draw(SCENARIO, "0")
-USES = SCENARIO.faults[0].options
+WORKSHOP = Workshop("field_workshop.yaml")
 
 # The checks that break, the lines of a technician, and a pattern in the last answer.
 SHOWN = {
@@ -56,32 +48,25 @@ SHOWN = {
 }
 
 
-def broken_by(uses: tuple[FaultUse, ...]) -> set[str]:
-    site = break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
-    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site)
-    assert Verdict.ERROR not in {result.verdict for result in grade.results}
-    return {result.id for result in grade.results if result.verdict is not Verdict.PASS}
-
-
 def test_field_without_a_fault_is_healthy() -> None:
-    assert not broken_by(())
+    assert not WORKSHOP.broken_by()
 
 
 def test_every_fault_of_lines_and_measuring_is_tried() -> None:
-    assert {use.fault for use in USES} == {f.name for f in (*wiring.FAULTS, *measuring.FAULTS)} == set(SHOWN)
+    assert {use.fault for use in WORKSHOP.uses} == {f.name for f in (*wiring.FAULTS, *measuring.FAULTS)} == set(SHOWN)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_breaks_its_checks_and_no_other(use: FaultUse) -> None:
-    assert broken_by((use,)) == set(SHOWN[use.fault][0].split())
+    assert WORKSHOP.broken_by(use) == set(SHOWN[use.fault][0].split())
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_is_shown_by_a_tool_and_not_without_it(use: FaultUse) -> None:
     _, line, pattern = SHOWN[use.fault]
     place, _, words = line.partition(": ")
     answers = []
-    for site in (VARIANT.healthy, break_site(SCENARIO, VARIANT.healthy, (use,), VARIANT.placeholders)):
+    for site in (WORKSHOP.healthy, WORKSHOP.site(use)):
         engine = SimEngine()
         engine.start(site)
         answers.append(engine.run(place, words).text)
@@ -105,5 +90,4 @@ def test_fault_is_shown_by_a_tool_and_not_without_it(use: FaultUse) -> None:
     ],
 )
 def test_fault_that_does_not_fit_says_why(fault: str, parameters: dict[str, object], said: str) -> None:
-    with pytest.raises(FaultError, match=re.escape(said)):
-        CATALOGUE[fault].apply(VARIANT.healthy, parameters)
+    WORKSHOP.refuses(fault, parameters, said)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
-from grader.grade import judge
 from grader.verdict import Verdict
 from labs.engines.sim.engine import SimEngine
 from labs.faults import CATALOGUE, ipv6
-from labs.faults.fault import FaultError
-from labs.journal import Header
-from labs.scenario.library import load_scenario
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
+from tests.faults.workshop import Workshop
 
-PATH = Path(__file__).parent / "workshop6.yaml"
-SCENARIO = load_scenario(PATH)
-VARIANT = draw(SCENARIO, "0")
-USES = {use.fault: use for use in SCENARIO.faults[0].options}
+WORKSHOP = Workshop("workshop6.yaml")
+USES = {use.fault: use for use in WORKSHOP.uses}
 SECOND = 1_000_000_000
 HURTS = {
     "rogue-ra": {"out-over-six"},
@@ -38,16 +32,11 @@ CURES = {
 
 def started(name: str) -> SimEngine:
     """The broken site, a minute and a half after it was switched on."""
-    engine = SimEngine()
-    engine.start(break_site(SCENARIO, VARIANT.healthy, (USES[name],), VARIANT.placeholders))
-    engine.wait(90 * SECOND)
-    return engine
+    return WORKSHOP.started(USES[name], wait_ns=90 * SECOND)
 
 
-def verdicts(*uses: FaultUse) -> dict[str, Verdict]:
-    site = break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
-    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site)
-    return {result.id: result.verdict for result in grade.results}
+def verdicts(*uses: FaultUse) -> Mapping[str, Verdict]:
+    return WORKSHOP.verdicts(WORKSHOP.site(*uses))
 
 
 def test_site_with_both_versions_is_healthy() -> None:
@@ -86,14 +75,12 @@ def test_rogue_router_is_found_with_the_tools() -> None:
     assert any(line.rstrip().endswith("pref high") for line in routes)
     assert engine.run("pc", "ping -c 1 2001:db8:ffff::1").status == 1
     told = engine.run("pc", "rdisc6 eth0").text
-    mac = str(VARIANT.healthy.devices["tv"].ports[0].mac).upper()
+    mac = str(WORKSHOP.healthy.devices["tv"].ports[0].mac).upper()
     assert "Router preference         :         high" in told
     assert f"Source link-layer address: {mac}" in told
 
 
 def test_fault_that_does_not_fit_says_so() -> None:
     """A router cannot be a rogue of itself, and who has no IPv6 cannot advertise."""
-    with pytest.raises(FaultError, match="advertises itself already"):
-        CATALOGUE["rogue-ra"].apply(VARIANT.healthy, {"on": "gw"})
-    with pytest.raises(FaultError, match="does not speak IPv6"):
-        CATALOGUE["rogue-ra"].apply(VARIANT.healthy, {"on": "sw"})
+    WORKSHOP.refuses("rogue-ra", {"on": "gw"}, "advertises itself already")
+    WORKSHOP.refuses("rogue-ra", {"on": "sw"}, "does not speak IPv6")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from grader.grade import judge
 from grader.verdict import Verdict
 from labs.faults import (
     CATALOGUE,
@@ -23,14 +20,10 @@ from labs.faults import (
     wiring,
     zigbee,
 )
-from labs.journal import Header
-from labs.scenario.library import load_scenario
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
+from tests.faults.workshop import Workshop, name_of
 
-SCENARIO = load_scenario(Path(__file__).parent / "workshop.yaml")
-VARIANT = draw(SCENARIO, "0")
-USES = SCENARIO.faults[0].options
+WORKSHOP = Workshop("workshop.yaml")
 
 # What a trainee would notice first. A fault that hurts somewhere else than here has changed its meaning.
 HURTS = {
@@ -75,26 +68,22 @@ HURTS = {
 }
 
 
-def verdicts(uses: tuple[FaultUse, ...]) -> dict[str, Verdict]:
-    site = break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
-    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site)
-    return {result.id: result.verdict for result in grade.results}
-
-
 def test_workshop_without_a_fault_is_healthy() -> None:
-    assert {name for name, verdict in verdicts(()).items() if verdict is not Verdict.PASS} <= {"nothing-in"}
+    assert {name for name, verdict in WORKSHOP.verdicts(WORKSHOP.healthy).items() if verdict is not Verdict.PASS} <= {
+        "nothing-in"
+    }
 
 
 def test_every_fault_of_the_catalogue_is_tried() -> None:
     # each in the test of its own page: test_bus_workshop, test_battery_workshop, test_trees …
     pages = (buses, brokers, control, ipv6, paths, wiring, measuring, power, radio, trees, wifi, zigbee)
     elsewhere = {fault.name for page in pages for fault in page.FAULTS}
-    assert {use.fault for use in USES} == set(CATALOGUE) - elsewhere
+    assert {use.fault for use in WORKSHOP.uses} == set(CATALOGUE) - elsewhere
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_hurts_where_it_is_meant_to(use: FaultUse) -> None:
-    found = verdicts((use,))
+    found = WORKSHOP.verdicts(WORKSHOP.site(use))
     broken = {name for name, verdict in found.items() if verdict is not Verdict.PASS and name != "nothing-in"}
     assert broken
     assert HURTS.get(use.fault, next(iter(broken))) in broken

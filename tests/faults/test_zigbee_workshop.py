@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-from grader.grade import judge
-from grader.verdict import Verdict
-from labs.engines.sim import SimEngine
-from labs.faults import CATALOGUE, zigbee
-from labs.faults.fault import FaultError
-from labs.journal import Header
-from labs.scenario.library import load_scenario
+from labs.faults import zigbee
 from labs.scenario.scenario import FaultUse
-from labs.scenario.variant import break_site, draw
 from labs.things.zigbee.config import parse_device
+from tests.faults.workshop import MINUTE_NS, Workshop, name_of
 
-SCENARIO = load_scenario(Path(__file__).parent / "zigbee_workshop.yaml")
-VARIANT = draw(SCENARIO, "0")
-USES = SCENARIO.faults[0].options
-MINUTES = 60 * 10**9
+WORKSHOP = Workshop("zigbee_workshop.yaml")
 SUB = "mosquitto_sub -h server -u all -P two -C 1 -W 5 -t zigbee2mqtt/"
 PUB = "mosquitto_pub -h server -u all -P two -t zigbee2mqtt/bridge/request/permit_join -m "
 OPEN = ("server", f"{PUB}true")
@@ -37,7 +25,7 @@ SHOWN = {
     "zigbee-wrong-port": ({"t1", "t2"}, "hub", "journalctl -u zigbee2mqtt", "cannot open /dev/ttyUSB0"),
 }
 SETTINGS = "/etc/zigbee2mqtt/configuration.yaml"
-STRANGER = parse_device(VARIANT.healthy.devices["stranger"].files["/etc/zigbee.toml"]).ieee
+STRANGER = parse_device(WORKSHOP.healthy.devices["stranger"].files["/etc/zigbee.toml"]).ieee
 WHILE_OPEN = [  # whoever searches while joining is permitted gets in
     ("hands", "wait 1 min"),
     ("server", f"{PUB}false"),
@@ -54,35 +42,26 @@ REPAIRS = {
 }
 
 
-def broken_by(uses: tuple[FaultUse, ...], *lines: tuple[str, str]) -> set[str]:
-    site = break_site(SCENARIO, VARIANT.healthy, uses, VARIANT.placeholders)
-    grade = judge(VARIANT, Header(SCENARIO.id, SCENARIO.digest, "0"), site=site, lines=lines)
-    assert Verdict.ERROR not in {result.verdict for result in grade.results}
-    return {result.id for result in grade.results if result.verdict is not Verdict.PASS}
-
-
 def test_site_without_a_fault_is_healthy() -> None:
-    assert not broken_by(())
+    assert not WORKSHOP.broken_by()
 
 
 def test_every_fault_of_zigbee_is_tried() -> None:
-    assert {use.fault for use in USES} == {fault.name for fault in zigbee.FAULTS} == set(SHOWN)
+    assert {use.fault for use in WORKSHOP.uses} == {fault.name for fault in zigbee.FAULTS} == set(SHOWN)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", WORKSHOP.uses, ids=name_of)
 def test_fault_hurts_where_it_is_meant_to_and_is_seen(use: FaultUse) -> None:
     hurt, place, line, word = SHOWN[use.fault]
-    assert broken_by((use,)) >= hurt
-    engine = SimEngine()
-    engine.start(break_site(SCENARIO, VARIANT.healthy, (use,), VARIANT.placeholders))
-    engine.wait(5 * MINUTES)
+    assert WORKSHOP.broken_by(use) >= hurt
+    engine = WORKSHOP.started(use, wait_ns=5 * MINUTE_NS)
     assert word in engine.run(place, line).text
 
 
-@pytest.mark.parametrize("use", [use for use in USES if use.fault in REPAIRS], ids=lambda use: use.fault)
+@pytest.mark.parametrize("use", [use for use in WORKSHOP.uses if use.fault in REPAIRS], ids=name_of)
 def test_repair_helps(use: FaultUse) -> None:
     lines = [*REPAIRS[use.fault], ("hands", "wait 2 min")]
-    assert not broken_by((use,), *lines)
+    assert not WORKSHOP.broken_by(use, lines=lines)
 
 
 @pytest.mark.parametrize(
@@ -100,5 +79,4 @@ def test_repair_helps(use: FaultUse) -> None:
     ],
 )
 def test_fault_that_does_not_fit_says_why(name: str, parameters: dict[str, object], said: str) -> None:
-    with pytest.raises(FaultError, match=re.escape(said)):
-        CATALOGUE[name].apply(VARIANT.healthy, parameters)
+    WORKSHOP.refuses(name, parameters, said)
