@@ -11,7 +11,7 @@ from labs.things.thing_config import CONNECTION_KEYS, Key, MqttConfig, ThingConf
 from labs.things.timezone import Zone, ZoneError, zone
 from labs.things.units import symbol
 
-__all__ = ["DashboardConfig", "Reading", "Tile", "dashboard_keys", "parse_dashboard_config", "tile_state"]
+__all__ = ["DashboardConfig", "Reading", "Tile", "age_of", "dashboard_keys", "parse_dashboard_config", "tile_state"]
 
 NOTHING = float("nan")
 MAX_TILES = 100
@@ -110,12 +110,17 @@ def parse_dashboard_config(text: str) -> DashboardConfig:
     return DashboardConfig(str(values["dashboard.title"]), where, tuple(tiles), mqtt_config(values, wildcards=True))
 
 
+def age_of(seconds: int) -> str:
+    """An age as a dashboard writes it: 90 s, 5 min, 3 h."""
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 def tile_state(tile: Tile, reading: Reading | None, now_s: float) -> Mapping[str, str]:
     """What a tile shows now: `value`, `age` and `alarm` (empty where all is well)."""
     if reading is None:
         return {"value": "--", "age": "never", "alarm": "no value"}
     seconds = int(max(0, now_s - reading.at_s))
-    age = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+    age = age_of(seconds)
     if reading.value is None:
         return {"value": reading.text[:24] or "--", "age": age, "alarm": ""}
     value = f"{reading.value:.1f}".removesuffix(".0") if not tile.unit else f"{reading.value:.1f}"

@@ -336,7 +336,7 @@ class LabMagics(Magics):
 
         words = _words(line)
         if not words:
-            raise Refusal("usage: %truth DEVICE[:INPUT] [2 h]")
+            raise Refusal("usage: %truth DEVICE[:PART] [2 h]")
         found = compare(self._lab, words[0], span_of(words[1:]))
         language = self.screen.language
         display(Shown(plot_svg(found, language), plot_text(found, language)))

@@ -6,7 +6,7 @@ Drawn as SVG by hand, as the map is: no library for plots is needed, and both co
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -15,16 +15,9 @@ from labs.engines.sim import SimEngine
 from labs.lab import Lab
 from labs.messages import translate
 from labs.model.durations import format_duration, parse_duration
-from labs.model.site import Site
-from labs.shell.daemons.inputs import load_inputs, read_one
-from labs.shell.daemons.sensor import instrument_of, load_sensor
-from labs.shell.instrument import read_instrument
-from labs.things.lorawan.config import DEVICE, parse_device
-from labs.things.sensor import measure
-from labs.things.thing_config import ThingConfigError
-from labs.things.transmitter import parse_transmitter_config
 from labs.things.units import BASE_UNITS, UnitError, symbol, to_unit
 from labs.ui.style import Refusal, marked
+from labs.ui.truth_readers import source_of
 
 __all__ = ["Comparison", "compare", "plot_svg", "plot_text", "span_of"]
 
@@ -32,6 +25,7 @@ SECOND = 1_000_000_000
 MAX_SPAN_NS = 7 * 86_400 * SECOND
 POINTS = 120
 TOLD = 12
+CLOSE_S = 1800
 WIDTH, HEIGHT = 680, 280
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 34, 30
 TRUTH_INK, READING_INK = "#1a8f4c", "#d9622b"
@@ -70,19 +64,16 @@ def span_of(words: Sequence[str]) -> int:
     return found
 
 
-Reader = Callable[[int], float | None]
-
-
 def compare(lab: Lab, what: str, last_ns: int) -> Comparison:
-    """Compare `DEVICE` or `DEVICE:INPUT` over the last nanoseconds, at most since the start. Raises Refusal."""
+    """Compare `DEVICE` or `DEVICE:PART` over the last nanoseconds, at most since the start. Raises Refusal."""
     engine = lab.engine
     if not isinstance(engine, SimEngine):
         raise Refusal("only the engine sim knows the truth")
-    device, _, number = what.partition(":")
+    device, _, part = what.partition(":")
     site = engine.site
     if device not in site.devices:
         raise Refusal('there is no device "{name}"; devices: {known}', name=device, known=", ".join(site.devices))
-    room, quantity, unit, reader = _reader(engine, site, device, number)
+    room, quantity, unit, reader = source_of(engine, device, part)
     world = engine.world
     begin = max(0, engine.now - last_ns)
     moments = [begin + (engine.now - begin) * index // (POINTS - 1) for index in range(POINTS)]
@@ -93,81 +84,6 @@ def compare(lab: Lab, what: str, last_ns: int) -> Comparison:
         raise Refusal("there is no {quantity} in {room}", quantity=quantity, room=room or "-") from None
     reading = tuple(reader(at) for at in moments)
     return Comparison(what, quantity, room, unit, tuple(world.wall_clock(at) for at in moments), truth, reading)
-
-
-def _reader(engine: SimEngine, site: Site, device: str, number: str) -> tuple[str, str, str, Reader]:
-    node = engine.node(device)
-    if node.files.is_file("/etc/inputs.toml"):
-        return _input(engine, site, device, number)
-    if node.files.is_file(DEVICE) and not number:
-        return _radio(engine, site, device)
-    if not node.files.is_file("/etc/sensor.toml") or number:
-        raise Refusal("{name} measures nothing; name a sensor, or MODULE:INPUT", name=device)
-    try:
-        config = load_sensor(node)
-    except ThingConfigError as error:
-        raise Refusal("{name}: {error}", name=device, error=str(error)) from None
-    instrument = instrument_of(node, config)
-
-    def read(at: int) -> float | None:
-        try:
-            if instrument is not None:
-                return instrument.read(at)
-            return measure(config, node.world.sense(config.quantity, at), device)
-        except (KeyError, ValueError):
-            return None
-
-    return site.devices[device].room, config.quantity, config.unit, read
-
-
-def _radio(engine: SimEngine, site: Site, device: str) -> tuple[str, str, str, Reader]:
-    """A LoRaWAN sensor."""
-    node = engine.node(device)
-    try:
-        quantity = parse_device(node.files.get(DEVICE)).quantity
-    except ThingConfigError as error:
-        raise Refusal("{name}: {error}", name=device, error=str(error)) from None
-    now = node.now
-
-    def read(at: int) -> float | None:
-        node.now = at
-        try:
-            return round(read_instrument(node, quantity), 1)
-        except ValueError:
-            return None
-        finally:
-            node.now = now
-
-    return site.devices[device].room, quantity, BASE_UNITS.get(quantity, ""), read
-
-
-def _input(engine: SimEngine, site: Site, device: str, number: str) -> tuple[str, str, str, Reader]:
-    node = engine.node(device)
-    try:
-        config = load_inputs(node)
-    except ThingConfigError as error:
-        raise Refusal("{name}: {error}", name=device, error=str(error)) from None
-    one = next((one for one in config.inputs if str(one.number) == number), None)
-    if one is None:
-        known = ", ".join(f"{device}:{one.number}" for one in config.inputs) or "-"
-        raise Refusal("name an input that is in use: {known}", known=known)
-    loop = site.loop_at(device, one.number)
-    if loop is None:
-        raise Refusal("no line is connected to {name}", name=f"{device}:{number}")
-    try:
-        transmitter = parse_transmitter_config(engine.node(loop.source).files.get("/etc/transmitter.toml"))
-    except ThingConfigError as error:
-        raise Refusal("{name}: {error}", name=loop.source, error=str(error)) from None
-    now = node.now
-
-    def read(at: int) -> float | None:
-        node.now = at
-        try:
-            return read_one(node, config, one).value
-        finally:
-            node.now = now
-
-    return site.devices[loop.source].room, transmitter.channel.quantity, one.unit, read
 
 
 # Drawing
@@ -183,20 +99,23 @@ def _ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(tick, 10) for tick in found]
 
 
-def _clock(unix_s: float) -> str:
-    return f"{datetime.fromtimestamp(unix_s, UTC):%H:%M}"
+def _clock(unix_s: float, span_s: float) -> str:
+    """The time of day, with seconds where the picture is short."""
+    return f"{datetime.fromtimestamp(unix_s, UTC):{'%H:%M:%S' if span_s < CLOSE_S else '%H:%M'}}"
 
 
 def _line(points: Sequence[tuple[float, float] | None], ink: str, more: str) -> str:
-    """A path that is interrupted where there is nothing."""
-    parts, pen = [], "M"
-    for point in points:
-        if point is None:
-            pen = "M"
-            continue
-        parts.append(f"{pen}{point[0]:.1f} {point[1]:.1f}")
-        pen = "L"
-    return f'<path d="{"".join(parts)}" fill="none" stroke="{ink}" stroke-width="2" {more}/>' if parts else ""
+    """A path that is interrupted where there is nothing; a point that stands alone is a dot."""
+    parts: list[str] = []
+    before: tuple[float, float] | None = None
+    for point, after in zip(points, [*points[1:], None], strict=True):
+        if point is not None:
+            parts.append(f"{'M' if before is None else 'L'}{point[0]:.1f} {point[1]:.1f}")
+            if before is None and after is None:
+                parts.append("h.1")
+        before = point
+    shape = 'fill="none" stroke-width="2" stroke-linecap="round"'
+    return f'<path d="{"".join(parts)}" {shape} stroke="{ink}" {more}/>' if parts else ""
 
 
 def plot_svg(comparison: Comparison, language: str = "en") -> str:
@@ -220,8 +139,8 @@ def plot_svg(comparison: Comparison, language: str = "en") -> str:
         for tick in _ticks(low, high)
     )
     hours = "".join(
-        f'<text x="{x(time):.1f}" y="{HEIGHT - 10}" text-anchor="{anchor}">{_clock(time)}</text>'
-        for time, anchor in ((first, "start"), ((first + last) / 2, "middle"), (last, "end"))
+        f'<text x="{x(time):.1f}" y="{HEIGHT - 10}" text-anchor="{anchor}">{_clock(time, last - first)}{zone}</text>'
+        for time, anchor, zone in ((first, "start", ""), ((first + last) / 2, "middle", ""), (last, "end", " UTC"))
     )
     times = comparison.times
     truth = _line([(x(t), y(v)) for t, v in zip(times, comparison.truth, strict=True)], TRUTH_INK, "")
@@ -271,7 +190,7 @@ def plot_text(comparison: Comparison, language: str = "en") -> str:
         truth, reading = comparison.truth[index], comparison.reading[index]
         rows.append(
             [
-                _clock(comparison.times[index]),
+                _clock(comparison.times[index], comparison.times[-1] - comparison.times[0]),
                 f"{truth:.2f}",
                 "--" if reading is None else f"{reading:.2f}",
                 "" if reading is None else f"{reading - truth:+.2f}",

@@ -44,7 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "why [FROM] TO [tcp PORT|udp PORT]",
         marked("what would become of a packet, and its way on the map; nothing is sent"),
     ),
-    "truth": ("truth DEVICE[:INPUT] [2 h]", marked("what a room was like, and what a thing makes of it")),
+    "truth": ("truth DEVICE[:PART] [2 h]", marked("what a room was like, and what a thing makes of it")),
     "edit": ("edit FILE", marked("change a file of the device in your own editor")),
     "check": ("check", marked("have the site judged as it is now; costs nothing")),
     "hint": ("hint [CHECK]", marked("the next hint; costs nothing")),
@@ -182,7 +182,7 @@ class Desk:
         from labs.ui.truth import compare, plot_text, span_of
 
         if not rest:
-            raise Refusal("usage: truth DEVICE[:INPUT] [2 h]")
+            raise Refusal("usage: truth DEVICE[:PART] [2 h]")
         self.screen.show(plot_text(compare(self.lab, rest[0], span_of(rest[1:])), self.screen.language))
 
     def places(self, rest: list[str]) -> None:

@@ -50,3 +50,59 @@ def test_mistake_gets_one_line(lab: Lab, device: str, truths: list[Truth], said:
     with pytest.raises(Refusal) as caught:
         dashboard_of(lab, device, truths, Screen())
     assert said in str(caught.value)
+
+
+def lines_of(html: str) -> list[list[tuple[float, float]]]:
+    """The polylines of the first picture."""
+    svg = html[html.index("<svg") : html.index("</svg>") + 6]
+    found = [str(node.get("points")) for node in ET.fromstring(svg) if node.tag == "polyline"]
+    return [[(float(x), float(y)) for x, y in (pair.split(",") for pair in line.split())] for line in found]
+
+
+def test_screen_is_a_dashboard_of_one_tile_that_holds_what_it_showed() -> None:
+    """The panel shows a kept message of last year, and goes on to: a level line, beside a truth that moves."""
+    opened = labs.open("first-sensor-online", seed=7)
+    opened.wait("20 min")
+    shown = dashboard_of(opened, "", [Truth("screen", "garden", "temperature")], Screen())
+    assert "72.0 °C" in shown.text
+    assert "from 72 to 72" in shown.text
+    true, panel = lines_of(shown.html)
+    assert len({y for _, y in panel}) == 1
+    assert len({y for _, y in true}) > 1
+    assert panel[-1][0] == true[-1][0]
+
+
+def test_screen_that_is_restarted_keeps_what_it_has_shown() -> None:
+    opened = labs.open("first-sensor-online", seed=7)
+    opened.wait("10 min")
+    for line in ("set mqtt.host server", "set sensor.unit C"):
+        opened.run("sensor", f"sensorctl {line}")
+    opened.run("panel", "sed -i s/tuin/garden/ /etc/display.toml; systemctl restart display")
+    opened.wait("10 min")
+    shown = dashboard_of(opened, "panel", [], Screen())
+    assert "to 72, " in shown.text
+    assert len({round(y) for line in lines_of(shown.html) for _, y in line}) > 1
+
+
+def test_screen_that_never_showed_anything_has_a_picture_of_the_truth_alone() -> None:
+    """The clock of the thermostat is in 2020; the picture is not."""
+    opened = labs.open("thermostat-wrong-time", seed=3)
+    opened.wait("20 min")
+    shown = dashboard_of(opened, "thermostat", [Truth("screen", "garden", "temperature")], Screen())
+    assert "Outside, °C: nothing was shown between 13:49 and 14:10" in shown.text
+    assert len(lines_of(shown.html)) == 1
+
+
+def test_value_that_is_too_old_is_drawn_faintly(lab: Lab) -> None:
+    lab.run("hands", "power off probe")
+    lab.run("hands", "wait 30 min")
+    shown = dashboard_of(lab, "", [Truth("hall", "hall", "temperature")], Screen())
+    assert "too old" in shown.html
+    assert 'stroke-opacity=".35"' in shown.html
+
+
+def test_spoilt_memory_of_a_screen_begins_anew() -> None:
+    opened = labs.open("first-sensor-online", seed=7)
+    opened.run("panel", "echo '[1, 2' > /var/lib/display.json; systemctl restart display")
+    opened.wait("5 min")
+    assert "72.0 °C" in dashboard_of(opened, "panel", [], Screen()).text

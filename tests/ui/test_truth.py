@@ -87,3 +87,69 @@ def test_looking_leaves_no_trace(lab: Lab) -> None:
     before = (len(lab.journal), lab.engine.now, lab.observe().world.acts)
     compare(lab, "module:2", 2 * HOUR)
     assert (len(lab.journal), lab.engine.now, lab.observe().world.acts) == before
+
+
+# Over a bus
+
+MINUTE = 60 * 10**9
+
+
+@pytest.fixture(scope="module")
+def store() -> Lab:
+    lab = labs.open("cold-store-bus", seed=7)
+    lab.wait("20 min")
+    return lab
+
+
+def test_unit_on_a_bus_reads_its_room_in_steps_of_its_register(store: Lab) -> None:
+    found = compare(store, "s6", 20 * MINUTE)
+    assert (found.quantity, found.room, found.unit) == ("temperature", "cell-3", "C")
+    assert found.worst is not None
+    assert found.worst < 0.4
+    assert all(reading is not None and round(reading, 1) == pytest.approx(reading) for reading in found.reading)
+
+
+def test_poll_of_an_address_that_two_units_share_tells_sometimes_of_the_other_cell(store: Lab) -> None:
+    """s7 answers to address 6 as well: both at once is damage, unless one question is spoilt."""
+    found = compare(store, "gateway:s6", 20 * MINUTE)
+    told = {round(reading) for reading in found.reading if reading is not None}
+    assert told == {-18, -24}
+    assert None in found.reading
+
+
+def test_poll_of_an_address_that_nobody_has_tells_nothing(store: Lab) -> None:
+    found = compare(store, "gateway:s7", 20 * MINUTE)
+    assert (found.room, found.worst) == ("cell-4", None)
+
+
+def test_repaired_cable_brings_the_reading_of_the_gateway_to_that_of_the_unit() -> None:
+    lab = labs.open("cold-store-bus", seed=7)
+    for line in ("terminate store end", "swap s4 a b", "dip s7 address 7"):
+        lab.run("hands", line)
+    for name in ("s4", "s6", "s7"):
+        assert compare(lab, f"gateway:{name}", HOUR).reading == compare(lab, name, HOUR).reading
+
+
+def test_unit_without_power_tells_nothing() -> None:
+    lab = labs.open("cold-store-bus", seed=7)
+    lab.run("hands", "terminate store end")
+    assert compare(lab, "gateway:s1", MINUTE).worst is not None
+    lab.run("hands", "power off s1")
+    assert compare(lab, "gateway:s1", MINUTE).worst is None
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("gateway", "name a poll of gateway: gateway:s1, gateway:s2"),
+        ("gateway:s11", "name a poll of gateway"),
+        ("s1:humidity", "name a register that measures something: s1:temperature"),
+    ],
+)
+def test_mistake_about_a_bus_is_told_in_one_line(store: Lab, what: str, said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        compare(store, what, HOUR)
+
+
+def test_a_reading_that_stands_alone_is_a_dot(store: Lab) -> None:
+    assert "h.1" in plot_svg(compare(store, "gateway:s6", 20 * MINUTE))

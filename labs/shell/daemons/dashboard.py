@@ -46,16 +46,18 @@ class _Dashboard:
         self.write_ns = 0
 
     def write_status(self) -> None:
-        readings = {
-            name: {"value": known.value, "text": known.text, "at_s": known.at_s, "unit": known.unit}
-            for name, known in self.last.items()
-        }
-        state = {
-            **self.visit.status(),
-            "readings": readings,
-            "history": {name: list(points) for name, points in self.history.items()},
-        }
-        self.process.node.files.write(STATUS, json.dumps(state, ensure_ascii=False) + "\n")
+        last = dict(self.last)
+        history = {name: tuple(points) for name, points in self.history.items()}
+        visit = self.visit.status()
+
+        def text() -> str:
+            readings = {
+                name: {"value": known.value, "text": known.text, "at_s": known.at_s, "unit": known.unit}
+                for name, known in last.items()
+            }
+            return json.dumps({**visit, "readings": readings, "history": history}, ensure_ascii=False) + "\n"
+
+        self.process.node.files.write_later(STATUS, text)
 
     def run(self) -> Generator[Wait, None, None]:
         """For ever."""

@@ -1,8 +1,12 @@
-"""The program of a screen: subscribe, and show the last message in /run/display.json."""
+"""The program of a screen: subscribe, and show the last message in /run/display.json.
+
+What it has shown is kept in /var/lib/display.json: pairs of a time in nanoseconds, and a number or null.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -18,10 +22,13 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
     from labs.things.mqtt.client import Event
 
-__all__ = ["CONFIG", "STATUS", "display", "load_display"]
+__all__ = ["CONFIG", "KEPT", "STATUS", "display", "load_display"]
 
 CONFIG = "/etc/display.toml"
 STATUS = "/run/display.json"
+KEPT = "/var/lib/display.json"
+HISTORY = 300  # points
+CLOSEST_NS = 60_000_000_000  # one point a minute
 PAYLOAD_SHOWN = 60
 
 
@@ -40,6 +47,7 @@ class _Display:
         self.screen: Screen | None = None
         self._stale_ns: int | None = None
         self._received_unix_s = 0.0
+        self.history: deque[tuple[int, float | None]] = deque(_kept(process), maxlen=HISTORY)
 
     @property
     def stale(self) -> bool:
@@ -48,6 +56,7 @@ class _Display:
     def draw(self) -> None:
         """Write what is on the screen."""
         screen = self.screen
+        self._remember(screen.value if screen else None)
         state = {
             "title": self.config.title,
             "text": shown(self.config, screen, self._received_unix_s, stale=self.stale),
@@ -60,6 +69,14 @@ class _Display:
             **self.visit.status(),
         }
         self.process.node.files.write(STATUS, json.dumps(state, ensure_ascii=False) + "\n")
+
+    def _remember(self, value: float | None) -> None:
+        now, history = self.process.node.now, self.history
+        if history and now - history[-1][0] < CLOSEST_NS and (value is None) == (history[-1][1] is None):
+            return
+        history.append((now, value))
+        points = tuple(history)
+        self.process.node.files.write_later(KEPT, lambda: json.dumps(points) + "\n")
 
     def run(self) -> Generator[Wait, None, None]:
         """For ever."""
@@ -99,6 +116,16 @@ class _Display:
                 None if moment is None else node.now + int((moment - self._received_unix_s) * 1_000_000_000)
             )
             self.draw()
+
+
+def _kept(process: Process) -> list[tuple[int, float | None]]:
+    """What was shown before the program was restarted; nothing where the file is gone or somebody spoilt it."""
+    try:
+        return [
+            (int(at), None if value is None else float(value)) for at, value in json.loads(process.node.files.get(KEPT))
+        ]
+    except (TypeError, ValueError):
+        return []
 
 
 def display(process: Process) -> Routine:

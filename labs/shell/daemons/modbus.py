@@ -21,7 +21,7 @@ from labs.things.thing_config import ThingConfigError
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["STATUS", "modbus"]
+__all__ = ["STATUS", "modbus", "registers_of"]
 
 STATUS = "/run/modbus.json"
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
@@ -30,7 +30,7 @@ MILLISECOND = 1_000_000
 NO_READING = 0x8000  # what many makers put there for a sensor that is broken
 
 
-def _registers(node: LinuxNode, config: SlaveConfig) -> Registers:
+def registers_of(node: LinuxNode, config: SlaveConfig) -> Registers:
     """The table of the slave; what it measures is measured when somebody asks."""
     table = Registers()
     for register in config.registers:
@@ -60,7 +60,7 @@ class _Slave:
     def __init__(self, process: Process, config: SlaveConfig) -> None:
         self.process = process
         self.config = config
-        self.table = _registers(process.node, config)
+        self.table = registers_of(process.node, config)
         self.answered = 0
         self.damaged = 0
 
