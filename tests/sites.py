@@ -74,3 +74,17 @@ def site(devices: Iterable[Device], leads: Iterable[str], **link: object) -> Sit
     """A site with leads written `a:eth0 b:eth0`."""
     links = tuple(Link(*(end(word) for word in lead.split()), **link) for lead in leads)  # type: ignore[arg-type]
     return Site({device.name: device for device in devices}, links)
+
+
+def unlimited(made: Site, *, redirects: bool = True) -> Site:
+    """Without a limit on ICMP errors: which of many flows gets the last one is nobody's promise.
+
+    Without `redirects` nobody is shown a nearer way either: in the middle of a burst it changes that of some packets.
+    """
+    for device in made.devices.values():
+        lines = ["net.ipv4.icmp_ratemask = 0", "net.ipv4.route.error_cost = 0"]
+        names = () if redirects else ("all", "default", *(port.name for port in device.ports))
+        lines += [f"net.ipv4.conf.{name}.send_redirects = 0" for name in names]
+        text = device.files["/etc/sysctl.conf"] + "\n".join(lines) + "\n"
+        made = made.with_device(device.with_file("/etc/sysctl.conf", text))
+    return made

@@ -12,6 +12,7 @@ from labs.engines.kernel import KernelEngine
 from labs.engines.sim import SimEngine
 from labs.model.site import Site
 from tests.kernel_lab import KernelLab, announce, withdraw
+from tests.sites import unlimited
 from tests.traffic import Flow, serve, simulate
 
 QUICK_SETTINGS = {"ipv4/icmp_msgs_per_sec": "1000000", "ipv4/icmp_msgs_burst": "100000"}
@@ -20,22 +21,12 @@ QUIET_S = 0.1  # silence after which no answer is expected; whoever should have 
 AT_ONCE = 200  # packets under way: fewer than can wait for one ARP answer (unres_qlen_bytes)
 
 
-def unlimited(made: Site) -> Site:
-    """Without what is a race in a burst: a limit on ICMP errors, and redirects that come in its middle."""
-    for device in made.devices.values():
-        names = ("all", "default", *(port.name for port in device.ports))
-        lines = ["net.ipv4.icmp_ratemask = 0", "net.ipv4.route.error_cost = 0"]
-        lines += [f"net.ipv4.conf.{name}.send_redirects = 0" for name in names]
-        text = device.files["/etc/sysctl.conf"] + "\n".join(lines) + "\n"
-        made = made.with_device(device.with_file("/etc/sysctl.conf", text))
-    return made
-
-
 class EngineLab(KernelLab):
     """The devices of a running engine `kernel`, as a place to open sockets in."""
 
-    def __init__(self, engine: KernelEngine, site: Site) -> None:
+    def __init__(self, engine: KernelEngine, site: Site, patience: int) -> None:
         self.site = site
+        self._patience = patience
         self._here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self._lock = announce()
         self._servers: list[socket.socket] = []
@@ -45,7 +36,7 @@ class EngineLab(KernelLab):
         for name in self._spaces:
             with self.inside(name):
                 for path in Path("/proc/sys/net/ipv4/neigh").iterdir():
-                    (path / "retrans_time_ms").write_text(str(RETRANS_MS), encoding="ascii")
+                    (path / "retrans_time_ms").write_text(str(RETRANS_MS * patience), encoding="ascii")
                 for setting, value in QUICK_SETTINGS.items():
                     Path("/proc/sys/net", setting).write_text(value, encoding="ascii")
 
@@ -84,15 +75,15 @@ def _children(pid: int) -> list[int]:
 
 
 class Pair:
-    """A site in operation twice. `kernel` and `sim` are the engines."""
+    """A site in operation twice. `kernel` and `sim` are the engines; `patience` is that of `tests.kernel_lab`."""
 
-    def __init__(self, made: Site) -> None:
+    def __init__(self, made: Site, patience: int = 1) -> None:
         self.site = made
         self.sim = SimEngine()
         self.kernel = KernelEngine()
         self.sim.start(made)
         self.kernel.start(made)
-        self.lab = EngineLab(self.kernel, made)
+        self.lab = EngineLab(self.kernel, made, patience)
 
     def serve(self) -> None:
         """Servers that answer with the address they see, on every device of both."""
@@ -129,9 +120,9 @@ def portions(flows: list[Flow]) -> Iterator[list[Flow]]:
 
 
 @contextmanager
-def both(made: Site) -> Iterator[Pair]:
+def both(made: Site, patience: int = 1) -> Iterator[Pair]:
     """The site in operation on both engines."""
-    pair = Pair(unlimited(made))
+    pair = Pair(unlimited(made, redirects=False), patience)
     try:
         yield pair
     finally:

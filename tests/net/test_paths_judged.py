@@ -11,8 +11,8 @@ import pytest
 from labs.engines.sim import SimEngine
 from labs.model.site import Site
 from tests.kernel_lab import KernelLab, judged
-from tests.net.test_kernel_judges import LEADS, near_and_far, unlimited
-from tests.sites import machine, site, switch
+from tests.net.test_kernel_judges import LEADS, near_and_far
+from tests.sites import machine, site, switch, unlimited
 
 pytestmark = [pytest.mark.kernel, judged()]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from labs.engines.sim import SimEngine
 from labs.model.site import Site
-from tests.kernel_lab import KernelLab, judged
+from tests.kernel_lab import KernelLab, judged, lasting
 from tests.sites import machine, site, switch
 from tests.traffic import serve
 
@@ -83,7 +84,7 @@ LINES = [
     "traceroute -n -q 1 -m 3 -w 1 10.0.1.74",
     "traceroute -n -q 1 10.9.9.9",
     "traceroute -I -n 10.0.2.2",
-    "traceroute -T -n 10.0.2.2",
+    "traceroute -T -n -w 5 10.0.2.2",  # else it gives up on an answer that takes 3 times as long as the one before
     "traceroute -n -m 4 -w 1 10.0.2.4",
     "traceroute -n 10.0.2.3",
     "traceroute nosuch",
@@ -161,6 +162,7 @@ class Real:
     """The network in namespaces, with the files that tools read."""
 
     def __init__(self, lab: KernelLab) -> None:
+        self.told: dict[str, tuple[str, int]] = {}
         self._lab = lab
         self._files = Path("/etc/netns", lab.space("a"))
 
@@ -201,15 +203,16 @@ def _groups() -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def real() -> dict[str, tuple[str, int]]:
-    """What every line says in reality, all at once."""
+def real() -> Iterator[Real]:
+    """The network, and what every line says there, all at once."""
     with KernelLab(network()) as lab:
         space = Real(lab)
         try:
             space.prepare()
             with ThreadPoolExecutor(40) as pool:
                 told = pool.map(lambda group: [(line, space.run(line)) for line in group], _groups())
-                return dict(pair for group in told for pair in group)
+                space.told = dict(pair for group in told for pair in group)
+            yield space
         finally:
             space.clean()
 
@@ -224,10 +227,13 @@ def simulated() -> SimEngine:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_simulated_tool_says_what_the_real_one_says(
-    line: str, real: dict[str, tuple[str, int]], simulated: SimEngine
-) -> None:
+def test_simulated_tool_says_what_the_real_one_says(line: str, real: Real, simulated: SimEngine) -> None:
     simulated.wait(2 * 10**9)
     output = simulated.run("a", line)
-    text, status = real[line]
-    assert (plain(output.text), output.status) == (plain(text), status)
+
+    def look(patience: int) -> dict[str, object]:
+        text, status = real.told[line] if patience == 1 else real.run(line)  # in the crowd, then alone
+        pair = (plain(output.text), output.status), (plain(text), status)
+        return {} if pair[0] == pair[1] else {line: pair}
+
+    assert lasting(look) == {}, "(simulated, real)"

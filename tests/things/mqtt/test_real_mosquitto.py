@@ -29,6 +29,7 @@ pytestmark = [
 ]
 ACL = "user garden\ntopic write home/garden/#\n\nuser viewer\ntopic read #\n"
 PASSWORDS = f"garden:{hash_password('g1', 'a')}\nviewer:{hash_password('v1', 'b')}\n"
+LONGEST_S = 30.0  # longer than anything takes on a busy machine
 CONF = "allow_anonymous false\nlog_type all\nlog_timestamp false\n"
 
 
@@ -48,14 +49,15 @@ class RealBroker:
         self._process = subprocess.Popen(
             [MOSQUITTO, "-c", str(folder / "m.conf")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
-        for _ in range(200):
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
                 break
             threading.Event().wait(0.01)
 
     def stop(self) -> list[str]:
         self._process.terminate()
-        return self._process.communicate(timeout=5)[1].splitlines()
+        return self._process.communicate(timeout=LONGEST_S)[1].splitlines()
 
 
 class OurBroker:
@@ -117,7 +119,7 @@ class OurBroker:
 
     def stop(self) -> list[str]:
         self._stopping.set()
-        self._thread.join(5)
+        self._thread.join(LONGEST_S)
         return self._log
 
 
@@ -130,7 +132,11 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBroke
 
 def tool(name: str, port: int, *arguments: str) -> tuple[str, str, int]:
     done = subprocess.run(
-        [name, "-h", "127.0.0.1", "-p", str(port), *arguments], capture_output=True, text=True, timeout=10, check=False
+        [name, "-h", "127.0.0.1", "-p", str(port), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
     )
     return done.stdout, done.stderr, done.returncode
 
@@ -185,7 +191,7 @@ class Talk:
     """Our client machine on a real socket."""
 
     def __init__(self, port: int, hello: Connect) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=LONGEST_S)
         self.client = Client(hello, time.monotonic_ns())
         self.events: list[Event] = []
 
@@ -275,12 +281,13 @@ def test_persistent_session_gets_what_it_missed_from_both_brokers(broker: RealBr
     writer.close()
 
 
-def _story(port: int) -> None:
+def _story(port: int, seconds: int) -> None:
+    patience = ("-W", str(seconds))
     tool("mosquitto_pub", port, "-t", "a", "-m", "1")
     tool("mosquitto_pub", port, *GARDEN, "-i", "pub", "-t", "home/garden/t", "-m", "21", "-q", "1", "-r")
     tool("mosquitto_pub", port, *GARDEN, "-i", "pub", "-t", "home/x", "-m", "21")
     tool("mosquitto_sub", port, *VIEWER, "-i", "sub", "-t", "home/#", "-t", "b", "-q", "1", "-C", "1", "-k", "30")
-    tool("mosquitto_sub", port, *VIEWER, "-i", "sub", "-t", "c", "-U", "b", "-W", "1")
+    tool("mosquitto_sub", port, *VIEWER, "-i", "sub", "-t", "c", "-U", "b", *patience)
     tool(
         "mosquitto_pub",
         port,
@@ -301,7 +308,7 @@ def _story(port: int) -> None:
         tool("mosquitto_pub", port, *five, "-t", "home/garden/t", "-m", "5", "-q", qos)
         tool("mosquitto_pub", port, *five, "-t", "not/mine", "-m", "5", "-q", qos)
     tool("mosquitto_pub", port, "-V", "5", "-i", "nobody", "-t", "x", "-m", "1")
-    tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-t", "home/#", "-t", "x", "-U", "x", "-W", "1")
+    tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-t", "home/#", "-t", "x", "-U", "x", *patience)
     tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-c", "-x", "60", "-t", "home/#", "-E")
     tool("mosquitto_sub", port, *VIEWER, "-V", "5", "-i", "eyes", "-c", "-x", "60", "-t", "home/#", "-E")
     tool("mosquitto_pub", port, "-t", "end", "-m", "1")  # when this one is let in, the goodbyes before it are logged
@@ -329,26 +336,37 @@ def test_real_client_of_version_5_is_answered_alike(arguments: tuple[str, ...], 
 
 
 def test_properties_pass_through_both_brokers_alike(tmp_path: Path) -> None:
-    answers = []
+    """Of the expiry interval the seconds are gone that passed on the way: at most those that were measured."""
     for broker in (OurBroker(), RealBroker(tmp_path)):
         about = ("-D", "publish", "user-property", "unit", "C", "-D", "publish", "message-expiry-interval", "60")
         kept = ("-r", "-D", "publish", "content-type", "text/plain", "-D", "publish", "topic-alias", "1")
+        began = time.monotonic()
         tool("mosquitto_pub", broker.port, *GARDEN, "-V", "5", "-t", "home/garden/t", "-m", "7", *about, *kept)
-        seen = ("-t", "home/#", "-C", "1", "-W", "3", "-F", "%t %p %r %E %P %C %A")
-        answers.append(tool("mosquitto_sub", broker.port, *VIEWER, "-V", "5", *seen))
+        seen = ("-t", "home/#", "-C", "1", "-W", "20", "-F", "%t %p %r %E %P %C %A")
+        out, error, status = tool("mosquitto_sub", broker.port, *VIEWER, "-V", "5", *seen)
+        passed = int(time.monotonic() - began) + 1  # mosquitto counts on a clock of whole seconds
         broker.stop()
-    assert answers[0] == answers[1]
-    assert answers[0][0] == "home/garden/t 7 1 60 unit:C text/plain \n"
+        assert (error, status) == ("", 0)
+        assert out in {f"home/garden/t 7 1 {60 - late} unit:C text/plain \n" for late in range(passed + 1)}
 
 
-def test_both_brokers_log_the_same_lines(tmp_path: Path) -> None:
+def _logs(folder: Path, seconds: int) -> list[list[str]]:
+    """What both brokers write of the story, in which clients give up after so many seconds."""
     logs = []
-    for broker in (OurBroker(), RealBroker(tmp_path)):
-        _story(broker.port)
+    for broker in (OurBroker(), RealBroker(folder)):
+        _story(broker.port, seconds)
         lines = [
             re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", line).replace(str(broker.port), "PORT") for line in broker.stop()
         ]
         start = next(index for index, line in enumerate(lines) if "CONNACK" in line) - 1
         end = max(index for index, line in enumerate(lines) if "New connection" in line)
         logs.append(lines[start:end])
-    assert logs[0] == logs[1]
+    return logs
+
+
+def test_both_brokers_log_the_same_lines(tmp_path: Path) -> None:
+    """Where a second was too short for a client on a busy machine, ten are not."""
+    ours, real = _logs(tmp_path, 1)
+    if ours != real:
+        ours, real = _logs(tmp_path, 10)
+    assert ours == real
