@@ -34,6 +34,10 @@ CASES = {
     "gateway_is_own_address_packet_goes_straight_to_its_target": chain(
         second={"up": ["ip route add default via 10.9.0.2"]}
     ),
+    "who_asked_first_is_chance_both_are_known_when_everybody_has_asked": chain(
+        first={"up": ["ip route add blackhole 10.0.1.10/32"]},
+        host={"addresses": {"eth0": "10.0.1.10/24 10.0.1.33/24"}},
+    ),
     "reply_that_cannot_return_is_complained_about_ping_with_that_number_is_not_told": chain(
         first={"rules": MASQUERADE},
         second={"up": ["ip route add 10.0.1.0/24 via 10.9.0.1", "ip address add 10.9.5.5/32 dev w1"]},
