@@ -6,12 +6,15 @@ import hashlib
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from labs.model.site import Site
 from labs.model.world import ARRIVAL_NS, Act, Climate, DayCycle, Quantity, Schedule, Stock, Total, World
 from labs.things.chain.stage import lagged
 from labs.things.climate import ClimateMachine, Forcing, State, relative_humidity, saturation_g_m3
-from labs.things.wiring import Arriving, Wiring
+
+if TYPE_CHECKING:
+    from labs.things.wiring import Arriving, Wiring
 
 __all__ = ["KELVIN", "MAX_ACTS", "SPOTS", "LivingWorld", "RoomSense", "WorldError", "hang", "value_at"]
 

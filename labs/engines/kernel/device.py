@@ -28,42 +28,19 @@ from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
 from labs.engines.kernel.rootfs import build_root, enter_root
-from labs.engines.kernel.sandbox import SandboxError, check_proof, limit, proof_command, sandboxed, seccomp_file
+from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
+from labs.engines.kernel.settings import Settings, write_defaults
 from labs.model.site import Device
 from labs.net.process import Process
 from labs.things.world import RoomSense
 
 __all__ = ["fork_device"]
 
-# A new namespace copies the settings of the host. These are the kernel's own defaults (ip-sysctl.rst), and those of a
-# kernel started with ipv6.disable_ipv6=1.
-BASE_SETTINGS = {
-    "ipv4/ip_forward": "0",
-    **{f"ipv6/conf/{name}/disable_ipv6": "1" for name in ("all", "default")},
-    **{
-        f"ipv4/conf/{name}/{leaf}": value
-        for name in ("all", "default", "lo")
-        for leaf, value in {
-            "rp_filter": "0",
-            "send_redirects": "1",
-            "proxy_arp": "0",
-            "arp_ignore": "0",
-            "arp_announce": "0",
-            "arp_notify": "0",
-            "accept_local": "0",
-            "promote_secondaries": "0",
-            "log_martians": "0",
-        }.items()
-    },
-    **{f"bridge/bridge-nf-call-{name}": "0" for name in ("iptables", "arptables", "ip6tables")},
-    "ipv4/ping_group_range": "0 2147483647",
-}
-
+LOOK_S = 0.05  # how soon a command ends whose reader has gone
 READY_S = 2.0  # how long a daemon may take until it listens
 THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
-PROOF_S = 20.0
 MAX_READ = 16 << 20
 RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
 
@@ -104,6 +81,7 @@ def _become(
             with contextlib.suppress(OSError):
                 os.close(int(name))
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
+    write_defaults()
     channel.send({"ready": True})
     if not root.exists():
         build_root(device.name, device.files, skeleton)
@@ -162,16 +140,12 @@ class Init:
         del message
         from labs.shell.init import boot
 
-        for path, value in BASE_SETTINGS.items():
-            with contextlib.suppress(OSError), open(f"/proc/sys/net/{path}", "w", encoding="ascii") as file:
-                file.write(value)
         if not self.ports:
             self._watch_ports()
         self.machine.set_up = self._set_up  # type: ignore[attr-defined]
         self.machine.sysctl = Settings()  # type: ignore[attr-defined]
         process = self.machine.spawn(["init"], boot)
-        while process.running:
-            await asyncio.sleep(0.002)
+        await self.machine.end_of(process)
         await self._listening()
         return {"ports": self._port_states()}
 
@@ -195,27 +169,6 @@ class Init:
         """One line of the person at the device."""
         text, status = await self.session.run(message["line"])
         return {"text": text, "status": status}
-
-    async def do_prove(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Try the sandbox."""
-        del message
-        os.lseek(self.seccomp, 0, os.SEEK_SET)
-        popen = subprocess.Popen(
-            sandboxed(proof_command(), self.seccomp),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=(self.seccomp,),
-            preexec_fn=limit,
-        )
-        parts: list[str] = []
-        child = self.machine.adopt(popen, parts.append)
-        await asyncio.wait_for(child.finished.wait(), PROOF_S)
-        try:
-            check_proof("".join(parts))
-        except SandboxError as error:
-            return {"refused": str(error)}
-        return {}
 
     async def do_watch(self, message: Mapping[str, Any]) -> None:
         """Watch the packets of probes from now on."""
@@ -398,33 +351,13 @@ class Init:
             self.machine.processes.start(process, program)
             self.machine.pump()
             while process.running and not writer.broken:
-                await asyncio.sleep(0.002)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.machine.end_of(process), LOOK_S)
             if process.running:
                 process.kill(signal.SIGINT)
             if argv[0] in ("systemctl", "service", "ifup"):
                 await self._listening()
             writer.finish(process.status or 0)
-
-
-class Settings:
-    """Kernel settings of this device's network, by dotted name."""
-
-    def set(self, name: str, value: str) -> bool:
-        """Write one; False where it does not exist. Raises FileError."""
-        from labs.net.filesystem import FileError
-
-        if name == "kernel.hostname":
-            syscalls.set_host_name(value)
-            return True
-        path = "/proc/sys/" + name.replace("/", "\0").replace(".", "/").replace("\0", ".")
-        if not os.path.isfile(os.path.normpath(path)) or not os.path.normpath(path).startswith("/proc/sys/"):
-            return False
-        try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write(value)
-        except (OSError, UnicodeError) as error:
-            raise FileError(getattr(error, "strerror", None) or "Invalid argument") from None
-        return True
 
 
 def _is_up(index: int) -> bool:

@@ -156,10 +156,10 @@ class KernelEngine:
         here, there = socket.socketpair()
         self._diary = os.memfd_create("netwerf-kernel")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": SEARCH}
+        environment |= {"PYTHONPATH": os.pathsep.join(_search_path()), "PATH": SEARCH}
         environment |= {"PYTHONDONTWRITEBYTECODE": "1"} if os.environ.get("PYTHONDONTWRITEBYTECODE") else {}
         self._process = subprocess.Popen(
-            [*unshare_command(), sys.executable, "-m", "labs.engines.kernel.process", str(there.fileno())],
+            [*unshare_command(), sys.executable, "-S", "-m", "labs.engines.kernel", str(there.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=self._diary,
             stderr=self._diary,
@@ -201,6 +201,18 @@ class KernelEngine:
             return ""
         lines = os.pread(self._diary, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def _search_path() -> list[str]:
+    """Where the engine's process finds what is imported here; it asks no `site` for it, which would take its time."""
+    from importlib.util import find_spec
+
+    found = [path for path in sys.path if path]
+    for package in ("labs", "mininet"):
+        spec = find_spec(package)
+        home = os.path.dirname(os.path.dirname(spec.origin)) if spec is not None and spec.origin else ""
+        found += [home] if home and home not in found else []
+    return found
 
 
 def media_of(site: Site) -> str:

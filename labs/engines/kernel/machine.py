@@ -156,6 +156,17 @@ class _Table(Scheduler):
                 del self._table[number]
 
 
+class _Waiter:
+    """Stands among the programs that wait for a signal."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def ready(self, token: int) -> None:
+        del token
+        self.event.set()
+
+
 class Child:
     """A process of the operating system, and what it printed."""
 
@@ -294,6 +305,13 @@ class Machine:
             preexec_fn=(lambda: confine(*extra)) if extra else confine,
         )
         return self.adopt(popen, take)
+
+    async def end_of(self, process: Process) -> None:
+        """Wait until a program of the init has ended."""
+        if process.running:
+            waiter = _Waiter()
+            process.exited.add(waiter, 0)  # type: ignore[arg-type]
+            await waiter.event.wait()
 
     async def capture(self, *argv: str, extra: tuple[str, ...] = ()) -> str:
         """What a tool prints. `extra` names rights that it has beyond those of a daemon."""

@@ -1,7 +1,6 @@
-"""The engine's own process: process 1 of the lab's namespaces, which builds and serves the site.
+"""What the engine's own process does once all is loaded: it builds and serves the site (`__main__` begins).
 
-Started as `python -m labs.engines.kernel.process FD` by `engine.py`. Whatever ends this process ends the lab: the
-kernel removes every process, namespace, interface and mount of it.
+Whatever ends this process ends the lab: the kernel removes every process, namespace, interface and mount of it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import os
 import re
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -26,14 +24,16 @@ from labs.engines.kernel.device import THINGS, fork_device
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
 from labs.engines.kernel.leads import run_batch
-from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_lab, stored_files
+from labs.engines.kernel.proof import Proof
+from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, stored_files
+from labs.engines.kernel.sandbox import SandboxError
 from labs.engines.kernel.topology import Batch, build_network
 from labs.engines.kernel.witness import probe_all
 from labs.model.site import Device, Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.things.world import LivingWorld, RoomSense
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 SECOND = 1_000_000_000
 BOOT_S = 60.0  # no device takes longer to boot
@@ -48,12 +48,13 @@ SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
 class Lab(Exchange):
     """The site in operation. Also the workbench that `labs.shell.hands` works at."""
 
-    def __init__(self, control: Channel) -> None:
+    def __init__(self, control: Channel, skeleton: dict[str, bytes], proof: Proof) -> None:
         super().__init__(control)
         self.site = Site({})
         self.roots: dict[str, Path] = {}
         self.batch = Batch({})
-        self.skeleton: dict[str, bytes] = {}
+        self.skeleton = skeleton
+        self.proof = proof
         self.network: Any = None
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
@@ -68,7 +69,6 @@ class Lab(Exchange):
             raise Refused(missing, "unavailable")
         self._living = LivingWorld(self.site.world, self.site.seed)
         preload(self.site)
-        self.skeleton = prepare_lab()
         if any(SPANNING.search(d.files.get("/etc/network/interfaces", "")) for d in self.site.devices.values()):
             clients = self.skeleton["etc/dhcp/dhclient.conf"]  # ask until ports that listen and learn forward: 30 s
             self.skeleton["etc/dhcp/dhclient.conf"] = clients.replace(b"timeout 30;", b"timeout 50;")
@@ -77,23 +77,26 @@ class Lab(Exchange):
             if not device.powered:
                 build_root(device.name, device.files, self.skeleton)
         gc.freeze()  # the inits share what is here now
+        gc.enable()
         powered = [device for device in self.site.devices.values() if device.powered]
         self._fork(powered)
         self.panel.links = list(self.site.links)
         self.batch.pids = {name: running.pid for name, running in self.devices.items()}
-        self.network = build_network(self.site, self.batch, lambda _: None)
+        for device in powered:
+            for port in device.ports:
+                self.batch.port(Endpoint(device.name, port.name), str(port.mac))
         self._plug_in([device.name for device in powered])
-        proofs = [self.begin(device.name, do="prove") for device in powered[:1]]
         later = [device.name for device in powered if DHCP in device.files.get("/etc/network/interfaces", "")]
         self.ask(later, do="light")
         first = [device.name for device in powered if device.name not in later]
         self.boot(first)
+        self.network = build_network(self.site, self.batch.pids)  # while they boot
         self.booted(first)
         self.boot(later)
-        for number in proofs:
-            answer = self.end(number)
-            if "refused" in answer:
-                raise Refused(answer["refused"], "sandbox")
+        try:
+            self.proof.finish()
+        except SandboxError as error:
+            raise Refused(str(error), "sandbox") from None
         self._rest()
         self._shift_ns = ARRIVAL_NS - self.now + self._shift_ns
         self.ask(self.devices, do="arrive")
@@ -325,14 +328,7 @@ def preload(site: Site) -> None:
             import_module(name)
 
 
-def main() -> None:
-    """Serve until the product goes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    control = Channel(socket.socket(fileno=int(sys.argv[1])))
+def serve(descriptor: int, skeleton: dict[str, bytes], proof: Proof) -> None:
+    """Serve whoever holds the other end of a socket, until the product goes."""
     _prepare_namespaces()
-    Lab(control).serve()
-
-
-if __name__ == "__main__":
-    main()
+    Lab(Channel(socket.socket(fileno=descriptor)), skeleton, proof).serve()

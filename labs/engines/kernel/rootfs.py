@@ -6,6 +6,7 @@ device gets `/usr` of the host for reading, a fresh `/etc` from its files, its o
 
 from __future__ import annotations
 
+import encodings.ascii  # noqa: F401 - loaded by name, and inside a device there is no Python to load it from
 import os
 import shutil
 import stat
@@ -121,30 +122,36 @@ def _accounts(path: Path) -> bytes:
 def build_root(name: str, files: Mapping[str, str], skeleton: Mapping[str, bytes]) -> Path:
     """Make the tree of a device and write its files; nothing is mounted yet."""
     root = LAB_DEVICES / name
-    for part in (*TREE, *VAR):
-        (root / part).mkdir(parents=True, exist_ok=True)
+    base = f"{root}/"
+    os.makedirs(base)
+    made = {""}
+    for part in (*TREE, *VAR, *dict.fromkeys(path.rpartition("/")[0] for path in skeleton)):
+        _make_directory(base, part, made)
     for link, target in LINKS.items():
         if os.path.lexists(f"/{link}"):
-            (root / link).symlink_to(target)
+            os.symlink(target, base + link)
     for part in ("tmp", "var/tmp"):
-        (root / part).chmod(0o1777)
-    (root / "root").chmod(0o700)
-    (root / "var/run").symlink_to("/run")
-    made: set[str] = set()
+        os.chmod(base + part, 0o1777)
+    os.chmod(f"{base}root", 0o700)
+    os.symlink("/run", f"{base}var/run")
     for path, content in skeleton.items():
-        folder = path.rpartition("/")[0]
-        if folder not in made:
-            os.makedirs(root / folder, exist_ok=True)
-            made.add(folder)
-        with open(root / path, "wb") as file:
-            file.write(content)
-    (root / "etc/shadow").chmod(0o640)
+        descriptor = os.open(base + path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        os.write(descriptor, content)
+        os.close(descriptor)
+    os.chmod(f"{base}etc/shadow", 0o640)
     for tree in LINKED_TREES:
-        (root / "etc" / tree).symlink_to(f"/usr/local/etc/{tree}")
-    (root / "etc/mtab").symlink_to("/proc/self/mounts")
+        os.symlink(f"/usr/local/etc/{tree}", f"{base}etc/{tree}")
+    os.symlink("/proc/self/mounts", f"{base}etc/mtab")
     for path, text in files.items():
         write_file(root, path, text)
     return root
+
+
+def _make_directory(base: str, path: str, made: set[str]) -> None:
+    if path not in made:
+        _make_directory(base, path.rpartition("/")[0], made)
+        os.mkdir(base + path)
+        made.add(path)
 
 
 def write_file(root: Path, path: str, text: str) -> None:

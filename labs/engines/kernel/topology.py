@@ -7,12 +7,12 @@ node and one program per setting, a node here is a forked init (`device.py`), an
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from labs.model.site import Endpoint, Kind, Link, Site
+from labs.model.site import Endpoint, Kind, Site
 
 __all__ = ["Batch", "build_network", "load_mininet"]
 
@@ -65,17 +65,15 @@ class Batch:
         )
 
 
-def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> Any:
+def build_network(site: Site, pids: Mapping[str, int]) -> Any:
     """A Mininet of the site. Raises ImportError.
 
     Parameters
     ----------
     site
         What to build.
-    batch
-        Takes the lines for `ip`.
-    on_link
-        Called for every lead.
+    pids
+        The init of each device that has power.
     """
     mininet = load_mininet()
     node_module, link_module, net_module = mininet.node, mininet.link, mininet.net
@@ -85,7 +83,7 @@ def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> 
 
         def startShell(self, mnopts: object = None) -> None:  # noqa: N802 - Mininet's name
             del mnopts
-            self.pid = batch.pids[self.name]
+            self.pid = pids.get(self.name)
 
         def mountPrivateDirs(self) -> None:  # noqa: N802
             """Every directory is private already."""
@@ -146,10 +144,4 @@ def build_network(site: Site, batch: Batch, on_link: Callable[[Link], None]) -> 
 
     network = Network(topo=Topology(), host=Device, link=Lead, intf=Port, controller=None, build=False)
     network.build()
-    for device in site.devices.values():
-        if device.name in batch.pids:
-            for port in device.ports:
-                batch.port(Endpoint(device.name, port.name), str(port.mac))
-    for link in site.links:
-        on_link(link)
     return network
