@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import ClassVar
 
 import simpy
 from ns.packet.dist_generator import DistPacketGenerator
@@ -174,6 +175,8 @@ class _Sink:
     """Counts what arrives and does nothing else, as ns.py's sink."""
 
     name = "sink"
+    _timers = ()  # it never wants to be woken
+    interfaces: ClassVar[dict[str, object]] = {}  # and nothing is remembered of it
 
     def __init__(self) -> None:
         self.arrivals: list[int] = []
@@ -181,9 +184,6 @@ class _Sink:
     def receive(self, port: str, frame: Frame, now: int) -> list[Action | Note]:
         self.arrivals.append(now)
         return []
-
-    def next_wake(self) -> None:
-        return None
 
 
 def with_routers() -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labs.net.icmp import IcmpMessage
     from labs.net.icmpv6 import Icmpv6Message
     from labs.net.interface import Interface
+    from labs.net.linux.ends import Departure
 
 __all__ = [
     "Datagram",
@@ -82,6 +83,8 @@ class UdpSocket:
     signal: Signal = field(default_factory=Signal)
     v6only: bool = False
     """IPV6_V6ONLY: a socket on :: does not hear IPv4."""
+    departure: Departure | None = None
+    """The way of its datagrams out of the device, to where the last one went."""
 
     def deliver(self, datagram: Datagram) -> None:
         """Take one datagram; a full queue drops it."""

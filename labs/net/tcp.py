@@ -63,6 +63,7 @@ TIMESTAMPS_BYTES = 12  # RFC 7323 §3.2, padded: what Linux puts into every segm
 DEFAULT_MSS = 536  # RFC 9293 §3.7.1: of a peer that offers none
 MIN_MSS = 48  # Linux TCP_MIN_SND_MSS
 WINDOW = 14_480  # ten segments of 1448 bytes (RFC 6928); we never grow it
+BARE_BYTES = 20 + TIMESTAMPS_BYTES  # a segment without data
 SECOND = 1_000_000_000
 INITIAL_RTO_NS = SECOND  # RFC 6298 §2.1
 MIN_RTO_NS = SECOND // 5  # Linux TCP_RTO_MIN
@@ -266,7 +267,7 @@ class TcpConnection:
             if data:
                 self.inbox += data
                 self._receive_next = self._receive_next + len(data) & 0xFFFFFFFF
-                self._acknowledge()
+                self._transmit(self._segment(self._send_next, ACK, b""), BARE_BYTES)
                 self.signal.fire()
         elif self.state is TcpState.SYN_SENT:
             self._arrived_syn_sent(segment)
@@ -418,6 +419,12 @@ class TcpConnection:
         mss = min(self._peer_mss, (mtu or self._path_mtu(self.remote[0])) - headers)
         return max(mss, MIN_MSS) - TIMESTAMPS_BYTES
 
+    def _transmit(self, segment: TcpSegment, length: int) -> None:
+        """Send a segment of `length` bytes, the short way where there is one."""
+        departure = self.departure
+        if departure is None or not departure.send(segment, length):
+            self._emit(self, segment)
+
     def _acknowledge(self) -> None:
         self._emit(self, self._segment(self._send_next, ACK, b""))
 
@@ -440,7 +447,8 @@ class TcpConnection:
         self._flight.append(_MAKE(_Sent, (sequence, self._send_next, flags, data, self._now)))
         if len(self._flight) == 1:
             self._arm()
-        self._emit(self, self._segment(sequence, flags, data))  # an error here is a loss: the timer tries again
+        segment = self._segment(sequence, flags, data)
+        self._transmit(segment, segment.length)  # an error here is a loss: the timer tries again
 
     def _push(self) -> None:
         room = self._room() if self._unsent else 0

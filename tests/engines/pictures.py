@@ -14,7 +14,7 @@ from labs.net.process import Process, Signal
 MEMORIES = frozenset(
     {
         "receive",
-        "shortcuts",
+        "outlet",
         "departure",
         "version",
         "watch",

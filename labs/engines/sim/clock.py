@@ -62,17 +62,21 @@ class SimClock(Environment):
 
     def _advance(self, until: int, done: Callable[[], bool] | None, budget: int) -> Stopped:
         queue: list[Any] = self._queue
-        for self.spent in range(budget):
-            if not queue or queue[0][0] > until:
-                self._now = max(self._now, until)
-                return Stopped.TIME
-            entry = heappop(queue)
-            if len(entry) == OURS:
-                self._now, _, _, function, argument = entry
-                function(argument)
-            else:
-                heappush(queue, entry)
-                super().step()
-            if done is not None and done():
-                return Stopped.DONE
+        spent = 0
+        try:
+            for spent in range(budget):  # noqa: B007 - an attribute would be set for every event
+                if not queue or queue[0][0] > until:
+                    self._now = max(self._now, until)
+                    return Stopped.TIME
+                entry = heappop(queue)
+                if len(entry) == OURS:
+                    self._now, _, _, function, argument = entry
+                    function(argument)
+                else:
+                    heappush(queue, entry)
+                    super().step()
+                if done is not None and done():
+                    return Stopped.DONE
+        finally:
+            self.spent = spent
         return Stopped.BUDGET

@@ -119,8 +119,8 @@ class SimEngine:
                 serial=[drop.port for bus in site.buses for drop in bus.drops if drop.device == device.name],
             )
             self._nodes[device.name].oracle = self
-            self._nodes[device.name].shortcuts = self._express.enabled
             self._express.lanes[device.name] = {}
+            self._nodes[device.name].outlet = self._express.outlet(device.name) if self._express.enabled else None
             self._sessions[device.name] = Session(self._nodes[device.name])
         for link in site.links:
             self._leads.plug(link, self.site)

@@ -17,22 +17,25 @@ from simpy.events import NORMAL
 
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.net.actions import DropReason, Transmit
+from labs.net.ethernet import ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.ends import Arrival, arrival
-from labs.net.linux.transit import Look, Transit, look_of, seen_as, transit
+from labs.net.linux.transit import Look, Transit, look_of, transit
 from labs.net.tcp import TcpSegment
+from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
     from labs.engines.sim.clock import SimClock
     from labs.engines.sim.wire import Lane
     from labs.net.actions import Action, Note
-    from labs.net.ethernet import Frame
     from labs.net.linux.node import LinuxNode
 
 __all__ = ["Express", "Hop", "Transits"]
 
 MAX_TRANSITS = 4096  # remembered per lane
 MISSES = 8  # after so many packets of a flow have ended at a device, the next one is not looked up
+ENDING = (TcpSegment, UdpDatagram)  # what may have an `Arrival`
+_MAKE = tuple.__new__  # a NamedTuple made by its own name takes twice as long
 
 
 class Hop:
@@ -59,7 +62,57 @@ class Hop:
 
 Transits = dict[Look, Hop]
 Perform = Callable[["LinuxNode", "list[Action | Note]"], None]
-Flight = list[Any]  # hop, frame, bytes of the packet; one list for the whole way
+Flight = list[Any]
+"""Hop, bytes of the packet, payload, identification, a packet of the flow; one list for the whole way."""
+
+
+def seen_as(flight: Flight, look: Look) -> Frame:
+    """The frame that a packet would be in, where somebody has to look at it."""
+    packet: Ipv4Packet = flight[4]
+    source, destination, ttl = look[4:]
+    known = source, destination, packet[2], flight[2], ttl, flight[3], *packet[6:]
+    return Frame(look.dst, look.src, ETHERTYPE_IPV4, _MAKE(Ipv4Packet, known), look.vlan, look.hops)
+
+
+class Launch:
+    """Where the packets of one flow enter their first lead: no frame is built for a device that knows the flow."""
+
+    __slots__ = ("_clock", "_eid", "_hop", "_lane", "_look", "_packet", "_pass", "_queue")
+
+    def __init__(self, express: Express, lane: Lane, look: Look, packet: Ipv4Packet) -> None:
+        clock = express._clock  # noqa: SLF001
+        self._queue: list[Any] = clock._queue  # noqa: SLF001
+        self._eid = clock._eid  # noqa: SLF001
+        self._pass = express._pass  # noqa: SLF001
+        self._lane = lane
+        self._look = look
+        self._packet = packet
+        self._hop: Hop | None = None
+
+    def send(self, payload: TcpSegment | UdpDatagram, number: int, length: int, size: int, now: int) -> bool:
+        """See `labs.net.linux.ends.Launch`; the same as `Express.transmit`."""
+        hop, lane = self._hop, self._lane
+        if hop is None:
+            hop = self._hop = lane.transits.get(self._look)
+            if hop is None:
+                return False
+        wire = lane.wire
+        if lane.plain and wire.up and now >= wire.storm_until_ns:  # Lane.send, as in Express._pass
+            free = lane.free
+            if free <= now:
+                free = now
+            elif free - now > lane.queue_ns:
+                return True
+            lane.free = free = free + (length + OVERHEAD_BYTES) * lane.ns_per_byte
+            arrival = free + lane.delay_ns
+        else:
+            sent = lane.send(length, now)
+            if isinstance(sent, DropReason):
+                return True
+            arrival = sent
+        flight = [hop, size, payload, number, self._packet]
+        heappush(self._queue, (arrival, NORMAL, next(self._eid), self._pass, flight))
+        return True
 
 
 class Express:
@@ -71,6 +124,16 @@ class Express:
         self.lanes: dict[str, dict[str, Lane]] = {}
         """The way out of each port of each device."""
         self.enabled = enabled
+
+    def outlet(self, name: str) -> Callable[[str, Look, Ipv4Packet], Launch | None]:
+        """How the packets of a device leave, for its programs."""
+        lanes = self.lanes[name]
+
+        def launch(port: str, look: Look, packet: Ipv4Packet) -> Launch | None:
+            lane = lanes.get(port)
+            return None if lane is None else Launch(self, lane, look, packet)
+
+        return launch
 
     def transmit(self, name: str, port: str, frame: Frame, length: int, size: int = 0) -> DropReason | None:
         """A device sends a frame; why it went nowhere, or None."""
@@ -98,7 +161,7 @@ class Express:
             look = frame.dst, frame.src, frame.vlan, frame.hops, packet.src, packet.dst, packet.ttl
             hop = lane.transits.get(look)  # type: ignore[call-overload]
             if hop is not None:
-                flight = [hop, frame, size or packet.length]
+                flight = [hop, size or packet.length, packet.payload, packet.identification, packet]
                 heappush(clock._queue, (arrival, NORMAL, next(clock._eid), self._pass, flight))  # type: ignore[misc]  # noqa: SLF001
                 return None
         clock.call_at(arrival, self.arrive, (lane, frame, None))
@@ -114,7 +177,7 @@ class Express:
             if hop is not None:
                 if before is not None:
                     before.next = hop
-                self._pass([hop, frame, packet.length])
+                self._pass([hop, packet.length, packet.payload, packet.identification, packet])
                 return
         self._receive(argument)
 
@@ -131,7 +194,7 @@ class Express:
         if type(frame.payload) is Ipv4Packet and self.enabled and not lane.wire.half:  # frames there may collide
             if len(items) == 1 and type(items[0]) is Transmit:
                 self._remember(lane, frame, items[0], before)
-            if type(frame.payload.payload) is TcpSegment:
+            if type(frame.payload.payload) in ENDING:
                 self._remember_end(lane, frame, before)
             elif before is not None:
                 before.misses += 1
@@ -187,28 +250,28 @@ class Express:
             hop = lane.transits[look] = Hop(lane, look)
         return hop
 
-    def _end(self, hop: Hop, frame: Frame, size: int, now: int) -> None:
-        """A segment of a known connection arrives."""
+    def _end(self, hop: Hop, flight: Flight, now: int) -> None:
+        """The payload of a known flow arrives."""
         node = hop.lane.node
         assert hop.arrival is not None
-        if hop.arrival.take(frame.payload.payload, size, now):  # type: ignore[union-attr]
+        if hop.arrival.take(flight[2], flight[1], now):
             self._perform(node, node._drain())  # noqa: SLF001 - it knows what time it is
         else:
-            self._receive((hop.lane, seen_as(frame, hop.look), None))
+            self._receive((hop.lane, seen_as(flight, hop.look), None))
 
     def _pass(self, flight: Flight) -> None:
         """A packet of a known flow arrives, and goes on."""
-        hop, frame, size = flight
+        hop, size = flight[0], flight[1]
         clock = self._clock
         queue: list[Any] = clock._queue  # noqa: SLF001 - this and the next: what a call costs, for every hop
         now: int = clock._now  # type: ignore[assignment]  # noqa: SLF001
         while True:
             if hop.arrival is not None:
-                self._end(hop, frame, size, now)
+                self._end(hop, flight, now)
                 return
             length = hop.take(size, now)
             if not length:
-                self._receive((hop.lane, seen_as(frame, hop.look), None))
+                self._receive((hop.lane, seen_as(flight, hop.look), None))
                 return
             lane = hop.out
             if lane.plain and now >= lane.wire.storm_until_ns:  # Lane.send, where nothing is drawn or lost
@@ -228,7 +291,7 @@ class Express:
             busy = arrival > clock.until or (queue and queue[0][0] <= arrival)
             if after is None:
                 on = self.arrive if hop.misses < MISSES else self._receive
-                argument = lane, seen_as(frame, hop.transit.after), hop
+                argument = lane, seen_as(flight, hop.transit.after), hop
                 if busy:
                     clock.call_at(arrival, on, argument)
                 else:

@@ -19,6 +19,7 @@ from labs.net.ethernet import Frame
 from labs.net.filesystem import FileSystem
 from labs.net.interface import LOOPBACK_MTU, Interface
 from labs.net.linux.contract import Oracle, World
+from labs.net.linux.ends import Outlet
 from labs.net.linux.ip_layer import IpLayer
 from labs.net.linux.ipv6_layer import Ipv6Layer
 from labs.net.linux.link_layer import LinkLayer
@@ -58,8 +59,8 @@ class LinuxNode:
         self.now = 0
         self.powered = False
         self.tracing = False
-        self.shortcuts = False
-        """Established connections may take the short way of `labs.net.linux.ends`."""
+        self.outlet: Outlet | None = None
+        """Where the short way of `labs.net.linux.ends` goes on; None: sockets take the layers."""
         self.oracle: Oracle | None = None
         self.clock_offset_ns = 0
         self.booted_ns = 0

@@ -112,7 +112,8 @@ class Routed(Transit):
         neighbour.used_ns = now
         rx, tx = self._rx, self._tx
         length = size + HEADER_BYTES
-        length = max(length, MIN_FRAME_BYTES)
+        if length < MIN_FRAME_BYTES:  # noqa: PLR1730 - for every hop
+            length = MIN_FRAME_BYTES
         rx.packets += 1
         rx.bytes += length
         tx.packets += 1

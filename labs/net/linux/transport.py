@@ -55,6 +55,7 @@ ERRORS = {
     icmp.HOST_PROHIBITED: HOST_UNREACHABLE,
     icmp.ADMIN_PROHIBITED: HOST_UNREACHABLE,
 }
+_MAKE = tuple.__new__  # a NamedTuple made by its own name takes twice as long
 ConnectionKey = tuple[Address, int, Address, int]
 Packet = Ipv4Packet | Ipv6Packet
 
@@ -270,15 +271,12 @@ class Transport:
             del self._connections[key]
 
     def _emit(self, connection: TcpConnection, segment: TcpSegment) -> None:
-        departure = connection.departure
-        if departure is not None and departure.send(segment):
-            return
-        error = self._send_segment(
-            connection.local[0], connection.remote[0], segment, connection.tag, connection.interface
-        )
+        source, target = connection.local[0], connection.remote[0]
+        error = self._send_segment(source, target, segment, connection.tag, connection.interface)
         if error == TOO_LONG:
             self._node.call_soon(lambda: connection.mtu_reduced(self._node.now))
-        connection.departure = ends.departure(self._node, connection) if self._node.shortcuts else None
+        if self._node.outlet is not None:
+            connection.departure = ends.departure(self._node, source, target, PROTO_TCP, tag=connection.tag)
 
     def _send_segment(
         self, source: Address, target: Address, segment: TcpSegment, tag: int, interface: Interface | None
@@ -394,9 +392,13 @@ class Transport:
 
         `discovery` is IP_MTU_DISCOVER of ip(7): want sets DF on what fits the path MTU, do always, dont never.
         """
+        datagram = _MAKE(UdpDatagram, (socket.port, port, data))
+        usual = interface is None and ttl == DEFAULT_TTL and discovery == "want"
+        departure = socket.departure
+        if usual and departure is not None and departure.target == address and departure.send(datagram, 8 + len(data)):
+            return None
         if interface is None and socket.interface is not None:
             interface = self._node.interfaces.get(socket.interface)
-        datagram = UdpDatagram(socket.port, port, data)
         if isinstance(address, IPv6):
             source = socket.address if isinstance(socket.address, IPv6) else ANY6
             packet6 = Ipv6Packet(source, address, PROTO_UDP, datagram, ttl, tag=socket.tag)
@@ -408,7 +410,10 @@ class Transport:
         want = discovery != "dont"
         source4 = socket.address if isinstance(socket.address, IPv4) else ANY
         packet = Ipv4Packet(source4, address, PROTO_UDP, datagram, ttl=ttl, dont_fragment=want, tag=socket.tag)
-        return self._node.ip.output(packet, interface=interface, may_cut=discovery == "want")
+        error = self._node.ip.output(packet, interface=interface, may_cut=discovery == "want")
+        if usual and interface is None and self._node.outlet is not None:
+            socket.departure = ends.departure(self._node, source4, address, PROTO_UDP, tag=socket.tag)
+        return error
 
     # Echo
 
