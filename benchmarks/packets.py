@@ -232,8 +232,9 @@ def with_devices(*, express: bool = True, tracing: bool = False) -> float:
 
     def receiver(process: Process) -> Routine:
         socket = process.node.transport.udp_open(UDP_PORT, program="receiver")
+        waiting = Wait((socket.signal,))
         while True:
-            yield Wait((socket.signal,))
+            yield waiting
             for _ in range(len(socket.queue)):
                 socket.queue.popleft()
                 arrivals.append(process.node.now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -293,7 +294,7 @@ class Process:
         for signal in signals:
             signal._waiters[self] = token  # noqa: SLF001 - signal.add()
         if until is not None:
-            self.node.call_at(until, lambda: self.ready(token))
+            self.node.call_at(until, partial(self.ready, token))
 
     def _finish(self, status: int) -> None:
         self.status = status

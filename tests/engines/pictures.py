@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
@@ -26,7 +27,7 @@ MEMORIES = frozenset(
         "world",
     }
 )
-OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, GeneratorType, Process, Signal, type)
+OPAQUE = (FunctionType, MethodType, BuiltinFunctionType, GeneratorType, partial, Process, Signal, type)
 
 
 def picture(thing: Any, seen: dict[int, int]) -> Any:

@@ -255,7 +255,12 @@ class Express:
         node = hop.lane.node
         assert hop.arrival is not None
         if hop.arrival.take(flight[2], flight[1], now):
-            self._perform(node, node._drain())  # noqa: SLF001 - it knows what time it is
+            if node.processes.queue:
+                node.processes.run_ready()
+            out = node._out  # noqa: SLF001 - node._drain(): it knows what time it is
+            if out:
+                node._out = []  # noqa: SLF001
+            self._perform(node, out)
         else:
             self._receive((hop.lane, seen_as(flight, hop.look), None))
 
