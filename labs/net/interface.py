@@ -92,6 +92,15 @@ class Interface(Watched):
     phy: Transceiver = UNTOUCHED
     """How the transceiver is set (`ethtool -s`)."""
     carrier_changes: int = 0
+    alias: str = ""
+    """What somebody wrote down about it (`ip link set … alias`)."""
+    arp: bool = True
+    """False is IFF_NOARP: it asks for nobody and answers nobody."""
+    multicast: bool = True
+    promiscuous: bool = False
+    all_multicast: bool = False
+    queue_length: int = 1000
+    """DEFAULT_TX_QUEUE_LEN; of no effect, since Debian's queue (fq_codel) does not ask for it."""
     taps: list[Callable[[str, Frame], None]] = field(default_factory=list)
     """Captures: called with "in" or "out" and the frame."""
 

@@ -6,12 +6,13 @@ Read first: nft(8), section "OPTIONS". A pure function: the adapter to a process
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from labs.net.nftables.apply import apply
 from labs.net.nftables.errors import NftError
 from labs.net.nftables.json_schema import chain_json, document, rule_json, set_json, table_json, to_json
+from labs.net.nftables.inclusion import Inclusions
 from labs.net.nftables.parser import parse
 from labs.net.nftables.render import (
     Style,
@@ -105,10 +106,12 @@ def nft(
     stdin: str,
     *,
     interfaces: Iterable[str] | None = None,
+    find_files: Callable[[str], Sequence[str]] | None = None,
 ) -> NftResult:
     """Run `nft` with these arguments (without the name of the command itself).
 
-    `read_file` raises OSError for a file that cannot be read; `interfaces` are the names that `iif` and `oif` may use.
+    `read_file` raises OSError for a file that cannot be read; `interfaces` are the names that `iif` and `oif` may use;
+    `find_files` gives the files that the pattern of an `include` means.
     """
     try:
         options = _read_options(argv)
@@ -130,10 +133,11 @@ def nft(
         text = " ".join(options.words) + "\n"
     else:
         return NftResult("", "nft: no command specified\n", 1, ruleset)
+    inclusions = Inclusions(text, source, find=find_files, read=read_file)
     try:
-        return _run(parse(text), options, ruleset, state, interfaces)
+        return _run(parse(text, inclusions), options, ruleset, state, interfaces)
     except NftError as error:
-        return NftResult("", error.render(text, source), 1, ruleset)
+        return NftResult("", inclusions.render(error), 1, ruleset)
 
 
 def _read_options(argv: list[str]) -> _Options:

@@ -113,6 +113,14 @@ class Ipv6Layer:
             return interface.name in self.router_groups or bool(self.setting(interface, "forwarding"))
         return any(solicited_node(known.address) == group for known in interface.inet6)
 
+    def groups(self, interface: Interface) -> list[IPv6]:
+        """The groups joined on an interface besides all nodes, the newest first."""
+        if not interface.up or not self.enabled(interface) or interface.kind == "loopback":
+            return []
+        found = [solicited_node(known.address) for known in reversed(interface.inet6)]
+        found += [ALL_ROUTERS] if self.joined(interface, ALL_ROUTERS) else []
+        return list(dict.fromkeys(reversed(found)))
+
     def source_for(self, interface: Interface | None, destination: IPv6) -> IPv6 | None:
         """The source address on the way out over an interface (RFC 6724 §5), or None."""
         candidates = [known for other in self._node.interfaces.values() for known in other.inet6]

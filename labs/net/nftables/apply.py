@@ -16,6 +16,7 @@ from labs.net.nftables.errors import NO_SPAN, NftError, Span
 from labs.net.nftables.expand import expanded
 from labs.net.nftables.fields import expression_type
 from labs.net.nftables.misspell import nearest
+from labs.net.nftables.inclusion import Inclusions
 from labs.net.nftables.parser import parse
 from labs.net.nftables.priorities import priority_number
 from labs.net.nftables.references import anonymous_sets, jump_targets, retargeted, uses_set
@@ -48,9 +49,9 @@ class _KernelError(NftError):
     """Found by the kernel, after nft found nothing."""
 
 
-def load(text: str, *, interfaces: Iterable[str] | None = None) -> Ruleset:
+def load(text: str, *, interfaces: Iterable[str] | None = None, inclusions: Inclusions | None = None) -> Ruleset:
     """The ruleset of a file, from nothing. Raises NftError."""
-    return apply(Ruleset(), parse(text), interfaces=interfaces)
+    return apply(Ruleset(), parse(text, inclusions), interfaces=interfaces)
 
 
 def apply(ruleset: Ruleset, commands: Sequence[Command], *, interfaces: Iterable[str] | None = None) -> Ruleset:

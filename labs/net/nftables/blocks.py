@@ -6,7 +6,7 @@ Read first: nft(8), sections "INPUT FILE FORMATS", "TABLES", "CHAINS", "SETS".
 from __future__ import annotations
 
 from labs.net.nftables.errors import NftError, NotSimulatedError, Span
-from labs.net.nftables.lexer import Token
+from labs.net.nftables.lexer import Token, tokenize
 from labs.net.nftables.statements import RuleReader
 from labs.net.nftables.syntax import ChainSpec, Command, RawExpr, RawSet, RawWord, SetSpec, TableSpec
 
@@ -17,6 +17,7 @@ REFUSED_OBJECTS = frozenset({
     "secmark",
     "secmarks", "synproxy", "synproxys", "ct", "hooks",
 })  # fmt: skip
+MAX_TOKENS = 1_000_000  # of one input with all that it includes
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress", "egress")
 _TYPES = ("filter", "nat", "route")
 
@@ -25,10 +26,11 @@ class BlockReader(RuleReader):
     """Recursive descent over blocks."""
 
     def definition(self) -> bool:
-        """True after define, redefine or undefine."""
+        """True after include, define, redefine or undefine."""
         token = self.token
-        if self.at("include"):
-            raise NotSimulatedError.of("include", token.span)
+        if self.accept("include"):
+            self._include(token)
+            return True
         if self.at("define", "redefine"):
             self.take()
             name = self.take()
@@ -49,6 +51,21 @@ class BlockReader(RuleReader):
             self._end_of_line()
             return True
         return False
+
+    def _include(self, start: Token) -> None:
+        """Put the tokens of the files in the place of the statement."""
+        if self.token.kind != "quoted":
+            raise self.unexpected("quoted string")
+        pattern = self.take()
+        if not self.at("newline", ";", "end"):
+            raise self.unexpected("newline or semicolon")
+        found: list[Token] = []
+        for text, before in self.inclusions.open(pattern.text, start.span.to(pattern.span)):
+            *tokens, end = tokenize(text, before)
+            found += [*tokens, Token("newline", "\n", end.span)]
+        if len(self.tokens) + len(found) > MAX_TOKENS:
+            raise NftError.at("Too much is included", start.span.to(pattern.span))
+        self.tokens[self.position : self.position] = found
 
     def _initializer(self) -> RawExpr:
         if self.at("{") and self.peek().kind == "}":

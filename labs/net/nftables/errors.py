@@ -62,14 +62,15 @@ class NftError(Exception):
         """The error text of nft, with a newline at the end; `source` is the file name, None for a command line."""
         return "".join(error.render_one(text, source) for error in (self, *self.others))
 
-    def render_one(self, text: str, source: str | None = None) -> str:
-        """As `render`, without the others."""
+    def render_one(self, text: str, source: str | None = None, number: int | None = None) -> str:
+        """As `render`, without the others; `number` is the line where the text is not the first of its input."""
         if not self.line:
             return f"Error: {self.message}\n"
+        number = self.line if number is None else number
         lines = text.split("\n")
-        line = lines[self.line - 1] if self.line <= len(lines) else ""
+        line = lines[number - 1] if number <= len(lines) else ""
         last = self.column + max(self.length, 1) - 1
-        place = "" if source is None else f"{source}:{self.line}:{self.column}-{last}: "
+        place = "" if source is None else f"{source}:{number}:{self.column}-{last}: "
         return f"{place}Error: {self.message}\n{line}\n{self._marks(line, last)}\n"
 
     def _marks(self, line: str, last: int) -> str:

@@ -66,10 +66,10 @@ _WORD_KINDS = frozenset({"mac", "ip6", "ip4", "vlan", "time"})
 _ALIASES = {"eq": "==", "ne": "!=", "lt": "<", "gt": ">", "le": "<=", "ge": ">=", "and": "&", "or": "|", "xor": "^"}
 
 
-def tokenize(text: str) -> list[Token]:
-    """All tokens, ending with `end`."""
+def tokenize(text: str, before: int = 0) -> list[Token]:
+    """All tokens, ending with `end`; `before` is added to every number of a line."""
     tokens: list[Token] = []
-    line, start, position = 1, 0, 0
+    line, start, position = before + 1, 0, 0
     while position < len(text):
         found = _TOKEN.match(text, position)
         if found is None:  # pragma: no cover - the last alternative takes any character

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from labs.net.nftables.blocks import REFUSED_OBJECTS, BlockReader
 from labs.net.nftables.errors import NO_SPAN, NftError, NotSimulatedError, Span
+from labs.net.nftables.inclusion import Inclusions
 from labs.net.nftables.lexer import Token
 from labs.net.nftables.syntax import Command, RawSet, TableSpec
 
@@ -22,9 +23,9 @@ _REFUSED_VERBS = frozenset({"monitor", "describe", "import", "export"})
 _MADE = ("table", "chain", "rule", "set", "map", "element")
 
 
-def parse(text: str) -> list[Command]:
-    """The commands of a file or a command line. Raises NftError."""
-    return list(_parsed(text))
+def parse(text: str, inclusions: Inclusions | None = None) -> list[Command]:
+    """The commands of a file or a command line; `inclusions` knows the files that it may name. Raises NftError."""
+    return list(_Parser(text, inclusions).commands()) if "include" in text else list(_parsed(text))
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from labs.net.nftables.errors import NftError, Span
+from labs.net.nftables.inclusion import Inclusions
 from labs.net.nftables.lexer import Token, tokenize
 from labs.net.nftables.syntax import RawExpr
 
@@ -28,8 +29,9 @@ def milliseconds(text: str) -> int | None:
 class TokenReader:
     """A place in the input; `variables` are the definitions seen so far."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, inclusions: Inclusions | None = None) -> None:
         self.tokens = tokenize(text)
+        self.inclusions = inclusions or Inclusions(text)
         self.position = 0
         self.variables: dict[str, RawExpr] = {}
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine
+from labs.shell.bash.patterns import paths
 from labs.shell.nft import nft as run
 
 __all__ = ["COMMANDS"]
@@ -30,7 +31,15 @@ def nft(process: Process) -> Routine:
 
     netfilter = node.netfilter
     netfilter.state.now_ns = node.now
-    result = run(arguments, netfilter.ruleset, netfilter.state, read_file, stdin, interfaces=list(node.interfaces))
+    result = run(
+        arguments,
+        netfilter.ruleset,
+        netfilter.state,
+        read_file,
+        stdin,
+        interfaces=list(node.interfaces),
+        find_files=lambda pattern: paths(node.files, process.directory, pattern),
+    )
     process.stdout.write(result.text)
     process.stderr.write(result.error)
     if result.ruleset is not netfilter.ruleset:

@@ -42,8 +42,13 @@ def test_features_are_mostly_taken(gateway: LinuxNode) -> None:
 @pytest.mark.parametrize("path", DEBIAN, ids=lambda path: path.name)
 def test_example_of_debian_loads_or_is_refused_by_name(path: Path) -> None:
     """Skipped by itself where nftables is not installed: there are no examples then."""
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+    texts = {
+        f"/root/{other.name.removesuffix('.gz')}": gzip.decompress(other.read_bytes()).decode()
+        if other.suffix == ".gz"
+        else other.read_text(encoding="utf-8")
+        for other in DEBIAN
+    }
     ports = ("eth0", "eth1", "eth2", "eth3", "bond0", "bond1", "wlan0")
-    answer = run(device("gw", files={"/etc/x.nft": text}, ports=ports), "nft -c -f /etc/x.nft")
+    answer = run(device("gw", files=texts, ports=ports), f"nft -c -f {path.name.removesuffix('.gz')}")
     beyond = BY_NAME in answer.text or "Could not process rule" in answer.text  # one deletes a table that is not there
     assert answer.status == 0 or beyond, answer.text

@@ -130,7 +130,6 @@ def test_rule_as_tree_mirrors_the_json_schema() -> None:
 @pytest.mark.parametrize(
     ("text", "thing"),
     [
-        ('include "x.nft"\n', "include"),
         ("add table netdev t\n", "the netdev family"),
         ("add flowtable inet t f { }\n", "flowtable"),
         ("add rule t c fib daddr type local accept\n", "fib"),

@@ -37,7 +37,8 @@ USAGE = (
     "               type { bridge | gre | ipip | vlan } [ ARGS ]",
     "       ip link delete { DEVICE | dev DEVICE }",
     "       ip link set { DEVICE | dev DEVICE } [ { up | down } ] [ name NEWNAME ] [ address LLADDR ] [ mtu MTU ]",
-    "               [ master DEVICE ] [ nomaster ]",
+    "               [ arp { on | off } ] [ multicast { on | off } ] [ allmulticast { on | off } ] [ promisc { on | off } ]",
+    "               [ txqueuelen PACKETS ] [ alias NAME ] [ master DEVICE ] [ nomaster ]",
     "       ip link show [ DEVICE ] [up] [master DEV] [type TYPE] [nomaster]",
 )
 # What Linux could add; those of the first line exist here
@@ -47,9 +48,15 @@ OTHER_KINDS = frozenset(
     " ipoib ipvlan ipvtap macsec macvlan macvtap netdevsim nlmon rmnet sit team vcan veth virt_wifi vrf"
     " vti vxcan vxlan wwan xfrm".split()
 )
+QUEUE_WORDS = ("txqueuelen", "qlen", "txqlen")
+# Words of `ip link set` with "on" or "off", and the attribute that they switch
+SWITCHES = {
+    "arp": "arp", "multicast": "multicast", "allmulticast": "all_multicast", "promisc": "promiscuous",
+}  # fmt: skip
+MAX_ALIAS = 255  # IFALIASZ - 1, linux/if.h
 NOT_SIMULATED = frozenset(
-    "txqueuelen qlen txqlen arp dynamic multicast allmulticast promisc trailers carrier broadcast brd"
-    " netns link-netns link-netnsid alias group vf xdp xdpgeneric xdpdrv xdpoffload vrf addrgenmode"
+    "dynamic trailers carrier broadcast brd"
+    " netns link-netns link-netnsid group vf xdp xdpgeneric xdpdrv xdpoffload vrf addrgenmode"
     " protodown protodown_reason state mode index gso_max_size gso_max_segs gro_max_size numtxqueues"
     " numrxqueues type altname".split()
 )
@@ -158,6 +165,8 @@ def _is_kind(interface: Interface, kind: str) -> bool:
 def _record(interface: Interface, style: Style) -> Record:
     if not style.brief:
         record = link_record(interface, style, mode=True)
+        if interface.alias:
+            record.add("ifalias", interface.alias, f"{style.newline}    alias {interface.alias}")
         if style.statistics:
             statistics(record, interface)
         return record
@@ -202,6 +211,29 @@ def _mtu(words: Words) -> int:
     return found
 
 
+def _queue_length(words: Words, word: str) -> int:
+    text = words.value()
+    found = number(text, 0x7FFFFFFF)
+    if found is None:
+        raise wrong(text, f'Invalid "{word}" value')
+    return found
+
+
+def _on_off(words: Words, word: str) -> bool:
+    """The argument of a switch. Raises IpError."""
+    text = words.value()
+    if text not in ("on", "off"):
+        raise IpError(f'Error: argument of "{word}" must be "on" or "off", not "{text}"')
+    return text == "on"
+
+
+def _alias(words: Words) -> str:
+    text = words.value()
+    if len(text) > MAX_ALIAS:
+        raise wrong(text, "alias too long")
+    return text
+
+
 def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915 - one branch per keyword
     node = process.node
     device = name = None
@@ -210,6 +242,7 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
     mtu: int | None = None
     master: Interface | None = None
     nomaster = False
+    plain: dict[str, bool | int | str] = {}
     settings: BridgeSettings = {}
     port_settings: PortSettings | None = None
     while words.more:
@@ -231,6 +264,12 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
             master = node.interfaces[text]
         elif word == "nomaster":
             nomaster = True
+        elif word in SWITCHES:
+            plain[SWITCHES[word]] = _on_off(words, word)
+        elif word in QUEUE_WORDS:
+            plain["queue_length"] = _queue_length(words, word)
+        elif word == "alias":
+            plain["alias"] = _alias(words)
         elif word == "type" and device is not None:
             kind = words.value()
             if kind == "bridge":
@@ -261,6 +300,10 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
     if name is not None and name != device and name not in node.interfaces and interface.kind in ("ether", "loopback"):
         raise refused("link set name (of a port)")
     try:
+        for attribute, value in plain.items():
+            setattr(interface, attribute, value)
+        if "arp" in plain:
+            node.link.interface_down(interface)  # what was resolved, or never was, is forgotten (arp_netdev_event)
         if address is not None:
             link_config.set_mac(node, interface, address)
         if mtu is not None:

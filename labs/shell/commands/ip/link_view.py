@@ -33,7 +33,12 @@ def link_flags(interface: Interface) -> list[str]:
     if interface.tunnel is not None:
         flags += ["POINTOPOINT", "NOARP"] if interface.tunnel.remote else ["NOARP"]
     else:
-        flags += ["LOOPBACK"] if interface.kind == "loopback" else ["BROADCAST", "MULTICAST"]
+        flags += ["LOOPBACK"] if interface.kind == "loopback" else ["BROADCAST"]
+        flags += ["MULTICAST"] if interface.multicast and interface.kind != "loopback" else []
+    flags += ["ALLMULTI"] if interface.all_multicast else []
+    flags += ["PROMISC"] if interface.promiscuous else []
+    if not interface.arp and "NOARP" not in flags:
+        flags.append("NOARP")
     if interface.up:
         flags.append("UP")
         if interface.has_carrier:
@@ -112,7 +117,7 @@ def _header(record: Record, interface: Interface, *, mode: bool, short: bool = F
         record.add("linkmode", "DEFAULT", "mode DEFAULT ")
     if not short:
         record.add("group", "default", "group default ")
-    record.add("txqlen", 1000, "qlen 1000")
+    record.add("txqlen", interface.queue_length, f"qlen {interface.queue_length}")
 
 
 def brief_name(interface: Interface) -> str:
@@ -125,9 +130,9 @@ def brief_name(interface: Interface) -> str:
 def _details(record: Record, interface: Interface, *, mode: bool) -> None:
     """What -d adds."""
     style = record.style
-    promiscuity = 1 if interface.master is not None else 0
-    record.add("promiscuity", promiscuity, f" promiscuity {promiscuity} ")
-    record.add("allmulti", promiscuity, f" allmulti {promiscuity} ")
+    enslaved = interface.master is not None
+    for key, wanted in (("promiscuity", interface.promiscuous), ("allmulti", interface.all_multicast)):
+        record.add(key, enslaved + wanted, f" {key} {enslaved + wanted} ")
     low, high = MINIMUM_MTU[interface.kind], MAXIMUM_MTU[interface.kind]
     record.add("min_mtu", low, f"minmtu {low} ")
     record.add("max_mtu", high, f"maxmtu {high} ")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from labs.shell.commands.ip.address import address_command
 from labs.shell.commands.ip.link import link_command
+from labs.shell.commands.ip.maddress import maddress_command
 from labs.shell.commands.ip.neigh import neigh_command
 from labs.shell.commands.ip.output import Style
 from labs.shell.commands.ip.route import route_command
+from labs.shell.commands.ip.rule import netns_command, rule_command
 from labs.shell.commands.ip.tunnel import tunnel_command
 from labs.shell.commands.ip.words import EXIT_USAGE, IpError, Words, matches, refused
 
@@ -23,9 +25,9 @@ Command = Callable[["Process", Style, Words], int]
 OBJECTS: tuple[tuple[str, Command | None], ...] = (
     ("address", address_command),
     ("addrlabel", None),
-    ("maddress", None),
+    ("maddress", maddress_command),
     ("route", route_command),
-    ("rule", None),
+    ("rule", rule_command),
     ("neighbor", neigh_command),
     ("neighbour", neigh_command),
     ("ntable", None),
@@ -46,7 +48,7 @@ OBJECTS: tuple[tuple[str, Command | None], ...] = (
     ("xfrm", None),
     ("mroute", None),
     ("mrule", None),
-    ("netns", None),
+    ("netns", netns_command),
     ("netconf", None),
     ("vrf", None),
     ("sr", None),
@@ -57,7 +59,7 @@ OBJECTS: tuple[tuple[str, Command | None], ...] = (
 )
 USAGE = (
     "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }",
-    "where  OBJECT := { address | link | neighbour | route | tunnel }",
+    "where  OBJECT := { address | link | maddress | neighbour | route | rule | tunnel }",
     "       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -j[son] | -p[retty] |",
     "                    -4 | -6 | -br[ief] | -o[neline] | -c[olor]}",
 )
