@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from labs.net.nftables.apply import apply
 from labs.net.nftables.errors import NftError
-from labs.net.nftables.json_schema import chain_json, document, rule_json, set_json, table_json, to_json
 from labs.net.nftables.inclusion import Inclusions
+from labs.net.nftables.json_schema import chain_json, document, rule_json, set_json, table_json, to_json
 from labs.net.nftables.parser import parse
 from labs.net.nftables.render import (
     Style,

@@ -15,6 +15,7 @@ from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYP
 from labs.net.ipv4 import ANY, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.linux import spanning
+from labs.net.linux.arp_rules import is_silent, sender_of
 from labs.net.neighbour import (
     BASE_REACHABLE_NS,
     DELAY_FIRST_PROBE_NS,
@@ -233,11 +234,15 @@ class LinkLayer:
 
     def _arp_input(self, interface: Interface, packet: ArpPacket) -> None:
         """RFC 826, section Packet Reception, with Linux's rule for who may enter the table."""
-        if packet.sender == ANY:
-            if self._owns(interface, packet.target) and packet.operation == REQUEST:
-                self._arp_reply(interface, packet)  # address probe, RFC 5227 §2.1.1
+        if not interface.arp:
             return
         mine = self._owns(interface, packet.target)
+        if mine and packet.operation == REQUEST and is_silent(self._node, interface, packet.sender, packet.target):
+            return
+        if packet.sender == ANY:
+            if mine and packet.operation == REQUEST:
+                self._arp_reply(interface, packet)  # address probe, RFC 5227 §2.1.1
+            return
         answer = (
             packet.operation == REQUEST
             and (mine or self.proxies(interface, packet.target))
@@ -257,7 +262,7 @@ class LinkLayer:
             self._node.call_at(self._node.now + PROXY_DELAY_NS, lambda: self._arp_reply(interface, packet))
 
     def _owns(self, interface: Interface, address: IPv4) -> bool:
-        """Linux answers for any address of the machine on any interface (arp_ignore 0)."""
+        """Linux answers for any address of the machine on any interface; `is_silent` knows the settings against it."""
         return interface.up and self._node.ip.is_local(address) and not address.is_loopback
 
     def proxies(self, interface: Interface, address: IPv4) -> bool:
@@ -306,6 +311,9 @@ class LinkLayer:
 
     def send_ip(self, interface: Interface, packet: Ipv4Packet | Ipv6Packet, next_hop: Address) -> None:
         """Send a packet to a neighbour, resolving its MAC address if need be."""
+        if not interface.arp:
+            self.send_to_mac(interface, packet, interface.mac)  # to nobody (arp_constructor)
+            return
         now = self._node.now
         entry = self.neighbours.get(interface, next_hop)
         if entry is None:
@@ -409,7 +417,8 @@ class LinkLayer:
             self._node.ipv6.discovery.solicit(interface, entry.address, [first, *entry.waiting], unicast=unicast)
             self.later(entry, RETRANS_NS)
             return
-        sender = self._node.ip.source_for(interface, entry.address)
+        waiting = entry.waiting[-1] if entry.waiting else first
+        sender = sender_of(self._node, interface, entry.address, waiting)
         if sender is not None:
             packet = ArpPacket(REQUEST, interface.mac, sender, Mac(0), entry.address)
             target = entry.mac if unicast and entry.mac is not None else BROADCAST

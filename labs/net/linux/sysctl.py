@@ -26,6 +26,9 @@ DEFAULTS = {
 }
 PER_INTERFACE = {
     "accept_redirects": "1",
+    "arp_announce": "0",
+    "arp_filter": "0",
+    "arp_ignore": "0",
     "arp_notify": "0",
     "forwarding": "0",
     "promote_secondaries": "0",

@@ -15,8 +15,8 @@ from labs.net.nftables.elements import is_interval, ordered, overlap
 from labs.net.nftables.errors import NO_SPAN, NftError, Span
 from labs.net.nftables.expand import expanded
 from labs.net.nftables.fields import expression_type
-from labs.net.nftables.misspell import nearest
 from labs.net.nftables.inclusion import Inclusions
+from labs.net.nftables.misspell import nearest
 from labs.net.nftables.parser import parse
 from labs.net.nftables.priorities import priority_number
 from labs.net.nftables.references import anonymous_sets, jump_targets, retargeted, uses_set

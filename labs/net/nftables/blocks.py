@@ -57,14 +57,17 @@ class BlockReader(RuleReader):
         if self.token.kind != "quoted":
             raise self.unexpected("quoted string")
         pattern = self.take()
-        if not self.at("newline", ";", "end"):
+        after = self.token
+        if after.kind not in ("newline", ";", "end"):
             raise self.unexpected("newline or semicolon")
+        # nft counts the separator too
+        span = start.span.to(pattern.span if after.kind == "end" else after.span)
         found: list[Token] = []
-        for text, before in self.inclusions.open(pattern.text, start.span.to(pattern.span)):
+        for text, before in self.inclusions.open(pattern.text, span):
             *tokens, end = tokenize(text, before)
             found += [*tokens, Token("newline", "\n", end.span)]
         if len(self.tokens) + len(found) > MAX_TOKENS:
-            raise NftError.at("Too much is included", start.span.to(pattern.span))
+            raise NftError.at("Too much is included", span)
         self.tokens[self.position : self.position] = found
 
     def _initializer(self) -> RawExpr:

@@ -47,9 +47,7 @@ def listed(result: NftResult) -> str:
 def test_files_are_read_where_they_are_named_even_within_a_chain() -> None:
     result = run('include "./one.nft"; table ip q {}\n' + FILES["/etc/main.nft"].replace('include "./one.nft"\n', ""))
     assert result.error == ""
-    assert listed(result) == (
-        "table inet t {\n\tchain c {\n\t\tudp dport 53 accept\n\t\ttcp dport 80 accept\n\t}\n}\n"
-    )
+    assert listed(result) == ("table inet t {\n\tchain c {\n\t\tudp dport 53 accept\n\t\ttcp dport 80 accept\n\t}\n}\n")
 
 
 def test_name_without_a_dot_is_looked_for_in_etc() -> None:
@@ -69,42 +67,50 @@ DEEP = "\n                 from ".join(["./e5.nft:1:1-19:"] * 14)
     [
         (
             'include "./nothere.nft"\n',
-            "e.nft:1:1-24: Error: File not found: ./nothere.nft\n"
-            'include "./nothere.nft"\n'
-            "^^^^^^^^^^^^^^^^^^^^^^^^\n",
+            'e.nft:1:1-24: Error: File not found: ./nothere.nft\ninclude "./nothere.nft"\n^^^^^^^^^^^^^^^^^^^^^^^^\n',
         ),
         (
             "include one.nft\n",
-            "e.nft:1:9-15: Error: syntax error, unexpected string, expecting quoted string\n"
-            "include one.nft\n        ^^^^^^^\n",
+            (
+                "e.nft:1:9-15: Error: syntax error, unexpected string, expecting quoted string\n"
+                "include one.nft\n        ^^^^^^^\n"
+            ),
         ),
         (
             'include "./bad.nft"\n',
-            "In file included from e.nft:1:1-20:\n"
-            "./bad.nft:2:16-19: Error: syntax error, unexpected string\n"
-            " chain y { tcp dprt 4 accept; }\n               ^^^^\n",
+            (
+                "In file included from e.nft:1:1-20:\n"
+                "./bad.nft:2:16-19: Error: syntax error, unexpected string\n"
+                " chain y { tcp dprt 4 accept; }\n               ^^^^\n"
+            ),
         ),
         (
             'include "./e3.nft"\n',
-            "In file included from ./e3.nft:1:1-20:\n"
-            "                 from e.nft:1:1-19:\n"
-            "./bad.nft:2:16-19: Error: syntax error, unexpected string\n"
-            " chain y { tcp dprt 4 accept; }\n               ^^^^\n",
+            (
+                "In file included from ./e3.nft:1:1-20:\n"
+                "                 from e.nft:1:1-19:\n"
+                "./bad.nft:2:16-19: Error: syntax error, unexpected string\n"
+                " chain y { tcp dprt 4 accept; }\n               ^^^^\n"
+            ),
         ),
         (
             'include "./bad2.nft"\n',
-            "In file included from e.nft:1:1-21:\n"
-            "./bad2.nft:2:17-23: Error: Could not process rule: No such file or directory\n"
-            " chain y { jump nowhere; }\n                ^^^^^^^\n"
-            "In file included from e.nft:1:1-21:\n"
-            "./bad2.nft:4:13-16: Error: Could not process rule: No such file or directory\n"
-            "add rule ip nope q accept\n            ^^^^\n",
+            (
+                "In file included from e.nft:1:1-21:\n"
+                "./bad2.nft:2:17-23: Error: Could not process rule: No such file or directory\n"
+                " chain y { jump nowhere; }\n                ^^^^^^^\n"
+                "In file included from e.nft:1:1-21:\n"
+                "./bad2.nft:4:13-16: Error: Could not process rule: No such file or directory\n"
+                "add rule ip nope q accept\n            ^^^^\n"
+            ),
         ),
         (
             'include "./e5.nft"\n',
-            f"In file included from {DEEP}\n                 from e.nft:1:1-19:\n"
-            "./e5.nft:1:1-19: Error: Include nested too deeply, max 16 levels\n"
-            'include "./e5.nft"\n^^^^^^^^^^^^^^^^^^^\n',
+            (
+                f"In file included from {DEEP}\n                 from e.nft:1:1-19:\n"
+                "./e5.nft:1:1-19: Error: Include nested too deeply, max 16 levels\n"
+                'include "./e5.nft"\n^^^^^^^^^^^^^^^^^^^\n'
+            ),
         ),
     ],
 )

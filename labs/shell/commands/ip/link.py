@@ -37,7 +37,8 @@ USAGE = (
     "               type { bridge | gre | ipip | vlan } [ ARGS ]",
     "       ip link delete { DEVICE | dev DEVICE }",
     "       ip link set { DEVICE | dev DEVICE } [ { up | down } ] [ name NEWNAME ] [ address LLADDR ] [ mtu MTU ]",
-    "               [ arp { on | off } ] [ multicast { on | off } ] [ allmulticast { on | off } ] [ promisc { on | off } ]",
+    "               [ arp { on | off } ] [ multicast { on | off } ] [ allmulticast { on | off } ]",
+    "               [ promisc { on | off } ]",
     "               [ txqueuelen PACKETS ] [ alias NAME ] [ master DEVICE ] [ nomaster ]",
     "       ip link show [ DEVICE ] [up] [master DEV] [type TYPE] [nomaster]",
 )
