@@ -263,7 +263,7 @@ class Editor:
         return self._still(command, second)
 
     def _still(self, command: Command, second: Address) -> bool:
-        """Inside a range: does this line end it, or lie behind it?"""
+    """The right side of an s command, with references and changes of case."""
         if command.until is not None:
             if self.number >= command.until:
                 command.active = False
