@@ -263,7 +263,7 @@ class Editor:
         return self._still(command, second)
 
     def _still(self, command: Command, second: Address) -> bool:
-    """The right side of an s command, with references and changes of case."""
+        """Inside a range, whether this line ends it or lies behind it."""
         if command.until is not None:
             if self.number >= command.until:
                 command.active = False
