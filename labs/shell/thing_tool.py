@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from labs.net.process import Process, Routine, Wait
+from labs.net.strftime import clock_text
 from labs.things.toml_edit import get_toml_key, set_toml_key
 
 __all__ = ["Tool", "ToolFailure", "Verb", "ago", "run_tool", "state_of"]
@@ -90,7 +90,7 @@ class Tool:
         lines = [line for line in node.units.journal if line.unit == self.unit]
         for line in lines[-count:] if count else []:
             seconds = node.wall_clock() - (node.now - line.at_ns) / 1e9
-            process.print(f"{datetime.fromtimestamp(seconds, UTC):%b %d %H:%M:%S} {line.text}")
+            process.print(f"{clock_text(seconds, '%b %d %H:%M:%S')} {line.text}")
         return 0
 
 

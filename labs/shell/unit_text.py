@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from labs.net.linux.units import exit_word
+from labs.net.strftime import clock_text
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -34,9 +34,9 @@ def unit_file(unit: Unit) -> str:
     return "\n".join([*lines, "", "[Install]", "WantedBy=multi-user.target", ""])
 
 
-def moment(node: LinuxNode, at_ns: int) -> datetime:
-    """A simulated time as this device's clock shows it."""
-    return datetime.fromtimestamp(node.world.wall_clock(at_ns + node.clock_offset_ns), UTC)
+def moment(node: LinuxNode, at_ns: int, form: str) -> str:
+    """A simulated time as this device's clock shows it, in a format of strftime(3)."""
+    return clock_text(node.world.wall_clock(at_ns + node.clock_offset_ns), form)
 
 
 def ago(duration_ns: int) -> str:
@@ -63,9 +63,8 @@ def sub_state(unit: Unit, state: UnitState) -> str:
 
 def journal_line(node: LinuxNode, line: JournalLine) -> str:
     """The short format of journalctl."""
-    when = moment(node, line.at_ns)
     who = f"{line.identifier}[{line.pid}]" if line.pid else line.identifier
-    return f"{when:%b %d %H:%M:%S} {node.hostname} {who}: {line.text}"
+    return f"{moment(node, line.at_ns, '%b %d %H:%M:%S')} {node.hostname} {who}: {line.text}"
 
 
 def concerns(line: JournalLine, unit: str) -> bool:
@@ -81,8 +80,7 @@ def status_block(node: LinuxNode, unit: Unit, state: UnitState, *, lines: int = 
     if state.active == "failed":
         active = f"failed (Result: {'signal' if state.killed else 'exit-code'})"
     if state.pid:
-        when = moment(node, since)
-        active += f" since {when:%a %Y-%m-%d %H:%M:%S} UTC; {ago(node.now - since)} ago"
+        active += f" since {moment(node, since, '%a %F %T')} UTC; {ago(node.now - since)} ago"
     block = [
         f"{DOTS[state.active]} {unit.name}.service - {unit.description}",
         f"     Loaded: loaded ({unit_path(unit.name)}; {enabled}; preset: enabled)",

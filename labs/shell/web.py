@@ -289,6 +289,6 @@ class Exchange:
 
 def certificate_date(moment: int) -> str:
     """A time as OpenSSL prints it: `Nov  2 07:57:02 2026 GMT`."""
-    from labs.shell.commands.date import clock_text
+    from labs.net.strftime import clock_text
 
     return clock_text(moment, "%b %e %H:%M:%S %Y GMT")

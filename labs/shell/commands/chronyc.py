@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from labs.model.addresses import IPv4
 from labs.net.ntp import Leap
 from labs.net.process import Process, Program, Routine, Wait
-from labs.shell.commands.date import clock_text
+from labs.net.strftime import clock_text
 from labs.shell.daemons.chrony import Chronyd, running_chronyd
 from labs.shell.daemons.chrony_source import Source
 from labs.shell.options import UsageError, parse_options

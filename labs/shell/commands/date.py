@@ -6,9 +6,10 @@ import re
 from datetime import UTC, datetime
 
 from labs.net.process import Process, Program
+from labs.net.strftime import clock_text
 from labs.shell.commandline import begin, fail
 
-__all__ = ["COMMANDS", "clock_text"]
+__all__ = ["COMMANDS"]
 
 USAGE = """date [-u] [-d TIME] [-s TIME] [-I[seconds]] [-R] [+FORMAT]
   -d TIME  another time than now    -s TIME  set the clock of this device
@@ -16,53 +17,6 @@ USAGE = """date [-u] [-d TIME] [-s TIME] [-I[seconds]] [-R] [+FORMAT]
   TIME     2026-01-31, 2026-01-31 12:00:00, 12:00:00, @SECONDS, now
   FORMAT   as strftime: %Y %m %d %H %M %S %s %a %b %j %F %T %N and so on"""
 DEFAULT = "%a %b %e %H:%M:%S %Z %Y"
-DIRECTIVE = re.compile(r"%([-_0^]?)(\d*)([a-zA-Z%])")
-PLAIN = frozenset("aAbBcdDeFgGhHIjlkmMpPrRSTuUVwWxXyYC")
-OWN = {"k": "%_H", "l": "%_I", "P": "", "h": "%b"}
-
-
-def clock_text(seconds: float, form: str) -> str:
-    """A Unix time in a format of strftime(3), in UTC, with %s, %N, %Z and %z."""
-    whole = int(seconds // 1)
-    moment = datetime.fromtimestamp(whole, UTC)
-    nanoseconds = round((seconds - whole) * 1e9)
-
-    def one(match: re.Match[str]) -> str:
-        flag, width, letter = match.groups()
-        text = _directive(letter, moment, whole, nanoseconds)
-        if text is None:
-            return match[0]
-        if letter == "N" and width:
-            return text[: int(width)]
-        if flag == "-":
-            text = text.lstrip("0 ") or "0"
-        elif flag == "_":
-            text = re.sub(r"^0+(?=\d)", lambda zeros: " " * len(zeros[0]), text)
-        elif flag == "^":
-            text = text.upper()
-        return text.rjust(min(int(width), 100), "0" if text.isdecimal() else " ") if width else text
-
-    return DIRECTIVE.sub(one, form)
-
-
-def _directive(letter: str, moment: datetime, seconds: int, nanoseconds: int) -> str | None:
-    own = {
-        "%": "%",
-        "s": str(seconds),
-        "N": f"{nanoseconds:09d}",
-        "Z": "UTC",
-        "z": "+0000",
-        "k": f"{moment.hour:2d}",
-        "l": f"{(moment.hour - 1) % 12 + 1:2d}",
-        "P": "am" if moment.hour < 12 else "pm",
-        "e": f"{moment.day:2d}",
-        "n": "\n",
-        "t": "\t",
-        "q": str((moment.month - 1) // 3 + 1),
-    }
-    if letter in own:
-        return own[letter]
-    return moment.strftime(f"%{letter}") if letter in PLAIN else None
 
 
 def _parse(text: str, now: float) -> float | None:

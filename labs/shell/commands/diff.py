@@ -7,8 +7,8 @@ from difflib import SequenceMatcher
 
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine, Wait
+from labs.net.strftime import clock_text
 from labs.shell.commandline import begin, fail, split_lines
-from labs.shell.commands.date import clock_text
 
 __all__ = ["COMMANDS"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from labs.model.addresses import Address, parse_address
 from labs.net import dns
@@ -15,6 +14,7 @@ from labs.net.dns import DnsMessage, Question, Record, RecordType, ResponseCode
 from labs.net.ipv4 import ANY
 from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import SocketError, connect
+from labs.net.strftime import clock_text
 from labs.shell.commands.host_options import HostRefusal, host_options
 from labs.shell.resolver import ResolveError, lookup, query, query_identifier, resolver_settings
 
@@ -324,12 +324,11 @@ def _print_header(process: Process, answer: DnsMessage) -> None:
 
 
 def _print_stats(process: Process, options: _Options, outcome: _Outcome, *, blank: bool) -> None:
-    when = datetime.fromtimestamp(process.node.wall_clock(), tz=UTC)
     process.print(
         *([""] if blank else []),
         f";; Query time: {outcome.elapsed_ns // 1_000_000} msec",
         f";; SERVER: {outcome.server}#{options.port}({outcome.server}) ({'TCP' if options.tcp else 'UDP'})",
-        f";; WHEN: {when:%a %b %d %H:%M:%S} UTC {when:%Y}",
+        clock_text(process.node.wall_clock(), ";; WHEN: %a %b %d %H:%M:%S UTC %Y"),
         f";; MSG SIZE  rcvd: {outcome.size}",
         "",
     )

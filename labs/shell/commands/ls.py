@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Sequence
 
 from labs.net.process import Process, Program
+from labs.net.strftime import clock_text
 from labs.shell.bash.streams import is_terminal
 from labs.shell.commandline import begin, fail
-from labs.shell.commands.date import clock_text
 from labs.shell.commands.files import BLOCK, is_directory, resolve_path
 
 __all__ = ["COMMANDS", "human_size"]

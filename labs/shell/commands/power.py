@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labs.net.actions import PowerDown
 from labs.net.process import Process, Program, Routine, Wait
+from labs.net.strftime import clock_text
 from labs.shell.commandline import begin, fail
-from labs.shell.commands.date import clock_text
 
 __all__ = ["COMMANDS"]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from labs.net.process import Process, Program
+from labs.net.strftime import clock_text
 from labs.shell.commandline import begin, fail
-from labs.shell.commands.date import clock_text
 from labs.shell.regex import RegexError, compile_regex
 
 __all__ = ["COMMANDS", "signal_number"]

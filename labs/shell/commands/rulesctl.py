@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from labs.net.process import Process, Program
+from labs.net.strftime import clock_text
 from labs.shell.daemons.rules import STATUS, load_rule_book, load_rules
 from labs.things.conditions import Moment
 from labs.things.rules import RuleBook, RulesError, decide
@@ -81,9 +82,13 @@ def _age(process: Process, at_ns: int) -> str:
     return f"{seconds} s ago" if seconds < 120 else f"{seconds // 60} min ago"
 
 
+def _shown(local: datetime, form: str) -> str:
+    return clock_text(local.replace(tzinfo=UTC).timestamp(), form)
+
+
 def _clock(process: Process, book: RuleBook) -> str:
     local, name = local_time(book.zone, process.node.wall_clock())
-    return f"{local:%a %Y-%m-%d %H:%M} {name} ({book.zone.name})"
+    return f"{_shown(local, '%a %F %H:%M')} {name} ({book.zone.name})"
 
 
 def _status(process: Process, _operands: list[str]) -> int:
@@ -147,7 +152,7 @@ def _test(process: Process, operands: list[str]) -> int:
     moment = Moment(values, local)
     active: dict[str, bool] = {}
     decisions = decide(book, moment, active)
-    process.print(f"{local:%a %H:%M} local time")
+    process.print(_shown(local, "%a %H:%M local time"))
     for rule in book.rules:
         process.print(f'rule "{rule.name}": {"active" if active[rule.name] else "not active"}')
         if rule.when is not None:

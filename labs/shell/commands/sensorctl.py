@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program
+from labs.net.strftime import clock_text
 from labs.shell.thing_kinds import ThingFailure, ThingKind, config_of, kind_of, text_of
 from labs.shell.thing_readings import reading_lines
 from labs.shell.thing_status import firmware_of, status_rows
@@ -181,7 +181,7 @@ def _log(process: Process, kind: ThingKind, operands: list[str]) -> int:
     lines = [line for line in node.units.journal if line.unit == (kind.unit or kind.name)]
     for line in lines[-count:] if count else []:
         seconds = node.wall_clock() - (node.now - line.at_ns) / 1e9
-        process.print(f"{datetime.fromtimestamp(seconds, UTC):%b %d %H:%M:%S} {line.text}")
+        process.print(f"{clock_text(seconds, '%b %d %H:%M:%S')} {line.text}")
     return 0
 
 

@@ -6,10 +6,10 @@ import re
 
 from labs.net.accounts import accounts
 from labs.net.process import Process, Program, Routine, Wait
+from labs.net.strftime import clock_text
 from labs.shell.bash import conditions, printing
 from labs.shell.bash.streams import is_terminal
 from labs.shell.commandline import begin, fail
-from labs.shell.commands.date import clock_text
 
 __all__ = ["COMMANDS", "duration_ns"]
 

@@ -9,7 +9,7 @@ from labs.net import http
 from labs.net.filesystem import FileError
 from labs.net.http import Request
 from labs.net.process import Process, Program, Routine
-from labs.shell.commands.date import clock_text
+from labs.net.strftime import clock_text
 from labs.shell.options import UsageError, parse_options
 from labs.shell.web import Exchange, WebError, read_url
 

@@ -6,13 +6,13 @@ import posixpath
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from labs.model.addresses import IPv4
 from labs.net.filesystem import FileError, FileSystem
 from labs.net.ipv4 import ANY
 from labs.net.process import SIGHUP, Interrupt, Process, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, listen
+from labs.net.strftime import clock_text
 from labs.net.tcp import TcpConnection, TcpState
 from labs.net.tls_session import TlsFailure, TlsServer
 from labs.shell.daemons.mosquitto_tls import TlsFiles, load_tls
@@ -113,7 +113,7 @@ class _Server:
             seconds = int(self.node.wall_clock())
             stamp = str(seconds)
             if config.log_timestamp_format:
-                stamp = datetime.fromtimestamp(seconds, UTC).strftime(config.log_timestamp_format)
+                stamp = clock_text(seconds, config.log_timestamp_format)
             lines = tuple(f"{stamp}: {line}" for line in lines)
         if config.log_journal:
             self.process.error(*lines)

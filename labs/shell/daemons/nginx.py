@@ -18,9 +18,9 @@ from labs.net.http import HttpError, Request, Response
 from labs.net.nginx_conf import Location, NginxConf, NginxError, Server, Socket, parse_nginx
 from labs.net.process import SIGHUP, SIGTERM, Interrupt, Process, Program, Routine, Signal, Wait
 from labs.net.sockets import SocketError, TcpListener, listen
+from labs.net.strftime import clock_text
 from labs.net.tcp import TcpConnection, TcpState
 from labs.net.tls import Record, Records, TlsError
-from labs.shell.commands.date import clock_text
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode

@@ -25,8 +25,8 @@ from labs.net.rsyslog_conf import (
     read_priority,
 )
 from labs.net.sockets import SocketError, TcpListener, UdpSocket, connect, listen
+from labs.net.strftime import clock_text
 from labs.net.tcp import TcpConnection
-from labs.shell.commands.date import clock_text
 from labs.shell.resolver import ResolveError, resolve
 
 if TYPE_CHECKING:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
+from labs.net.strftime import clock_text
 from labs.things.mqtt.packets import Publish
 from labs.things.mqtt.properties import BY_NUMBER, Value
 
 __all__ = ["FormatError", "check_format", "formatted"]
 
+SECOND = 1_000_000_000
 ESCAPES = {"0": "\0", "a": "\a", "e": "\033", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 FIELDS = "tplqrmIUjJxX%ACDEFPRS"
 TIME_FIELDS = frozenset("aAbBcCdDeFgGhHIjmMprRSTuUVwWxXyYzZ")
@@ -58,10 +59,6 @@ def payload_text(message: Publish) -> str:
     return message.payload.decode(errors="replace")
 
 
-def _moment(unix_ns: int) -> datetime:
-    return datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC)
-
-
 def _field(name: str, message: Publish, unix_ns: int) -> str:
     match name:
         case "t":
@@ -77,7 +74,7 @@ def _field(name: str, message: Publish, unix_ns: int) -> str:
         case "m":
             return str(message.packet_id)
         case "I":
-            return _moment(unix_ns).strftime("%Y-%m-%dT%H:%M:%S+0000")
+            return clock_text(unix_ns // SECOND, "%FT%T+0000")
         case "U":
             return f"{unix_ns // 1_000_000_000}.{unix_ns % 1_000_000_000:09d}"
         case "x":
@@ -125,13 +122,13 @@ def _time_field(name: str, unix_ns: int) -> str:
         return "@"
     if name == "N":
         return f"{unix_ns % 1_000_000_000:09d}"
-    return _moment(unix_ns).strftime("%" + name) if name in TIME_FIELDS else f"%{name}"
+    return clock_text(unix_ns // SECOND, f"%{name}") if name in TIME_FIELDS else f"%{name}"
 
 
 def _as_json(message: Publish, unix_ns: int, *, parse: bool) -> str:
     micro = unix_ns // 1000 % 1_000_000
     fields: dict[str, object] = {
-        "tst": _moment(unix_ns).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micro:06d}Z+0000",
+        "tst": clock_text(unix_ns // SECOND, "%FT%T.") + f"{micro:06d}Z+0000",
         "topic": message.topic,
         "qos": message.qos,
         "retain": int(message.retain),

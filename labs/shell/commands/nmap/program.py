@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, datetime
 
 from labs.model.addresses import IPv4
 from labs.net.process import Process, Program, Routine, Wait
+from labs.net.strftime import clock_text
 from labs.shell.commands.nmap.discovery import discover, resolve_next_hops
 from labs.shell.commands.nmap.options import Options, Refusal, read_options, targets
 from labs.shell.commands.nmap.ports import Table, connect_scan, syn_scan
@@ -52,8 +52,7 @@ def _run(process: Process, options: Options) -> Generator[Wait, None, None]:
     excluded = set(targets(options.exclude) or []) if options.exclude else set()
     spread = [(word, targets(word)) for word in options.targets]
     if options.grepable:
-        when = datetime.fromtimestamp(node.wall_clock(), UTC)
-        process.print(f"# Nmap 7.93 scan initiated {when:%a %b} {when.day:2} {when:%H:%M:%S %Y} as: {typed}")
+        process.print(f"# Nmap 7.93 scan initiated {clock_text(node.wall_clock(), '%c')} as: {typed}")
     else:
         process.print(start_text(node.wall_clock()))
     process.error(*options.warnings)
@@ -144,8 +143,7 @@ def _report(process: Process, options: Options, hosts: list[Host], up: list[Host
         (print_grepable if options.grepable else print_host)(process, options, host, table)
     done = done_text(len(hosts), len(up), node.now - began)
     if options.grepable:
-        when = datetime.fromtimestamp(node.wall_clock(), UTC)
-        process.print(f"# Nmap done at {when:%a %b} {when.day:2} {when:%H:%M:%S %Y} -- {done}")
+        process.print(f"# Nmap done at {clock_text(node.wall_clock(), '%c')} -- {done}")
         return
     if len(hosts) == 1 and not up and options.discover:
         process.print("Note: Host seems down. If it is really up, but blocking our ping probes, try -Pn")
