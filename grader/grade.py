@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.verdict import Finding, Grade, Result, Unjudgeable, Verdict
-from labs.engines.base import CommandRejected, Engine
+from labs.engines.base import BeyondEngine, CommandRejected, Engine
 from labs.journal import DESK, Entry, Header, Journal, JournalError
 from labs.lab import ENGINES, Lab, engine_named, replay
 from labs.messages import Message, message
@@ -243,6 +243,9 @@ def _judge_one(check: Check, context: Context) -> Finding:
         return judge_(context, check.body)  # type: ignore[operator, no-any-return]
     except Unjudgeable as error:
         return Finding(Verdict.ERROR, error.reason)
+    except BeyondEngine as error:
+        text = message("the engine {engine} cannot judge this: {error}", engine=context.engine.name, error=str(error))
+        return Finding(Verdict.ERROR, text, message("on the engine sim it is judged"))
     except Exception as error:  # noqa: BLE001 - a bug of ours must never cost or give a trainee points
         return Finding(Verdict.ERROR, message("the grader failed: {error}", error=f"{type(error).__name__}: {error}"))
 

@@ -36,6 +36,7 @@ IFF_UP, IFF_RUNNING = 1, 0x40  # net/if.h
 CLONE_NEWNET = 0x40000000  # sched.h
 IP_RECVERR = 11  # linux/in.h
 SOL_RAW = 255  # linux/socket.h
+ECHO_REQUEST = b"\x08"  # RFC 792
 ICMP_FILTER = 1  # linux/icmp.h
 RETRANS_MS = 30  # ARP gives up after three times this, so that nobody waits three seconds
 LOOKS = 3
@@ -338,8 +339,8 @@ def _errors(handle: socket.socket, identifier: int = 0) -> Iterator[str]:
             quoted, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
         except OSError:
             return
-        if identifier and len(quoted) >= 6 and struct.unpack_from("!H", quoted, 4)[0] != identifier:
-            continue  # a raw socket hears of every echo request to its target
+        if identifier and (quoted[:1] != ECHO_REQUEST or quoted[4:6] != struct.pack("!H", identifier)):
+            continue  # a raw socket hears of every ICMP packet to its target, of replies too; ping(8) looks as well
         for level, kind, value in controls:
             if level == socket.IPPROTO_IP and kind == IP_RECVERR:
                 number, origin, icmp_type, code, _, _, _ = struct.unpack_from("IBBBBII", value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["SETTLE_NS", "Context", "Flow"]
 
 SETTLE_NS = 60_000_000_000  # how long caches may still point at what was repaired (ARP: gc_stale_time)
+
+LOOK_NS = 1_000_000_000  # how often an engine in real time is looked at
 
 Flow = tuple[str, str, Service]
 
@@ -90,6 +92,20 @@ class Context:
         """Let time pass."""
         self._site = None
         self.engine.wait(duration_ns)
+
+    def wait_until(self, done: Callable[[], bool], duration_ns: int) -> None:
+        """Let time pass; an engine in real time may stop as soon as what is waited for is there."""
+        if self.engine.repeats:
+            self.wait(duration_ns)
+            return
+        until = self.engine.now + duration_ns
+        while not done() and self.engine.now < until:
+            self.wait(min(LOOK_NS, max(1, until - self.engine.now)))
+
+    def elapse(self, duration_ns: int) -> None:
+        """Let so much time of the world pass; an engine in real time puts the clocks forward. Raises BeyondEngine."""
+        self._site = None
+        self.engine.elapse(duration_ns)
 
     def settle(self, duration_ns: int) -> None:
         """Let so much time pass as far as memories go: an engine in real time empties them instead of waiting."""

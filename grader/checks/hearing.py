@@ -13,7 +13,6 @@ from grader.checks.context import Context
 from grader.verdict import Finding, Unjudgeable, Verdict
 from labs.messages import Message, message
 from labs.model.durations import format_duration
-from labs.model.world import ARRIVAL_NS
 from labs.scenario.data_intents import Listening
 from labs.things.mqtt.topics import matches
 
@@ -25,6 +24,7 @@ STOPPED = 124  # exit status of a line that made too much happen on the network
 MOST_MESSAGES = 100_000
 MOST_OUTPUT = 1 << 25  # characters; a message takes some 250
 LONGEST_S = 24 * 3600
+GRACE_NS = 10 * SECOND  # for a client that gives up by itself to do so
 FLOOD = 1000  # with so many messages it is they that were too much, and no loop
 
 
@@ -118,6 +118,7 @@ def _record(context: Context, body: Listening, seconds: int) -> Recording:
         body.broker,
         f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'",
         most=MOST_OUTPUT,
+        longest_ns=seconds * SECOND + GRACE_NS,
     )
     now = context.engine.now
     flood = output.status == STOPPED and output.text.count("\n") >= FLOOD
@@ -134,9 +135,6 @@ def _record(context: Context, body: Listening, seconds: int) -> Recording:
         )
     if output.status not in (0, TIMED_OUT):
         return Recording(began, now, problem=output.text.strip())
-    state = context.site.devices[body.broker].state
-    offset = state.clock_offset_ns if state is not None else 0
-    epoch = context.site.world.epoch_s
     messages = []
     for line in output.text.splitlines():
         stamp, _, rest = line.partition(" ")
@@ -145,7 +143,7 @@ def _record(context: Context, body: Listening, seconds: int) -> Recording:
         if kept not in ("0", "1") or not topic:
             continue  # "Timed out" on standard error
         seconds_, _, nanos = stamp.partition(".")
-        at = (int(seconds_) - epoch) * SECOND + int(nanos) + ARRIVAL_NS - offset
+        at = context.engine.moment(body.broker, int(seconds_) * SECOND + int(nanos))
         messages.append(Heard(min(max(at, began), now), topic, bytes.fromhex(payload), kept == "1"))
     return Recording(began, now, tuple(messages))
 

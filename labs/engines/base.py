@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from labs.net.actions import Note
 
 __all__ = [
+    "BeyondEngine",
     "CommandRejected",
     "Disposition",
     "Engine",
@@ -32,6 +33,10 @@ CUT = "netwerf: output cut after "
 
 class CommandRejected(Exception):
     """A line that cannot be run at all: an unknown place, an over-long line. The trainee's mistake, in one line."""
+
+
+class BeyondEngine(Exception):
+    """An engine cannot do what a judge asked, however long anybody waits; one line says what and why."""
 
 
 class EngineUnavailable(Exception):
@@ -138,14 +143,26 @@ class Engine(Protocol):
     def start(self, site: Site) -> None:
         """Build, power and boot everything."""
 
-    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT) -> Output:
+    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT, longest_ns: int = 0) -> Output:
         """Run one line at a place. Raises CommandRejected.
 
         Output is cut after `most` characters and says so (`was_cut`); an engine in real time may keep to its own limit.
+        A line that a judge lets run for `longest_ns` is not interrupted before; raises BeyondEngine where an engine in
+        real time does not wait for so long.
         """
 
     def wait(self, duration_ns: int) -> None:
-        """Let time pass."""
+        """Let time pass. Raises BeyondEngine where an engine in real time does not wait for so long."""
+
+    def elapse(self, duration_ns: int) -> None:
+        """Let so much time of the world pass; an engine in real time puts the clocks of the site forward.
+
+        What goes on now and then goes on as before, so whatever is shown is as old as the jump until it comes again.
+        Raises BeyondEngine where something on site would have changed meanwhile that no clock of the site moves.
+        """
+
+    def moment(self, device: str, unix_ns: int) -> int:
+        """When it was that the tools of a device showed this Unix time."""
 
     def settle(self, duration_ns: int) -> None:
         """Let the site come to rest, as so much time would. An engine in real time may take less."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from labs.model.site import Kind, Site
 from labs.model.state import DeviceState
 from tests.conformance.deviations import EXCUSED_LINES, EXCUSED_MATCHES, EXCUSED_TEXT
-from tests.conformance.pair import Pair, both
+from tests.conformance.pair import RETRANS_MS, Pair, both
 from tests.conformance.strategies import sites
 from tests.conformance.test_matrix import addresses, describe, twice
 from tests.engines.kernel.kernel_site import needs_kernel
@@ -21,6 +21,7 @@ pytestmark = [*needs_kernel, judged()]
 
 EXAMPLES = 5
 LINES = 14
+AS_IN_LIFE = 1000 // RETRANS_MS  # `ping -W 1` gives up before ARP does
 CHANCE = [
     (re.compile(r"time=[\d.]+ ms"), "time=T ms"),
     (re.compile(r"time \d+ms"), "time Tms"),
@@ -138,7 +139,7 @@ def judge_session(session: tuple[Site, list[tuple[str, str]]]) -> list[str]:
     found: list[str] = []
     if twice(made):
         return found
-    with both(made) as pair:
+    with both(made, AS_IN_LIFE) as pair:
         found += [f"at the start {line}" for line in observed(pair)]
         for number, (place, line) in enumerate(typed):
             if any(re.search(pattern, line) for pattern in EXCUSED_LINES.values()):

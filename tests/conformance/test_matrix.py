@@ -96,6 +96,20 @@ def compare(pair: Pair) -> tuple[list[str], int]:
     return differences, len(flows)
 
 
+def judge_site(made: Site) -> tuple[list[str], int]:
+    """What differs each time the site is built anew, and how many probes were compared."""
+    count = 0
+
+    def look(patience: int) -> dict[str, bool]:
+        nonlocal count
+        with both(made, patience) as pair:
+            pair.serve()
+            found, count = compare(pair)
+        return dict.fromkeys(found, True)
+
+    return list(lasting(look)), count
+
+
 def estranged(pair: Pair) -> list[str]:
     """Whom a device knows on one engine alone."""
     found = []
@@ -129,19 +143,11 @@ def test_random_sites_any_sender_is_told_the_same(draw_many, request):
     def judge(made: Site) -> None:
         nonlocal total, seconds
 
-        def look(patience: int) -> dict[str, bool]:
-            nonlocal total, seconds
-            with both(made, patience) as pair:
-                pair.serve()
-                began = time.monotonic()
-                differences, count = compare(pair)
-            if patience == 1:
-                total += count
-                seconds += time.monotonic() - began
-            return dict.fromkeys(differences, True)
-
-        differences = lasting(look)
-        assert not differences, describe(made, list(differences))
+        began = time.monotonic()
+        differences, count = judge_site(made)
+        seconds += time.monotonic() - began
+        total += count
+        assert not differences, describe(made, differences)
 
     draw_many(sites(), EXAMPLES, judge)
     sys.stdout.write(f"\n{total} probes compared, {total / seconds:.0f} a second\n")

@@ -6,10 +6,11 @@ import json
 import socket
 from typing import Any
 
-__all__ = ["Channel", "ChannelClosed"]
+__all__ = ["LONGEST_WAIT_NS", "Channel", "ChannelClosed"]
 
 MAX_LINE = 1 << 28
 CHUNK = 1 << 16
+LONGEST_WAIT_NS = 15 * 60 * 1_000_000_000  # of real time; both sides keep to it
 
 Message = dict[str, Any]
 

@@ -167,7 +167,7 @@ class Init:
 
     async def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """One line of the person at the device."""
-        text, status = await self.session.run(message["line"])
+        text, status = await self.session.run(message["line"], message["longest_s"])
         return {"text": text, "status": status}
 
     async def do_watch(self, message: Mapping[str, Any]) -> None:
@@ -234,6 +234,17 @@ class Init:
         """What is done now and then is done now."""
         del message
         self.machine.tick()
+
+    async def do_ageing(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell what here would notice that so much time passed although the clocks were only put forward."""
+        from labs.engines.kernel.ageing import ageing
+
+        busy = "something that was started in its shell still runs" if self.session.busy else ""
+        return {"ageing": busy or await ageing(self.machine, message["duration_ns"])}
+
+    async def do_elapse(self, message: Mapping[str, Any]) -> None:
+        """The clock of the lab goes forward."""
+        self.machine.elapse(message["duration_ns"])
 
     async def do_arrive_at(self, message: Mapping[str, Any]) -> None:
         """The clock of the lab, for a device that was switched on later."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from labs.engines.base import (
     HANDS,
     MAX_OUTPUT,
+    BeyondEngine,
     CommandRejected,
     EngineUnavailable,
     Observation,
@@ -22,17 +23,16 @@ from labs.engines.base import (
     Probe,
     SandboxMissing,
 )
-from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
+from labs.model.durations import format_duration
 
 if TYPE_CHECKING:
     from labs.model.site import Site
 
 __all__ = ["KernelEngine", "check_machine"]
 
-SECOND = 1_000_000_000
 MAX_LINE = 16_384
-LONGEST_WAIT_NS = 15 * 60 * SECOND
 TOOLS = {"unshare": "util-linux", "ip": "iproute2", "nft": "nftables", "bash": "bash"}
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -79,24 +79,39 @@ class KernelEngine:
             self.stop()
             raise
 
-    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT) -> Output:
-        """Run one line at a device, or at `hands`. Its output has the limit of a session. Raises CommandRejected."""
+    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT, longest_ns: int = 0) -> Output:
+        """Run one line at a device, or at `hands`. Its output has the limit of a session.
+
+        Raises CommandRejected, and BeyondEngine for a line that may take more than a quarter of an hour.
+        """
         del most
+        in_real_time(longest_ns)
         if len(line) > MAX_LINE:
             message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
             raise CommandRejected(message)
         if place != HANDS and place not in self._places:
             message = f'there is no place "{place}"; places are: {", ".join([*self._places, HANDS])}'
             raise CommandRejected(message)
-        answer = self._ask("run", place=place, line=line)
+        answer = self._ask("run", place=place, line=line, longest_ns=longest_ns)
         return Output(answer["text"], answer["status"])
 
     def wait(self, duration_ns: int) -> None:
-        """Let real time pass, at most a quarter of an hour. Raises CommandRejected."""
-        if duration_ns > LONGEST_WAIT_NS:
-            message = "the engine kernel waits in real time: at most 15 min at once"
-            raise CommandRejected(message)
+        """Let real time pass, at most a quarter of an hour. Raises BeyondEngine."""
+        in_real_time(duration_ns)
         self._ask("wait", duration_ns=duration_ns)
+
+    def elapse(self, duration_ns: int) -> None:
+        """Put the clocks of the site forward.
+
+        Raises BeyondEngine where something has a clock of its own: a lease, an address or a set element that ends
+        meanwhile, or what somebody left running in a shell.
+        """
+        self._ask("elapse", duration_ns=duration_ns)
+
+    def moment(self, device: str, unix_ns: int) -> int:
+        """When the clock of this machine, which every tool shows, showed this Unix time."""
+        del device
+        return self.now - (time.time_ns() - unix_ns)
 
     def settle(self, duration_ns: int) -> None:
         """Bring the site to rest, as so much time would: caches are emptied, bridges forward. Takes a moment."""
@@ -191,7 +206,12 @@ class KernelEngine:
 
     @staticmethod
     def _refuse(answer: Mapping[str, Any]) -> None:
-        kinds = {"rejected": CommandRejected, "unavailable": EngineUnavailable, "sandbox": SandboxMissing}
+        kinds: dict[str, type[Exception]] = {
+            "rejected": CommandRejected,
+            "beyond": BeyondEngine,
+            "unavailable": EngineUnavailable,
+            "sandbox": SandboxMissing,
+        }
         kind = kinds.get(answer["kind"], RuntimeError)
         raise kind(answer["error"] + ("\n" + answer["trace"] if "trace" in answer else ""))
 
@@ -213,6 +233,13 @@ def _search_path() -> list[str]:
         home = os.path.dirname(os.path.dirname(spec.origin)) if spec is not None and spec.origin else ""
         found += [home] if home and home not in found else []
     return found
+
+
+def in_real_time(duration_ns: int) -> None:
+    """Raise BeyondEngine where nobody waits for so long."""
+    if duration_ns > LONGEST_WAIT_NS:
+        message = f"{format_duration(duration_ns)} of real time; the engine kernel waits for 15 min at once at most"
+        raise BeyondEngine(message)
 
 
 def media_of(site: Site) -> str:

@@ -201,6 +201,7 @@ class Machine:
         self.units = Units(self, catalogue)  # type: ignore[arg-type]
         self._started = started
         self._shift = mmap.mmap(-1, 8)  # forked programs see the clock jump, too
+        self._elapsed = mmap.mmap(-1, 8)
         self._jumps: list[tuple[float, int]] = []
         self._listeners: list[IO[bytes]] = []
         self._children: dict[int, Child] = {}
@@ -224,6 +225,16 @@ class Machine:
         shift = int.from_bytes(self._shift[:8], "little") + now - self.now
         self._shift[:8] = shift.to_bytes(8, "little")
         self._jumps.append((time.time(), shift))
+
+    @property
+    def elapsed_ns(self) -> int:
+        """How far the clock was put forward since the trainee arrived: time in which nothing happened."""
+        return int.from_bytes(self._elapsed[:8], "little")
+
+    def elapse(self, duration_ns: int) -> None:
+        """The clock is put forward."""
+        self._elapsed[:8] = (self.elapsed_ns + duration_ns).to_bytes(8, "little")
+        self.arrive(self.now + duration_ns)
 
     def moment(self, unix_s: float) -> int:
         """The time of the lab at a time of the host."""

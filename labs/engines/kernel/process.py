@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.engines.kernel.capability import lacking, slow
-from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.device import THINGS, fork_device
 from labs.engines.kernel.exchange import Exchange, Refused, Running
@@ -159,7 +159,8 @@ class Lab(Exchange):
                 self._tell_acts()
         if place not in self.devices:
             return {"text": f"{place} does not react: it has no power.\n", "status": 255}
-        answer = self.ask([place], do="run", line=line).get(place)
+        longest_s = message["longest_ns"] / SECOND
+        answer = self.ask([place], ANSWER_S + longest_s, do="run", line=line, longest_s=longest_s).get(place)
         if answer is None:
             return {"text": f"Connection to {place} closed by remote host.\n", "status": 255}
         if self._going_down(place):
@@ -192,6 +193,23 @@ class Lab(Exchange):
         self.ask(self.devices, do="tick")
         self.wait(SETTLE_NS)
         self._rest()
+
+    def wait(self, duration_ns: int) -> None:
+        """Let real time pass, at most a quarter of an hour. Raises HandsError."""
+        from labs.shell.hands import HandsError
+
+        if duration_ns > LONGEST_WAIT_NS:
+            raise HandsError("hands: the engine kernel waits in real time: 15 min at once at most")
+        super().wait(duration_ns)
+
+    def do_elapse(self, message: Mapping[str, Any]) -> None:
+        """Put every clock of the site forward, unless somebody there would have noticed the time by another one."""
+        duration_ns = message["duration_ns"]
+        for name, answer in self.ask(self.devices, do="ageing", duration_ns=duration_ns).items():
+            if answer["ageing"]:
+                raise Refused(f"{name}: {answer['ageing']}", "beyond")
+        self._shift_ns += duration_ns
+        self.ask(self.devices, do="elapse", duration_ns=duration_ns)
 
     def do_observe(self, message: Mapping[str, Any]) -> Any:
         """The site as it now is."""
@@ -313,7 +331,7 @@ def _prepare_namespaces() -> None:
 
 
 # What the inits import when they first need it: a device has no file of the host, so it is here before they fork.
-PRELOADED = ("answers", "listeners", "observe", "probes", "services", "things", "trace")
+PRELOADED = ("ageing", "answers", "listeners", "observe", "probes", "services", "things", "trace")
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 
 

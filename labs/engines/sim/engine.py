@@ -130,8 +130,9 @@ class SimEngine:
                 self._power(device.name, on=True)
         self._clock.advance(ARRIVAL_NS)
 
-    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT) -> Output:
-        """Run one line at a device, or at `hands`."""
+    def run(self, place: str, line: str, *, most: int = MAX_OUTPUT, longest_ns: int = 0) -> Output:
+        """Run one line at a device, or at `hands`. Whatever ends by itself is never interrupted here."""
+        del longest_ns
         if len(line) > MAX_LINE:
             message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
             raise CommandRejected(message)
@@ -201,6 +202,14 @@ class SimEngine:
     def settle(self, duration_ns: int) -> None:
         """Let the site come to rest: here time costs nothing."""
         self.wait(duration_ns)
+
+    def elapse(self, duration_ns: int) -> None:
+        """Let time pass."""
+        self.wait(duration_ns)
+
+    def moment(self, device: str, unix_ns: int) -> int:
+        """When the clock of a device showed this Unix time, as it is set now."""
+        return unix_ns - self.site.world.epoch_s * SECOND + ARRIVAL_NS - self._nodes[device].clock_offset_ns
 
     def observe(self) -> Site:
         """The site as it now is."""
