@@ -6,7 +6,7 @@ The same function judges a running lab, a submission and a proof: `judge` takes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,8 @@ def grade(path: str | Path, *, scenario: Scenario | None = None, engine: str | N
     scenario
         Where the name in the submission cannot be found by itself.
     engine
-        Which engine replays it; None for the one that it was made on. Another one answers otherwise, so its answers are
-        not compared then.
+        Which engine replays it; None for the one that it was made on. Another one, and one in real time, answers
+        otherwise: then exit statuses are compared, and the grade tells of the first line that ended otherwise.
     """
     try:
         journal = Journal.load(Path(path))
@@ -131,14 +131,13 @@ def judge(
     effective = Journal(header, tuple(entries)).effective()
     start = site if site is not None else variant.broken
     try:
-        findings, used_ns, divergence = _trial(
-            chosen, variant, start, effective, lines, compare=chosen == header.engine
-        )
-    except CommandRejected as error:
+        findings, used_ns, outcome = _trial(chosen, variant, start, effective, lines, same=chosen == header.engine)
+    except (BeyondEngine, CommandRejected) as error:
         return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
-    if divergence is not None:
-        return replace(base, ungradable=divergence)
-    return replace(base, used_ns=used_ns, results=_results(scenario, findings), notices=_notices(header))
+    if outcome.refusal is not None:
+        return replace(base, ungradable=outcome.refusal)
+    notices = (*_notices(header), *([] if outcome.notice is None else [outcome.notice]))
+    return replace(base, used_ns=used_ns, results=_results(scenario, findings), notices=notices)
 
 
 def _notices(header: Header) -> tuple[Message, ...]:
@@ -147,19 +146,47 @@ def _notices(header: Header) -> tuple[Message, ...]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """How a replay went: why it cannot be judged, or what has to be said about it."""
+
+    refusal: Message | None = None
+    notice: Message | None = None
+
+
 def _replayed(
-    engine: Engine, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None, *, compare: bool
-) -> tuple[Engine, Message | None]:
-    compare = compare and engine.repeats
+    name: str, site: Site, entries: list[Entry], lines: Sequence[tuple[str, str]] | None, *, same: bool
+) -> tuple[Engine, _Replay]:
+    """The site after the replay. `same` is true on the engine that the entries were typed on."""
+    engine = engine_named(name)
     engine.start(site)
     for place, text in lines or ():
         engine.run(place, text)
-    divergence = replay(engine, entries, strict=compare)
-    if divergence is not None and compare:
-        return engine, message("the submission {what}: it was edited, or made by another version", what=str(divergence))
+    exact = same and engine.repeats
+    divergence = replay(engine, entries, strict=exact, answers=exact)
+    if divergence is not None and exact:
+        text_ = message("the submission {what}: it was edited, or made by another version", what=str(divergence))
+        return engine, _Replay(text_)
+    if divergence is not None and same:  # in real time: what was typed in haste now may have been waited for then
+        engine.stop()
+        engine = engine_named(name)
+        engine.start(site)
+        divergence = replay(engine, entries, strict=False, answers=False, paced=True)
     if engine.now > MAX_LAB_NS:
-        return engine, message("the submission takes more than 60 days of simulated time")
-    return engine, None
+        return engine, _Replay(message("the submission takes more than 60 days of simulated time"))
+    if divergence is None:
+        return engine, _Replay()
+    entry = divergence.entry
+    told = message(
+        "entry {n} ({place}: {line}) ended with status {now} in the replay, and with {then} when it was typed;"
+        " judged is what the replay led to",
+        n=entry.n,
+        place=entry.place,
+        line=entry.line.splitlines()[0],
+        now=divergence.output.status,
+        then=entry.status,
+    )
+    return engine, _Replay(notice=told)
 
 
 def _trial(
@@ -169,22 +196,23 @@ def _trial(
     entries: list[Entry],
     lines: Sequence[tuple[str, str]] | None,
     *,
-    compare: bool,
-) -> tuple[dict[str, Finding], int, Message | None]:
+    same: bool,
+) -> tuple[dict[str, Finding], int, _Replay]:
     """Judge everything once, and what must survive a restart once more after one."""
     from grader.checks.context import SETTLE_NS, Context  # the judges and the analysis of packets are heavy
 
-    engine, divergence = _replayed(engine_named(name), site, entries, lines, compare=compare)
+    engine, outcome = _replayed(name, site, entries, lines, same=same)
     used_ns = engine.now - ARRIVAL_NS
-    if divergence is not None:
-        return {}, used_ns, divergence
+    if outcome.refusal is not None:
+        engine.stop()
+        return {}, used_ns, outcome
     checks = variant.scenario.checks
     engine.settle(SETTLE_NS)
     findings = _judge_all(checks, Context(engine, variant))
     engine.stop()
     lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]
     if lasting:
-        engine, _ = _replayed(engine_named(name), site, entries, lines, compare=compare)
+        engine, _ = _replayed(name, site, entries, lines, same=same)
         _power_cut(engine)
         after = _judge_all(lasting, Context(engine, variant))
         engine.stop()
@@ -194,7 +222,7 @@ def _trial(
                 text = message("holds now, but not after a power cut: {cause}", cause=finding.rationale)
                 help_ = message("what is typed is gone after a restart; what stands in a file is read again")
                 findings[check_.id] = Finding(finding.verdict, text, help_, finding.evidence)
-    return findings, used_ns, None
+    return findings, used_ns, outcome
 
 
 def _power_cut(engine: Engine) -> None:

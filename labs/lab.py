@@ -18,6 +18,7 @@ from labs.version import version
 __all__ = ["ENGINES", "Divergence", "Lab", "engine_named", "open_lab", "replay", "resume"]
 
 HANDS = "hands"
+LONGEST_PAUSE_NS = 60_000_000_000  # more than a spanning tree and an address by DHCP after it take
 ENGINES = ("sim", "kernel")
 
 
@@ -44,14 +45,32 @@ def engine_named(name: str) -> Engine:
     return SimEngine()
 
 
-def replay(engine: Engine, entries: list[Entry], *, strict: bool = True) -> Divergence | None:
-    """Type the entries again. Returns the first divergence, or None; `strict` stops there."""
+def replay(
+    engine: Engine, entries: list[Entry], *, strict: bool = True, answers: bool = True, paced: bool = False
+) -> Divergence | None:
+    """Type the entries again. Returns the first divergence, or None.
+
+    Parameters
+    ----------
+    strict
+        Stop at the first divergence.
+    answers
+        Compare whole answers; otherwise exit statuses, where answers hold what is chance (an engine in real time).
+    paced
+        Leave as much time between two lines as there was when they were typed, at most LONGEST_PAUSE_NS.
+    """
     first: Divergence | None = None
+    behind_ns = 0
     for entry in entries:
         if entry.place == DESK:
             continue
+        if paced:
+            late_ns = entry.at_ns - behind_ns - (engine.now - ARRIVAL_NS)
+            engine.wait(min(max(late_ns, 0), LONGEST_PAUSE_NS))
+            behind_ns = entry.at_ns - (engine.now - ARRIVAL_NS)  # what a longer pause leaves is not made up for
         output = engine.run(entry.place, entry.line)
-        if answer_digest(output) != entry.answer_digest:
+        different = answer_digest(output) != entry.answer_digest if answers else output.status != entry.status
+        if different:
             first = first or Divergence(entry, output)
             if strict:
                 return first
@@ -139,7 +158,8 @@ class Lab:
         self._engine.stop()
         self._engine = engine_named(self.journal.header.engine)
         self._engine.start(self.variant.broken)
-        self.divergence = replay(self._engine, self.journal.effective(), strict=False)
+        entries = self.journal.effective()
+        self.divergence = replay(self._engine, entries, strict=False, answers=self._engine.repeats)
 
     def restore(self) -> None:
         """Build the site anew from the journal: what an interrupted line began is gone."""
@@ -224,5 +244,5 @@ def resume(path: str | Path, *, scenario: Scenario | None = None, keep_file: boo
     engine = engine_named(journal.header.engine)
     engine.start(variant.broken)
     lab = Lab(variant, journal, engine)
-    lab.divergence = replay(engine, journal.effective(), strict=False)
+    lab.divergence = replay(engine, journal.effective(), strict=False, answers=engine.repeats)
     return lab

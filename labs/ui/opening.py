@@ -84,11 +84,15 @@ def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: boo
     opened = Opened(lab, lock, replayed)
     if lab.journal.notice:
         opened.notices.append(message("{notice}", notice=lab.journal.notice))
+    what = str(lab.divergence)
     if lab.divergence is not None and lab.engine.repeats:
-        opened.notices.append(
-            message(
-                "the replay {what}: this version answers otherwise; begin again to be sure of your points",
-                what=str(lab.divergence),
-            )
+        text = message(
+            "the replay {what}: this version answers otherwise; begin again to be sure of your points", what=what
         )
+        opened.notices.append(text)
+    elif lab.divergence is not None:
+        text = message(
+            "the replay {what}: it ended otherwise than before; see whether you have to type it again", what=what
+        )
+        opened.notices.append(text)
     return opened

@@ -147,6 +147,21 @@ def test_forged_submission_is_still_replayed_and_ungradable(
     assert said in str(grade.ungradable)
 
 
+def test_submission_of_another_engine_the_first_line_that_ends_otherwise_is_told() -> None:
+    lab = solved()
+    journal = Journal(replace(lab.journal.header, engine="kernel"))
+    for entry in lab.journal:
+        journal.append(entry.at_ns, entry.place, entry.line, Output("on another machine", entry.status))
+    told = judge(lab.variant, journal.header, journal.entries, engine="sim")
+    assert (told.ungradable, told.notices) == (None, ())
+    journal.append(lab.now_ns, "pc", "python3 mend.py", Output("", 0))
+    told = judge(lab.variant, journal.header, journal.entries, engine="sim")
+    n = len(journal)
+    said = f"entry {n} (pc: python3 mend.py) ended with status 127 in the replay, and with 0 when it was typed"
+    assert [str(notice).partition(";")[0] for notice in told.notices] == [said]
+    assert told.outcome is Outcome.PASSED
+
+
 def test_noise_is_ungradable(tmp_path: Path) -> None:
     path = tmp_path / "noise.netwerf"
     with path.open("wb") as file:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import labs
-from labs.journal import Journal
+from labs.engines.base import Output
+from labs.journal import Header, Journal
+from labs.lab import replay
+from labs.model.world import ARRIVAL_NS
 from tests.small import small
 
 
@@ -104,3 +108,47 @@ def test_lead_that_is_moved_takes_the_link_with_it() -> None:
     assert "NO-CARRIER" in lab.run("pc", "ip link show eth0").text
     lab.run("hands", "patch pc gw:eth1")
     assert "LOWER_UP" in lab.run("pc", "ip link show eth0").text
+
+
+class Clockwork:
+    """An engine on which a line takes a second and answers with its status."""
+
+    repeats = False
+
+    def __init__(self) -> None:
+        self.now = ARRIVAL_NS
+        self.waited: list[float] = []
+
+    def run(self, place: str, line: str) -> Output:
+        del place
+        self.now += 10**9
+        return Output(f"at {self.now}", int(line))
+
+    def wait(self, duration_ns: int) -> None:
+        self.now += duration_ns
+        self.waited.append(duration_ns / 10**9)
+
+
+def typed_at(*seconds_and_status: tuple[int, int]) -> Journal:
+    journal = Journal(Header("x", "", "0", "kernel"))
+    for second, status in seconds_and_status:
+        journal.append(second * 10**9, "pc", str(status), Output("then", status))
+    return journal
+
+
+def test_paced_replay_leaves_the_pauses_of_the_trainee_a_minute_each_at_most() -> None:
+    engine = Clockwork()
+    entries = typed_at((0, 0), (21, 0), (400, 0), (411, 0)).effective()
+    assert replay(engine, entries, answers=False, paced=True) is None  # type: ignore[arg-type]
+    assert engine.waited == [0, 20, 60, 10]
+
+
+def test_replay_by_status_other_words_are_no_divergence_another_status_is() -> None:
+    entries = typed_at((0, 0), (1, 1)).effective()
+    assert replay(Clockwork(), entries, answers=False) is None  # type: ignore[arg-type]
+    assert replay(Clockwork(), entries) is not None  # type: ignore[arg-type]
+    worse = typed_at((0, 0), (1, 1), (2, 2)).effective()
+    worse[1] = replace(worse[1], status=0)
+    found = replay(Clockwork(), worse, strict=False, answers=False)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.entry.n == 2

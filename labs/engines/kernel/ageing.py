@@ -17,6 +17,7 @@ __all__ = ["ageing", "expiries", "lifetimes", "renewals"]
 
 LEASES = "/var/lib/dhcp/dhclient.*.leases"
 RENEW = re.compile(r"^\s*renew\s+\d\s+(\S+ \S+);", re.MULTILINE)
+NUMBER = re.compile(r"\d+")
 FOREVER_S = 0xFFFF_FFFF  # INFINITY_LIFE_TIME, linux/if_addr.h
 
 
@@ -35,7 +36,7 @@ async def ageing(machine: Machine, duration_ns: int) -> str:
 
 def renewals(leases: str, now_s: float) -> list[float]:
     """In how many seconds dhclient asks again, by the last lease of its file (dhclient.leases(5), in UTC)."""
-    return [timegm(time.strptime(text, "%Y/%m/%d %H:%M:%S")) - now_s for text in RENEW.findall(leases)[-1:]]
+    return [timegm(tuple(map(int, NUMBER.findall(text)))) - now_s for text in RENEW.findall(leases)[-1:]]
 
 
 def lifetimes(listing: str) -> list[float]:

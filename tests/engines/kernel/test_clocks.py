@@ -1,0 +1,61 @@
+"""Clocks that a judge puts forward, and what no judge of an engine in real time can have."""
+
+from __future__ import annotations
+
+import pytest
+
+from labs.engines.base import BeyondEngine
+from labs.engines.kernel import KernelEngine
+from labs.model.world import ARRIVAL_NS
+from tests.engines.kernel.kernel_site import needs_kernel, running, two_networks
+
+pytestmark = needs_kernel
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+
+
+@pytest.fixture
+def lab():
+    with running(two_networks()) as engine:
+        yield engine
+
+
+def test_clocks_put_forward_the_lab_is_later_and_what_a_tool_shows_is_now(lab: KernelEngine):
+    before = lab.now
+    lab.elapse(45 * MINUTE)
+    assert 45 * MINUTE <= lab.now - before < 46 * MINUTE
+    shown = int(lab.run("pc", "date +%s%N").text)
+    assert abs(lab.moment("pc", shown) - lab.now) < 2 * SECOND
+    assert "1 received" in lab.run("pc", "ping -c 1 -W 1 10.9.0.2").text
+
+
+def test_job_in_the_background_clocks_are_not_put_forward(lab: KernelEngine):
+    assert lab.run("pc", "sleep 300 & job=$!").status == 0
+    with pytest.raises(BeyondEngine, match="pc: something that was started in its shell still runs"):
+        lab.elapse(MINUTE)
+    lab.run("pc", "kill $job; wait")
+    lab.elapse(MINUTE)
+
+
+def test_address_that_ends_clocks_are_not_put_beyond_its_end(lab: KernelEngine):
+    lab.run("pc", "ip addr add 10.0.0.9/24 dev eth0 valid_lft 600 preferred_lft 600")
+    lab.elapse(5 * MINUTE)
+    with pytest.raises(BeyondEngine, match="pc: an address of it would end meanwhile"):
+        lab.elapse(6 * MINUTE)
+
+
+def test_element_with_a_timeout_clocks_are_not_put_beyond_its_end(lab: KernelEngine):
+    lab.run("gw", "nft add table inet t; nft add set inet t guests '{ type ipv4_addr; flags timeout; }'")
+    assert lab.run("gw", "nft add element inet t guests '{ 10.0.0.2 timeout 10m }'").status == 0
+    with pytest.raises(BeyondEngine, match="gw: an element of a set"):
+        lab.elapse(11 * MINUTE)
+
+
+def test_more_than_a_quarter_of_an_hour_nobody_waits(lab: KernelEngine):
+    with pytest.raises(BeyondEngine, match="16 min of real time"):
+        lab.wait(16 * MINUTE)
+    with pytest.raises(BeyondEngine, match="16 min of real time"):
+        lab.run("pc", "true", longest_ns=16 * MINUTE)
+    assert lab.run("hands", "wait 16 min").text.startswith("hands: the engine kernel waits in real time")
+    assert lab.now - ARRIVAL_NS < MINUTE
