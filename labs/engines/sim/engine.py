@@ -433,7 +433,7 @@ class SimEngine:
         if self._wake_at.get(node.name) != when:
             return
         del self._wake_at[node.name]
-        self._perform(node, node.wake(when))
+        self._perform(node, node.wake(when) if node.due(when) else [])
 
 
 def _packet_of(frame: Frame) -> Ipv4Packet | None:

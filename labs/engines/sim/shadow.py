@@ -68,6 +68,7 @@ def shadow(node: LinuxNode, now: int) -> LinuxNode:
     twin.oracle = None
     twin.processes = Scheduler()
     twin._timers = []
+    twin._cancelled = set()
     twin._out = []
     memo: dict[int, Any] = {id(node): twin, id(node.link._captures): []}
     for interface in node.interfaces.values():

@@ -73,6 +73,7 @@ class LinuxNode:
         self._serial_names = tuple(serial)
         self._unit_catalogue = units
         self._timers: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._cancelled: set[int] = set()
         self._serial = 0
         self._life = 0
         self.version = 0
@@ -168,13 +169,22 @@ class LinuxNode:
         self.now = now
         timers = self._timers
         while timers and timers[0][0] <= now:
-            _, _, life, action = heapq.heappop(timers)
-            if life == self._life:
+            _, serial, life, action = heapq.heappop(timers)
+            if serial in self._cancelled:
+                self._cancelled.discard(serial)
+            elif life == self._life:
                 action()
                 if self.processes.queue:
                     self.processes.run_ready()
             timers = self._timers
         return self._drain()
+
+    def due(self, now: int) -> bool:
+        """Whether a timer is due; forgets those that were cancelled and come first."""
+        timers, cancelled = self._timers, self._cancelled
+        while timers and timers[0][1] in cancelled:
+            cancelled.discard(heapq.heappop(timers)[1])
+        return bool(timers) and timers[0][0] <= now
 
     def next_wake(self) -> int | None:
         """The earliest timer."""
@@ -211,6 +221,7 @@ class LinuxNode:
                 process.kill(SIGKILL)
             self.processes.queue.clear()
             self._timers.clear()
+            self._cancelled.clear()
             # Too late to say goodbye.
             self._out = [
                 item for item in self._out if not isinstance(item, (SetLink, Transmit, SerialSend, RadioSend, WifiAsk))
@@ -247,11 +258,16 @@ class LinuxNode:
         if self.tracing:
             self._out.append(Dropped(reason, interface, frame, packet, by))  # type: ignore[arg-type]
 
-    def call_at(self, when: int, action: Callable[[], None]) -> None:
-        """Call back at a time; forgotten at a power cut."""
-        self._serial += 1
+    def call_at(self, when: int, action: Callable[[], None]) -> int:
+        """Call back at a time; forgotten at a power cut. The number is for `cancel`."""
+        self._serial = serial = self._serial + 1
         now = self.now
-        heapq.heappush(self._timers, (when if when > now else now, self._serial, self._life, action))  # noqa: FURB136
+        heapq.heappush(self._timers, (when if when > now else now, serial, self._life, action))  # noqa: FURB136
+        return serial
+
+    def cancel(self, serial: int) -> None:
+        """Do not call back, as asked for by a `call_at` whose time has not come."""
+        self._cancelled.add(serial)
 
     def call_soon(self, action: Callable[[], None]) -> None:
         """Call back at this very time, after what is going on now."""

@@ -243,6 +243,7 @@ class Transport:
             sequence=self._sequence,
             emit=self._emit,
             call_at=self._node.call_at,
+            cancel=self._node.cancel,
             ended=self._ended,
             path_mtu=self.path_mtu,
             offer=self._offer(key[2]),
