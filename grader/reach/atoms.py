@@ -40,13 +40,9 @@ def complement(intervals: Intervals, domain: tuple[int, int]) -> Intervals:
 class AddressAtoms:
     """IPv4 addresses between neighbouring boundaries; an atom is known by its number."""
 
-    def __init__(self, intervals: Iterable[tuple[int, int]]) -> None:
-        cuts = {ADDRESSES[0]}
-        for low, high in intervals:
-            cuts.add(low)
-            if high < ADDRESSES[1]:
-                cuts.add(high + 1)
-        self.starts = sorted(cuts)
+    def __init__(self, cuts: Iterable[int]) -> None:
+        """`cuts` are the addresses at which something begins to differ from the one before."""
+        self.starts = sorted({ADDRESSES[0], *cuts})
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -6,6 +6,7 @@ The order of chains, connection tracking and translation in a hook is `Netfilter
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,7 +85,8 @@ class Hooks:
                 program = self._of[id(chain)] = ChainProgram(tables[id(chain)], chain)
                 self.programs[hook].append(program)
         self._stages: dict[Situation, tuple[Stage, ...]] = {}
-        self._cut: tuple[list[int], frozenset[object]] | None = None
+        self._addresses: AddressAtoms | None = None
+        self._services: ServiceCells | None = None
         self._asking = {hook for hook, programs in self.programs.items() if any(program.asks for program in programs)}
 
     @property
@@ -114,15 +116,18 @@ class Hooks:
             if table.family == "bridge" and any(chain.hook and chain.rules for chain in table.chains):
                 yield OutOfScope(name, Limit.BRIDGE_RULES, f"table bridge {table.name}")
 
-    def bind(self, addresses: AddressAtoms, services: ServiceCells) -> None:
-        """Turn conditions into bitsets over the atoms of the site."""
-        cut = (addresses.starts, services.key)
-        if cut == self._cut:  # the atoms are those of before: so are bitsets and answers
-            return
-        self._cut = cut
-        for program in self.all_programs:
-            program.bind(addresses, services)
-        self._stages.clear()
+    def bound(self, addresses: AddressAtoms, services: ServiceCells) -> Hooks:
+        """The same rules over the atoms of a site; these themselves, with all they know, where they are already."""
+        if self._addresses is addresses and self._services is services:
+            return self
+        found = copy(self)
+        found._addresses, found._services, found._stages = addresses, services, {}  # noqa: SLF001 - a copy of itself
+        made = {
+            id(old): old.bound(addresses, services, recut=addresses is not self._addresses) for old in self.all_programs
+        }
+        found.programs = {hook: [made[id(old)] for old in programs] for hook, programs in self.programs.items()}
+        found._of = {chain: made[id(old)] for chain, old in self._of.items()}  # noqa: SLF001
+        return found
 
     def stages(self, situation: Situation) -> tuple[Stage, ...]:
         """The parts of a hook in their order; those without a rule that could do anything are left out."""

@@ -8,6 +8,7 @@ cell. Answers are remembered by that integer.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,7 @@ from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from grader.reach.atoms import AddressAtoms, ServiceCells
 
@@ -63,7 +64,6 @@ class Entry:
     target: str = ""
     translation: Translation | None = None
     uncertain: bool = False
-    services: int = 0
 
 
 @dataclass(slots=True)
@@ -82,6 +82,18 @@ class _Tally:
     translated: list[tuple[Translation, int]] = field(default_factory=list)
 
 
+class Answers(dict[int, int]):
+    """The services that pass, by the entries that can match; what was never asked is worked out."""
+
+    def __init__(self, decide: Callable[[int], int]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, candidates: int) -> int:
+        found = self[candidates] = self._decide(candidates)
+        return found
+
+
 class ChainProgram:
     """A base chain with every chain that it can jump to."""
 
@@ -91,8 +103,14 @@ class ChainProgram:
         self.limits: list[tuple[Limit, str]] = []
         self.sets_mark = self.asks_mark = False
         self._ranges: dict[str, int] = {}
+        self._full = 0
+        self.masks: list[int] = []
+        """The services that each entry asks for."""
+        self.by_source: list[int] = []
+        """For each address atom the entries that ask for it as a source."""
+        self.by_target: list[int] = []
+        self.answers = Answers(self._passing)
         self._known: dict[int, Decision] = {}
-        self._accepted: dict[int, int] = {}
         self._policy_accepts = chain.policy != "drop"
         self.matched = 0
         """Entries that decided or were reached with some packet, over everything that was asked so far."""
@@ -101,6 +119,8 @@ class ChainProgram:
         self._unasked = (1 << len(self.entries)) - 1
         for bit, _ in self._asking:
             self._unasked ^= bit
+        self._flat = all(e.action in ("accept", "drop") and not e.uncertain for e in self.entries)
+        self._accepting = [entry.action == "accept" for entry in self.entries]
 
     # Reading the rules
 
@@ -228,15 +248,23 @@ class ChainProgram:
 
     # Bitsets
 
-    def bind(self, addresses: AddressAtoms, services: ServiceCells) -> None:
-        """Turn conditions into bitsets over the atoms of the site."""
-        self._full = services.full
+    def bound(self, addresses: AddressAtoms, services: ServiceCells, *, recut: bool = True) -> ChainProgram:
+        """The same rules as bitsets over the atoms of a site; `recut` where its addresses are cut in another way."""
+        found = copy(self)
+        found._full = services.full  # noqa: SLF001 - a copy of itself
+        found.masks = [_service_mask(entry.condition, services) for entry in self.entries]
+        if recut:
+            found._cut(addresses)  # noqa: SLF001
+        found._known = {}  # noqa: SLF001
+        found.answers = Answers(found._first_match if self._flat else found._passing)  # noqa: SLF001
+        return found
+
+    def _cut(self, addresses: AddressAtoms) -> None:
         open_source = open_target = 0
         self.by_source = [0] * len(addresses)
         self.by_target = [0] * len(addresses)
         for number, entry in enumerate(self.entries):
             bit = 1 << number
-            entry.services = _service_mask(entry.condition, services)
             if entry.condition.sources:
                 _paint(self.by_source, entry.condition.sources, bit, addresses)
             else:
@@ -249,8 +277,6 @@ class ChainProgram:
             self.by_source = [bits | open_source for bits in self.by_source]
         if open_target:
             self.by_target = [bits | open_target for bits in self.by_target]
-        self._known.clear()
-        self._accepted.clear()
 
     def situation(self, context: Context) -> int:
         """The entries whose questions about interfaces, frame and connection are answered with yes."""
@@ -271,19 +297,33 @@ class ChainProgram:
     def forget(self) -> None:
         """Decide everything anew."""
         self._known.clear()
-        self._accepted.clear()
+        self.answers.clear()
 
     def chain_of(self, entry: Entry) -> str:
         """The chain in which an entry stands."""
         number = self.entries.index(entry)
         return next(name for name, mask in self._ranges.items() if mask >> number & 1)
 
-    def accepted(self, candidates: int) -> int:
-        """The services that pass, when these entries can match."""
-        known = self._accepted.get(candidates)
-        if known is None:
-            known = self._accepted[candidates] = self.decide(candidates).accepted
-        return known
+    def _passing(self, candidates: int) -> int:
+        """The services that pass, when these entries can match: what `answers` remembers."""
+        return self.decide(candidates).accepted
+
+    def _first_match(self, candidates: int) -> int:
+        """The same, where every entry accepts or drops."""
+        masks, accepting = self.masks, self._accepting
+        rest, found = self._full, 0
+        while candidates:
+            low = candidates & -candidates
+            candidates ^= low
+            number = low.bit_length() - 1
+            hit = rest & masks[number]
+            if hit:
+                if accepting[number]:
+                    found |= hit
+                rest ^= hit
+                if not rest:
+                    return found
+        return found | rest if self._policy_accepts else found
 
     def decide(self, candidates: int) -> Decision:
         """What becomes of every service, when these entries can match."""
@@ -300,16 +340,17 @@ class ChainProgram:
 
     def _walk(self, chain: int, candidates: int, open_: int, tally: _Tally, depth: int) -> int:
         """Run through one chain; returns the services that come out at its end."""
-        entries = self.entries
+        entries, masks = self.entries, self.masks
         left = candidates & chain
         rest, returned = open_, 0
         while left and rest:
             low = left & -left
             left ^= low
-            entry = entries[low.bit_length() - 1]
-            hit = rest & entry.services
+            number = low.bit_length() - 1
+            hit = rest & masks[number]
             if not hit:
                 continue
+            entry = entries[number]
             self.matched |= low
             if not entry.uncertain:
                 rest ^= hit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from grader.reach.analysis import PROTOCOLS, Analysis, Ending, How
+from grader.reach.analysis import PROTOCOLS, Analysis, Delivery
 from grader.reach.atoms import bits, describe_protocol
 from grader.reach.classes import sender_classes, target_classes
 from grader.reach.failures import trees, without
@@ -25,6 +25,7 @@ FAMILIAR_PORTS = (22, 80, 443, 8080, 23, 1883, 53, 161, 502)  # what a reader re
 EPHEMERAL = (32_768, 60_999)  # net.ipv4.ip_local_port_range
 MAX_CLIENT_PORTS = 6
 Flow = tuple[str, str, Service]
+Sent = tuple[int, list[Delivery]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Reach:
     """An observed site, ready to be asked: `Reach(lab.observe()).can("phone", "broker", "mqtt")`.
 
     `services` are those of a policy, `networks` ranges that questions will be about: both are cut out too. `like` is an
-    analysis of a similar site that is no longer needed: what it knows of unchanged devices is taken over.
+    analysis of a similar site: what it knows of unchanged devices is taken over.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Reach:
         self.senders = Senders(site, self.analysis)
         self.plain: dict[str, Hashable | None] = {}
         """What `classes` knows of each device."""
-        self._sent: dict[tuple[str, int], list[tuple[int, list[Ending]]]] = {}
+        self._sent: dict[tuple[str, int], list[Sent]] = {}
 
     # Who can send what
 
@@ -86,8 +87,8 @@ class Reach:
         """Two source atoms with the same signature have the same fate everywhere."""
         return self.senders.signature(atom)
 
-    def sent_by(self, device: str, source: int) -> list[tuple[int, list[Ending]]]:
-        """What becomes of everything that a device sends from an address, by destination atom."""
+    def sent_by(self, device: str, source: int) -> list[Sent]:
+        """Where everything arrives that a device sends from an address, by destination atom."""
         key = (device, source)
         known = self._sent.get(key)
         if known is None:
@@ -120,18 +121,18 @@ class Reach:
         analysis, found = self.analysis, 0
         for source in self.sources_of(name):
             for address in self.addresses_of(other):
-                for ending in analysis.send(name, source, analysis.addresses.of(address), analysis.services.full):
-                    if ending.how is How.DELIVERED and ending.device == other:
-                        found |= ending.services
+                for delivery in analysis.send(name, source, analysis.addresses.of(address), analysis.services.full):
+                    if delivery.device == other:
+                        found |= delivery.services
         return found
 
     def arriving(self, a: str, b: str) -> Iterator[tuple[int, int, int, int]]:
         """What gets from one device to another: source and destination as sent, destination and services on arrival."""
         for source in self.sources_of(a):
-            for target, endings in self.sent_by(a, source):
-                for ending in endings:
-                    if ending.how is How.DELIVERED and ending.device == b:
-                        yield source, target, ending.target, ending.services
+            for target, deliveries in self.sent_by(a, source):
+                for delivery in deliveries:
+                    if delivery.device == b:
+                        yield source, target, delivery.target, delivery.services
 
     @property
     def limits(self) -> tuple[OutOfScope, ...]:
@@ -226,8 +227,8 @@ class Reach:
         atoms = self.analysis.addresses
         protocol = PROTOCOLS.get(packet.protocol, PROTO_ICMP)
         cell = self.analysis.services.cell(protocol, packet.source_port, packet.port)
-        endings = self.analysis.send(packet.device, atoms.of(source), atoms.of(packet.target), 1 << cell)
-        return device in _delivered(endings)
+        found = self.analysis.send(packet.device, atoms.of(source), atoms.of(packet.target), 1 << cell)
+        return any(delivery.device == device for delivery in found)
 
     def example_of(self, device: str, source: int, target: int, to: str, services: int) -> Packet | None:
         """A packet that arrives at a device as one of `services`, if it can be towards a port that listens there."""
@@ -324,9 +325,8 @@ class Reach:
         return found
 
 
-def _delivered(endings: Sequence[Ending]) -> dict[str, int]:
+def _delivered(deliveries: Sequence[Delivery]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for ending in endings:
-        if ending.how is How.DELIVERED:
-            found[ending.device] = found.get(ending.device, 0) | ending.services
+    for delivery in deliveries:
+        found[delivery.device] = found.get(delivery.device, 0) | delivery.services
     return found

@@ -58,8 +58,9 @@ def _idle(hooks: Hooks, program: ChainProgram) -> list[Entry]:
     rules: dict[int, list[tuple[int, Entry]]] = {}
     for number, entry in enumerate(program.entries):
         rules.setdefault(id(entry.rule), []).append((number, entry))
+    masks = program.masks
     return [
         entries[0][1]
         for entries in rules.values()
-        if not any(matched >> number & 1 or not e.services or e.condition.asks_frame for number, e in entries)
+        if not any(matched >> number & 1 or not masks[number] or e.condition.asks_frame for number, e in entries)
     ]

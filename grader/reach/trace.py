@@ -112,8 +112,7 @@ class Tracer:
         self._wiring = wiring
         self._sent: deque[tuple[str, str, Ipv4Packet, IPv4]] = deque()
         self._touched: set[str] = set()
-        for node in machines.values():
-            node.link = _Catcher(node, self._sent)
+        self._links = {name: _Catcher(node, self._sent) for name, node in machines.items()}
 
     def converse(self, packet: Packet) -> Conversation:
         """Send a packet, let it be answered, and see whether the answer comes."""
@@ -123,8 +122,9 @@ class Tracer:
             return found
         source = packet.source or node.ip.preferred_source(packet.target)
         asked = _packet(packet, source or ANY)
-        for machine in self._machines.values():
+        for name, machine in self._machines.items():
             machine.tracing = True
+            machine.link = self._links[name]  # another tracer may have had it meanwhile
         try:
             self._touched.add(packet.device)
             node.ip.output(asked)

@@ -7,6 +7,7 @@ Before changing this file read `labs.net.linux.link_layer`, whose way of a frame
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["Arrival", "Neighbourhood", "Passage", "Tap", "Wiring"]
+__all__ = ["Arrival", "Doubts", "Neighbourhood", "Passage", "Tap", "Wiring"]
 
 KINDS = frozenset({"ether", "loopback", "bridge", "vlan"})
 _ASK = Frame(BROADCAST, Mac(1), ETHERTYPE_ARP, ArpPacket(REQUEST, Mac(1), IPv4(0), Mac(0), IPv4(0)))
@@ -50,6 +51,7 @@ class Arrival(NamedTuple):
     mac: Mac
 
 
+Doubts = tuple[OutOfScope, ...]
 End = tuple[str, str]  # device and port
 Lead = tuple[End, End]
 _NO_LEAD: Lead = (("", ""), ("", ""))
@@ -98,6 +100,8 @@ class Wiring:
 
     def __init__(self, site: Site, machines: Mapping[str, LinuxNode]) -> None:
         self._machines = machines
+        self.met: set[OutOfScope] = set()
+        """What packets met that makes their way depend on chance or on the past."""
         self._far: dict[End, End] = {}
         for link in site.links:
             a, b = (tuple(link.a), tuple(link.b))
@@ -105,7 +109,7 @@ class Wiring:
         self._leaving: dict[_Segment, _Way] = {}
         self._heard: dict[_Segment, Neighbourhood] = {}
         self._around: dict[Tap, Neighbourhood] = {}
-        self._answers: dict[tuple[str, str, IPv4], Arrival | None] = {}
+        self._answers: dict[tuple[str, str, IPv4], tuple[Arrival | None, Doubts]] = {}
         self._static = {
             (name, entry.interface, entry.address): entry.mac
             for name, device in site.devices.items()
@@ -122,7 +126,22 @@ class Wiring:
             for interface in node.interfaces.values()
             if node.sysctl.interface_number(interface.name, "proxy_arp")
         ]
-        self.found: set[OutOfScope] = set(self._settings(site))
+        self.settings = frozenset(self._settings(site))
+
+    def again(self, machines: Mapping[str, LinuxNode]) -> Wiring:
+        """The same leads and bridges between machines that treat frames alike: whatever is known of them stays true."""
+        found = copy(self)
+        found._machines, found.met = machines, set()  # noqa: SLF001 - a copy of itself
+        return found
+
+    def shares(self, other: Wiring) -> bool:
+        """One was made of the other by `again`."""
+        return self._answers is other._answers
+
+    @property
+    def found(self) -> frozenset[OutOfScope]:
+        """What lies outside the exact scope: settings, and what packets met."""
+        return self.settings | self.met
 
     @staticmethod
     def _settings(site: Site) -> list[OutOfScope]:
@@ -269,18 +288,27 @@ class Wiring:
 
     def answer(self, device: str, interface: str, address: IPv4) -> Arrival | None:
         """Where a packet for a neighbour goes, or None where nobody answers for its address."""
-        key = (device, interface, address)
-        if key not in self._answers:
-            self._answers[key] = self._ask(*key)
-        return self._answers[key]
+        found, doubts = self.look(device, interface, address)
+        if doubts:
+            self.met.update(doubts)
+        return found
 
-    def _ask(self, device: str, interface: str, address: IPv4) -> Arrival | None:
+    def look(self, device: str, interface: str, address: IPv4) -> tuple[Arrival | None, Doubts]:
+        """The same before a packet takes the way, with the doubts that it would meet."""
+        key = (device, interface, address)
+        known = self._answers.get(key)
+        if known is None:
+            doubts: list[OutOfScope] = []
+            known = self._answers[key] = (self._ask(*key, doubts), tuple(doubts))
+        return known
+
+    def _ask(self, device: str, interface: str, address: IPv4, doubts: list[OutOfScope]) -> Arrival | None:
         node = self._machines[device]
         here = Tap(device, interface)
         sending = node.interfaces[interface]
         heard = self.around(here)
         if heard.looped:
-            self.found.add(OutOfScope(heard.looped, Limit.SWITCHING_LOOP))
+            doubts.append(OutOfScope(heard.looped, Limit.SWITCHING_LOOP))
         fixed = self._static.get((device, interface, address))
         if fixed is not None:
             taps = [tap for tap in heard.taps if self._machines[tap.device].interfaces[tap.interface].mac == fixed]
@@ -300,7 +328,7 @@ class Wiring:
             ]
         if len(answering) > 1:
             names = ", ".join(sorted(f"{tap.device}:{tap.interface}" for tap in answering))
-            self.found.add(OutOfScope(device, Limit.DUPLICATE_ADDRESS, f"{address}: {names}"))
+            doubts.append(OutOfScope(device, Limit.DUPLICATE_ADDRESS, f"{address}: {names}"))
         return Arrival(*answering[0], sending.mac) if answering else None
 
     def _interface(self, tap: Tap) -> Interface:

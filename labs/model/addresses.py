@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 __all__ = ["Address", "IPv4", "IPv6", "InterfaceAddress", "Mac", "Network", "parse_address"]
@@ -163,7 +164,7 @@ class Network:
         if not 0 <= self.length <= self.address.bits:
             message = f"prefix length {self.length} is not between 0 and {self.address.bits}"
             raise ValueError(message)
-        if int(self.address) & (int(self.hostmask)):
+        if int(self.address) & (1 << self.address.bits - self.length) - 1:
             network = self.of(self.address, self.length)
             message = f'"{self.address}/{self.length}" has host bits set; the network is {network}'
             raise ValueError(message)
@@ -192,7 +193,8 @@ class Network:
     @property
     def broadcast(self) -> Address:
         """The highest address of the network."""
-        return type(self.address)(int(self.address) | int(self.hostmask))
+        free = (1 << self.address.bits - self.length) - 1
+        return type(self.address)(int(self.address) | free)
 
     def host(self, number: int) -> Address:
         """The address `number` places after the network address. Raises ValueError outside the network."""
@@ -204,7 +206,8 @@ class Network:
     def __contains__(self, address: object) -> bool:
         if type(address) is not type(self.address):
             return False
-        return int(address) & ~int(self.hostmask) == int(self.address)
+        shift = self.address.bits - self.length
+        return int(address) >> shift == int(self.address) >> shift
 
     def overlaps(self, other: Network) -> bool:
         """True where the two share an address."""
@@ -212,6 +215,11 @@ class Network:
 
     def __str__(self) -> str:
         return f"{self.address}/{self.length}"
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _network_of(address: Address, length: int) -> Network:
+    return Network.of(address, length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +242,7 @@ class InterfaceAddress:
     @property
     def network(self) -> Network:
         """The network that this address is on."""
-        return Network.of(self.address, self.length)
+        return _network_of(self.address, self.length)
 
     def __str__(self) -> str:
         return f"{self.address}/{self.length}"

@@ -24,9 +24,9 @@ def longest_match(routes: Iterable[Route], destination: Address) -> Route | None
     """The most specific route that covers `destination`; among equals the lowest metric, then the oldest."""
     best: Route | None = None
     for route in routes:
-        if destination in route.prefix and (
+        if (
             best is None or (route.prefix.length, -route.metric) > (best.prefix.length, -best.metric)
-        ):
+        ) and destination in route.prefix:
             best = route
     return best
 

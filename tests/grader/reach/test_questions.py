@@ -63,7 +63,7 @@ def test_accept_rule_that_is_added_closes_nothing(text: str, match: str, place: 
     marker = "type filter hook forward"
     head, _, tail = text.partition(marker)
     lines = tail.split("\n")
-    lines.insert(1 + min(place, len(lines) - 6), f"    {match} accept")
+    lines.insert(1 + min(place, lines.index("  }") - 1), f"    {match} accept")  # among the rules of the chain
     opened = Reach(engine_of(small_site(head + marker + "\n".join(lines))).observe())
     for difference in Reach(engine_of(small_site(text)).observe()).difference(opened):
         assert difference.there.startswith("reaches"), str(difference.packet)

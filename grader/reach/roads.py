@@ -1,0 +1,278 @@
+"""Roads: the way of packets to one destination, over every device, until one keeps them or translates them.
+
+Where packets go does not depend on their source, only whether they pass. So the way is followed once for each place
+they come in and each destination, and then costs one step for each chain of rules on it, whatever the source.
+"""
+
+# ruff: noqa: SLF001 - roads take over what other roads know
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader.reach.hooks import Situation
+from grader.reach.wiring import Arrival
+from labs.net.linux.ip_layer import GROUPS
+from labs.net.linux.way import Fate
+
+if TYPE_CHECKING:
+    from grader.reach.atoms import AddressAtoms
+    from grader.reach.hooks import Hooks
+    from grader.reach.program import Answers
+    from grader.reach.survey import Survey
+    from grader.reach.wiring import Doubts, Wiring
+    from labs.net.linux.way import Way
+
+__all__ = ["Guard", "Road", "Roads"]
+
+GROUP_RANGES = ((127 << 24, (128 << 24) - 1), (224 << 24, (1 << 32) - 1), (0, 0))  # addresses that are no host's
+
+
+class Gate(NamedTuple):
+    """A chain on the way: by source the entries that ask for it, those that ask for this destination, and answers."""
+
+    by_source: list[int]
+    candidates: int
+    answers: Answers
+
+
+class Guard(dict[int, bool]):
+    """Whether every device on a road believes a source."""
+
+    def __init__(self, arrivals: tuple[Arrival, ...], believes: Callable[[Arrival, int], bool]) -> None:
+        super().__init__()
+        self.arrivals = arrivals
+        self._believes = believes
+
+    def __missing__(self, source: int) -> bool:
+        found = self[source] = all(self._believes(arrival, source) for arrival in self.arrivals)
+        return found
+
+
+class Road(NamedTuple):
+    """What stands between a device where packets come in and `device`, which keeps them ("": they get nowhere).
+
+    `guard` is of the devices behind the first. `onward` is where packets come in at a device that translates; there the
+    road ends. `hops` counts the devices.
+    """
+
+    gates: tuple[Gate, ...]
+    guard: Guard
+    device: str
+    onward: Arrival | None
+    hops: int
+    doubts: tuple[tuple[int, int, Doubts], ...] = ()
+    """After how many gates and devices a packet meets which doubt."""
+
+
+class _Step(NamedTuple):
+    """One device: its gates, and where its packets come in next; if not, whether it keeps them or they get nowhere."""
+
+    gates: tuple[Gate, ...]
+    onward: Arrival | None = None
+    kept: bool = False
+    doubts: Doubts = ()
+
+
+NOWHERE = _Step(())
+Place = Arrival | tuple[str, bool]
+"""Where packets come in; where no rule of a device asks for that, the device and whether it forwards."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was found out about one device. A part is a stretch of addresses that none of its routes tells apart."""
+
+    exits: dict[int, tuple[Arrival | None, Doubts]] = field(default_factory=dict)
+    """Part -> where everything goes that it sends there, by way of a gateway."""
+    near: dict[int, tuple[Arrival | None, Doubts]] = field(default_factory=dict)
+    """Destination atom -> the same."""
+    ways: dict[tuple[bool, int], Way] = field(default_factory=dict)
+    believed: dict[tuple[str, int], bool] = field(default_factory=dict)
+
+
+class Roads:
+    """Every road of a site, found when it is first asked for. None is a road on which nothing arrives."""
+
+    def __init__(
+        self,
+        surveys: Mapping[str, Survey],
+        hooks: Mapping[str, Hooks],
+        wiring: Wiring,
+        addresses: AddressAtoms,
+        like: Roads | None = None,
+    ) -> None:
+        """`like` are those of a similar site with the same atoms and the same wiring."""
+        self._surveys, self._hooks, self._wiring, self._addresses = surveys, hooks, wiring, addresses
+        self._asks = {name: found.asks for name, found in hooks.items()}
+        self._roads: dict[tuple[Place, int], Road | None] = {}
+        self._entrances: dict[Arrival, tuple[Place, Guard]] = {}
+        self._guards: dict[tuple[Arrival, ...], Guard] = {}
+        self._known: dict[str, _Known] = {}
+        self._steps: dict[str, dict[tuple[Place, int], _Step]] = {}
+        self._own: dict[str, frozenset[int]] = {}
+        for name, survey in surveys.items():
+            if like is not None and like._surveys.get(name) is survey:
+                self._known[name], self._own[name] = like._known[name], like._own[name]
+            else:
+                self._known[name] = _Known()
+                self._own[name] = frozenset(addresses.of(address) for address in survey.own)
+            same = like is not None and like._hooks.get(name) is hooks[name] and self._known[name] is like._known[name]
+            self._steps[name] = like._steps[name] if like is not None and same else {}
+        self._odd = {addresses.of(end) for survey in surveys.values() for end in survey.ends}
+        for low, high in GROUP_RANGES:
+            self._odd.update(range(addresses.of(low), addresses.of(high) + 1))
+
+    def is_plain(self, device: str, target: int) -> bool:
+        """An address that is a host's for certain, and not the device's own."""
+        return target not in self._own[device] and target not in self._odd
+
+    # Out of the sender
+
+    def exit_of(self, device: str, target: int) -> Arrival | None:
+        """Where packets of a device without rules of its own come in first; None where they do not leave it."""
+        known, survey = self._known[device], self._surveys[device]
+        part = survey.part(self._addresses.starts[target])
+        found = known.exits.get(part) if target not in self._odd else None
+        found = found or known.near.get(target)
+        if found is None:
+            found = self._find_exit(device, target, part)
+        if found[1]:
+            self._wiring.met.update(found[1])
+        return found[0]
+
+    def _find_exit(self, device: str, target: int, part: int) -> tuple[Arrival | None, Doubts]:
+        known, node = self._known[device], self._surveys[device].machine
+        destination = self._addresses.first(target)
+        found: tuple[Arrival | None, Doubts] = (None, ())
+        route = node.ip.routes.lookup(destination)
+        if route is not None and route.device is not None and node.ip.goes_out(destination, route):
+            hop = node.ip.next_hop(route, destination)
+            if node.interfaces[route.device].up:
+                found = self._wiring.look(device, route.device, hop)
+            if hop != destination and target not in self._odd:
+                known.exits[part] = found
+        known.near[target] = found
+        return found
+
+    # Over the devices
+
+    def road(self, arrival: Arrival, target: int) -> tuple[Guard, Road | None]:
+        """The road of packets that come in somewhere, and whom the device there believes."""
+        place, guard = self._entrances.get(arrival) or self._enter(arrival)
+        try:
+            return guard, self._roads[place, target]
+        except KeyError:
+            return guard, self._follow(arrival, target)
+
+    def _enter(self, arrival: Arrival) -> tuple[Place, Guard]:
+        place: Place = arrival
+        if not self._asks[arrival.device] and not self._surveys[arrival.device].translates:
+            place = (arrival.device, self._forwards(arrival.device, arrival.interface))
+        found = self._entrances[arrival] = (place, self._guard((arrival,)))
+        return found
+
+    def _follow(self, arrival: Arrival, target: int) -> Road | None:
+        passed: dict[Place, _Step] = {}
+        while True:
+            place, _ = self._entrances.get(arrival) or self._enter(arrival)
+            if (place, target) in self._roads:
+                road = self._roads[place, target]
+                break
+            if place in passed:  # routes in a circle
+                road = None
+                break
+            if self._surveys[arrival.device].translates:
+                road = Road((), self._guard(()), arrival.device, arrival, 0)
+                break
+            step = passed[place] = self._step(place, arrival, target)
+            if step.onward is None:
+                road = None
+                break
+            arrival = step.onward
+        for place, step in reversed(passed.items()):
+            road = self._roads[place, target] = self._longer(step, road, place[0])
+        return road
+
+    def _longer(self, step: _Step, road: Road | None, device: str) -> Road | None:
+        """The road that begins a device earlier."""
+        if step.kept:
+            return Road(step.gates, self._guard(()), device, None, 1)
+        if road is None and not step.doubts:
+            return None
+        doubts = [(len(step.gates), 1, step.doubts)] if step.doubts else []
+        if road is None or step.onward is None:
+            return Road(step.gates, self._guard(()), "", None, 1, tuple(doubts))
+        doubts += [(len(step.gates) + gates, devices + 1, more) for gates, devices, more in road.doubts]
+        after = () if road.onward == step.onward else (step.onward,)  # a device that translates asks for itself
+        guard = self._guard((*after, *road.guard.arrivals))
+        return Road(step.gates + road.gates, guard, road.device, road.onward, road.hops + 1, tuple(doubts))
+
+    def _guard(self, arrivals: tuple[Arrival, ...]) -> Guard:
+        found = self._guards.get(arrivals)
+        if found is None:
+            found = self._guards[arrivals] = Guard(arrivals, self.believes)
+        return found
+
+    def believes(self, arrival: Arrival, source: int) -> bool:
+        """Whether a device takes the source of what comes in for real."""
+        device, name, _ = arrival
+        node = self._surveys[device].machine
+        key = (name, -1 - source)
+        if self.is_plain(device, source):
+            if not node.sysctl.interface_number(name, "rp_filter"):
+                return True
+            key = (name, self._surveys[device].part(self._addresses.starts[source]))
+        believed = self._known[device].believed
+        if key not in believed:
+            believed[key] = node.ip.believes(node.interfaces[name], self._addresses.first(source))
+        return believed[key]
+
+    def way(self, device: str, interface: str, target: int) -> Way:
+        """The routing decision about what comes in over an interface."""
+        node = self._surveys[device].machine
+        destination = self._addresses.first(target)
+        if not self.is_plain(device, target):
+            return node.ip.way_to(node.interfaces[interface], destination)
+        ways = self._known[device].ways
+        key = (self._forwards(device, interface), self._surveys[device].part(destination))
+        found = ways.get(key)
+        if found is None:
+            found = ways[key] = node.ip.way_to(node.interfaces[interface], destination)
+        if found.outgoing is None:
+            return found
+        return found._replace(next_hop=node.ip.next_hop(found.route, destination))
+
+    def _forwards(self, device: str, interface: str) -> bool:
+        return bool(self._surveys[device].machine.sysctl.number(f"net.ipv4.conf.{interface}.forwarding"))
+
+    def _step(self, place: Place, arrival: Arrival, target: int) -> _Step:
+        """The way through a device that translates nothing: the same for every source."""
+        steps = self._steps[arrival.device]
+        found = steps.get((place, target))
+        if found is None:
+            found = steps[place, target] = self._make_step(arrival, target)
+        return found
+
+    def _make_step(self, arrival: Arrival, target: int) -> _Step:
+        device, name, mac = arrival
+        way = self.way(device, name, target)
+        gates = [*self._gates(device, Situation("prerouting", name, None, mac), target)]
+        if way.fate is Fate.LOCAL:
+            if self._surveys[device].machine.ip.type_of(self._addresses.first(target)) in GROUPS:
+                return NOWHERE
+            gates += self._gates(device, Situation("input", name, None, mac), target)
+            return _Step(tuple(gates), kept=True)
+        if way.outgoing is None or not way.outgoing.up:
+            return NOWHERE
+        out = way.outgoing.name
+        onward, doubts = self._wiring.look(device, out, way.next_hop)
+        gates += self._gates(device, Situation("forward", name, out, mac), target)
+        gates += self._gates(device, Situation("postrouting", name, out), target)
+        return _Step(tuple(gates), onward, doubts=doubts)
+
+    def _gates(self, device: str, situation: Situation, target: int) -> Iterator[Gate]:
+        for stage in self._hooks[device].stages(situation):
+            for program, candidates in stage.chains if not stage.nat else ():
+                yield Gate(program.by_source, program.by_target[target] & candidates, program.answers)

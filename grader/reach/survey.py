@@ -1,0 +1,92 @@
+"""What one device brings to the analysis of its site: worked out once, and good while the device stays as it is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from grader.reach.hooks import Hooks
+from grader.reach.machine import machine
+from grader.reach.scope import Limit, OutOfScope
+from labs.model.addresses import IPv4, IPv6, Network
+
+if TYPE_CHECKING:
+    from labs.model.site import Device
+
+__all__ = ["Survey", "cuts_of"]
+
+LAST = (1 << 32) - 1
+
+
+def cuts_of(intervals: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """The addresses at which an interval begins, or ends before."""
+    for low, high in intervals:
+        yield low
+        if high < LAST:
+            yield high + 1
+
+
+class Survey:
+    """One observed device: its machine, its rules, every boundary that it draws. Raises ValueError, as `machine`."""
+
+    def __init__(self, device: Device) -> None:
+        assert device.state is not None
+        self._ports, self._files, self._state = device.ports, device.files, device.state
+        node = self.machine = machine(device)
+        self.hooks = Hooks(node)
+        self.own = frozenset(node.local_addresses())
+        addresses = [address for interface in node.interfaces.values() for address in interface.addresses]
+        self.ends = frozenset(int(address.network.broadcast) for address in addresses)
+        """Addresses that mean everybody on a network."""
+        prefixes = {route.prefix for route in node.ip.routes if isinstance(route.prefix.address, IPv4)}
+        self._bounds = sorted({0, *cuts_of((int(p.address), int(p.broadcast)) for p in prefixes)})
+        self.translates = self.hooks.translates
+        self.cuts = frozenset(self._cuts(addresses_networks=[a.network for a in addresses]))
+        self.ports = tuple(
+            (protocol, test.field, test.intervals)
+            for program in self.hooks.all_programs
+            for test in program.port_predicates()
+            for protocol in test.protocols
+        )
+        self.limits = frozenset([*self.hooks.limits(), *self._six(device.name)])
+
+    def _cuts(self, addresses_networks: list[Network]) -> Iterator[int]:
+        yield from self._bounds
+        yield from cuts_of((int(address), int(address)) for address in self.own)
+        for network in addresses_networks:
+            low, high = int(network.address), int(network.broadcast)
+            yield from cuts_of(((low, low), (low, high), (high, high)))
+        for program in self.hooks.all_programs:
+            yield from cuts_of(program.address_intervals())
+
+    def _six(self, name: str) -> Iterator[OutOfScope]:
+        """Addresses of IPv6 that are more than a link's own: packets between them are not looked at."""
+        for shown in self._state.addresses():
+            if isinstance(shown.address, IPv6) and not shown.address.is_link_local:
+                yield OutOfScope(name, Limit.IPV6, str(shown))
+
+    def part(self, address: int) -> int:
+        """The number of the stretch of addresses that no route of the device tells apart."""
+        return bisect_right(self._bounds, address)
+
+    def holds(self, device: Device) -> bool:
+        """The device is still what was surveyed."""
+        return (
+            device.state is not None
+            and (self._state is device.state or self._state == device.state)
+            and self._ports == device.ports
+            and (self._files is device.files or self._files == device.files)
+        )
+
+    def wired_as(self, other: Survey) -> bool:
+        """Frames go through both alike: all that differs is rules, sockets, programs or files."""
+        if self is other:
+            return True
+        one, two = self._state, other._state
+        return (one.interfaces, one.static_neighbours, one.sysctls, one.routes) == (
+            two.interfaces,
+            two.static_neighbours,
+            two.sysctls,
+            two.routes,
+        )
