@@ -176,6 +176,8 @@ class Tracer:
         for name in self._touched:
             node = self._machines[name]
             node.netfilter.conntrack.flush()
+            node.ip.paths.forget()
+            node.ip.errors.forget()
             node.transport._connections.clear()
             for listener in node.transport.listeners():
                 listener.backlog.clear()

@@ -37,6 +37,10 @@ class ErrorSender:
         self._ip = ip
         self._credit: dict[IPv4, tuple[int, int]] = {}  # of each peer: what it may cost, and since when (inet_peer)
 
+    def forget(self) -> None:
+        """As if nobody had been told anything yet."""
+        self._credit.clear()
+
     def reject(self, reject: Reject, packet: Ipv4Packet, tracked: Tracked) -> None:
         """A rule rejected a packet: tell its sender as the rule says."""
         if reject.type == "tcp reset":

@@ -45,6 +45,13 @@ class Paths:
         self._pieces = Reassembler()
         self._redirected: dict[IPv4, tuple[int, int]] = {}  # of each peer: how many redirects, and when the last
 
+    def forget(self) -> None:
+        """As if nothing had been learned, begun or advised yet."""
+        self.cache.flush()
+        self.cache.refresh(metrics=any(route.mtu for route in self._ip.routes))
+        self._pieces = Reassembler()
+        self._redirected.clear()
+
     # Fragments
 
     def collect(self, packet: Ipv4Packet, interface: Interface) -> Ipv4Packet | None:

@@ -20,7 +20,7 @@ from labs.net.nftables.apply import load
 from tests.grader.reach.test_rules import engine_of, rulesets, small_site
 
 NAMES = ("a", "b", "c", "d", "r", "s")
-FORWARD = "table inet f {{ chain forward {{ type filter hook forward priority 0; policy drop; {} }} }}"
+FORWARD = "table inet f {{\nchain forward {{ type filter hook forward priority 0; policy drop;\n{}\n}}\n}}\n"
 
 
 @cache
@@ -116,7 +116,7 @@ def everything(reach: Reach) -> dict[tuple[str, int, int], set[Delivery]]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(rulesets, min_size=3, max_size=3),
     st.lists(st.sampled_from(EDITS), min_size=3, max_size=3),
@@ -152,7 +152,8 @@ def test_device_that_is_observed_anew_and_the_same_is_not_read_again() -> None:
     assert device.state is not None
     again = Reach(site.with_device(replace(device, state=replace(device.state))), like=reach)
     assert again.analysis.machines["r"] is reach.analysis.machines["r"]
-    changed = Reach(rules(site, Random(1), FORWARD.format("tcp dport 9999 accept")), like=reach)
+    ruleset = to_json(load(FORWARD.format("tcp dport 9999 accept")))
+    changed = Reach(edited(site, "r", ruleset=ruleset), like=reach)
     same = [name for name in NAMES if changed.analysis.machines[name] is reach.analysis.machines[name]]
     assert len(same) == len(NAMES) - 1
 
@@ -163,3 +164,10 @@ def test_service_that_a_policy_names_is_cut_out_of_a_known_analysis() -> None:
     assert len(again.analysis.services) > len(reach.analysis.services)
     assert again.arrives(Packet("a", IPv4.parse("10.0.2.20"), "tcp", 22), "c")
     assert not again.arrives(Packet("a", IPv4.parse("10.0.2.20"), "tcp", 4711), "c")
+
+
+def test_conversation_that_is_refused_again_and_again_is_always_told_the_same() -> None:
+    reach = Reach(edited(started(), "r", ruleset=to_json(load(FORWARD.format("reject")))))
+    talks = [reach.tracer.converse(Packet("a", IPv4.parse("10.0.3.30"), "tcp", 22)) for _ in range(20)]
+    assert len({tuple((name, type(note)) for name, note in talk.notes) for talk in talks}) == 1
+    assert talks[0].notes[-1][0] == "a"  # it is told each time
