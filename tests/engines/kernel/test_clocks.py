@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from grader.checks.hearing import listen
 from labs.engines.base import BeyondEngine
 from labs.engines.kernel import KernelEngine
 from labs.model.world import ARRIVAL_NS
-from tests.engines.kernel.kernel_site import needs_kernel, running, two_networks
+from labs.scenario.data_intents import Listening
+from tests.engines.kernel.kernel_site import device, needs_kernel, running, site, two_networks
 
 pytestmark = needs_kernel
 
@@ -59,3 +63,17 @@ def test_more_than_a_quarter_of_an_hour_nobody_waits(lab: KernelEngine):
         lab.run("pc", "true", longest_ns=16 * MINUTE)
     assert lab.run("hands", "wait 16 min").text.startswith("hands: the engine kernel waits in real time")
     assert lab.now - ARRIVAL_NS < MINUTE
+
+
+def test_broker_is_listened_to_each_message_has_the_moment_at_which_it_came():
+    conf = {"/etc/mosquitto/mosquitto.conf": "listener 1883\nallow_anonymous true\n"}
+    with running(site([device("srv", "server", {"eth0": "10.0.0.2/24"}, conf, units=("mosquitto",))], [])) as engine:
+        engine.elapse(MINUTE)
+        engine.run("srv", "(for n in 1 2; do sleep 1; mosquitto_pub -h 127.0.0.1 -t a -m $n; done) > /dev/null 2>&1 &")
+        scenario = SimpleNamespace(checks=())
+        context = SimpleNamespace(engine=engine, recordings={}, variant=SimpleNamespace(scenario=scenario))
+        recording = listen(context, Listening(broker="srv", during=5 * SECOND))
+    first, second = recording.messages
+    assert [first.payload, second.payload] == [b"1", b"2"]
+    assert recording.began_ns < first.at_ns < second.at_ns < recording.ended_ns - SECOND
+    assert 0.8 < (second.at_ns - first.at_ns) / SECOND < 1.9
