@@ -55,7 +55,8 @@ def _impossible(found: Survey) -> Iterator[Finding]:
     if found.platform != "linux":
         yield Finding(ABSENT, what, message("needs Linux; every lab works on the engine sim"))
         return
-    names = ", ".join(tool.name for tool in found.tools if tool.name in REQUIRED_TOOLS and not tool.path)
+    required = REQUIRED_TOOLS | (set() if found.is_root else {"newuidmap"})
+    names = ", ".join(tool.name for tool in found.tools if tool.name in required and not tool.path)
     if names:
         yield Finding(ABSENT, what, message("lacks {names}", names=names), _install(found.packages))
     if not found.mininet:
@@ -63,6 +64,10 @@ def _impossible(found: Survey) -> Iterator[Finding]:
     if found.refused:
         said = message("needs root or namespaces of a user, and this machine says: {said}", said=found.refused)
         yield Finding(ABSENT, what, said, _permit(found.cause))
+    why, mending = found.alone
+    if why:
+        said = message("cannot give daemons users of their own: {why}", why=why)
+        yield Finding(ABSENT, what, said, message("mend it with: {text}", text=mending))
     missing = sorted(name for name in REQUIRED_FEATURES if not found.features.get(name, not found.features))
     if missing and not names:
         yield Finding(ABSENT, what, message("this kernel lacks {names}", names=", ".join(missing)))
@@ -87,7 +92,10 @@ def _permit(cause: str) -> Message:
 def _root(found: Survey) -> Message:
     if found.is_root:
         return message("as root, in namespaces that vanish with it")
-    return message("as an ordinary user, in namespaces that vanish with it")
+    return message(
+        "as an ordinary user, with the numbers {numbers} for daemons, in namespaces that vanish with it",
+        numbers=found.numbers,
+    )
 
 
 def _tools(found: Survey) -> Finding:
@@ -98,8 +106,6 @@ def _tools(found: Survey) -> Finding:
 
 def _without_tool(tool: Tool) -> Message:
     """What goes without a program."""
-    if tool.name == "newuidmap":
-        return message("missing: daemons with a user of their own do not start (DNS and DHCP servers)")
     daemons = {
         "dnsmasq": message("missing: no lab with a DHCP or DNS server"),
         "dhclient": message("missing: no lab in which a device asks for its address"),

@@ -10,6 +10,7 @@ import pytest
 from labs.engines.base import SandboxMissing
 from labs.engines.kernel.selftest import SelfTest
 from labs.engines.kernel.survey import FEATURES, Answer, Host, survey
+from labs.engines.kernel.users import User
 from labs.ui.doctor import tell
 from labs.ui.doctor_kernel import kernel_findings
 from labs.ui.style import Screen
@@ -35,12 +36,18 @@ class FakeHost(Host):
         self.files = {
             "/proc/sys/net/ipv4/neigh/default/gc_thresh3": "1024\n",
             "/proc/net/stat/arp_cache": "entries  allocs\n00000010  0\n",
+            "/etc/subuid": "els:165536:65536\nan:100000:65536\n",
+            "/etc/subgid": "an:100000:65536\n",
             **(files or {}),
         }
 
     @property
     def is_root(self) -> bool:
         return False
+
+    @property
+    def user(self) -> User:
+        return User(1000, "an", self.read)
 
     def tool(self, name: str) -> str:
         return "" if name in self.without else f"/usr/bin/{name}"
@@ -97,6 +104,9 @@ def test_machine_with_everything_has_no_lack(capsys):
                   files={"/proc/sys/user/max_user_namespaces": "0\n"}), ["user.max_user_namespaces=10000"]),
         (FakeHost(refused="unshare failed: Operation not permitted",
                   files={"/proc/self/status": "Name:\tx\nSeccomp:\t2\n"}), ["a container forbids it"]),
+        (FakeHost(without=["newuidmap"]), ["lacks newuidmap", "sudo apt-get install uidmap"]),
+        (FakeHost(files={"/etc/subgid": "els:100000:65536\n"}),
+         ["/etc/subuid or /etc/subgid keeps no numbers for an", "sudo usermod --add-subuids 231072-296607"]),
         (FakeHost(lacks=["fwd", "ct"]), ["this kernel lacks ct, fwd"]),
     ],
 )  # fmt: skip

@@ -25,6 +25,7 @@ from labs.engines.base import (
 )
 from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.users import SEARCH, User, unshare_command
 from labs.model.durations import format_duration
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["KernelEngine", "check_machine"]
 
 MAX_LINE = 16_384
+BYTECODE = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 TOOLS = {"unshare": "util-linux", "ip": "iproute2", "nft": "nftables", "bash": "bash"}
-SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class KernelEngine:
@@ -67,6 +68,7 @@ class KernelEngine:
             message = f"the engine kernel has no {missing}: play this site on the engine sim"
             raise EngineUnavailable(message)
         check_tools()
+        check_user()
         self._spawn()
         self._places = tuple(site.devices)
         try:
@@ -172,7 +174,7 @@ class KernelEngine:
         self._diary = os.memfd_create("netwerf-kernel")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment |= {"PYTHONPATH": os.pathsep.join(_search_path()), "PATH": SEARCH}
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1"} if os.environ.get("PYTHONDONTWRITEBYTECODE") else {}
+        environment |= {name: os.environ[name] for name in BYTECODE if os.environ.get(name)}
         self._process = subprocess.Popen(
             [*unshare_command(), sys.executable, "-S", "-m", "labs.engines.kernel", str(there.fileno())],
             stdin=subprocess.DEVNULL,
@@ -258,7 +260,20 @@ def media_of(site: Site) -> str:
 def check_machine() -> None:
     """Raise EngineUnavailable or SandboxMissing where the engine cannot run, with what to do."""
     check_tools()
+    check_user()
     check_namespaces()
+
+
+def check_user() -> None:
+    """Raise SandboxMissing where daemons could not be run as users of their own."""
+    user = User.now()
+    if user.number and shutil.which("newuidmap", path=SEARCH) is None:
+        message = "the engine kernel cannot give daemons users of their own without root: apt-get install uidmap"
+        raise SandboxMissing(message)
+    why, mending = user.lacking()
+    if why:
+        message = f"the engine kernel cannot give daemons users of their own: {why} ({mending}, or use the engine sim)"
+        raise SandboxMissing(message)
 
 
 def check_tools() -> None:
@@ -281,32 +296,9 @@ def check_tools() -> None:
 
 
 def check_namespaces() -> None:
-    """Raise EngineUnavailable where this machine lets nobody make namespaces."""
+    """Raise SandboxMissing where this machine lets nobody make namespaces: there is no sandbox without."""
     done = subprocess.run([*unshare_command(), "true"], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["refused"])[-1].removeprefix("unshare: ")
         message = f"the engine kernel needs root or user namespaces, and this machine says: {said}"
-        raise EngineUnavailable(message)
-
-
-def unshare_command() -> list[str]:
-    """The command line that makes the namespaces of a lab: as an ordinary user inside a user namespace."""
-    command = ["unshare", "--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child=SIGKILL"]
-    if os.geteuid() == 0:
-        return [*command, "--mount-proc"]
-    mapped = ["--user", "--map-root-user"]
-    if shutil.which("newuidmap", path=SEARCH) and _has_range():
-        mapped.append("--map-auto")
-    return [*command, *mapped, "--mount-proc"]
-
-
-def _has_range() -> bool:
-    """True where /etc/subuid gives this user further numbers, which daemons with users of their own need."""
-    import pwd
-
-    name = pwd.getpwuid(os.getuid()).pw_name
-    try:
-        with open("/etc/subuid", encoding="utf-8") as file:
-            return any(line.split(":")[0] in (name, str(os.getuid())) for line in file)
-    except OSError:
-        return False
+        raise SandboxMissing(message)

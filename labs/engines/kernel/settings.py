@@ -61,19 +61,27 @@ DEFAULTS = {
     **{f"ipv4/conf/{name}/accept_source_route": value for name, value in SOURCE_ROUTE.items()},
     **{f"ipv6/conf/{name}/{leaf}": value for name in ("all", "default") for leaf, value in PER_PORT_6.items()},
     **{f"bridge/bridge-nf-call-{name}": "0" for name in ("iptables", "arptables", "ip6tables")},
-    "ipv4/ping_group_range": "0 2147483647",
 }
+MAX_GROUP = 2_147_483_647  # GID_T_MAX of net/ipv4/ping.c
 
 
 def write_defaults() -> None:
     """Give the network namespace of this process the kernel's own defaults; one that it does not have is left out."""
-    for path, value in DEFAULTS.items():
+    everybody = {"ipv4/ping_group_range": f"0 {_highest_group()}"}  # may ping, as Debian lets them
+    for path, value in (DEFAULTS | everybody).items():
         with contextlib.suppress(OSError):
             descriptor = os.open(ROOT + path, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 os.write(descriptor, value.encode())
             finally:
                 os.close(descriptor)
+
+
+def _highest_group() -> int:
+    """The highest group of this user namespace: beyond it the kernel refuses a range (user_namespaces(7))."""
+    with open("/proc/self/gid_map", encoding="ascii") as file:
+        maps = [[int(word) for word in line.split()] for line in file]
+    return min(MAX_GROUP, max(inside + count - 1 for inside, _, count in maps))
 
 
 class Settings:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from labs.engines.kernel.users import SEARCH, User, unshare_command
+
 __all__ = ["FEATURES", "REQUIRED_FEATURES", "REQUIRED_TOOLS", "Answer", "Host", "Survey", "Tool", "survey"]
 
-SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LONGEST_S = 20.0
 NUMBER = re.compile(r"\d+(?:\.\d+)+(?:-?[pP]\d+)?|\d{8}")
 USED_SHARE = 0.9  # of the neighbour table; the rest is for whoever else is there
@@ -111,6 +112,11 @@ class Host:
         except OSError:
             return ""
 
+    @property
+    def user(self) -> User:
+        """Who asks."""
+        return User.now()
+
     def module(self, name: str) -> str:
         """The version of a Python package, or nothing."""
         try:
@@ -131,7 +137,10 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found. `refused` is why there are no namespaces, `cause` the setting that forbids them."""
+    """What was found. `refused` is why there are no namespaces, `cause` the setting that forbids them.
+
+    `numbers` are those that an ordinary user gives to daemons; `alone` is why there are none, and how to mend that.
+    """
 
     platform: str
     is_root: bool
@@ -142,6 +151,8 @@ class Survey:
     features: Mapping[str, bool] = field(default_factory=dict)
     neighbour_limit: int = 0
     neighbours: int = 0
+    numbers: str = ""
+    alone: tuple[str, str] = ("", "")
 
     @property
     def missing(self) -> tuple[Tool, ...]:
@@ -181,6 +192,8 @@ def survey(host: Host | None = None) -> Survey:
         features,
         _number(host.read("/proc/sys/net/ipv4/neigh/default/gc_thresh3")),
         _entries(host.read("/proc/net/stat/arp_cache")),
+        "" if host.is_root else host.user.numbers,
+        host.user.lacking(),
     )
 
 
@@ -195,8 +208,6 @@ def _tool(host: Host, name: str, package: str, option: str) -> Tool:
 
 def _try(host: Host) -> tuple[str, str, dict[str, bool]]:
     """Why there are no namespaces and the setting that forbids them; what works inside."""
-    from labs.engines.kernel.engine import unshare_command
-
     done = host.run([*unshare_command(), "bash", "-c", _script()])
     lines = done.out.split()
     if "begun" in lines:
