@@ -40,8 +40,9 @@ def test_sed_in_place_missing_file_is_told() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "echo x | awk 'BEGIN {for (i=0;i<3;i++) print i}'",
-        "echo x | awk '{sum += $1} END {print sum}'",
+        "echo x | awk 'BEGIN {system(\"date\")}'",
+        "echo x | awk 'BEGIN {\"date\" | getline}'",
+        "echo x | awk '{print | \"sort\"}'",
         "echo x | sed 'e date'",
         "echo x | grep -P x",
         "echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab | grep -E '(a+)+$'",
