@@ -5,12 +5,14 @@ Before changing this file read pcap-filter(7). `and` and `or` have the same prec
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import Address, IPv4, IPv6, Mac, Network
 from labs.net.arp import ArpPacket
+from labs.net.capture.octets import ACCESSIBLE, Expression, number, reader
 from labs.net.ethernet import BROADCAST
 from labs.net.ipv4 import LIMITED_BROADCAST, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
@@ -25,12 +27,22 @@ if TYPE_CHECKING:
 __all__ = ["FilterError", "compile_filter"]
 
 Test = Callable[["Frame"], bool]
-_TOKEN = re.compile(r"\s*(\(|\)|&&|\|\||!(?!=)|[^\s()!&|]+)")
+_TOKEN = re.compile(r"\s*(\(|\)|&&|\|\||!=|==|!|<=|>=|<<|>>|[\[\]=<>&|+*]|[^\s()!&|\[\]=<>+*]+)")
 SYNTAX = "can't parse filter expression: syntax error"
 PROTOCOLS = ("ether", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6")
 TYPES = ("host", "net", "port", "portrange", "proto", "broadcast", "multicast", "gateway")
 ABSENT = frozenset("rarp sctp igmp pppoes mpls wlan link gateway inbound outbound".split())
 PACKETS = Ipv4Packet | Ipv6Packet
+RELATIONS: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq, "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+    ">=": operator.ge,
+}  # fmt: skip
+ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "&": operator.and_, "|": operator.or_, "+": operator.add, "*": operator.mul, "<<": operator.lshift,
+    ">>": operator.rshift,
+}  # fmt: skip
+SHIFTS = (operator.lshift, operator.rshift)
+MAX_SHIFT = 31
 NUMBERS = {"icmp": 1, "ipip": 4, "tcp": 6, "udp": 17, "gre": 47, "icmp6": 58, "ipv6-icmp": 58}
 
 
@@ -84,6 +96,9 @@ class _Parser:
             self._next()
             test = self._term()
             return lambda frame: not test(frame)
+        comparison = self._comparison()
+        if comparison is not None:
+            return comparison
         if word == "(":
             self._next()
             test = self._expression()
@@ -94,7 +109,7 @@ class _Parser:
 
     def _primitive(self) -> Test:
         word = self._peek()
-        if word in ABSENT or "[" in word:
+        if word in ABSENT:
             message = f'"{word}" in a filter is not simulated here'
             raise FilterError(message)
         if word == "vlan":
@@ -121,6 +136,81 @@ class _Parser:
             return self._bare(identifier)
         self._last = (protocol, direction, kind or "host")
         return self._qualified(protocol, direction, kind or "host", identifier)
+
+    # Numbers
+
+    def _comparison(self) -> Test | None:
+        """`expr relop expr`, or None where something else stands there."""
+        mark = self._at
+        left = self._arithmetic()
+        relation = self._peek()
+        if left is None or relation not in RELATIONS:
+            self._at = mark
+            return None
+        self._next()
+        right = self._arithmetic()
+        if right is None:
+            raise FilterError(SYNTAX)
+        holds = RELATIONS[relation]
+
+        def test(frame: Frame) -> bool:
+            a, b = left(frame), right(frame)
+            return a is not None and b is not None and holds(a, b)
+
+        return test
+
+    def _arithmetic(self) -> Expression | None:
+        left = self._operand()
+        while left is not None and self._peek() in ARITHMETIC:
+            sign = self._next()
+            right = self._operand()
+            if right is None:
+                return None
+            left = _calculated(ARITHMETIC[sign], left, right)
+        return left
+
+    def _operand(self) -> Expression | None:
+        word = self._peek()
+        if word == "(":
+            self._next()
+            inner = self._arithmetic()
+            if inner is None or self._peek() != ")":
+                return None
+            self._next()
+            return inner
+        following = self._tokens[self._at + 1] if self._at + 1 < len(self._tokens) else ""
+        if following == "[" and word in ACCESSIBLE:
+            return self._access()
+        if following == "[":
+            message = f'"{word}[" in a filter is not simulated here'
+            raise FilterError(message)
+        value = number(word)
+        if word == "len":
+            self._next()
+            return lambda frame: frame.length
+        if value is None:
+            return None
+        self._next()
+        return lambda _: value
+
+    def _access(self) -> Expression:
+        """`tcp[13]`, `ip[2:2]`."""
+        protocol = self._next()
+        self._next()
+        first = self._peek()
+        size = 1
+        if ":" in first:
+            text, _, length = self._next().partition(":")
+            found = number(text)
+            if found is None or length not in ("1", "2", "4"):
+                raise FilterError("data size must be 1, 2, or 4" if found is not None else SYNTAX)
+            index: Expression | None = lambda _: found  # noqa: E731 - the other branch has one too
+            size = int(length)
+        else:
+            index = self._arithmetic()
+        if index is None or self._next() != "]":
+            raise FilterError(SYNTAX)
+        return reader(protocol, index, size)
 
     def _direction(self) -> str:
         if self._peek() not in ("src", "dst"):
@@ -211,6 +301,14 @@ class _Parser:
             raise FilterError(SYNTAX)
         size = int(text)
         return (lambda frame: frame.length <= size) if word == "less" else (lambda frame: frame.length >= size)
+
+
+def _calculated(sign: Callable[[int, int], int], left: Expression, right: Expression) -> Expression:
+    def value(frame: Frame) -> int | None:
+        a, b = left(frame), right(frame)
+        return None if a is None or b is None or (b > MAX_SHIFT and sign in SHIFTS) else sign(a, b)
+
+    return value
 
 
 def _ipv6(text: str) -> IPv6:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from labs.model.addresses import Address, IPv6, Network
+from labs.model.addresses import Address, IPv6
 from labs.net.tcp import TcpState
+from labs.shell.commands.ss_filter import FilterMistake, Wish, read_filter
 from labs.shell.options import UsageError, parse_options
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ USAGE = (
     "   -t, --tcp           display only TCP sockets",
     "   -u, --udp           display only UDP sockets",
     "   -H, --no-header     Suppress header line",
-    "       FILTER := [ state STATE-FILTER ] [ sport = :PORT ] [ dport = :PORT ] [ src PREFIX ] [ dst PREFIX ]",
+    "       FILTER := [ state STATE-FILTER ] [ EXPRESSION ]",
+    "       EXPRESSION := sport = :PORT, dport = :PORT, src PREFIX, dst PREFIX with and, or, not, ( )",
 )
 SERVICES = {
     22: "ssh", 23: "telnet", 25: "smtp", 53: "domain", 67: "bootps", 68: "bootpc", 69: "tftp", 80: "http", 123: "ntp",
@@ -50,11 +52,6 @@ SERVICES = {
 # /etc/services knows some of them for one protocol only
 TCP_ONLY = frozenset({22, 23, 25, 80, 443, 587, 993, 8080, 8883})
 UDP_ONLY = frozenset({67, 68, 69, 123, 514, 5353})
-STATE_WORDS = {
-    "established": "ESTAB", "syn-sent": "SYN-SENT", "syn-recv": "SYN-RECV", "fin-wait-1": "FIN-WAIT-1",
-    "fin-wait-2": "FIN-WAIT-2", "time-wait": "TIME-WAIT", "close-wait": "CLOSE-WAIT", "last-ack": "LAST-ACK",
-    "closing": "CLOSING", "listening": "LISTEN", "listen": "LISTEN", "closed": "UNCONN", "close": "UNCONN",
-}  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -91,25 +88,6 @@ class Row(NamedTuple):
         if self.peer is None:
             return ("[::]" if self.v6only or self.address else "*") if self.wide else "0.0.0.0"  # noqa: S104
         return f"[{self.peer}]" if self.wide else str(self.peer)
-
-
-class Wish(NamedTuple):
-    """What the filter after the options says."""
-
-    states: frozenset[str] | None = None
-    sport: int | None = None
-    dport: int | None = None
-    source: Network | None = None
-    destination: Network | None = None
-
-
-class Mistake(Exception):
-    """A filter that cannot be read."""
-
-    def __init__(self, *lines: str, status: int = 255) -> None:
-        super().__init__(*lines)
-        self.lines = lines
-        self.status = status
 
 
 def _listener_row(socket: TcpListener) -> Row:
@@ -153,60 +131,12 @@ def ss(process: Process) -> int:
     if flags & {"-s", "--summary"}:
         return _summary(process)
     try:
-        wish = _wish(words)
-    except Mistake as mistake:
+        wish = read_filter(words, SERVICES)
+    except FilterMistake as mistake:
         process.error(*mistake.lines)
         return mistake.status
     _print(process, flags, wish)
     return 0
-
-
-def _wish(words: list[str]) -> Wish:
-    wish = Wish()
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if word == "state" and left:
-            name = left.pop(0).lower()
-            if name in ("all", "connected"):
-                states = set(STATE_WORDS.values()) - (set() if name == "all" else {"LISTEN", "UNCONN"})
-            elif name in STATE_WORDS:
-                states = {STATE_WORDS[name]}
-            else:
-                raise Mistake(f"ss: wrong state name: {name}")
-            wish = wish._replace(states=(wish.states or frozenset()) | states)
-        elif word in ("sport", "dport") and left:
-            if left[0] in ("=", "==", "eq") and len(left) > 1:
-                left.pop(0)
-            port = _port(left.pop(0))
-            wish = wish._replace(sport=port) if word == "sport" else wish._replace(dport=port)
-        elif word in ("src", "dst") and left:
-            network = _network(left.pop(0))
-            wish = wish._replace(source=network) if word == "src" else wish._replace(destination=network)
-        elif word not in ("and", "&&"):
-            raise Mistake(
-                f'Error: an inet prefix is expected rather than "{word}".', "Cannot parse dst/src address.", status=1
-            )
-    return wish
-
-
-def _port(text: str) -> int:
-    name = text.removeprefix(":")
-    if name.isdecimal() and int(name) < 65536:
-        return int(name)
-    found = next((port for port, service in SERVICES.items() if service == name), None)
-    if found is None:
-        raise Mistake(f'Error: "{name}" does not look like a port.', "Cannot parse dst/src address.", status=1)
-    return found
-
-
-def _network(text: str) -> Network:
-    try:
-        return Network.parse(text)
-    except ValueError:
-        raise Mistake(
-            f'Error: an inet prefix is expected rather than "{text}".', "Cannot parse dst/src address.", status=1
-        ) from None
 
 
 def _rows(process: Process, flags: set[str], wish: Wish) -> list[Row]:
@@ -229,17 +159,7 @@ def _rows(process: Process, flags: set[str], wish: Wish) -> list[Row]:
     narrow, wide = bool(flags & {"-4", "--ipv4"}), bool(flags & {"-6", "--ipv6"})
     if narrow != wide:
         rows = [row for row in rows if row.wide == wide]
-    return [row for row in rows if _fits(row, wish)]
-
-
-def _fits(row: Row, wish: Wish) -> bool:
-    return (
-        (wish.states is None or row.state in wish.states)
-        and wish.sport in (None, row.port)
-        and wish.dport in (None, row.peer_port)
-        and (wish.source is None or row.address in wish.source)
-        and (wish.destination is None or (row.peer is not None and row.peer in wish.destination))
-    )
+    return [row for row in rows if wish.fits(row)]
 
 
 def _print(process: Process, flags: set[str], wish: Wish) -> None:

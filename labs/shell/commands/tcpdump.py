@@ -20,7 +20,10 @@ from labs.shell.resolver import ResolveError, resolve, reverse
 
 __all__ = ["COMMANDS"]
 
+# map_arphrd_to_dlt, libpcap pcap-linux.c: what it does not know is cooked
+LINK_TYPES = {"any": "LINUX_SLL2 (Linux cooked v2)", "gre": "LINUX_SLL (Linux cooked v1)", "ipip": "RAW (Raw IP)"}
 SECOND = 1_000_000_000
+SILENCE_NS = 60 * SECOND  # with -c: nobody waits longer than this for the next packet
 VERSION = ("tcpdump version 4.99.3", "libpcap version 1.10.3 (with TPACKET_V3)")
 USAGE = (
     *VERSION,
@@ -239,7 +242,8 @@ class _Capture:
         socket.accepts = self._accepts
         self._socket = socket
         self._process.cleanup.append(lambda: node.transport.packet_close(socket))
-        link = "LINUX_SLL2 (Linux cooked v2)" if self._any else "EN10MB (Ethernet)"
+        kind = "any" if self._any else node.interfaces[self._name].kind
+        link = LINK_TYPES.get(kind, "EN10MB (Ethernet)")
         listening = f"listening on {self._name}, link-type {link}, snapshot length 262144 bytes"
         if self._any:
             self._process.error("tcpdump: data link type LINUX_SLL2")
@@ -260,7 +264,9 @@ class _Capture:
                     self._print(at_ns, interface, direction, frame)
                 if options.count and self._captured >= options.count:
                     return 0
-            yield Wait((socket.signal,))
+            asked = node.now
+            yield Wait((socket.signal,), None if self._process.endless else asked + SILENCE_NS)
+            self._process.endless = not options.count or node.now - asked >= SILENCE_NS
 
     def _name_of(self, address: Address) -> str:
         return self._names.get(address, str(address))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from random import Random
 from typing import TYPE_CHECKING
 
 from labs.shell.commands.awk.lexer import AwkError
@@ -13,10 +12,11 @@ from labs.shell.commands.awk.values import Strnum, Value, number, text
 
 if TYPE_CHECKING:
     from labs.shell.commands.awk.interpreter import Interpreter
-    from labs.shell.commands.awk.parser import Node
+    from labs.shell.commands.awk.tree import Node
 
 __all__ = ["call_builtin"]
 
+RAND48 = (0x5DEECE66D, 0xB, 1 << 48)  # POSIX.1-2017, drand48()
 MATHEMATICS: dict[str, Callable[[float], float]] = {
     "sin": math.sin,
     "cos": math.cos,
@@ -73,10 +73,11 @@ def _other(awk: Interpreter, name: str, values: list[Value]) -> Value:
             _check(name, len(values), (2, 2))
             return math.atan2(number(values[0]), number(values[1]))
         case "rand":
-            awk.drawn += 1
-            return Random(f"{awk.seed}/{awk.drawn}").random()  # noqa: S311 - the chance of a program of the trainee
+            awk.drawn = (awk.drawn * RAND48[0] + RAND48[1]) % RAND48[2]
+            return awk.drawn / RAND48[2]
         case "srand":
-            before, awk.seed, awk.drawn = awk.seed, number(values[0]) if values else awk.seconds, 0
+            before, awk.seed = awk.seed, number(values[0]) if values else awk.seconds
+            awk.drawn = (int(awk.seed) << 16 | 0x330E) % RAND48[2]
             return before
         case "systime":
             return float(int(awk.seconds))

@@ -10,43 +10,20 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from labs.shell.commands.awk.control import Break, Continue, Exit, NextRecord, Return
 from labs.shell.commands.awk.functions import call_builtin
 from labs.shell.commands.awk.lexer import AwkError
-from labs.shell.commands.awk.parser import Node, Rule, Script
+from labs.shell.commands.awk.tree import Node, Rule, Script
 from labs.shell.commands.awk.values import Strnum, Value, compare, formatted, number, text, truth
 from labs.shell.regex import RegexError, compile_regex
 
-__all__ = ["Exit", "Interpreter", "NextRecord"]
+__all__ = ["Interpreter"]
 
 MAX_STEPS = 2_000_000
 MAX_FIELDS = 10_000
 MAX_CALLS = 60
 MAX_TEXT = 1 << 20
 Array = dict[str, Value]
-
-
-class NextRecord(Exception):
-    """`next`; `file` is true for `nextfile`."""
-
-    def __init__(self, *, file: bool = False) -> None:
-        super().__init__()
-        self.file = file
-
-
-class Exit(Exception):
-    """`exit`."""
-
-
-class _Break(Exception):
-    """`break`."""
-
-
-class _Continue(Exception):
-    """`continue`."""
-
-
-class _Return(Exception):
-    """`return`; the value is the argument."""
 
 
 class Interpreter:
@@ -73,7 +50,7 @@ class Interpreter:
         self._ranges: set[int] = set()
         self.next_line: Callable[[], str | None] = lambda: None
         self.seed = 0.0
-        self.drawn = 0
+        self.drawn = 0x330E
         self._opened: dict[str, list[str]] = {}
 
     # Records
@@ -286,22 +263,22 @@ class Interpreter:
                     self.status = int(number(self.evaluate(node[1]))) & 0xFF
                 raise Exit
             case "return":
-                raise _Return(Strnum("") if node[1] is None else self.evaluate(node[1]))
+                raise Return(Strnum("") if node[1] is None else self.evaluate(node[1]))
             case "next" | "nextfile":
                 raise NextRecord(file=node[0] == "nextfile")
             case "break":
-                raise _Break
+                raise Break
             case _:
-                raise _Continue
+                raise Continue
 
     def _body(self, node: Node) -> bool:
         """Once round a loop; False after `break`."""
         self._step()
         try:
             self.execute(node)
-        except _Break:
+        except Break:
             return False
-        except _Continue:
+        except Continue:
             pass
         return True
 
@@ -458,7 +435,7 @@ class Interpreter:
         self.frames.append(frame)
         try:
             self.execute(function.body)
-        except _Return as returned:
+        except Return as returned:
             value: Value = returned.args[0]
             return value
         finally:

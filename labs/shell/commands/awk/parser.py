@@ -5,46 +5,17 @@ Before changing this file read POSIX.1-2017, awk, "Grammar".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from labs.shell.commands.awk.lexer import AwkError, Token, tokenize
+from labs.shell.commands.awk.tree import Function, Node, Rule, Script
 
-__all__ = ["Function", "Node", "Rule", "Script", "parse"]
+__all__ = ["parse"]
 
-Node = tuple[Any, ...]
 ASSIGNMENTS = frozenset({"=", "+=", "-=", "*=", "/=", "%=", "^="})
 COMPARISONS = frozenset({"<", "<=", "==", "!=", ">", ">="})
 MAX_DEPTH = 60
 # What can begin an operand of a concatenation
 OPERANDS = frozenset({"number", "string", "regex", "name", "call", "builtin", "$", "!", "(", "-", "+", "++", "--"})
 EMPTY_CALLS = frozenset({"length", "rand", "srand", "fflush", "systime"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A pattern and its action. `kind` is BEGIN, END, always, when or range."""
-
-    kind: str
-    patterns: tuple[Node, ...]
-    action: Node | None
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function of the program."""
-
-    parameters: tuple[str, ...]
-    body: Node
-
-
-@dataclass(slots=True)
-class Script:
-    """A whole program."""
-
-    rules: list[Rule] = field(default_factory=list)
-    functions: dict[str, Function] = field(default_factory=dict)
 
 
 def parse(text: str) -> Script:

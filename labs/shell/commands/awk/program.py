@@ -9,9 +9,11 @@ from collections.abc import Generator
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine, Wait
 from labs.shell.commandline import Lines, fail
-from labs.shell.commands.awk.interpreter import Exit, Interpreter, NextRecord
+from labs.shell.commands.awk.control import Exit, NextRecord
+from labs.shell.commands.awk.interpreter import Interpreter
 from labs.shell.commands.awk.lexer import AwkError, unescape
-from labs.shell.commands.awk.parser import Node, Script, parse
+from labs.shell.commands.awk.parser import parse
+from labs.shell.commands.awk.tree import Node, Script
 from labs.shell.commands.awk.values import Strnum, text
 
 __all__ = ["COMMANDS"]
