@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from labs.model.state import BridgePortState, BridgeState
 from labs.net.actions import DropReason
@@ -34,6 +34,7 @@ __all__ = [
     "Relay",
     "Station",
     "StationKey",
+    "StationTable",
     "forward",
     "port_cost",
 ]
@@ -93,6 +94,22 @@ class StationKey(NamedTuple):
 
     mac: Mac
     vid: int = 0
+
+
+class StationTable(dict[StationKey, Station]):
+    """A filtering database; `version` counts the entries that came or went."""
+
+    def __init__(self, *entries: Any) -> None:
+        super().__init__(*entries)
+        self.version = 0
+
+    def __setitem__(self, key: StationKey, station: Station) -> None:
+        self.version += 1
+        super().__setitem__(key, station)
+
+    def __delitem__(self, key: StationKey) -> None:
+        self.version += 1
+        super().__delitem__(key)
 
 
 @dataclass(slots=True)
@@ -199,7 +216,7 @@ class Bridge(Watched):
 
     def __init__(self) -> None:
         self.ports: list[Interface] = []
-        self.stations: dict[StationKey, Station] = {}
+        self.stations = StationTable()
         self.ageing_time_ns = AGEING_TIME_NS
         self.fixed_mac = False
         self.fixed_mtu = False
@@ -238,7 +255,9 @@ class Bridge(Watched):
     def remove_port(self, port: Interface) -> None:
         """`ip link set PORT nomaster`: forget everybody behind it."""
         self.ports.remove(port)
-        self.stations = {key: station for key, station in self.stations.items() if station.port is not port}
+        self.stations = StationTable(
+            (key, station) for key, station in self.stations.items() if station.port is not port
+        )
         port.bridge_port = None
 
     def forget(self, port: Interface) -> None:

@@ -38,8 +38,8 @@ class Signal:
         """Make every waiter ready to run."""
         waiters = self._waiters
         if len(waiters) == 1:  # as nearly always
-            waiter = waiters.popitem()
-            waiter[0].ready(waiter[1])
+            process, token = waiters.popitem()
+            process.ready(token)
         elif waiters:
             self._waiters = {}
             for process, token in waiters.items():

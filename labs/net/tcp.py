@@ -189,6 +189,9 @@ class TcpConnection:
         self._now = now
         if self.state not in SENDING or self._fin_queued or len(self._unsent) + len(data) > MAX_BUFFER:
             return False
+        if data and not self._unsent and not self._flight and len(data) <= self._room():
+            self._queue(PLAIN, bytes(data))  # as _push would, without the detour
+            return True
         self._unsent += data
         self._push()
         return True

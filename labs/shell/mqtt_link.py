@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MqttLink"]
 
+CLOSED = TcpState.CLOSED  # a global is found ten times faster
 LINGER_NS = 200_000_000
 HANDSHAKE_NS = 60_000_000_000
 UNEXPECTED_END = "error:0A000126:SSL routines::unexpected eof while reading"
@@ -114,13 +115,14 @@ class MqttLink:
 
     def step(self, until: int | None = None) -> Generator[Wait, None, list[Event]]:
         """Wait for events, at the latest until a time; then the list is empty."""
-        node, client, connection = self._process.node, self.client, self._connection
+        node, client, connection = self._process.node, self._client or self.client, self._connection
         if connection is None:
             return [Lost("not connected")]
         while True:
-            self.flush()
+            if client.queued or self._tls is not None:
+                self.flush()
             events = self._read(connection, client) if connection.inbox else []
-            if not events and (connection.peer_done or connection.state is TcpState.CLOSED):
+            if not events and (connection.peer_done or connection.state is CLOSED):
                 events = [Lost(connection.error or "the broker closed the connection")]
             when = client.next_wake()
             if not events and when is not None and when <= node.now:

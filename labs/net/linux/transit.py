@@ -126,7 +126,18 @@ class Routed(Transit):
 class Bridged(Transit):
     """Through a bridge: LinkLayer.receive, Bridge.relay, LinkLayer.transmit."""
 
-    __slots__ = ("_bridge", "_incoming", "_mtu", "_outgoing", "_receiver", "_receiver_key", "_sender", "_sender_key")
+    __slots__ = (
+        "_bridge",
+        "_incoming",
+        "_mtu",
+        "_outgoing",
+        "_receiver",
+        "_receiver_key",
+        "_sender",
+        "_sender_key",
+        "_stations",
+        "_stations_version",
+    )
 
     def __init__(
         self, node: LinuxNode, ports: tuple[Interface, Interface], look: Look, after: Look, stations: Stations
@@ -135,6 +146,8 @@ class Bridged(Transit):
         self._incoming, self._outgoing = ports
         self._mtu = min(port.mtu for port in ports)
         self._bridge, vid, self._sender, self._receiver = stations
+        self._stations = self._bridge.stations
+        self._stations_version = self._stations.version
         self._sender_key = StationKey(look.src, vid)
         self._receiver_key = StationKey(look.dst, vid)
 
@@ -142,10 +155,11 @@ class Bridged(Transit):
         """See `Transit`."""
         if self._version != self.node.version or size > self._mtu:
             return 0
-        stations = self._bridge.stations
-        sender, receiver = self._sender, self._receiver
-        if stations.get(self._sender_key) is not sender or stations.get(self._receiver_key) is not receiver:
-            return 0
+        stations, sender, receiver = self._stations, self._sender, self._receiver
+        if stations.version != self._stations_version:
+            if stations.get(self._sender_key) is not sender or stations.get(self._receiver_key) is not receiver:
+                return 0
+            self._stations_version = stations.version
         if sender.port is not self._incoming or receiver.port is not self._outgoing:
             return 0
         if now - receiver.seen_ns > self._bridge.ageing_time_ns and not receiver.permanent:

@@ -55,7 +55,8 @@ MAX_ALIAS = 10  # mosquitto, max_topic_alias
 # Reason codes, MQTT 5.0 §2.4
 REASON_WITH_WILL, REASON_NOBODY, REASON_NO_SUBSCRIPTION = 4, 16, 17
 REASON_BAD_ID, REASON_DENIED, REASON_TOO_LARGE = 133, 135, 149
-ACCEPTED_READY = ACCEPTS[State.READY]
+READY, READ, WRITE = State.READY, Direction.READ, Direction.WRITE  # a global is found ten times faster
+ACCEPTED_READY = ACCEPTS[READY]
 FAULT_CODES = {Fault.MALFORMED: 129, Fault.PROTOCOL: 130, Fault.OVERSIZE: REASON_TOO_LARGE}
 
 
@@ -117,12 +118,12 @@ class Broker:
         if connection is None:
             return []
         connection.heard_ns = now
-        connection.decoder.feed(data)
+        decoder = connection.decoder
         try:
-            while (packet := connection.decoder.next_packet()) is not None:
+            packet = decoder.first(data)
+            while packet is not None:
                 self._packet(connection, packet, now)
-                if number not in self._connections:
-                    break
+                packet = decoder.next_packet() if number in self._connections else None
         except MqttError as error:
             if error.detail:
                 self._log("notice", error.detail.format(client=connection.name, address=connection.address))
@@ -216,7 +217,7 @@ class Broker:
                 self._route(Publish(lost.topic, lost.payload, lost.qos, lost.retain, properties=lost.properties))
 
     def _may(self, session: Session, direction: Direction, topic: str) -> bool:
-        if direction is Direction.WRITE and topic.startswith("$SYS"):
+        if direction is WRITE and topic.startswith("$SYS"):
             return False
         return self._access is None or self._access.permits(direction, topic, session.user, session.client_id)
 
@@ -224,7 +225,7 @@ class Broker:
 
     def _packet(self, connection: Connection, packet: Packet, now: int) -> None:
         self._received += 1
-        if not isinstance(packet, ACCEPTED_READY if connection.state is State.READY else ACCEPTS[connection.state]):
+        if not isinstance(packet, ACCEPTED_READY if connection.state is READY else ACCEPTS[connection.state]):
             if isinstance(packet, Connect):
                 self._log("notice", f"Bad client {connection.name} sending multiple CONNECT messages.")
             raise MqttError(Fault.PROTOCOL)
@@ -313,7 +314,7 @@ class Broker:
             packet = self._named(connection, packet)
         limit = self._config.message_size_limit
         too_large = bool(limit) and len(packet.payload) > limit
-        allowed = self._may(session, Direction.WRITE, packet.topic)
+        allowed = self._may(session, WRITE, packet.topic)
         if self._debug:
             verb = "Dropped too large" if too_large else "Received" if allowed else "Denied"
             self._log("debug", f"{verb} PUBLISH from {connection.name} {describe(packet)}")
@@ -441,7 +442,7 @@ class Broker:
         heard = False
         for session in self._sessions.hearing(message.topic):
             options = session.granted(message.topic, own=session is origin)
-            if options is not None and self._may(session, Direction.READ, message.topic):
+            if options is not None and self._may(session, READ, message.topic):
                 heard = True
                 retain = message.retain and bool(options & AS_PUBLISHED)
                 sent = message._replace(qos=min(options & 3, message.qos), retain=retain, dup=False, packet_id=0)

@@ -84,6 +84,9 @@ ACK_KINDS = {number: kind for kind, number in ACK_TYPES.items()}
 FLAGS = {PUBLISH: None, SUBSCRIBE: 2, UNSUBSCRIBE: 2, ACK_TYPES[AckKind.PUBREL]: 2}
 
 
+_MAKE = tuple.__new__  # a NamedTuple made by its own name takes twice as long
+
+
 # Writing
 
 
@@ -237,6 +240,16 @@ class Decoder:
         """The version that is spoken; a broker learns it from CONNECT."""
         self.limit = MAX_PACKET
 
+    def first(self, data: bytes) -> Packet | None:
+        """Take what arrived; the next packet, if it is complete. Raises MqttError."""
+        small = not self._buffer and 1 < len(data) <= self.limit and data[1] < 128 and len(data) == data[1] + 2
+        if small and data[0] >> 4 == PUBLISH and self.level != LEVEL_5:
+            packet = _plain_publish(data[2:], data[0] & 15)
+            if packet is not None:
+                return packet
+        self._buffer += data
+        return self.next_packet()
+
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
         self._buffer += data
@@ -353,7 +366,7 @@ def _plain_publish(body: bytes, flags: int) -> Publish | None:
     packet_id = int.from_bytes(body[end:start])
     if topic is None or (qos and not packet_id):
         return None
-    return Publish(topic, body[start:], qos, bool(flags & 1), bool(flags & 8), packet_id)
+    return _MAKE(Publish, (topic, body[start:], qos, bool(flags & 1), bool(flags & 8), packet_id, ()))
 
 
 def _ack_reader(kind: AckKind) -> Reading:

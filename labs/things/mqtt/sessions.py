@@ -14,19 +14,25 @@ class Sessions(dict[str, Session]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._subscribers: list[Session] | None = None
         self._hearers: dict[str, list[Session]] = {}
         self._ending: dict[str, None] = {}
 
     def __setitem__(self, client_id: str, session: Session) -> None:
+        old = self.get(client_id)
         super().__setitem__(client_id, session)
-        self._hearers.clear()
+        if session.subscriptions or (old is not None and old.subscriptions):
+            self.subscribed()
 
     def __delitem__(self, client_id: str) -> None:
+        old = self[client_id]
         super().__delitem__(client_id)
-        self._hearers.clear()
+        if old.subscriptions:
+            self.subscribed()
 
     def subscribed(self) -> None:
         """A subscription came or went."""
+        self._subscribers = None
         self._hearers.clear()
 
     def hearing(self, topic: str) -> list[Session]:
@@ -35,7 +41,10 @@ class Sessions(dict[str, Session]):
         if found is None:
             if len(self._hearers) >= MAX_TOPICS:
                 self._hearers.clear()
-            found = self._hearers[topic] = [session for session in self.values() if session.granted(topic) is not None]
+            if self._subscribers is None:
+                self._subscribers = [session for session in self.values() if session.subscriptions]
+            known = self._subscribers
+            found = self._hearers[topic] = [session for session in known if session.granted(topic) is not None]
         return found
 
     def ends(self, session: Session, when: int) -> None:
