@@ -263,12 +263,7 @@ class Process:
             self._finish(result)
         else:
             self._routine = result
-            self.resume()
-
-    def resume(self) -> None:
-        """Run until the next wait or the end; used by the scheduler alone."""
-        if self._routine is not None and self.status is None:
-            self._advance(self._routine.__next__)
+            self._advance(result.__next__)
 
     def throw(self, signal: int) -> None:
         """Throw a signal into the program; used by the scheduler alone."""
@@ -351,6 +346,9 @@ class Scheduler:
         for _ in range(100_000):
             if not queue:
                 return
-            queue.popleft().resume()
+            process = queue.popleft()
+            routine = process._routine  # noqa: SLF001 - Process.resume()
+            if routine is not None and process.status is None:
+                process._advance(routine.__next__)  # noqa: SLF001
         message = "programs keep waking each other without time passing"
         raise RuntimeError(message)

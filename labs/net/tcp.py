@@ -131,6 +131,7 @@ class TcpConnection:
     ) -> None:
         self.local = local
         self.remote = remote
+        self._ports = local[1], remote[1]
         self.state = TcpState.CLOSED
         self.signal = Signal()
         self.error: str | None = None
@@ -249,7 +250,11 @@ class TcpConnection:
             if data:
                 self.inbox += data
                 self._receive_next = self._receive_next + len(data) & 0xFFFFFFFF
-                bare = self._segment(self._send_next, ACK, b"")
+                if len(self.inbox) > MAX_BUFFER - RECEIVE_WINDOW:
+                    bare = self._segment(self._send_next, ACK, b"")
+                else:
+                    known = *self._ports, self._send_next, self._receive_next, ACK, b"", RECEIVE_WINDOW, 0
+                    bare = _MAKE(TcpSegment, known)
                 departure = self.departure
                 if departure is None or not departure.send(bare, BARE_BYTES):
                     self._emit(self, bare)
@@ -396,7 +401,7 @@ class TcpConnection:
         if len(self.inbox) > MAX_BUFFER - RECEIVE_WINDOW:
             window = max(0, MAX_BUFFER - len(self.inbox))
         mss = self._offer if flags & SYN else 0
-        return _MAKE(TcpSegment, (self.local[1], self.remote[1], sequence, ack, flags, data, window, mss))
+        return _MAKE(TcpSegment, (*self._ports, sequence, ack, flags, data, window, mss))
 
     def _room(self) -> int:
         """How many bytes of data a segment may carry now (tcp_sync_mss)."""

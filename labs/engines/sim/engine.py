@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from heapq import heappush
 from typing import TYPE_CHECKING
-
-from simpy.events import NORMAL
 
 from labs.engines.base import CUT, HANDS, MAX_OUTPUT, CommandRejected, Disposition, Hop, Observation, Output, Probe
 from labs.engines.sim.clock import SimClock, Stopped
@@ -18,6 +15,7 @@ from labs.engines.sim.express import Express
 from labs.engines.sim.leads import Leads
 from labs.engines.sim.media import MEDIA_ACTIONS, Media
 from labs.engines.sim.probes import Ending, probe_program
+from labs.engines.sim.wakes import NEVER, Wakes
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
@@ -63,10 +61,10 @@ class SimEngine:
     def __init__(self, *, express: bool = True) -> None:
         self._clock = SimClock()
         self._nodes: dict[str, LinuxNode] = {}
-        self._express = Express(self._clock, self._perform, enabled=express)
+        self._wakes = Wakes(self._clock, self._perform)
+        self._express = Express(self._clock, self._perform, self._wakes, enabled=express)
         self._leads = Leads(self._clock, self._nodes, self._express, self._perform)
         self._media = Media(self, self._clock, self._nodes, self._perform)
-        self._wake_at: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._site: Site | None = None
         self._trace: list[Hop] | None = None
@@ -411,13 +409,8 @@ class SimEngine:
             elif self._trace is not None:
                 self._record(node.name, item)  # type: ignore[arg-type]
         timers = node._timers  # noqa: SLF001 - node.next_wake(): a call for every event
-        if timers:
-            when, known = timers[0][0], self._wake_at.get(node.name)
-            if known is None or when < known:
-                self._wake_at[node.name] = when
-                clock = self._clock
-                entry = when, NORMAL, next(clock._eid), self._wake, (node, when)  # noqa: SLF001 - clock.call_at
-                heappush(clock._queue, entry)  # type: ignore[misc]  # noqa: SLF001
+        if timers and timers[0][0] < self._wakes.at.get(node.name, NEVER):
+            self._wakes.plan(node, timers[0][0])
 
     def _record(self, device: str, note: Note) -> None:
         if self._trace is not None and len(self._trace) < MAX_HOPS:
@@ -427,13 +420,6 @@ class SimEngine:
         """A frame did not get into its lead."""
         port, frame = item.port, item.frame
         self._record(node.name, Dropped(reason, port, frame, _packet_of(frame), str(Endpoint(node.name, port))))
-
-    def _wake(self, argument: tuple[LinuxNode, int]) -> None:
-        node, when = argument
-        if self._wake_at.get(node.name) != when:
-            return
-        del self._wake_at[node.name]
-        self._perform(node, node.wake(when) if node.due(when) else [])
 
 
 def _packet_of(frame: Frame) -> Ipv4Packet | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import NORMAL
 
+from labs.engines.sim.wakes import NEVER
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.net.actions import DropReason, Transmit
 from labs.net.ethernet import ETHERTYPE_IPV4, Frame
@@ -26,6 +27,7 @@ from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
     from labs.engines.sim.clock import SimClock
+    from labs.engines.sim.wakes import Wakes
     from labs.engines.sim.wire import Lane
     from labs.net.actions import Action, Note
     from labs.net.linux.node import LinuxNode
@@ -118,9 +120,10 @@ class Launch:
 class Express:
     """Carries frames. `perform` does what a device wants."""
 
-    def __init__(self, clock: SimClock, perform: Perform, *, enabled: bool) -> None:
+    def __init__(self, clock: SimClock, perform: Perform, wakes: Wakes, *, enabled: bool) -> None:
         self._clock = clock
         self._perform = perform
+        self._woken = wakes.at
         self.lanes: dict[str, dict[str, Lane]] = {}
         """The way out of each port of each device."""
         self.enabled = enabled
@@ -257,10 +260,12 @@ class Express:
         if hop.arrival.take(flight[2], flight[1], now):
             if node.processes.queue:
                 node.processes.run_ready()
-            out = node._out  # noqa: SLF001 - node._drain(): it knows what time it is
+            out, timers = node._out, node._timers  # noqa: SLF001 - node._drain(): it knows what time it is
             if out:
                 node._out = []  # noqa: SLF001
-            self._perform(node, out)
+                self._perform(node, out)
+            elif timers and timers[0][0] < self._woken.get(node.name, NEVER):
+                self._perform(node, out)
         else:
             self._receive((hop.lane, seen_as(flight, hop.look), None))
 
