@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from labs.engines.base import EngineUnavailable
+from labs.engines.base import EngineUnavailable, SandboxMissing
 from labs.messages import Message, message
 from labs.scenario.library import find_scenario, scenario_files
 from labs.scenario.scenario import ScenarioError
@@ -33,6 +33,8 @@ class Tried:
     lines: list[tuple[bool, str, Message]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     failure: str = ""
+    excluded: str = ""
+    """What the engine lacks for this scenario; nothing was tried then."""
     seconds: float = 0.0
 
     @property
@@ -40,6 +42,8 @@ class Tried:
         """0 proved, 1 not proved, 2 the scenario is wrong."""
         if self.problems:
             return WRONG
+        if self.excluded:
+            return 0
         return NOT_PROVED if self.failure or not all(good for good, _, _ in self.lines) else 0
 
 
@@ -53,8 +57,10 @@ def _try(name: str, seeds: int, engine: str) -> Tried:
         scenario = find_scenario(name)
         tried.name = scenario.id
         tried.lines = [(line.good, line.what, line.said) for line in prove(scenario, range(seeds), engine=engine).lines]
-    except EngineUnavailable:
+    except SandboxMissing:
         raise
+    except EngineUnavailable as error:
+        tried.excluded = str(error)
     except ScenarioError as error:
         tried.problems = str(error).splitlines()
     except Exception as error:  # noqa: BLE001 - one scenario that trips over a bug must not hide the others
@@ -75,12 +81,21 @@ def prove_scenarios(
     for name in names:
         with contextlib.suppress(ScenarioError):  # told when its turn comes
             scenario_named(name)
+    if engine == "kernel":
+        from labs.engines.kernel.engine import check_machine
+
+        check_machine()  # what keeps it from running at all is told once, and no reason to exclude a scenario
     begun = time.perf_counter()
-    worst, proved = 0, 0
+    worst, proved, excluded = 0, 0, 0
     for tried in _tried(names, seeds, engine):
+        if tried.excluded and len(names) == 1:
+            raise EngineUnavailable(tried.excluded)
         _show(screen, tried, seeds, quiet=quiet)
         worst = max(worst, tried.status)
-        proved += tried.status == 0
+        proved += tried.status == 0 and not tried.excluded
+        excluded += bool(tried.excluded)
+    if excluded:
+        screen.say("{count} of {all} scenarios are excluded by capability", count=excluded, all=len(names))
     if len(names) > 1:
         screen.say(
             "{proved} of {all} scenarios proved in {seconds} s",
@@ -119,6 +134,11 @@ def _show(screen: Screen, tried: Tried, seeds: int, *, quiet: bool) -> None:
         for problem in tried.problems:
             screen.show(problem, err=True)
         screen.warn("{name}: the scenario is wrong, nothing was proved", name=tried.name)
+        return
+    if tried.excluded:
+        screen.show(tried.name, bold=True)
+        screen.say("  excluded by capability: {why}", why=tried.excluded)
+        screen.show()
         return
     rows = _grouped(tried.lines)
     shown = [row for row in rows if not (quiet and row[0])]

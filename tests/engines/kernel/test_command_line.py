@@ -35,3 +35,13 @@ def test_without_a_sandbox_nothing_runs_and_the_status_is_five(tmp_path):
         assert done.returncode == SANDBOX_MISSING, (words, done.stdout, done.stderr)
         assert "apt-get install bubblewrap" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_several_scenarios_one_that_the_engine_lacks_something_for_is_excluded_by_name(tmp_path):
+    done = netwerf(tmp_path, "prove", "cold-store-bus", "heating-rule-bug", "--engine", "kernel")
+    assert done.returncode == 0
+    assert "excluded by capability: the engine kernel has no serial buses" in done.stdout
+    assert "excluded by capability: the engine kernel has no service rules, and controller needs it" in done.stdout
+    assert "2 of 2 scenarios are excluded by capability\n0 of 2 scenarios proved" in done.stdout
+    alone = netwerf(tmp_path, "prove", "cold-store-bus", "--engine", "kernel")
+    assert (alone.returncode, alone.stderr.startswith("netwerf: the engine kernel has no serial buses")) == (2, True)
