@@ -19,6 +19,7 @@ __all__ = ["ENGINES", "Divergence", "Lab", "engine_named", "open_lab", "replay",
 
 HANDS = "hands"
 LONGEST_PAUSE_NS = 60_000_000_000  # more than a spanning tree and an address by DHCP after it take
+ALL_PAUSES_NS = 5 * LONGEST_PAUSE_NS
 ENGINES = ("sim", "kernel")
 
 
@@ -57,16 +58,19 @@ def replay(
     answers
         Compare whole answers; otherwise exit statuses, where answers hold what is chance (an engine in real time).
     paced
-        Leave as much time between two lines as there was when they were typed, at most LONGEST_PAUSE_NS.
+        Leave as much time between two lines as there was when they were typed, at most LONGEST_PAUSE_NS, and
+        ALL_PAUSES_NS altogether.
     """
     first: Divergence | None = None
-    behind_ns = 0
+    behind_ns, left_ns = 0, ALL_PAUSES_NS
     for entry in entries:
         if entry.place == DESK:
             continue
         if paced:
             late_ns = entry.at_ns - behind_ns - (engine.now - ARRIVAL_NS)
-            engine.wait(min(max(late_ns, 0), LONGEST_PAUSE_NS))
+            pause_ns = min(max(late_ns, 0), LONGEST_PAUSE_NS, left_ns)
+            engine.wait(pause_ns)
+            left_ns -= pause_ns
             behind_ns = entry.at_ns - (engine.now - ARRIVAL_NS)  # what a longer pause leaves is not made up for
         output = engine.run(entry.place, entry.line)
         different = answer_digest(output) != entry.answer_digest if answers else output.status != entry.status

@@ -143,6 +143,12 @@ def test_paced_replay_leaves_the_pauses_of_the_trainee_a_minute_each_at_most() -
     assert engine.waited == [0, 20, 60, 10]
 
 
+def test_paced_replay_of_a_long_evening_pauses_for_five_minutes_altogether() -> None:
+    engine = Clockwork()
+    assert replay(engine, typed_at(*((n * 1000, 0) for n in range(9))).effective(), answers=False, paced=True) is None  # type: ignore[arg-type]
+    assert engine.waited == [0, 60, 60, 60, 60, 60, 0, 0, 0]
+
+
 def test_replay_by_status_other_words_are_no_divergence_another_status_is() -> None:
     entries = typed_at((0, 0), (1, 1)).effective()
     assert replay(Clockwork(), entries, answers=False) is None  # type: ignore[arg-type]
