@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "labs" / "locale"
-PACKAGES = ("labs/ui", "grader")  # what devices say is in the language of the real tools
+PACKAGES = ("labs/ui", "labs/hands", "grader")  # what devices say is in the language of the real tools
 KEYWORDS = frozenset({"Refusal", "_as_before", "_say", "marked", "message", "phrase", "say", "translate", "warn"})
 WRITTEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # the time of the run would change the files at every run
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from labs.model.text import LANGUAGES
+from labs.model.text import LANGUAGES, Text
 
 __all__ = ["Message", "language", "message", "translate"]
 
@@ -40,7 +40,7 @@ def translate(template: str, language: str) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """A template with its values. Values may be messages themselves."""
+    """A template with its values. Values may be messages or texts themselves."""
 
     template: str
     values: Mapping[str, object] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Message:
     def in_language(self, language: str) -> str:
         """The finished sentence."""
         values = {
-            key: value.in_language(language) if isinstance(value, Message) else value
+            key: value.in_language(language) if isinstance(value, Message | Text) else value
             for key, value in self.values.items()
         }
         return translate(self.template, language).format_map(values)

@@ -16,7 +16,7 @@ MODULES = sorted(path for package in ("labs", "grader") for path in (ROOT / pack
 # Who may know whom. A part also knows itself; "" is `labs` or `grader` itself, the published names.
 MACHINES = frozenset({"labs.model", "labs.net", "labs.things"})
 LEAVES = frozenset({"labs.data", "labs.version", "labs.messages"})
-ENGINES = MACHINES | {"labs.shell", "labs.engines"}
+ENGINES = MACHINES | {"labs.shell", "labs.hands", "labs.engines"}
 LAB = ENGINES | LEAVES | {"labs.faults", "labs.scenario", "labs.journal", "labs.lab"}
 MAY_KNOW: dict[str, frozenset[str]] = {
     "labs.data": frozenset(),
@@ -26,9 +26,10 @@ MAY_KNOW: dict[str, frozenset[str]] = {
     "labs.net": frozenset({"labs.model"}),
     "labs.things": frozenset({"labs.model", "labs.net"}),
     "labs.shell": MACHINES,
+    "labs.hands": MACHINES | {"labs.messages"},
     "labs.faults": MACHINES,
     "labs.scenario": MACHINES | LEAVES | {"labs.faults"},
-    "labs.engines": MACHINES | LEAVES | {"labs.shell"},
+    "labs.engines": MACHINES | LEAVES | {"labs.shell", "labs.hands"},
     "labs.journal": LAB,
     "labs.lab": LAB,
     "labs.testing": LAB,
@@ -41,7 +42,7 @@ KNOWN_WITH_REASON = {
     ("labs", "labs.ui.notebook"): "`%load_ext labs` has to find the magics",
 }
 
-PURE = ("labs.model", "labs.net", "labs.things", "labs.shell", "labs.faults")
+PURE = ("labs.model", "labs.net", "labs.things", "labs.shell", "labs.hands", "labs.faults")
 IMPURE_MODULES = frozenset(
     "asyncio concurrent logging multiprocessing os pathlib queue random secrets select selectors shutil signal simpy "
     "socket subprocess sys tempfile threading time urllib uuid".split()

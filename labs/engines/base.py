@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from labs.messages import Message
 from labs.net.actions import Delivered, Dropped, DropReason
 
 if TYPE_CHECKING:
@@ -52,6 +53,17 @@ class Output(NamedTuple):
 
     text: str
     status: int
+    told: tuple[Message, ...] = ()
+    """What hands told, line by line: `text` is the same in English."""
+
+    @classmethod
+    def of_hands(cls, told: Sequence[Message], status: int) -> Output:
+        """What hands answered."""
+        return cls("".join(f"{line}\n" for line in told), status, tuple(told))
+
+    def in_language(self, language: str) -> str:
+        """What to show: devices speak the language of their tools, hands that of their owner."""
+        return "".join(f"{line.in_language(language)}\n" for line in self.told) or self.text
 
     @property
     def was_cut(self) -> bool:

@@ -18,6 +18,7 @@ from labs.model.bus import Bus
 from labs.model.field import Loop
 from labs.model.radio import RadioPlan
 from labs.model.state import DeviceState
+from labs.model.text import Text
 from labs.model.world import World
 
 __all__ = ["Device", "Endpoint", "Kind", "Link", "Port", "Site"]
@@ -90,7 +91,7 @@ class Device:
     files: Mapping[str, str] = field(default_factory=dict)
     room: str = ""
     powered: bool = True
-    purpose: str = ""
+    purpose: Text = field(default_factory=Text)
     state: DeviceState | None = None
     spot: str = ""
     """Where in its room it hangs when the site is switched on: shade, sun, heater or draught."""

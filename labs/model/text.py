@@ -20,6 +20,9 @@ class Text:
         """The text for `en` or `nl`."""
         return (self.nl or self.en) if language == "nl" else (self.en or self.nl)
 
+    def __bool__(self) -> bool:
+        return bool(self.en or self.nl)
+
     def map(self, change) -> Text:  # type: ignore[no-untyped-def]  # noqa: ANN001
         """The same change made to every language."""
         return Text(change(self.en), change(self.nl))

@@ -163,7 +163,7 @@ class _Builder:
             files=self._files(draft),
             room=draft.spec.room,
             powered=draft.spec.power,
-            purpose=str(draft.spec.purpose),
+            purpose=draft.spec.purpose,
         )
 
     def interface(self, draft: Draft, subnet: str) -> str:

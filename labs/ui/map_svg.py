@@ -286,7 +286,7 @@ class _Drawing:
         on = device.powered
         ink = INK if on else FAINT
         dash = "" if on else ' stroke-dasharray="4 3"'
-        hint = ", ".join(filter(None, (device.purpose or str(device.kind), device.room)))
+        hint = ", ".join(filter(None, (device.purpose.in_language(self._language) or str(device.kind), device.room)))
         content = card.size.height
         top = box.y + (box.height - content) / 2
         frame = (

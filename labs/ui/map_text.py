@@ -238,7 +238,7 @@ class _Drawing:
     def _device(self, device: Device, verdict: str) -> str:
         parts = [f"{device.name}: {self.phrase(KINDS[device.kind])}"]
         if device.purpose:
-            parts.append(device.purpose)
+            parts.append(device.purpose.in_language(self._language))
         if device.room:
             parts.append(self.phrase("in {room}", room=device.room))
         if not device.powered:

@@ -247,7 +247,7 @@ class LabMagics(Magics):
                 prompt = _prompt(lab, place)
                 output = lab.run(place, line)
                 numbers.append(len(lab.journal))
-                typed.append(Typed(prompt, line, output.text))
+                typed.append(Typed(prompt, line, output.in_language(self.screen.language)))
         finally:
             if typed:
                 self._cells[self._cell(place, lines)] = numbers

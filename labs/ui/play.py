@@ -192,7 +192,7 @@ class Terminal:
             self.screen.show(fault_line(self.screen, error), err=True)
             self._as_before(marked("That line does not count; the site is as it was before."))
         else:
-            text = output.text
+            text = output.in_language(self.screen.language)
             if text:
                 self.screen.show(text, newline=not text.endswith("\n"))
 

@@ -115,8 +115,9 @@ class _Walk:
         self._screen.show(line.replace("\n", "\n> "))
         time.sleep(self._pause)
         output = self._lab.run(place, line)
-        if output.text:
-            self._screen.show(output.text, newline=not output.text.endswith("\n"))
+        text = output.in_language(self._screen.language)
+        if text:
+            self._screen.show(text, newline=not text.endswith("\n"))
         time.sleep(self._pause)
 
     def _check(self) -> None:

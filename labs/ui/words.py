@@ -189,14 +189,13 @@ class Desk:
         """Every place with its kind, room and purpose."""
         del rest
         devices = self.lab.variant.healthy.devices.values()
-        spec, say = self.lab.scenario.site.devices, self.screen.language
         rows = [
             (
                 "* " if device.name == self.place else "  ",
                 device.name,
                 self.screen.phrase(str(device.kind)),
                 device.room,
-                spec[device.name].purpose.in_language(say) if device.name in spec else device.purpose,
+                device.purpose.in_language(self.screen.language),
             )
             for device in devices
         ]

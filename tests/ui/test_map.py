@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from labs.model.addresses import InterfaceAddress, Mac
 from labs.model.site import Endpoint, Kind, Site
 from labs.model.state import DeviceState, InterfaceState
+from labs.model.text import Text
 from labs.ui.map import layout, svg_map, text_map, text_twin
 from labs.ui.map_facts import facts_of
 from labs.ui.text_width import text_width
@@ -175,7 +176,7 @@ def test_verdict_has_a_mark_and_a_word() -> None:
 
 def test_names_of_an_author_cannot_break_the_picture() -> None:
     drawn = shop()
-    nasty = replace(drawn.devices["till"], purpose='<script>"&', room="a<b")
+    nasty = replace(drawn.devices["till"], purpose=Text('<script>"&'), room="a<b")
     ET.fromstring(svg_map(drawn.with_device(nasty)))
     assert "<script" not in svg_map(drawn.with_device(nasty))
 

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from labs.engines.base import Disposition, Hop, Observation, Output, Probe
+from labs.messages import Message
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.bus import Bus, Drop
 from labs.model.radio import Neighbour, RadioPlan, Wall
@@ -25,6 +26,7 @@ from labs.model.state import (
     Route,
     StaticNeighbour,
 )
+from labs.model.text import Text
 from labs.model.world import Act, Climate, DayCycle, Room, Schedule, Stock, Total, World
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, PolicyVerdict
 from labs.net.icmp import IcmpMessage
@@ -39,7 +41,7 @@ RECORDS: tuple[type, ...] = (
     DayCycle, Schedule, Stock, Total, Climate, Act, Room, World, Device, Link, Port, Site, Network, InterfaceAddress,
     Probe, Observation, DeviceState, InterfaceState, Listener, Route,
     BridgePortState, BridgeState, StaticNeighbour,
-    Bus, Drop, RadioPlan, Wall, Neighbour,
+    Bus, Drop, RadioPlan, Wall, Neighbour, Text, Message,
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (
     Endpoint, Hop, Output, Accepted, Delivered, Dropped, Forwarded, PolicyVerdict, Ipv4Packet, IcmpMessage, UdpDatagram,

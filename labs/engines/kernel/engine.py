@@ -95,6 +95,8 @@ class KernelEngine:
             message = f'there is no place "{place}"; places are: {", ".join([*self._places, HANDS])}'
             raise CommandRejected(message)
         answer = self._ask("run", place=place, line=line, longest_ns=longest_ns)
+        if "told" in answer:
+            return Output.of_hands(decode(answer["told"]), answer["status"])
         return Output(answer["text"], answer["status"])
 
     def wait(self, duration_ns: int) -> None:

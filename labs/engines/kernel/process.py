@@ -46,7 +46,7 @@ SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
 
 
 class Lab(Exchange):
-    """The site in operation. Also the workbench that `labs.shell.hands` works at."""
+    """The site in operation. Also the workbench that `labs.hands` works at."""
 
     def __init__(self, control: Channel, skeleton: dict[str, bytes], proof: Proof) -> None:
         super().__init__(control)
@@ -149,14 +149,11 @@ class Lab(Exchange):
         """One line at a device, or at `hands`."""
         place, line = message["place"], message["line"]
         if place == "hands":
-            from labs.shell.hands import HandsError, run_hands
+            from labs.hands import run_hands
 
-            try:
-                return {"text": run_hands(self, line), "status": 0}  # type: ignore[arg-type]
-            except HandsError as error:
-                return {"text": f"{error}\n", "status": error.status}
-            finally:
-                self._tell_acts()
+            told, status = run_hands(self, line)  # type: ignore[arg-type]
+            self._tell_acts()
+            return {"told": encode(told), "status": status}
         if place not in self.devices:
             return {"text": f"{place} does not react: it has no power.\n", "status": 255}
         longest_s = message["longest_ns"] / SECOND

@@ -16,6 +16,7 @@ from labs.engines.sim.leads import Leads
 from labs.engines.sim.media import MEDIA_ACTIONS, Media
 from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wakes import NEVER, Wakes
+from labs.hands import run_hands
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
@@ -25,7 +26,6 @@ from labs.net.linux.node import LinuxNode
 from labs.net.pcap import file_bytes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal
 from labs.shell.bash import Session
-from labs.shell.hands import HandsError, run_hands
 from labs.shell.init import boot
 from labs.shell.services import UNITS
 from labs.things.wiring import Source, Wiring
@@ -135,10 +135,7 @@ class SimEngine:
             message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
             raise CommandRejected(message)
         if place == HANDS:
-            try:
-                return Output(run_hands(self, line), 0)
-            except HandsError as error:
-                return Output(f"{error}\n", error.status)
+            return Output.of_hands(*run_hands(self, line))
         node = self._nodes.get(place)
         if node is None:
             message = f'there is no place "{place}"; places are: {", ".join([*self._nodes, HANDS])}'

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
+
+from labs.messages import Message, message
 
 if TYPE_CHECKING:
     from labs.model.bus import Bus
@@ -11,15 +14,27 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
     from labs.things.world import LivingWorld
 
-__all__ = ["HandsError", "Workbench"]
+__all__ = ["HandsError", "Told", "Verb", "Workbench", "no_device"]
+
+
+Told = list[Message]
+"""What hands tell, a message a line."""
 
 
 class HandsError(Exception):
-    """Something hands cannot do, in one line. `status` 2: the words were wrong; 1: the thing was not possible."""
+    """Something hands cannot do. `status` 2: the words were wrong; 1: the thing was not possible."""
 
-    def __init__(self, message: str, status: int = 2) -> None:
-        super().__init__(message)
+    def __init__(self, said: Message, status: int = 2) -> None:
+        super().__init__(str(said))
+        self.said = said
         self.status = status
+
+
+def no_device(name: str, bench: Workbench) -> HandsError:
+    """There is no device of that name."""
+    return HandsError(
+        message('there is no device "{name}"; there are: {known}', name=name, known=", ".join(bench.site.devices))
+    )
 
 
 class Workbench(Protocol):
@@ -63,3 +78,7 @@ class Workbench(Protocol):
 
     def move(self, device: str, room: str) -> None:
         """Carry a device into another room."""
+
+
+Verb = tuple[Callable[[Workbench, list[str]], Told], Message]
+"""What a word does, and how `help` tells it."""
