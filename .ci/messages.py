@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "labs" / "locale"
-PACKAGES = ("labs/ui", "labs/hands", "grader")  # what devices say is in the language of the real tools
+PACKAGES = ("labs/engines", "labs/hands", "labs/ui", "grader")  # what devices say is in the language of the real tools
 KEYWORDS = frozenset({"Refusal", "_as_before", "_say", "marked", "message", "phrase", "say", "translate", "warn"})
 WRITTEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # the time of the run would change the files at every run
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
@@ -50,9 +50,11 @@ def _texts(node: ast.expr) -> Iterator[str]:
 def _computed() -> Iterator[str]:
     """Texts that stand in tables which know no language."""
     from labs.model.site import Kind
+    from labs.things.units import BASE_UNITS
     from labs.ui.map_text import VERDICTS
 
     yield from (str(kind) for kind in Kind)
+    yield from BASE_UNITS
     yield from VERDICTS.values()
 
 

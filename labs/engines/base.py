@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from labs.messages import Message
 from labs.net.actions import Delivered, Dropped, DropReason
@@ -20,6 +20,7 @@ __all__ = [
     "Disposition",
     "Engine",
     "EngineUnavailable",
+    "HandsOutput",
     "Hop",
     "Observation",
     "Output",
@@ -53,22 +54,31 @@ class Output(NamedTuple):
 
     text: str
     status: int
-    told: tuple[Message, ...] = ()
-    """What hands told, line by line: `text` is the same in English."""
-
-    @classmethod
-    def of_hands(cls, told: Sequence[Message], status: int) -> Output:
-        """What hands answered."""
-        return cls("".join(f"{line}\n" for line in told), status, tuple(told))
-
-    def in_language(self, language: str) -> str:
-        """What to show: devices speak the language of their tools, hands that of their owner."""
-        return "".join(f"{line.in_language(language)}\n" for line in self.told) or self.text
 
     @property
     def was_cut(self) -> bool:
         """There was more than could be kept."""
         return self.text.rstrip("\n").rpartition("\n")[2].startswith(CUT)
+
+    def in_language(self, language: str) -> str:
+        """What to show: the tools of devices speak English whatever the language of the interface."""
+        del language
+        return self.text
+
+
+class HandsOutput(Output):
+    """What hands answered, message by message: they speak the language of their owner."""
+
+    told: tuple[Message, ...]
+
+    def __new__(cls, told: Sequence[Message], status: int) -> Self:  # noqa: D102 - the class says it
+        answer = super().__new__(cls, "".join(f"{line}\n" for line in told), status)
+        answer.told = tuple(told)
+        return answer
+
+    def in_language(self, language: str) -> str:
+        """The same as `text`, in a language."""
+        return "".join(f"{line.in_language(language)}\n" for line in self.told)
 
 
 class Disposition(StrEnum):

@@ -18,6 +18,7 @@ from labs.engines.base import (
     BeyondEngine,
     CommandRejected,
     EngineUnavailable,
+    HandsOutput,
     Observation,
     Output,
     Probe,
@@ -96,7 +97,7 @@ class KernelEngine:
             raise CommandRejected(message)
         answer = self._ask("run", place=place, line=line, longest_ns=longest_ns)
         if "told" in answer:
-            return Output.of_hands(decode(answer["told"]), answer["status"])
+            return HandsOutput(decode(answer["told"]), answer["status"])
         return Output(answer["text"], answer["status"])
 
     def wait(self, duration_ns: int) -> None:

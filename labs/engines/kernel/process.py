@@ -193,10 +193,11 @@ class Lab(Exchange):
 
     def wait(self, duration_ns: int) -> None:
         """Let real time pass, at most a quarter of an hour. Raises HandsError."""
-        from labs.shell.hands import HandsError
+        from labs.hands.workbench import HandsError
+        from labs.messages import message
 
         if duration_ns > LONGEST_WAIT_NS:
-            raise HandsError("hands: the engine kernel waits in real time: 15 min at once at most")
+            raise HandsError(message("the engine kernel waits in real time: 15 min at once at most"))
         super().wait(duration_ns)
 
     def do_elapse(self, message: Mapping[str, Any]) -> None:

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labs.engines.base import CUT, HANDS, MAX_OUTPUT, CommandRejected, Disposition, Hop, Observation, Output, Probe
+from labs.engines.base import (
+    CUT,
+    HANDS,
+    MAX_OUTPUT,
+    CommandRejected,
+    Disposition,
+    HandsOutput,
+    Hop,
+    Observation,
+    Output,
+    Probe,
+)
 from labs.engines.sim.clock import SimClock, Stopped
 from labs.engines.sim.express import Express
 from labs.engines.sim.leads import Leads
@@ -135,7 +146,7 @@ class SimEngine:
             message = f"the line has {len(line)} characters; at most {MAX_LINE} are allowed"
             raise CommandRejected(message)
         if place == HANDS:
-            return Output.of_hands(*run_hands(self, line))
+            return HandsOutput(*run_hands(self, line))
         node = self._nodes.get(place)
         if node is None:
             message = f'there is no place "{place}"; places are: {", ".join([*self._nodes, HANDS])}'
