@@ -30,7 +30,9 @@ from labs.model.text import Text
 from labs.model.world import Act, Climate, DayCycle, Room, Schedule, Stock, Total, World
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, PolicyVerdict
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -45,7 +47,7 @@ RECORDS: tuple[type, ...] = (
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (
     Endpoint, Hop, Output, Accepted, Delivered, Dropped, Forwarded, PolicyVerdict, Ipv4Packet, IcmpMessage, UdpDatagram,
-    TcpSegment,
+    TcpSegment, Ipv6Packet, Icmpv6Message,
 )  # fmt: skip
 ENUMS: tuple[type[Enum], ...] = (Kind, Disposition, DropReason)
 _NAMED = {kind.__name__: kind for kind in (*TEXTS, *RECORDS, *TUPLES, *ENUMS)}

@@ -27,6 +27,7 @@ from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
+from labs.engines.kernel.rest import unready_addresses, unready_bridges
 from labs.engines.kernel.rootfs import build_root, enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
@@ -258,9 +259,9 @@ class Init:
         self.ports |= {index: name for index, name in socket.if_nameindex() if name in names}
 
     async def do_quiet(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Tell how many bridge ports are still on their way up."""
+        """Tell how many bridge ports and addresses are still on their way."""
         del message
-        return {"busy": _unready_bridges()}
+        return {"busy": unready_bridges(), "wide": unready_addresses()}
 
     # Ports
 
@@ -379,20 +380,3 @@ def _is_up(index: int) -> bool:
             return bool(struct.unpack_from("=H", fcntl.ioctl(handle, SIOCGIFFLAGS, request), 16)[0] & IFF_UP)
         except OSError:
             return False
-
-
-def _unready_bridges() -> int:
-    """Bridge ports with carrier that do not forward yet (and are not blocked by a spanning tree)."""
-    unready = 0
-    for name in os.listdir("/sys/class/net"):
-        try:
-            with open(f"/sys/class/net/{name}/brport/state", encoding="ascii") as file:
-                state = int(file.read())
-            with open(f"/sys/class/net/{name}/carrier", encoding="ascii") as file:
-                carrier = file.read().strip() == "1"
-            with open(f"/sys/class/net/{name}/brport/bridge/bridge/stp_state", encoding="ascii") as file:
-                spanning = file.read().strip() != "0"
-        except (OSError, ValueError):
-            continue
-        unready += carrier and state != 3 and not spanning
-    return unready

@@ -9,6 +9,7 @@ import subprocess
 from typing import NamedTuple
 
 from labs.engines.kernel.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.observe import speaks_six
 
 __all__ = ["inetd"]
 
@@ -16,12 +17,14 @@ CONFIG = "/etc/inetd.conf"
 MAX_CLIENTS = 64
 BACKLOG = 64
 DATAGRAM_S = 5.0
+FAMILIES = {"": (socket.AF_INET, socket.AF_INET6), "4": (socket.AF_INET,), "6": (socket.AF_INET6,)}
 
 
 class Line(NamedTuple):
-    """One service: the port and the command line that serves it."""
+    """One service: the port, the families it is offered to, and the command line that serves it."""
 
     protocol: str
+    families: tuple[socket.AddressFamily, ...]
     port: int
     path: str
     argv: tuple[str, ...]
@@ -41,6 +44,7 @@ def _read(text: str) -> list[Line]:
             _say(f"{CONFIG}:{number}: incomplete entry")
             continue
         service, kind, protocol, wait, _, path, *argv = words
+        families = FAMILIES.get(protocol[3:], ())
         protocol = protocol.rstrip("46")
         if (kind, protocol, wait.partition(".")[0]) not in (("stream", "tcp", "nowait"), ("dgram", "udp", "wait")):
             _say(f"{CONFIG}:{number}: {kind}/{protocol}/{wait} is not implemented here")
@@ -53,17 +57,23 @@ def _read(text: str) -> list[Line]:
         if not os.access(path, os.X_OK):
             _say(f"{CONFIG}:{number}: {path}: No such file or directory")
             continue
-        lines.append(Line(protocol, port, path, tuple(argv)))
+        lines.append(Line(protocol, families, port, path, tuple(argv)))
     return lines
 
 
 def inetd(machine: Machine) -> int:
     """The daemon."""
     sockets: dict[int, tuple[socket.socket, Line]] = {}
-    for line in _read(machine.files.get(CONFIG)):
+    wide = speaks_six()
+    offers = [(line, family) for line in _read(machine.files.get(CONFIG)) for family in line.families]
+    for line, family in offers:
+        if family == socket.AF_INET6 and not wide:
+            continue
         kind = socket.SOCK_DGRAM if line.protocol == "udp" else socket.SOCK_STREAM
-        end = socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC)
+        end = socket.socket(family, kind | socket.SOCK_CLOEXEC)
         try:
+            if family == socket.AF_INET6:
+                end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if line.protocol == "tcp":
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             end.bind(("", line.port))

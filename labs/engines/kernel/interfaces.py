@@ -16,6 +16,7 @@ from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, parse_int
 from labs.net.process import Process, Routine, Wait
 from labs.shell.interface_bridge import bridge_lines, vlan_lines
 from labs.shell.interface_plan import QUIET_FAILURE, down_lines, up_lines
+from labs.shell.interface_plan6 import METHODS6, down_lines6, up_lines6
 
 __all__ = ["configured", "ifdown", "ifup", "networking", "networking_stop"]
 
@@ -24,6 +25,7 @@ STATE = "/run/network/ifstate"
 LOOPBACK = Stanza("lo", "inet", "loopback")
 # Words that can do nothing but set up a network: no `ip netns exec`, no file.
 PLAIN = re.compile(r"\s*(?:/\S+/)?ip\s+(?:a|addr|address|l|link|r|ro|route|rule|n|neigh)(?:\s+[\w./:@%+,-]+)+\s*")
+WIDE = re.compile(r"^(\s*ip) -6(?= (?:addr add|route add|route replace) )")
 DHCLIENT = "dhclient -4 -v -i -pf /run/dhclient.{0}.pid -lf /var/lib/dhcp/dhclient.{0}.leases -I {0}"
 FAILED = re.compile(r"Command failed -:(\d+)")
 
@@ -70,17 +72,22 @@ def _lines_up(file: InterfacesFile, name: str, existing: set[str]) -> Iterator[L
         yield Line(f"ip link add link {parent} name {name} type vlan id {int(number)}", name)
         existing.add(name)
     for stanza in file.of(name) or ([LOOPBACK] if name == "lo" else []):
-        if stanza.family != "inet":
+        if stanza.family == "inet6" and stanza.method not in METHODS6:
             continue
         for text in stanza.values("pre-up"):
             yield Line(text, name)
         yield from _bridge(file, stanza, existing)
-        for text in up_lines(stanza):
-            yield Line(text.removesuffix(QUIET_FAILURE), name, text.endswith(QUIET_FAILURE))
+        for text in up_lines6(stanza) if stanza.family == "inet6" else up_lines(stanza):
+            yield Line(_plain(text).removesuffix(QUIET_FAILURE), name, text.endswith(QUIET_FAILURE))
         if stanza.method == "dhcp":
             yield Line(DHCLIENT.format(name), name)
         for text in stanza.values("up"):
-            yield Line(text, name)
+            yield Line(_plain(text), name)
+
+
+def _plain(text: str) -> str:
+    """`ip -6 addr add` as `ip addr add`: the address tells the family, and a batch takes no options."""
+    return WIDE.sub(r"\1", text)
 
 
 def _bridge(file: InterfacesFile, stanza: Stanza, existing: set[str]) -> Iterator[Line]:
@@ -123,8 +130,9 @@ def ifup(process: Process, names: list[str], *, everything: bool = False, force:
             if not everything:
                 process.error(f"ifup: interface {name} already configured")
         elif any(_missing(stanza) for stanza in stanzas):
+            family = next(stanza.family for stanza in stanzas if _missing(stanza))
             process.error("ifup: missing required variable: address")
-            process.error(f"ifup: missing required configuration variables for interface {name}/inet")
+            process.error(f"ifup: missing required configuration variables for interface {name}/{family}")
             process.error(f"ifup: failed to bring up {name}")
             status = 1
         else:
@@ -160,7 +168,7 @@ def ifdown(process: Process, names: list[str], *, everything: bool = False, forc
         steps: list[Line] = []
         for stanza in reversed(stanzas):
             steps += [Line(text, name, ignored=True) for text in stanza.values("down")]
-            for text in down_lines(stanza):
+            for text in down_lines6(stanza) if stanza.family == "inet6" else down_lines(stanza):
                 bare = text.removesuffix(QUIET_FAILURE).replace("2>&1 1>/dev/null || true", "")
                 steps.append(Line(bare, name, ignored=True))
             if stanza.get("bridge_ports") is not None:

@@ -21,8 +21,9 @@ from labs.model.state import (
 )
 from labs.net.linux.sysctl import Sysctl
 
-__all__ = ["device_state"]
+__all__ = ["device_state", "speaks_six"]
 
+SECOND = 1_000_000_000
 KINDS = {"bridge": "bridge", "vlan": "vlan"}
 UNFILTERED = {1: True}  # what a port has from the start; a kernel that cannot filter does not tell
 ENTERED = ("static", "permanent")  # states of stations that nobody learned
@@ -49,11 +50,14 @@ async def device_state(machine: Machine) -> DeviceState:
     names = [link["ifname"] for link in links]
     return DeviceState(
         interfaces=tuple(_interface(link, bridges) for link in sorted(links, key=lambda link: int(link["ifindex"]))),
-        routes=(*(_route(route, "0.0.0.0/0") for route in routes), *(_route(route, "::/0") for route in six)),
+        routes=(
+            *(_route(route, "0.0.0.0/0", machine.now) for route in routes),
+            *(_route(route, "::/0", machine.now) for route in six),
+        ),
         ruleset=ruleset or {"nftables": []},
         sysctls={name: value for name in Sysctl("", lambda: names).names() if (value := _setting(name))},
         listeners=tuple(
-            sorted(_listeners(sockets, six=_speaks_six()), key=lambda s: (s.protocol, s.port, int(s.address)))
+            sorted(_listeners(sockets, six=speaks_six()), key=lambda s: (s.protocol, s.port, int(s.address)))
         ),
         units=machine.units.snapshot(),
         stale_units=machine.units.stale(),
@@ -171,7 +175,7 @@ def _bridge_port(bridge: _Bridge, name: str, data: Mapping[str, Any]) -> BridgeP
     )
 
 
-def _route(route: Mapping[str, Any], everything: str) -> Route:
+def _route(route: Mapping[str, Any], everything: str, now: int) -> Route:
     prefix = everything if route["dst"] == "default" else route["dst"]
     via = route.get("gateway") or route.get("via", {}).get("host")
     metrics: dict[str, Any] = {key: value for part in route.get("metrics", ()) for key, value in part.items()}
@@ -186,6 +190,8 @@ def _route(route: Mapping[str, Any], everything: str) -> Route:
         kind=route.get("type", "unicast"),
         onlink="onlink" in route.get("flags", ()),
         preference=route.get("pref", ""),
+        expires_ns=now + route["expires"] * SECOND if "expires" in route else None,
+        hop_limit=metrics.get("hoplimit", 0),
         mtu=metrics.get("mtu", 0),
         advmss=metrics.get("advmss", 0),
     )
@@ -202,7 +208,7 @@ def _setting(name: str) -> str:
         return ""
 
 
-def _speaks_six() -> bool:
+def speaks_six() -> bool:
     """True where IPv6 is switched on at any interface but loopback."""
     return any(
         name not in ("all", "default", "lo") and _setting(f"net.ipv6.conf.{name}.disable_ipv6") == "0"
@@ -212,13 +218,15 @@ def _speaks_six() -> bool:
 
 def _listeners(text: str, *, six: bool) -> Iterator[Listener]:
     """The lines of `ss -Hlntuep`. A socket for both families is told as :: where the device speaks both."""
-    seen: set[Listener] = set()
+    seen: set[tuple[str, Listener]] = set()  # by its words, too: 0.0.0.0 equals ::
     for line in text.splitlines():
         words = line.split()
         if len(words) < 5 or words[1] not in ("LISTEN", "UNCONN"):
             continue
         host, _, port = words[4].rpartition(":")
         host, _, interface = host.partition("%")
+        if ":" in host and not six:
+            continue  # nobody can reach it
         owner = OWNER.search(line)
         found = Listener(
             words[0],
@@ -227,8 +235,8 @@ def _listeners(text: str, *, six: bool) -> Iterator[Listener]:
             owner[1] if owner else "",
             interface.rstrip("]") or None,
         )
-        if found not in seen:
-            seen.add(found)
+        if (str(found.address), found) not in seen:
+            seen.add((str(found.address), found))
             yield found
 
 

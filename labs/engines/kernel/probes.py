@@ -14,7 +14,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from labs.engines.base import Disposition, Probe
-from labs.net import icmp
+from labs.net import icmp, icmpv6
 
 if TYPE_CHECKING:
     from labs.engines.kernel.machine import Machine
@@ -27,8 +27,8 @@ TRIES = 2
 SIOCOUTQ = 0x5411  # linux/sockios.h: bytes that are not acknowledged yet
 POLL_S = 0.02
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_SEND_QUEUE = 19, 20, 21, 2
-IP_RECVERR, MSG_ERRQUEUE = 11, 0x2000
-ORIGIN_LOCAL, ORIGIN_ICMP = 1, 2
+IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
+ORIGIN_LOCAL, ORIGIN_ICMP, ORIGIN_ICMP6 = 1, 2, 3
 ERRORS = {
     errno.ECONNREFUSED: Disposition.REFUSED,
     errno.ECONNRESET: Disposition.REFUSED,
@@ -52,6 +52,16 @@ def disposition_of(kind: int, code: int) -> Disposition:
     if code == icmp.PORT_UNREACHABLE:
         return Disposition.REFUSED
     return Disposition.NO_ROUTE if code == icmp.NET_UNREACHABLE else Disposition.UNREACHABLE
+
+
+def disposition_of_6(kind: int, code: int) -> Disposition:
+    """What an ICMPv6 error means for the packet that it is about."""
+    if kind != icmpv6.DEST_UNREACHABLE6:
+        return Disposition.UNREACHABLE
+    if code in (icmpv6.ADMIN_PROHIBITED6, icmpv6.POLICY_FAILED, icmpv6.REJECT_ROUTE):
+        return Disposition.REJECTED
+    words = {icmpv6.PORT_UNREACHABLE6: Disposition.REFUSED, icmpv6.NO_ROUTE: Disposition.NO_ROUTE}
+    return words.get(code, Disposition.UNREACHABLE)
 
 
 async def send_probes(machine: Machine, probes: list[tuple[int, Probe]]) -> list[tuple[int, Disposition, str, str]]:
@@ -80,19 +90,37 @@ async def _resolve(machine: Machine, name: str) -> str | None:
     try:
         return socket.inet_ntoa(socket.inet_aton(name)) if name.count(".") == 3 else await _look_up(machine, name)
     except OSError:
+        pass
+    try:
+        return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, name))
+    except (OSError, ValueError):
         return await _look_up(machine, name)
 
 
 async def _look_up(machine: Machine, name: str) -> str | None:
     if name.startswith("-"):
         return None
-    words = (await machine.capture("/usr/bin/getent", "ahostsv4", name)).split()
-    return words[0] if words and words[0].count(".") == 3 else None
+    from labs.engines.kernel.observe import speaks_six
+
+    words = (await machine.capture("/usr/bin/getent", "ahosts" if speaks_six() else "ahostsv4", name)).split()
+    return words[0] if words and (words[0].count(".") == 3 or ":" in words[0]) else None
+
+
+def _opened(address: str, kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
+    """A socket of the family of an address that tells of ICMP errors."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    end = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+    if family == socket.AF_INET6:
+        end.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+    else:
+        end.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    return end
 
 
 async def _tcp(number: int, probe: Probe, address: str) -> tuple[Disposition, str]:
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as end:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as end:
         end.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
         end.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)
         end.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, struct.pack("=I", SEQUENCE | number & 0xFFFF))
@@ -144,6 +172,12 @@ def _reported(end: socket.socket) -> tuple[Disposition, str] | None:
     except OSError:
         return None
     for level, kind, data in extra:
+        if level == socket.IPPROTO_IPV6 and kind == IPV6_RECVERR and len(data) >= 16:
+            number, origin, icmp_type, icmp_code = struct.unpack_from("=IBBB", data)
+            if origin == ORIGIN_ICMP6:
+                offender = socket.inet_ntop(socket.AF_INET6, data[24:40]) if len(data) >= 40 else ""
+                return disposition_of_6(icmp_type, icmp_code), f"reported by {offender}"
+            return ERRORS.get(number, Disposition.UNREACHABLE), errno.errorcode.get(number, "")
         if level == socket.IPPROTO_IP and kind == IP_RECVERR and len(data) >= 16:
             number, origin, icmp_type, icmp_code = struct.unpack_from("=IBBB", data)
             offender = socket.inet_ntoa(data[20:24]) if len(data) >= 24 else ""
@@ -155,8 +189,7 @@ def _reported(end: socket.socket) -> tuple[Disposition, str] | None:
 
 async def _udp(number: int, probe: Probe, address: str) -> tuple[Disposition, str]:
     until = asyncio.get_running_loop().time() + probe.timeout_ns / 1e9
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as end:
-        end.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    with _opened(address, socket.SOCK_DGRAM) as end:
         end.sendto(MAGIC + struct.pack("!I", number) + b"netwerf probe", (address, probe.port))
         while await _readable(end, until):
             found = _reported(end)
@@ -173,12 +206,12 @@ async def _udp(number: int, probe: Probe, address: str) -> tuple[Disposition, st
 
 
 async def _ping(number: int, probe: Probe, address: str) -> tuple[Disposition, str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP) as end:
-        end.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    protocol, request = (socket.IPPROTO_ICMPV6, 128) if ":" in address else (socket.IPPROTO_ICMP, 8)
+    with _opened(address, socket.SOCK_DGRAM, protocol) as end:
         for sequence in range(1, TRIES + 1):
             until = asyncio.get_running_loop().time() + probe.timeout_ns / 1e9 / TRIES
             body = (MAGIC + struct.pack("!I", number) + b"netwerf probe").ljust(probe.load, b"\0")
-            end.sendto(struct.pack("!BBHHH", 8, 0, 0, 0, sequence) + body, (address, 0))
+            end.sendto(struct.pack("!BBHHH", request, 0, 0, 0, sequence) + body, (address, 0))
             while await _readable(end, until):
                 found = _reported(end)
                 if found is not None:

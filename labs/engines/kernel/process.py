@@ -41,6 +41,8 @@ ANSWER_S = 200.0  # longer than any line may take
 STALE_NS = 30 * SECOND  # base_reachable_time_ms, arp(7)
 SETTLE_NS = SECOND // 2
 REST_S = 3.0  # how long `settle` waits for bridges at most
+REST_WIDE_S = 7.0  # and for IPv6: duplicate detection, a router that is asked, duplicate detection (RFC 4862, RFC 4861)
+LOOK_NS, LOOK_WIDE_NS = SECOND // 200, SECOND // 20
 DHCP = "inet dhcp"
 SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
 
@@ -138,12 +140,17 @@ class Lab(Exchange):
             run_batch(lines, "tc")
 
     def _rest(self) -> None:
-        """Wait until every bridge port that can forward does."""
-        until = time.monotonic() + REST_S
-        while time.monotonic() < until:
-            if not any(answer["busy"] for answer in self.ask(self.devices, do="quiet").values()):
+        """Wait until every bridge port that can forward does, and every device has the addresses that it can get."""
+        begun = time.monotonic()
+        while True:
+            answers = self.ask(self.devices, do="quiet").values()
+            passed = time.monotonic() - begun
+            if any(answer["busy"] for answer in answers) and passed < REST_S:
+                self.wait(LOOK_NS)
+            elif any(answer["wide"] for answer in answers) and passed < REST_WIDE_S:
+                self.wait(LOOK_WIDE_NS)
+            else:
                 return
-            time.sleep(0.005)
 
     def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """One line at a device, or at `hands`."""

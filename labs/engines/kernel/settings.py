@@ -60,6 +60,8 @@ DEFAULTS = {
     **{f"ipv4/conf/{name}/{leaf}": value for name in SOURCE_ROUTE for leaf, value in PER_PORT.items()},
     **{f"ipv4/conf/{name}/accept_source_route": value for name, value in SOURCE_ROUTE.items()},
     **{f"ipv6/conf/{name}/{leaf}": value for name in ("all", "default") for leaf, value in PER_PORT_6.items()},
+    "ipv6/conf/all/accept_dad": "0",
+    "ipv6/icmp/ratelimit": "1000",  # that of Linux 6.1
     **{f"bridge/bridge-nf-call-{name}": "0" for name in ("iptables", "arptables", "ip6tables")},
 }
 MAX_GROUP = 2_147_483_647  # GID_T_MAX of net/ipv4/ping.c

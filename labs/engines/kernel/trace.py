@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.observe import speaks_six
 from labs.engines.kernel.probes import MAGIC, SEQUENCE
-from labs.model.addresses import IPv4
+from labs.model.addresses import IPv4, IPv6
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, Note
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.udp import UdpDatagram
 
 __all__ = ["Sighting", "Tracer"]
@@ -28,11 +31,11 @@ FIRST, LAST = -450, 2147483646  # before connection tracking and raw; behind eve
 MARKED = (
     f"meta l4proto tcp @th,32,16 {SEQUENCE >> 16:#x} meta nftrace set 1; "
     f"meta l4proto tcp @th,64,16 {SEQUENCE >> 16:#x} meta nftrace set 1; "
-    f"meta l4proto {{ icmp, udp }} @th,64,32 0x{MAGIC.hex()} meta nftrace set 1;"
+    f"meta l4proto {{ icmp, ipv6-icmp, udp }} @th,64,32 0x{MAGIC.hex()} meta nftrace set 1;"
 )
-SETUP = f"""add table ip {TABLE}
-delete table ip {TABLE}
-table ip {TABLE} {{
+SETUP = f"""add table FAMILY {TABLE}
+delete table FAMILY {TABLE}
+table FAMILY {TABLE} {{
     chain enter {{ type filter hook prerouting priority {FIRST}; {MARKED} }}
     chain begin {{ type filter hook output priority {FIRST}; {MARKED} }}
     chain sent {{ type filter hook output priority {LAST}; }}
@@ -83,7 +86,9 @@ class Tracer:
         end.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTRACE)
         self._socket = end
         self._machine.loop.add_reader(end.fileno(), self._read)
-        said = await self._machine.feed(SETUP, "/usr/sbin/nft", "-f", "-")
+        self._families = ("ip", "ip6") if speaks_six() else ("ip",)
+        text = "".join(SETUP.replace("FAMILY", family) for family in self._families)
+        said = await self._machine.feed(text, "/usr/sbin/nft", "-f", "-")
         if said:
             raise OSError(said.strip().splitlines()[0])
 
@@ -116,14 +121,15 @@ class Tracer:
         self._socket.close()
         drops = [event for event in self._events if event["verdict"] == 0 and event["table"] != TABLE]
         listing = await self._machine.capture("/usr/sbin/nft", "-a", "list", "ruleset") if drops else ""
-        await self._machine.feed(f"delete table ip {TABLE}\n", "/usr/sbin/nft", "-f", "-")
+        text = "".join(f"delete table {family} {TABLE}\n" for family in self._families)
+        await self._machine.feed(text, "/usr/sbin/nft", "-f", "-")
         rules = _rules(listing)
         names = dict(socket.if_nameindex())
         sightings: list[Sighting] = []
         for event in self._events:
             note = _note(event, names, rules)
             if note is not None:
-                ttl_order = (255 - event["packet"].ttl) * 8
+                ttl_order = (255 - _hops_left(event["packet"])) * 8
                 place = 0 if isinstance(note, (Accepted, Forwarded)) else 2 if isinstance(note, Delivered) else 1
                 sightings.append(Sighting(event["number"], event["reply"], ttl_order + place, note))
         return [*dict.fromkeys(sightings), *self._unaccounted(names)]
@@ -143,19 +149,25 @@ class Tracer:
                 packet = event["packet"]
                 reason, by = self._why(packet)
                 note = Dropped(reason, names.get(event.get("iif", 0), ""), None, packet, by)
-                yield Sighting(*key, (255 - packet.ttl) * 8 + 1, note)
+                yield Sighting(*key, (255 - _hops_left(packet)) * 8 + 1, note)
 
-    def _why(self, packet: Ipv4Packet) -> tuple[DropReason, str]:
-        if self._machine.files.get("/proc/sys/net/ipv4/ip_forward").strip() == "0":
-            return DropReason.NOT_FORWARDING, "net.ipv4.ip_forward = 0"
-        if packet.ttl <= 1:
+    def _why(self, packet: Ipv4Packet | Ipv6Packet) -> tuple[DropReason, str]:
+        wide = isinstance(packet, Ipv6Packet)
+        setting = "net.ipv6.conf.all.forwarding" if wide else "net.ipv4.ip_forward"
+        if self._machine.files.get("/proc/sys/" + setting.replace(".", "/")).strip() == "0":
+            return DropReason.NOT_FORWARDING, f"{setting} = 0"
+        if _hops_left(packet) <= 1:
             return DropReason.TTL_EXCEEDED, ""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        with socket.socket(socket.AF_INET6 if wide else socket.AF_INET, socket.SOCK_DGRAM) as asker:
             try:
                 asker.connect((str(packet.dst), 9))
             except OSError:
                 return DropReason.NO_ROUTE, ""
         return DropReason.INVALID_SOURCE, ""
+
+
+def _hops_left(packet: Ipv4Packet | Ipv6Packet) -> int:
+    return packet.hop_limit if isinstance(packet, Ipv6Packet) else packet.ttl
 
 
 def _events(data: bytes) -> Iterator[dict[str, Any]]:
@@ -202,9 +214,10 @@ def _event(raw: dict[int, bytes]) -> dict[str, Any]:
 
 def _packet(network: bytes, transport: bytes) -> dict[str, Any]:
     """The packet of a probe; nothing for one that only looked like it."""
-    if len(network) < 20 or len(transport) < 8:
+    wide = network[:1] >= b"\x60"
+    if len(network) < (40 if wide else 20) or len(transport) < 8:
         return {"packet": None}
-    ttl, protocol = network[8], network[9]
+    ttl, protocol = (network[7], network[6]) if wide else (network[8], network[9])
     number, reply, payload = None, False, UdpDatagram(*ports(transport))
     if protocol == PROTO_TCP and len(transport) >= 14:
         sequence, acknowledged = struct.unpack_from("!II", transport, 4)
@@ -213,11 +226,15 @@ def _packet(network: bytes, transport: bytes) -> dict[str, Any]:
             number = sequence & 0xFFFF
         elif opening and acknowledged - 1 >> 16 == SEQUENCE >> 16:
             number, reply = acknowledged - 1 & 0xFFFF, True
-    elif protocol in (PROTO_UDP, PROTO_ICMP) and transport[8:12] == MAGIC and len(transport) >= 16:
+    elif protocol in (PROTO_UDP, PROTO_ICMP, PROTO_ICMPV6) and transport[8:12] == MAGIC and len(transport) >= 16:
         number = int.from_bytes(transport[12:16])
-        reply = protocol == PROTO_ICMP and transport[0] == 0
+        reply = (protocol, transport[0]) in ((PROTO_ICMP, 0), (PROTO_ICMPV6, 129))
     if number is None:
         return {"packet": None}
+    if wide:
+        here, there = (IPv6(int.from_bytes(network[start : start + 16])) for start in (8, 24))
+        message: Any = Icmpv6Message(transport[0], transport[1]) if protocol == PROTO_ICMPV6 else payload
+        return {"packet": Ipv6Packet(here, there, protocol, message, ttl), "number": number, "reply": reply}
     inner: Any = IcmpMessage(transport[0], transport[1]) if protocol == PROTO_ICMP else payload
     source, target = (IPv4(int.from_bytes(network[start : start + 4])) for start in (12, 16))
     return {"packet": Ipv4Packet(source, target, protocol, inner, ttl), "number": number, "reply": reply}

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from labs.engines.base import Disposition, Hop, Observation, Probe
 from labs.engines.kernel.codec import decode, encode
-from labs.model.addresses import IPv4
+from labs.model.addresses import IPv4, IPv6
 from labs.net.actions import Delivered, Dropped, DropReason, Note
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
@@ -108,11 +109,14 @@ def _death(lab: Lab, probe: Probe, how: Disposition, address: str, hops: list[Ho
     return None
 
 
-def _packet_of(hops: list[Hop]) -> Ipv4Packet | None:
+def _packet_of(hops: list[Hop]) -> Ipv4Packet | Ipv6Packet | None:
     packet = hops[-1].note.packet if hops else None
-    return packet if isinstance(packet, Ipv4Packet) else None
+    return packet if isinstance(packet, Ipv4Packet | Ipv6Packet) else None
 
 
-def _made_up(probe: Probe, address: str) -> Ipv4Packet:
+def _made_up(probe: Probe, address: str) -> Ipv4Packet | Ipv6Packet:
+    if ":" in address:
+        protocol = PROTOCOLS.get(probe.protocol, PROTO_ICMPV6)
+        return Ipv6Packet(IPv6(0), IPv6.parse(address), protocol, UdpDatagram(0, probe.port))
     target = IPv4.parse(address) if address else IPv4(0)
     return Ipv4Packet(IPv4(0), target, PROTOCOLS.get(probe.protocol, PROTO_ICMP), UdpDatagram(0, probe.port))

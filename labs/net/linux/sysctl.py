@@ -48,6 +48,7 @@ PER_INTERFACE6 = {
     "disable_ipv6": "1",
     "forwarding": "0",
 }
+OF_THEIR_OWN6 = {("all", "accept_dad"): "0", ("lo", "accept_dad"): "-1"}  # ipv6_devconf, addrconf_add_dev
 CONF6 = "net.ipv6.conf."
 IPV4_FORWARDING = re.compile(r"net\.ipv4\.conf\..*\.forwarding")
 FOR_ALL6 = frozenset({"disable_ipv6", "forwarding"})  # under `all` they set every interface (addrconf_sysctl_*)
@@ -98,6 +99,8 @@ class Sysctl:
         interface, _, leaf = name.removeprefix(CONF6).rpartition(".")
         if leaf not in PER_INTERFACE6 or interface not in ["all", "default", *self._interfaces()]:
             return None
+        if (interface, leaf) in OF_THEIR_OWN6:
+            return OF_THEIR_OWN6[interface, leaf]
         return (
             PER_INTERFACE6[leaf]
             if interface == "all"

@@ -1,0 +1,52 @@
+"""What of a device is still on its way after a start or a change: ports of bridges, and addresses of IPv6.
+
+Before changing this file read RFC 4862: an address is tentative until nobody has objected, and a host makes its own
+address when a router has told the prefix.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+__all__ = ["unready_addresses", "unready_bridges"]
+
+INTERFACES = "/etc/network/interfaces"
+BY_ITSELF = re.compile(r"^\s*iface\s+(\S+)\s+inet6\s+auto\b", re.MULTILINE)
+FORWARDING = 3  # BR_STATE_FORWARDING, linux/if_bridge.h
+TENTATIVE, DAD_FAILED = 0x40, 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED, linux/if_addr.h
+GLOBAL = "00"  # scope as /proc/net/if_inet6 tells it
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def unready_bridges() -> int:
+    """Bridge ports with carrier that do not forward yet (and are not blocked by a spanning tree)."""
+    unready = 0
+    for name in os.listdir("/sys/class/net"):
+        port = f"/sys/class/net/{name}/brport"
+        state = _read(f"{port}/state")
+        if state and int(state) != FORWARDING and _read(f"/sys/class/net/{name}/carrier") == "1":
+            unready += _read(f"{port}/bridge/bridge/stp_state") == "0"
+    return unready
+
+
+def unready_addresses() -> int:
+    """Addresses that are tentative, and interfaces that wait for a router to tell them a prefix."""
+    rows = [line.split() for line in _read("/proc/net/if_inet6").splitlines()]
+    tentative = sum(bool(int(row[4], 16) & TENTATIVE) and not int(row[4], 16) & DAD_FAILED for row in rows)
+    have = {row[5] for row in rows if row[3] == GLOBAL}
+    waiting = [
+        name
+        for name in BY_ITSELF.findall(_read(INTERFACES))
+        if name not in have
+        and _read(f"/sys/class/net/{name}/carrier") == "1"
+        and _read(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6") == "0"
+    ]
+    return tentative + len(waiting)
