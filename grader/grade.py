@@ -208,7 +208,13 @@ def _trial(
         return {}, used_ns, outcome
     checks = variant.scenario.checks
     engine.settle(SETTLE_NS)
-    findings = _judge_all(checks, Context(engine, variant))
+
+    def again() -> Engine:
+        fresh, _ = _replayed(name, site, entries, lines, same=same)
+        fresh.settle(SETTLE_NS)
+        return fresh
+
+    findings = _judge_all(checks, Context(engine, variant, again))
     engine.stop()
     lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]
     if lasting:

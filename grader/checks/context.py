@@ -31,9 +31,10 @@ Flow = tuple[str, str, Service]
 class Context:
     """One trial of one site."""
 
-    def __init__(self, engine: Engine, variant: Variant) -> None:
+    def __init__(self, engine: Engine, variant: Variant, again: Callable[[], Engine] | None = None) -> None:
         self.engine = engine
         self.variant = variant
+        self._again = again
         self._site: Site | None = None
         self._site_at = -1
         self._living: LivingWorld | None = None
@@ -87,6 +88,10 @@ class Context:
             self._before = Reach(engine.observe())
             engine.stop()
         return self._before
+
+    def anew(self) -> Context | None:
+        """The trial again from the moment at which the judging began; None where the engine does not repeat itself."""
+        return Context(self._again(), self.variant) if self._again is not None and self.engine.repeats else None
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""

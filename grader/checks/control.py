@@ -21,19 +21,24 @@ SECOND = 1_000_000_000
 STEP_NS = 60 * SECOND
 HOUR_NS = 3600 * SECOND
 PATIENCE_MIN = 180
+LATER = message("the hours to come are judged: let the next time come near, or undo a long wait, and check again")
 
 
 def judge_reacts(context: Context, body: Reacts) -> Finding:
     """Let the time pass, then look back minute by minute. A state that nobody ever asked for is not judged."""
     wanted_on = body.level == "on"
     if body.without and not _came(context, body, wanted=not wanted_on):
-        text = message(
-            "the {what} of {room} was {state} anyhow: nothing was tested",
-            what=body.what,
-            room=body.room,
-            state=body.level,
-        )
-        return Finding(Verdict.BLOCKED, text)
+        # The checks before this one let hours pass: what was under way when the trainee asked may be over by now.
+        anew = context.anew()
+        if anew is None or not _came(anew, body, wanted=not wanted_on):
+            text = message(
+                "the {what} of {room} was {state} anyhow: nothing was tested",
+                what=body.what,
+                room=body.room,
+                state=body.level,
+            )
+            return Finding(Verdict.BLOCKED, text, help=LATER)
+        context = anew
     if not body.without:
         began, ended = _watched(context, body)
         return _judged(context, body, began, ended)
@@ -104,6 +109,7 @@ def _judged(context: Context, body: Reacts, began: int, ended: int) -> Finding:
                 room=body.room,
                 state=body.level,
             ),
+            help=LATER,
         )
     hours = [sum(1 for at in times if since <= at < since + HOUR_NS) for since in (t for t in times if t >= began)]
     most = max(hours, default=0)

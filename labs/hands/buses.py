@@ -215,6 +215,6 @@ BUS_VERBS: dict[str, Verb] = {
     ),
     "bias": (_bias, message("bias BUS start|end|DEVICE        switch the bias network there on; off: switch it off")),
     "swap": (_swap, message("swap DEVICE a b                  exchange the wires of a bus at its terminals")),
-    "dip": (_dip, message("dip DEVICE address|speed|… VALUE set the switches on its front")),
+    "dip": (_dip, message("dip DEVICE address|speed|… VALUE   set the switches on its front")),
     "meter": (_meter, message("meter DEVICE ohm|volt            measure between its terminals A and B")),
 }

@@ -28,7 +28,7 @@ def _move(bench: Workbench, words: list[str]) -> Told:
         return [message("{name} is in {room} already.", name=name, room=room)]
     held = [str(end) for link in site.links for end in link.ends if end.device == name]
     if held:
-        raise HandsError(message("{name} hangs on a lead ({end})", name=name, end=held[0]), 1)
+        raise HandsError(message("{name} hangs on a lead; first: unplug {end}", name=name, end=held[0]), 1)
     if site.bus_of(name) is not None:
         raise HandsError(message("{name} hangs on a lead", name=name), 1)
     bench.move(name, room)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_hands"]
 
+USAGE_WIDTH = 41  # the longest, that of `move`
 MAX_WAIT_NS = 7 * 24 * 3600 * 1_000_000_000
 
 
@@ -212,7 +213,15 @@ def _screen_text(node: LinuxNode) -> object:
 
 def _help(bench: Workbench, words: list[str]) -> Told:
     del bench, words
-    return [Message("  {usage}", {"usage": usage}) for _, usage in VERBS.values()]
+    return [_Usage("{usage}", {"usage": usage}) for _, usage in VERBS.values()]
+
+
+class _Usage(Message):
+    """A line of help in two columns, whatever the language."""
+
+    def in_language(self, language: str) -> str:
+        words, gap, about = super().in_language(language).partition("  ")
+        return f"  {words:<{USAGE_WIDTH}}{gap}{about.lstrip()}"
 
 
 VERBS: dict[str, Verb] = {

@@ -122,7 +122,8 @@ def tile_state(tile: Tile, reading: Reading | None, now_s: float) -> Mapping[str
     seconds = int(max(0, now_s - reading.at_s))
     age = age_of(seconds)
     if reading.value is None:
-        return {"value": reading.text[:24] or "--", "age": age, "alarm": ""}
+        nothing = reading.text in ("", "--")
+        return {"value": reading.text[:24] or "--", "age": age, "alarm": "no value" if nothing else ""}
     value = f"{reading.value:.1f}".removesuffix(".0") if not tile.unit else f"{reading.value:.1f}"
     alarm = ""
     if tile.max_age_s and seconds > tile.max_age_s:

@@ -30,6 +30,7 @@ HEADS = (marked("tile"), marked("value"), marked("age"), marked("alarm"))
 TRUTH_POINTS = 200
 BOARD, SCREEN = "/etc/dashboard.toml", "/etc/display.toml"
 SHORTEST_S, LOOK_BACK_S = 60, 7200
+SMALLEST = 0.8  # of the unit from bottom to top: less is the noise of a sensor, and looks like a fall
 Points = Sequence[tuple[float, float | None]]
 
 
@@ -205,7 +206,7 @@ def plot(tile: Tile, history: Points, truth: Points, span: tuple[float, float], 
     limits = [limit for limit in (tile.low, tile.high) if abs(limit) < 1e11]
     near = [limit for limit in limits if min(values) - 5 <= limit <= max(values) + 5]
     low, high = min([*values, *near]), max([*values, *near])
-    margin = max((high - low) * 0.08, 0.05)
+    margin = max((high - low) * 0.08, (SMALLEST - high + low) / 2)
     low, high = low - margin, high + margin
     begin, end = span
 
@@ -228,7 +229,8 @@ def plot(tile: Tile, history: Points, truth: Points, span: tuple[float, float], 
     for part in range(5):
         at = begin + (end - begin) * part / 4
         anchor = "start" if part == 0 else "end" if part == 4 else "middle"
-        parts.append(_text(x(at), HEIGHT - 8, f"{local_time(zone, at)[0]:%H:%M}", anchor))
+        local, abbreviation = local_time(zone, at)
+        parts.append(_text(x(at), HEIGHT - 8, f"{local:%H:%M}" + (f" {abbreviation}" if part == 4 else ""), anchor))
     parts += [_level(y(limit), f'stroke="{RED}" stroke-dasharray="5 4"') for limit in near]
     if truth:
         parts.append(line(truth, GREY, ' stroke-dasharray="2 3"'))

@@ -104,7 +104,7 @@ def terminal(typed: Sequence[Typed]) -> Shown:
     style = (
         f"{MONO};margin:.3em 0;padding:9px 12px;border-radius:8px;background:{TINT};color:inherit;white-space:pre-wrap"
     )
-    return Shown(f'<pre style="{style};overflow-wrap:anywhere">{"".join(html)}</pre>', "".join(text))
+    return Shown(f'<pre style="{style};word-break:normal;overflow-wrap:anywhere">{"".join(html)}</pre>', "".join(text))
 
 
 def story(lab: Lab, screen: Screen) -> Shown:

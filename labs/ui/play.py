@@ -19,7 +19,7 @@ from labs.ui.opening import Opened, open_or_resume
 from labs.ui.reading import Completion, Reader, interruptible, read_whole, reader_for
 from labs.ui.storage import home, is_writable
 from labs.ui.style import Refusal, Screen, marked
-from labs.ui.words import WORDS, Desk, clock, is_word
+from labs.ui.words import WORDS, Desk, clock, is_place, is_word
 
 __all__ = ["Terminal", "play"]
 
@@ -147,6 +147,8 @@ class Terminal:
         place, line = self._addressed(text)
         if not line.strip():
             return
+        if place == self.desk.place and is_place(self.lab, place, line.strip()):
+            line = f"on {line.strip()}"
         word = is_word(self.lab, place, line)
         here, self.desk.place = self.desk.place, place
         try:

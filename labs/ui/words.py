@@ -16,7 +16,7 @@ from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
 from labs.ui.style import Refusal, Screen, columns, marked, near
 
-__all__ = ["BY_HAND", "WORDS", "Desk", "asked_at", "clock", "is_word"]
+__all__ = ["BY_HAND", "WORDS", "Desk", "asked_at", "clock", "is_place", "is_word"]
 
 WORDS: dict[str, tuple[str, str]] = {
     "help": ("help", marked("this list")),
@@ -77,6 +77,11 @@ def is_word(lab: Lab, place: str, line: str) -> str | None:
     if word == "why" and set(line) & set("|<>;&$`"):  # more than the one question: the shell's
         return None
     return word if word in WORDS else None
+
+
+def is_place(lab: Lab, place: str, line: str) -> bool:
+    """Whether a line is nothing but the name of a place, so that whoever typed it wants to go there."""
+    return line in lab.places and line not in WORDS and (place == HANDS or not _exists(lab, place, line))
 
 
 def _is_duration(text: str) -> bool:

@@ -75,3 +75,13 @@ def test_state_that_nobody_asked_for_is_not_judged() -> None:
 def test_mistake_in_the_check_is_told(change: tuple[str, str], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
         parse_scenario(control(WARM.replace(*change)), "control.yaml")
+
+
+def test_fail_safe_is_tested_from_the_moment_of_the_trainee_when_it_is_over_by_the_time_of_the_check() -> None:
+    """The check before it lets seven hours pass, so the hall is empty by then; a replay begins where it is booked."""
+    text = control(WARM.replace("during: 2 h", "during: 7 h"))
+    late = "reacts: {room: hall, what: heater, is: off, without: probe, within: 15 min, during: 20 min}"
+    scenario = parse_scenario(text.rstrip("\n") + f"\n  - {{id: silent, {late}, points: 1}}\n", "control.yaml")
+    variant = draw(scenario, "0")
+    grade = judge(variant, Header(scenario.id, scenario.digest, "0"), site=variant.healthy)
+    assert [str(result.verdict) for result in grade.results][-1] == "pass", str(grade.results[-1].rationale)

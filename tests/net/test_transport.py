@@ -220,3 +220,14 @@ def test_capture_hears_both_directions_until_it_is_closed(machine):
     machine.node.transport.packet_close(capture)
     machine.packet(echo(PEER, ME))
     assert len(capture.queue) == 2
+
+
+def test_connection_to_the_unspecified_address_is_one_to_oneself(machine):
+    """0.0.0.0 is what a filter answers for a name that it blocks: refused at once where nobody listens here."""
+    refused = machine.node.transport.tcp_connect(ANY, 8883)
+    machine.until(machine.now + SECOND)
+    assert refused.error == "Connection refused"
+    machine.node.transport.tcp_listen(8884, ANY)
+    taken = machine.node.transport.tcp_connect(ANY, 8884)
+    machine.until(machine.now + SECOND)
+    assert taken.state is TcpState.ESTABLISHED

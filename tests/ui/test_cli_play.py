@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+import labs
 from labs.engines.base import Output
 from labs.journal import Journal
 from labs.shell.bash import is_complete
@@ -72,6 +73,20 @@ def test_plain_lines_are_answered_with_nothing_extra(play: Callable[..., str]) -
 
 def test_on_changes_the_place_and_place_colon_does_not(play: Callable[..., str]) -> None:
     assert play("on till\nhostname\nprinter: hostname\nhostname\n").splitlines()[:3] == ["till", "printer", "till"]
+
+
+def test_name_of_a_place_alone_goes_there(play: Callable[..., str]) -> None:
+    """`hands` is what people type; a device called like a command would stay a command."""
+    told = play("till\nhostname\nhands\nlook office\n")
+    assert "till\n" in told
+    assert "office:" in told
+    assert "not found" not in told
+
+
+def test_help_of_the_hands_stands_in_two_columns() -> None:
+    told = labs.open(LAB, seed="7").run("hands", "help").text
+    starts = {len(line) - len(line.split("  ", 2)[2].lstrip()) for line in told.splitlines()}
+    assert len(starts) == 1
 
 
 def test_on_an_unknown_place_names_the_near_one(play: Callable[..., str]) -> None:

@@ -106,3 +106,12 @@ def test_spoilt_memory_of_a_screen_begins_anew() -> None:
     opened.run("panel", "echo '[1, 2' > /var/lib/display.json; systemctl restart display")
     opened.wait("5 min")
     assert "72.0 °C" in dashboard_of(opened, "panel", [], Screen()).text
+
+
+def test_message_without_a_number_is_no_value_on_the_dashboard() -> None:
+    """An input whose line is broken says so with null: two dashes and an alarm, not the text of a message."""
+    opened = labs.open("greenhouse-current-loop", seed=7)
+    opened.wait("5 min")
+    told = opened.run("server", "dashboard").text
+    line = next(line for line in told.splitlines() if line.startswith("Middle"))
+    assert line.split() == ["Middle", "--", "58", "s", "ago", "!", "no", "value"]

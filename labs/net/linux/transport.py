@@ -13,7 +13,7 @@ from labs.net.actions import DropReason
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, DEFAULT_TTL, PROTO_ICMP, PROTO_TCP, PROTO_UDP, GrePacket, Ipv4Packet
-from labs.net.ipv6 import ANY6, PROTO_ICMPV6, Ipv6Packet
+from labs.net.ipv6 import ANY6, LOOPBACK6, PROTO_ICMPV6, Ipv6Packet
 from labs.net.linux import ends, tunnel
 from labs.net.linux.error_sender import reset_for
 from labs.net.linux.icmpv6_input import Icmpv6Input
@@ -58,6 +58,15 @@ ERRORS = {
 _MAKE = tuple.__new__  # a NamedTuple made by its own name takes twice as long
 ConnectionKey = tuple[Address, int, Address, int]
 Packet = Ipv4Packet | Ipv6Packet
+
+LOOPBACK = IPv4.parse("127.0.0.1")
+
+
+def _meant(address: Address) -> Address:
+    """Whoever sends to the unspecified address talks to itself (ip_route_output_key_hash_rcu, tcp_v6_connect)."""
+    if address:
+        return address
+    return LOOPBACK6 if isinstance(address, IPv6) else LOOPBACK
 
 
 class Transport:
@@ -294,6 +303,7 @@ class Transport:
     ) -> TcpConnection:
         """Begin a connection; `interface` is where a link-local address is. Raises SocketError, as the kernel does."""
         source: Address | None
+        address = _meant(address)
         if isinstance(address, IPv6):
             if address.is_multicast:
                 raise SocketError(NETWORK_UNREACHABLE)
@@ -400,6 +410,7 @@ class Transport:
             return None
         if interface is None and socket.interface is not None:
             interface = self._node.interfaces.get(socket.interface)
+        address = _meant(address)
         if isinstance(address, IPv6):
             source = socket.address if isinstance(socket.address, IPv6) else ANY6
             packet6 = Ipv6Packet(source, address, PROTO_UDP, datagram, ttl, tag=socket.tag)

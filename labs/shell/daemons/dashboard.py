@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from labs.net.process import Process, Routine, Wait
 from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
 from labs.things.dashboard import DashboardConfig, Reading, Tile, parse_dashboard_config
-from labs.things.display import read_field
+from labs.things.display import EMPTY, read_field
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED
 from labs.things.thing_config import ThingConfigError
@@ -93,7 +93,7 @@ class _Dashboard:
             found = None
         if isinstance(found, dict):
             unit = str(found.get("unit", ""))
-            text = str(found.get("state", text))
+            text = EMPTY if found.get(tile.field, text) is None else str(found.get("state", text))
         now_s = node.wall_clock()
         self.last[tile.name] = Reading(value, text, now_s, unit)
         points = self.history[tile.name]
