@@ -1,6 +1,7 @@
 """The files of a device: a flat table of absolute paths, with directories implied by the names below them.
 
-`/run` and `/tmp` are lost at reboot; `/proc` and `/sys` are answered by whoever mounts a provider there.
+What every Debian machine has stands in `given_files` and is not stored. `/run` and `/tmp` are lost at reboot;
+`/proc` and `/sys` are answered by whoever mounts a provider there.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 from typing import Protocol
+
+from labs.net.given_files import GIVEN
 
 __all__ = ["FileError", "FileSystem", "Provider"]
 
@@ -40,6 +43,7 @@ class FileSystem:
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files: dict[str, str] = dict(files)
         self._unwritten: dict[str, Callable[[], str]] = {}  # files whose text is made when somebody reads it
+        self._removed: set[str] = set()  # of what every machine has
         self._directories: set[str] = set(STANDARD_DIRECTORIES)
         self._providers: dict[str, Provider] = {}
         self.watchers: list[Callable[[str], None]] = []
@@ -72,8 +76,14 @@ class FileSystem:
         """True for a file."""
         provider = self._provider(path)
         if provider is not None:
-            return provider.read(path) is not None
-        return path in self._files
+            try:
+                return provider.read(path) is not None
+            except FileError:
+                return True  # it is there, and cannot be read now
+        return path in self._files or self._is_given(path)
+
+    def _is_given(self, path: str) -> bool:
+        return path in GIVEN and path not in self._removed
 
     def is_directory(self, path: str) -> bool:
         """True for a directory, made or implied."""
@@ -83,6 +93,8 @@ class FileSystem:
         for name in self._files:
             if name.startswith(start):
                 return True
+        if start in ("/sys/", "/sys/class/"):
+            return True
         return any(
             name.startswith(start)
             for prefix, provider in self._providers.items()
@@ -91,7 +103,7 @@ class FileSystem:
         )
 
     def _paths(self) -> list[str]:
-        names = list(self._files)
+        names = [*self._files, *(path for path in GIVEN if self._is_given(path))]
         for provider in self._providers.values():
             names.extend(provider.names())
         return names
@@ -106,6 +118,8 @@ class FileSystem:
         if path in self._unwritten:
             self._settle(path)
         text = provider.read(path) if provider is not None else self._files.get(path)
+        if text is None and self._is_given(path):
+            return GIVEN[path]
         if text is not None:
             return text
         raise FileError("Is a directory" if self.is_directory(path) else "No such file or directory")
@@ -158,10 +172,12 @@ class FileSystem:
 
     def remove(self, path: str) -> None:
         """Delete a file. Raises FileError."""
-        if path not in self._files:
+        if path not in self._files and not self._is_given(path):
             raise FileError("Is a directory" if self.is_directory(path) else "No such file or directory")
         parent = posixpath.dirname(path)
-        del self._files[path]
+        self._files.pop(path, None)
+        if path in GIVEN:
+            self._removed.add(path)
         self._unwritten.pop(path, None)
         self._directories.add(parent)
 

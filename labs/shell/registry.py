@@ -58,6 +58,7 @@ MODULES = {
     "sed": "sed",
     "sensorctl": "sensorctl",
     "sort": "sort uniq wc",
+    "service": "service",
     "ss": "ss",
     "ssh": "ssh sshpass",
     "sysctl": "sysctl",

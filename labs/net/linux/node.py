@@ -22,6 +22,7 @@ from labs.net.linux.contract import Oracle, World
 from labs.net.linux.ends import Outlet
 from labs.net.linux.ip_layer import IpLayer
 from labs.net.linux.ipv6_layer import Ipv6Layer
+from labs.net.linux.kernel_files import ClassNet, ProcFiles
 from labs.net.linux.link_layer import LinkLayer
 from labs.net.linux.observation import snapshot
 from labs.net.linux.sysctl import ProcSys, Sysctl
@@ -92,6 +93,8 @@ class LinuxNode:
         self._next_index = 1
         self.sysctl = Sysctl(self.name, lambda: list(self.interfaces))
         self.files.mount("/proc/sys/", ProcSys(self.sysctl))
+        self.files.mount(ClassNet.PREFIX, ClassNet(self))
+        self.files.mount("/proc/", ProcFiles(self))
         self.netfilter = Netfilter(self.changed)
         self.link = LinkLayer(self)
         self.ip = IpLayer(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from labs.net.filesystem import FileError, FileSystem
@@ -315,9 +316,29 @@ def _not_simulated(reason: str) -> Program:
 
 NO_MODES = "owners and permissions are not simulated here: root may read, write and run every file"
 
+GRANTED = re.compile(r"(-R|--recursive|-v)|[uag]*[+][rwx]+|0?7[0-7][0-7]")
+
+
+def chmod(process: Process) -> int:
+    """Every file may be read, written and run already: what grants that is taken, everything else refused."""
+    words = process.argv[1:]
+    if not words or words[0] == "--help" or not all(GRANTED.fullmatch(word) for word in words[: _modes(words)]):
+        return _not_simulated(NO_MODES)(process)  # type: ignore[return-value]
+    status = 0
+    for name in words[_modes(words) :]:
+        if not process.node.files.exists(process.node.files.resolve(name, process.directory)):
+            status = fail(process, f"cannot access '{name}': No such file or directory")
+    return status
+
+
+def _modes(words: list[str]) -> int:
+    """How many of the words are options and the mode."""
+    return next((index + 1 for index, word in enumerate(words) if not word.startswith("-")), len(words))
+
+
 COMMANDS: dict[str, Program] = {
     "chgrp": _not_simulated(NO_MODES),
-    "chmod": _not_simulated(NO_MODES),
+    "chmod": chmod,
     "chown": _not_simulated(NO_MODES),
     "cp": cp,
     "df": _not_simulated("disks are not simulated here"),
