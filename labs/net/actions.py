@@ -92,12 +92,14 @@ class PowerDown(NamedTuple):
 class Storm(NamedTuple):
     """Frames go round in a loop: the lead in this port is full of them until then, and `frame` comes by again.
 
-    `frame` is None on the other ports of the bridge.
+    `frame` is None on the other ports of the bridge. `passing` leaves by this port `frames` times, or is None.
     """
 
     port: str
     until_ns: int
     frame: Frame | None
+    passing: Frame | None = None
+    frames: int = 0
 
 
 class SerialSend(NamedTuple):

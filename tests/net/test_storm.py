@@ -51,3 +51,19 @@ def test_spanning_tree_keeps_a_loop_from_being_one() -> None:
         engine.run(name, "ip link set br0 type bridge stp_state 1")
     engine.wait(10 * SECOND)
     assert received(engine, engine.run("one", "ping -c 5 -W 1 10.0.0.2").text) == 5
+
+
+def test_storm_is_seen_by_whoever_captures_and_in_the_counters_of_hosts() -> None:
+    engine = hall("a:p3 b:p3")
+    engine.run("one", "ping -c 1 -W 1 10.0.0.2")
+    seen = engine.run("two", "timeout 10 tcpdump -n -i eth0 -c 20 arp").text
+    assert "20 packets captured" in seen
+    engine.wait(5 * SECOND)
+    assert engine.node("two").interfaces["eth0"].rx.packets > 1_000_000
+
+
+def test_bridge_that_hears_itself_says_so_in_the_journal_of_the_kernel() -> None:
+    engine = hall("a:p3 b:p3")
+    engine.run("a", "ip addr add 10.0.0.9/24 dev br0; ping -c 1 -W 1 10.0.0.8")
+    engine.wait(5 * SECOND)
+    assert "with own address as source address (addr:" in engine.run("a", "dmesg").text

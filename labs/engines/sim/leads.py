@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from labs.engines.sim.wire import Wire
 from labs.model.site import Endpoint
+from labs.net.bridge import STORM_HOPS
 from labs.net.phy import agreed_modes
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Leads"]
 
 SECOND = 1_000_000_000
+# Copies of a frame in a storm that a machine behind it gets each time the storm is looked at
+STORM_COPIES, STORM_COPIES_WATCHED = 1, 100
 STORM_GAP_NS = SECOND // 20  # in which every lead of the loop comes free, and fills again
 
 
@@ -105,7 +108,26 @@ class Leads:
         if wire is None:
             return
         wire.storm_until_ns = max(wire.storm_until_ns, item.until_ns)
+        self._storm_at(wire, end, item)
         if item.frame is not None:
             self._clock.call_at(
                 item.until_ns + STORM_GAP_NS, self._express.arrive, (wire.lanes[wire.far[end]], item.frame, None)
             )
+
+    def _storm_at(self, wire: Wire, end: Endpoint, item: Storm) -> None:
+        """What the far end has of it: a bridge storms as well; at a host counters race, and some frames really come."""
+        far = wire.far[end]
+        node = self._nodes[far.device]
+        interface = node.interfaces.get(far.port)
+        if item.passing is None or interface is None or not node.powered:
+            return
+        now = int(self._clock.now)
+        if interface.master is not None:
+            frame = item.passing._replace(hops=STORM_HOPS)
+            self._clock.call_at(now, self._express.arrive, (wire.lanes[end], frame, None))
+            return
+        copies = STORM_COPIES_WATCHED if node.link.captured else STORM_COPIES
+        interface.rx.add(max(item.frames - copies, 0), item.passing.length)
+        for number in range(copies):
+            when = now + (item.until_ns - now) * (number + 1) // (copies + 1)
+            self._clock.call_at(when, self._express.arrive, (wire.lanes[end], item.passing, None))

@@ -32,7 +32,7 @@ from labs.net.neighbour import (
 from labs.net.stp import Bpdu
 
 if TYPE_CHECKING:
-    from labs.net.bridge import Bridge, Relay
+    from labs.net.bridge import Relay
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
     from labs.net.sockets import PacketSocket
@@ -142,15 +142,21 @@ class LinkLayer:
             self._node.drop(relay, incoming.name, frame=frame)
             return
         if frame.hops > STORM_HOPS and bridge.storm_until_ns <= self._node.now:
-            self._storm(bridge, incoming, relay, frame)
+            self._storm(master, incoming, relay, frame)
         self._bridge_output(relay, frame)
         if relay.up:
             self.receive(master, frame._replace(vlan=bridge.vlans.tag(relay.vid)) if relay.vid else frame)
         elif not relay.ports:
             self._node.drop(DropReason.BRIDGE_SAME_PORT, incoming.name, frame=frame)
 
-    def _storm(self, bridge: Bridge, incoming: Interface, relay: Relay, frame: Frame) -> None:
+    def _storm(self, master: Interface, incoming: Interface, relay: Relay, frame: Frame) -> None:
         """A frame goes round: every lead is full from now on, and the counters show what a loop at line rate does."""
+        bridge = master.bridge
+        assert bridge is not None
+        if frame.src == master.mac:  # br_fdb_update, net/bridge/br_fdb.c
+            own = "with own address as source address"
+            text = f"{master.name}: received packet on {incoming.name} {own} (addr:{frame.src}, vlan:{relay.vid or 0})"
+            self._node.units.log("kernel", text, 0)
         bridge.storm_until_ns = until = self._node.now + STORM_NS
         frames = STORM_NS * incoming.speed_bps // (8 * (frame.length + WIRE_OVERHEAD_BYTES) * SECOND)
         incoming.rx.add(frames, frame.length)
@@ -159,7 +165,8 @@ class LinkLayer:
         for port in bridge.ports:
             if port.kind == "ether" and port.running:
                 again = frame._replace(hops=0) if port is incoming else None
-                self._node.emit(Storm(port.name, until, again))
+                passing = frame if port in relay.ports else None
+                self._node.emit(Storm(port.name, until, again, passing, frames))
 
     def _bridge_output(self, relay: Relay, frame: Frame) -> None:
         """Send a frame out of bridge ports, tagged as each of them wants it."""
