@@ -16,8 +16,10 @@ __all__ = ["FileError", "FileSystem", "Provider"]
 
 MAX_FILE_CHARACTERS = 1 << 20
 MAX_FILES = 4096
-VOLATILE = ("/run/", "/tmp/", "/dev/shm/")  # noqa: S108 - a path inside the simulated device
-STANDARD_DIRECTORIES = ("/", "/etc", "/root", "/home", "/run", "/tmp", "/var", "/var/log", "/var/lib", "/proc", "/dev")  # noqa: S108
+VOLATILE = ("/run/", "/tmp/", "/dev/shm/", "/dev/fd/")  # noqa: S108 - a path inside the simulated device
+STANDARD_DIRECTORIES = (
+    "/", "/etc", "/root", "/home", "/run", "/tmp", "/var", "/var/log", "/var/lib", "/proc", "/dev", "/dev/fd",  # noqa: S108
+)  # fmt: skip
 
 
 class FileError(Exception):

@@ -374,7 +374,7 @@ def test_what_is_not_simulated_says_so_and_changes_nothing() -> None:
     for line in (
         "ip tunnel prl",
         "ip rule add from 10.0.0.1 table 5",
-        "ip netns",
+        "ip netns add x",
         "ip -6 addr add 2001:db8::1/64 dev eth0 home",
         "ip link add d0 type dummy",
         "bridge mdb",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from labs.shell.bash.arithmetic import ArithmeticFault, evaluate
+from labs.shell.bash.arrays import set_list
 from labs.shell.bash.builtin import NAME, Builtin, invalid_option, refuse
 from labs.shell.bash.interpreter import Interpreter
 from labs.shell.bash.state import ReadOnlyVariable, State
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from labs.shell.bash.interpreter import Step
 
 __all__ = ["VARIABLES"]
+
+
+ELEMENT = re.compile(r"([A-Za-z_]\w*)\[(.+)\]")
 
 
 def _declare(command: str, act: Callable[[Interpreter, str, str | None], None]) -> Builtin:
@@ -84,7 +88,12 @@ def _unset(shell: Interpreter, words: list[str], streams: Streams) -> int:
         if word in ("-v", "-f"):
             continue
         try:
-            if word in shell.state.variables:
+            if word in shell.state.arrays:
+                del shell.state.arrays[word]
+                shell.state.associative.discard(word)
+            elif (found := ELEMENT.fullmatch(word)) and found[1] in shell.state.arrays:
+                shell.state.arrays[found[1]].pop(found[2], None)
+            elif word in shell.state.variables:
                 del shell.state.variables[word]
             else:
                 shell.state.functions.pop(word, None)
@@ -148,12 +157,16 @@ def _shift(shell: Interpreter, words: list[str], streams: Streams) -> int:
 
 
 def _read(shell: Interpreter, words: list[str], streams: Streams) -> Step:
-    raw, names, prompt = False, [], ""
+    raw, names, prompt, array = False, [], "", ""
     rest = words[1:]
     while rest:
         word = rest.pop(0)
+        if re.match(r"-r.", word):
+            raw, word = True, "-" + word[2:]
         if word == "-r":
             raw = True
+        elif word == "-a" and rest:
+            array = rest.pop(0)
         elif word in ("-p", "-t", "-d", "-n", "-u", "-a"):
             if word != "-p":
                 return refuse(f"read {word}", streams)
@@ -176,7 +189,11 @@ def _read(shell: Interpreter, words: list[str], streams: Streams) -> Step:
         line = line[:-1] + more.removesuffix("\n")
     if not raw:
         line = re.sub(r"\\(.)", r"\1", line)
-    _distribute(shell.state, line, names)
+    if array:
+        pieces = re.split(f"[{re.escape(shell.state.variables.get('IFS', ' ' + chr(9)))}]+", line.strip())
+        set_list(shell.state, array, pieces if line.strip() else [])
+    else:
+        _distribute(shell.state, line, names)
     return 0 if complete else 1
 
 

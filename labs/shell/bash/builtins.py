@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labs.net.filesystem import FileError
 from labs.shell.bash import conditions, printing
 from labs.shell.bash.builtin import Builtin, invalid_option, refuse, usage
+from labs.shell.bash.builtin_arrays import ARRAYS
 from labs.shell.bash.builtin_jobs import JOBS
 from labs.shell.bash.builtin_variables import VARIABLES
 from labs.shell.bash.control import LoopJump, Return, ShellExit
@@ -259,6 +260,7 @@ def _help(shell: Interpreter, words: list[str], streams: Streams) -> Step:
 
 
 BUILTINS: dict[str, Builtin] = {
+    **ARRAYS,
     **JOBS,
     **VARIABLES,
     ".": _source,
@@ -269,29 +271,23 @@ BUILTINS: dict[str, Builtin] = {
     "cd": _cd,
     "command": _command,
     "continue": _jump,
-    "declare": _refused("declare"),
     "disown": _refused("disown"),
     "echo": _echo,
     "eval": _eval,
     "exec": _exec,
     "exit": _exit,
     "false": _status(1),
-    "getopts": _refused("getopts"),
     "hash": _status(0),
     "help": _help,
     "history": _history,
     "logout": _exit,
-    "mapfile": _refused("mapfile"),
     "printf": _printf,
     "pwd": _pwd,
     "return": _return,
-    "shopt": _refused("shopt"),
     "source": _source,
     "test": _test,
-    "trap": _refused("trap"),
     "true": _status(0),
     "type": _type,
-    "typeset": _refused("typeset"),
     "ulimit": _refused("ulimit"),
     "umask": _umask,
     "unalias": _refused("unalias"),

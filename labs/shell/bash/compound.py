@@ -6,16 +6,17 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from labs.net.process import Wait
-from labs.shell.bash import patterns
+from labs.shell.bash import arithmetic, patterns
 from labs.shell.bash.control import Aborted, LoopJump
+from labs.shell.bash.expansion import ExpansionError
 from labs.shell.bash.foresight import runs_for_ever, waits_for_something
-from labs.shell.bash.syntax import Case, For, If, Loop
+from labs.shell.bash.syntax import Case, For, ForArithmetic, If, Loop, Word
 
 if TYPE_CHECKING:
     from labs.shell.bash.interpreter import Interpreter
     from labs.shell.bash.streams import Streams
 
-__all__ = ["IdleRounds", "run_case", "run_for", "run_if", "run_loop"]
+__all__ = ["IdleRounds", "run_case", "run_for", "run_for_arithmetic", "run_if", "run_loop"]
 
 Step = Generator[Wait, None, int]
 MAX_IDLE_ROUNDS = 10_000  # rounds of loops at one moment of simulated time
@@ -102,6 +103,34 @@ def run_for(shell: Interpreter, command: For, streams: Streams) -> Step:
                 status = 0
                 if _leaves(shell, jump):
                     break
+    finally:
+        shell.loops -= 1
+    return status
+
+
+def run_for_arithmetic(shell: Interpreter, command: ForArithmetic, streams: Streams) -> Step:
+    """`for ((i = 0; i < 3; i++))`."""
+
+    def value(word: Word, empty: int) -> Generator[Wait, None, int]:
+        text = yield from shell.expander.text(word, tilde=False)
+        try:
+            return arithmetic.evaluate(text, shell.state.variables) if text.strip() else empty
+        except arithmetic.ArithmeticFault as fault:
+            raise ExpansionError(f"((: {fault}") from None
+
+    status = 0
+    yield from value(command.start, 0)
+    shell.loops += 1
+    try:
+        while (yield from value(command.condition, 1)):
+            shell.idle.count(shell, streams)
+            try:
+                status = yield from shell.run_list(command.body, streams)
+            except LoopJump as jump:
+                status = 0
+                if _leaves(shell, jump):
+                    break
+            yield from value(command.step, 0)
     finally:
         shell.loops -= 1
     return status

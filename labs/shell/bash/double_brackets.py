@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 from labs.net.filesystem import FileSystem
 from labs.net.process import Wait
-from labs.shell.bash import arithmetic, conditions, patterns
+from labs.shell.bash import arithmetic, arrays, conditions, patterns
 from labs.shell.bash.expansion import Expander
 from labs.shell.bash.state import State
 from labs.shell.bash.syntax import Word
@@ -81,10 +81,7 @@ class _Words:
             return patterns.matches(pattern, left) == (operator != "!=")
         if operator == "=~":
             expression = yield from self.expander.regular_expression(right)
-            try:
-                return compile_regex(expression, extended=True).search(left[:MAX_SUBJECT]) is not None
-            except RegexError as error:
-                raise conditions.ConditionError(f"[[: {expression}: {error}") from None
+            return self._matched(left, expression)
         text = yield from self.expander.text(right)
         if operator in conditions.NUMERIC:
             try:
@@ -93,3 +90,13 @@ class _Words:
                 raise conditions.ConditionError(f"[[: {fault}") from None
             return conditions.NUMERIC[operator](*numbers)
         return conditions.binary(left, operator, text)
+
+    def _matched(self, left: str, expression: str) -> bool:
+        """`=~`: the groups are in BASH_REMATCH afterwards."""
+        try:
+            found = compile_regex(expression, extended=True).search(left[:MAX_SUBJECT])
+        except RegexError as error:
+            raise conditions.ConditionError(f"[[: {expression}: {error}") from None
+        groups = [found[0], *(group or "" for group in found.groups())] if found else []
+        arrays.set_list(self.state, "BASH_REMATCH", groups)
+        return found is not None

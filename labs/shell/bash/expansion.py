@@ -8,14 +8,24 @@ from typing import NamedTuple
 
 from labs.net.filesystem import FileSystem
 from labs.net.process import Wait
-from labs.shell.bash import arithmetic, patterns
+from labs.shell.bash import arithmetic, arrays, patterns
 from labs.shell.bash.state import State
-from labs.shell.bash.syntax import Arithmetic, CommandSubstitution, CompoundList, Literal, Parameter, Part, Word
+from labs.shell.bash.syntax import (
+    Arithmetic,
+    CommandSubstitution,
+    CompoundList,
+    Literal,
+    Parameter,
+    Part,
+    ProcessSubstitution,
+    Word,
+)
 
 __all__ = ["Expander", "ExpansionError", "braces"]
 
 MAX_FIELDS = 10_000
 MAX_TEXT = 1 << 18
+CONSTANTS = {"UID": "0", "EUID": "0", "BASH_VERSION": "5.2.15(1)-release", "OSTYPE": "linux-gnu", "HOSTTYPE": "x86_64"}
 Substitute = Callable[[CompoundList], Generator[Wait, None, str]]
 
 
@@ -39,6 +49,8 @@ class Expander:
         self._state = state
         self._files = files
         self._substitute = substitute
+        self.opened: list[str] = []
+        """The files of process substitutions that are still there."""
 
     # What the interpreter asks for
 
@@ -107,17 +119,71 @@ class Expander:
         if isinstance(part, Arithmetic):
             value = yield from self.number(part.expression)
             return [_Piece(str(value), part.quoted, split=True)]
+        if isinstance(part, ProcessSubstitution):
+            return [_Piece((yield from self._file_of(part)), quoted=True)]
         assert isinstance(part, Parameter)
         if part.operator == "bad":
             source = part.word.source if part.word else ""
             raise ExpansionError(f"{source}: bad substitution")
         if part.name in ("@", "*") and not part.operator and not part.length:
-            return self._all_arguments(part)
-        return (yield from self._parameter(part))
+            return self._listed(part, self._state.arguments, joined=part.name == "*")
+        if part.index is None:
+            return (yield from self._parameter(part, self.value(part.name)))
+        if part.index.source in ("@", "*"):
+            return (yield from self._array(part))
+        try:
+            key = yield from arrays.key_of(self, self._state, part.name, part.index)
+        except arithmetic.ArithmeticFault as fault:
+            raise ExpansionError(str(fault)) from None
+        return (yield from self._parameter(part, arrays.element(self._state, part.name, key)))
 
-    def _all_arguments(self, part: Parameter) -> list[_Piece]:
-        arguments = self._state.arguments
-        if part.name == "*" and part.quoted:
+    def _array(self, part: Parameter) -> Generator[Wait, None, list[_Piece]]:
+        """`${name[@]}` with what may stand around it."""
+        state, joined = self._state, part.index is not None and part.index.source == "*"
+        found = (arrays.keys if part.keys else arrays.values)(state, part.name)
+        if part.length:
+            return [_Piece(str(len(found)), part.quoted)]
+        word = part.word or Word(())
+        if part.operator == ":":
+            found = yield from self._slice(found, word)
+        elif part.operator in (":-", "-", ":+", "+"):
+            if bool(found) == (part.operator[-1] == "+"):
+                return [_Piece((yield from self.text(word)), part.quoted, split=True)]
+        elif part.operator:
+            changed: list[str] = []
+            for value in found:
+                changed += [(yield from self._transformed(part, value, word))]
+            found = changed
+        return self._listed(part, found, joined=joined)
+
+    def _slice(self, found: list[str], word: Word) -> Generator[Wait, None, list[str]]:
+        text = yield from self.text(word)
+        first, colon, length = text.partition(":")
+        try:
+            start = arithmetic.evaluate(first, self._state.variables)
+            count = arithmetic.evaluate(length, self._state.variables) if colon else len(found)
+        except arithmetic.ArithmeticFault as fault:
+            raise ExpansionError(str(fault)) from None
+        start = start + len(found) if start < 0 else start
+        return found[start : start + count] if start >= 0 else []
+
+    def _file_of(self, part: ProcessSubstitution) -> Generator[Wait, None, str]:
+        """`<(…)`: what the list printed, as a file."""
+        printed = yield from self._substitute(part.script)
+        number = next(n for n in range(63, -1, -1) if n < 10 or not self._files.is_file(f"/dev/fd/{n}"))
+        self._files.write(f"/dev/fd/{number}", printed)
+        self.opened.append(f"/dev/fd/{number}")
+        return f"/dev/fd/{number}"
+
+    def close(self, kept: int) -> None:
+        """The files of process substitutions beyond the first `kept` are gone."""
+        while len(self.opened) > kept:
+            path = self.opened.pop()
+            if self._files.is_file(path):
+                self._files.remove(path)
+
+    def _listed(self, part: Parameter, arguments: list[str], *, joined: bool) -> list[_Piece]:
+        if joined and part.quoted:
             separator = self._state.variables.get("IFS", " ")[:1]
             return [_Piece(separator.join(arguments), quoted=True)]
         if not arguments:
@@ -146,10 +212,14 @@ class Expander:
             if number == 0:
                 return state.name
             return state.arguments[number - 1] if number <= len(state.arguments) else None
-        return state.variables.get(name)
+        if name in state.arrays:
+            return arrays.element(state, name, "0")
+        if name == "RANDOM" and name not in state.variables:
+            state.random = state.random * 16807 % 2147483647  # brand(), bash lib/sh/random.c
+            return str(state.random & 0x7FFF)
+        return state.variables.get(name, CONSTANTS.get(name))
 
-    def _parameter(self, part: Parameter) -> Generator[Wait, None, list[_Piece]]:
-        value = self.value(part.name)
+    def _parameter(self, part: Parameter, value: str | None) -> Generator[Wait, None, list[_Piece]]:
         if part.length:
             if part.name in ("@", "*"):
                 return [_Piece(str(len(self._state.arguments)), part.quoted)]
@@ -234,8 +304,9 @@ class Expander:
     def _split_and_match(self, pieces: list[_Piece]) -> list[str]:
         out: list[str] = []
         for text, pattern in self._split(pieces):
-            found = patterns.paths(self._files, self._state.directory, pattern) if patterns.has_magic(pattern) else []
-            out.extend(found or [text])
+            magic = patterns.has_magic(pattern)
+            found = patterns.paths(self._files, self._state.directory, pattern) if magic else []
+            out.extend(found or ([] if magic and self._state.nullglob else [text]))
         return out
 
     def _split(self, pieces: list[_Piece]) -> list[tuple[str, str]]:
@@ -317,7 +388,9 @@ def _trimmed(value: str, operator: str, pattern: str) -> str:
     return value
 
 
-SEQUENCE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?\Z|([A-Za-z])\.\.([A-Za-z])\Z")
+SEQUENCE = re.compile(
+    r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?\Z|([A-Za-z])\.\.([A-Za-z])(?:\.\.(-?\d{1,9}))?\Z"
+)
 
 
 def braces(word: Word) -> list[Word]:
@@ -373,8 +446,9 @@ def _choices(parts: list[str]) -> list[str]:
         return []
     if match[4]:
         first, last = ord(match[4]), ord(match[5])
-        step = 1 if first <= last else -1
-        return [chr(code) for code in range(first, last + step, step)]
+        size = abs(int(match[6] or 1)) or 1
+        letters = range(first, last + 1, size) if first <= last else range(first, last - 1, -size)
+        return [chr(code) for code in letters]
     first, last = int(match[1]), int(match[2])
     step = abs(int(match[3] or 1)) or 1
     padded = any(len(t.lstrip("-")) > 1 and t.lstrip("-").startswith("0") for t in (match[1], match[2]))

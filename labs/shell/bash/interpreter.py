@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 from labs.net.filesystem import FileError
 from labs.net.process import Interrupt, Pipe, Process, Program, Wait, Writer
-from labs.shell.bash import arithmetic, conditions
-from labs.shell.bash.compound import IdleRounds, run_case, run_for, run_if, run_loop
+from labs.shell.bash import arithmetic, arrays, conditions
+from labs.shell.bash.compound import IdleRounds, run_case, run_for, run_for_arithmetic, run_if, run_loop
 from labs.shell.bash.control import Aborted, LoopJump, Return, ShellExit
 from labs.shell.bash.double_brackets import evaluate_words
 from labs.shell.bash.expansion import Expander, ExpansionError
 from labs.shell.bash.foresight import only_input, substitutes
+from labs.shell.bash.leaving import leave
 from labs.shell.bash.lexer import ShellSyntaxError
 from labs.shell.bash.parser import parse
 from labs.shell.bash.programs import guarded, hint, launch, locate
 from labs.shell.bash.redirection import RedirectionError, Redirector
-from labs.shell.bash.state import ReadOnlyVariable, State
+from labs.shell.bash.state import ReadOnlyVariable, State, temporarily
 from labs.shell.bash.streams import Borrowed, BorrowedInput, Capture, Streams
 from labs.shell.bash.syntax import (
     AndOr,
@@ -32,6 +33,7 @@ from labs.shell.bash.syntax import (
     CompoundList,
     Condition,
     For,
+    ForArithmetic,
     Function,
     Group,
     If,
@@ -77,6 +79,7 @@ class Interpreter:
         )
         self._forgiving = 0
         self.idle = IdleRounds()
+        self.optind = self.optplace = 1  # where getopts is
 
     # Words to the user
 
@@ -162,9 +165,11 @@ class Interpreter:
             raise Aborted(130)
         if len(pipeline.commands) == 1:
             status = yield from self.run_command(pipeline.commands[0], streams)
+            self.state.arrays["PIPESTATUS"] = {"0": str(status)}
         else:
             processes = self._stages(pipeline, streams)
             status = yield from self.wait_for(processes)
+            self.state.arrays["PIPESTATUS"] = {str(n): str(p.status or 0) for n, p in enumerate(processes)}
             if self.state.pipefail:
                 status = next((p.status for p in reversed(processes) if p.status), 0) or 0
         if pipeline.timed:
@@ -216,12 +221,12 @@ class Interpreter:
         """The whole life of a subshell."""
         try:
             if isinstance(command, CompoundList):
-                return (yield from self.run_list(command, self._streams))
+                return (yield from leave(self, (yield from self.run_list(command, self._streams))))
             if isinstance(command, Simple):
                 return (yield from self._simple(command, self._streams, replace=True))
             return (yield from self.run_command(command, self._streams))
         except (ShellExit, Return) as end:
-            return end.status
+            return (yield from leave(self, end.status))
         except LoopJump:
             return 0
 
@@ -246,10 +251,9 @@ class Interpreter:
         return status
 
     def _announce_death(self, process: Process) -> None:
-        words = {9: "Killed", 15: "Terminated"}
-        status = process.status or 0
-        if self.interactive and status - 128 in words:
-            self._streams.stderr.write(f"{words[status - 128]}\n")
+        word = {137: "Killed", 143: "Terminated"}.get(process.status or 0)
+        if self.interactive and word:
+            self._streams.stderr.write(f"{word}\n")
 
     def _background(self, item: Item, streams: Streams) -> int:
         if self.process.interrupted:
@@ -324,6 +328,8 @@ class Interpreter:
             return (yield from run_loop(self, command, streams))
         if isinstance(command, For):
             return (yield from run_for(self, command, streams))
+        if isinstance(command, ForArithmetic):
+            return (yield from run_for_arithmetic(self, command, streams))
         if isinstance(command, Case):
             return (yield from run_case(self, command, streams))
         if isinstance(command, ArithmeticCommand):
@@ -357,6 +363,7 @@ class Interpreter:
         if self.process.interrupted:
             raise Aborted(130)
         self.line = command.line
+        kept = len(self.expander.opened)
         try:
             if not command.words:
                 return (yield from self._only_assignments(command, streams))
@@ -369,11 +376,16 @@ class Interpreter:
             if not words:
                 self.state.variables.update(assigned)
                 return self.state.status if substitutes(command) else 0
-            return (yield from self._call(words, opened, assigned, replace=replace))
+            status = yield from self._call(words, opened, assigned, replace=replace and not self.expander.opened)
+            for assignment in command.after:
+                yield from arrays.assign(self.expander, self.state, assignment)
         except ExpansionError as error:
             self._fatal(str(error), streams)
         except ReadOnlyVariable as error:
             self._fatal(f"{error}: readonly variable", streams)
+        finally:
+            self.expander.close(kept)
+        return status
 
     def _trace(self, words: list[str], streams: Streams) -> None:
         if self.state.xtrace and words:
@@ -392,10 +404,8 @@ class Interpreter:
         self.state.status = 0
         opened = yield from self._redirected(command.redirections, streams)
         for assignment in command.assignments:
-            text = yield from self.expander.text(assignment.value)
-            name = assignment.name
-            self.state.variables[name] = self.state.variables.get(name, "") + text if assignment.append else text
-            self._trace([f"{name}={shlex.quote(text) if text else ''}"], streams)
+            text = yield from arrays.assign(self.expander, self.state, assignment)
+            self._trace([f"{assignment.name}={shlex.quote(text) if text else ''}"], streams)
         status, self.state.status = self.state.status, before
         return 1 if opened is None else status
 
@@ -408,7 +418,7 @@ class Interpreter:
             return (yield from self._function(words, streams, assigned))
         builtin = BUILTINS.get(name)
         if builtin is not None:
-            with self._temporarily(assigned):
+            with temporarily(self.state.variables, assigned):
                 try:
                     result = builtin(self, words, streams)
                     return result if isinstance(result, int) else (yield from result)
@@ -416,20 +426,6 @@ class Interpreter:
                     self.error(f"{name}: write error: {error}", streams)
                     return 1
         return (yield from self.external(words, streams, assigned, replace=replace))
-
-    @contextmanager
-    def _temporarily(self, assigned: dict[str, str]) -> Iterator[None]:
-        variables = self.state.variables
-        before = {name: variables.get(name) for name in assigned}
-        variables.update(assigned)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is not None:
-                    variables[name] = value
-                elif name in variables:
-                    del variables[name]
 
     def _function(self, words: list[str], streams: Streams, assigned: dict[str, str]) -> Step:
         if self.depth >= MAX_FUNCTIONS_DEEP:
@@ -441,7 +437,7 @@ class Interpreter:
         local_before, self.state.locals = self.state.locals, {}
         self.depth += 1
         try:
-            with self._temporarily(assigned):
+            with temporarily(self.state.variables, assigned):
                 return (yield from self.run_command(body, streams))
         except Return as end:
             return end.status

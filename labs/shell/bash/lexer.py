@@ -5,6 +5,7 @@ Before changing this file read POSIX.1-2017, XCU §2.2 (quoting), §2.3 (token r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from labs.shell.bash.syntax import (
     Literal,
     Parameter,
     Part,
+    ProcessSubstitution,
     Word,
 )
 
@@ -85,10 +87,12 @@ class Lexer:
             self.position += 1
             self._read_documents()
             return Token("newline", "newline", start, start + 1)
-        if text.startswith(("<(", ">("), start):
-            raise ShellSyntaxError(
-                "netwerf: process substitution, <(...) and >(...), is not simulated here; use a pipe"
-            )
+        if text.startswith(">(", start):
+            raise ShellSyntaxError("netwerf: process substitution with >(...) is not simulated here; use a pipe")
+        if text.startswith("<(", start):
+            script, self.position = self._parse_list(text, start + 2, self.depth + 1)
+            source = text[start : self.position]
+            return Token("word", source, start, self.position, Word((ProcessSubstitution(script),), source))
         for operator in OPERATORS:
             if text.startswith(operator, start):
                 self.position += len(operator)
@@ -291,6 +295,12 @@ class Lexer:
         self.position = start + 1
         return Literal("$", quoted)
 
+    def arithmetic_for(self) -> list[Word] | None:
+        """After `for ((`: the three expressions up to `))`, or None."""
+        inner = self._arithmetic(self.position)
+        parts = [] if inner is None else inner.split(";")
+        return [self.quoted_text(part) for part in parts] if len(parts) == 3 else None
+
     def arithmetic_command(self) -> Word | None:
         """After `((`: the expression up to `))`, or None where this is a subshell in a subshell."""
         inner = self._arithmetic(self.position)
@@ -319,6 +329,8 @@ class Lexer:
         length = text.startswith("#", position) and text[position + 1 : position + 2] not in {"}", ""}
         if length:
             position += 1
+        keys = not length and re.match(r"![A-Za-z_]\w*\[[@*]\]\}", text[position:]) is not None
+        position += keys
         name_start = position
         if position < len(text) and text[position] in NAME_START:
             while position < len(text) and text[position] in NAME:
@@ -329,9 +341,18 @@ class Lexer:
         elif position < len(text) and text[position] in SPECIAL:
             position += 1
         name = text[name_start:position]
+        index: Word | None = None
+        if text.startswith("[", position) and name and name[0] in NAME_START:
+            inner: list[Part] = []
+            self.position = position + 1
+            self._unquoted(inner, {"]", "}"})
+            if not text.startswith("]", self.position):
+                raise ShellSyntaxError("unexpected EOF while looking for matching `]'")
+            index = Word(tuple(inner), text[position + 1 : self.position])
+            position = self.position + 1
         if text.startswith("}", position) and name:
             self.position = position + 1
-            return Parameter(name, quoted=quoted, length=length)
+            return Parameter(name, quoted=quoted, length=length, index=index, keys=keys)
         operator = next((o for o in PARAMETER_OPERATORS if text.startswith(o, position)), "")
         self.position = position + len(operator)
         parts: list[Part] = []
@@ -341,7 +362,7 @@ class Lexer:
         self.position += 1
         if not name or not operator or length:
             return Parameter("", "bad", Word((), text[start : self.position]), quoted)
-        return Parameter(name, operator, Word(tuple(parts)), quoted)
+        return Parameter(name, operator, Word(tuple(parts)), quoted, index=index)
 
     def _backquotes(self, *, quoted: bool) -> CommandSubstitution:
         position = self.position + 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
+from labs.shell.bash.arrays import split_subscript
 from labs.shell.bash.lexer import Lexer, ShellSyntaxError, Token
 from labs.shell.bash.syntax import (
     AndOr,
@@ -15,6 +17,7 @@ from labs.shell.bash.syntax import (
     CompoundList,
     Condition,
     For,
+    ForArithmetic,
     Function,
     Group,
     HereDocument,
@@ -48,6 +51,8 @@ REDIRECTIONS = {
 }
 CLOSING = {"then", "else", "elif", "fi", "do", "done", "esac", "}"}
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)", re.DOTALL)
+ELEMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\[(.*)", re.DOTALL)
+DECLARING = frozenset({"declare", "typeset", "local", "readonly", "export"})
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:+-]*\Z")
 
@@ -263,7 +268,7 @@ class _Parser:
         self.take()
         token = self.take()
         if token.kind == "op" and token.text == "(" and self.lexer.text.startswith("(", token.end):
-            raise ShellSyntaxError('netwerf: "for ((" is not simulated here; use: for i in $(seq 1 10)')
+            return self._for_arithmetic(token)
         if token.kind != "word" or not NAME.match(token.text):
             if token.kind == "word":
                 raise ShellSyntaxError(f"`{token.text}': not a valid identifier")
@@ -281,6 +286,17 @@ class _Parser:
             self.take()
         self._skip_newlines()
         return For(token.text, None if words is None else tuple(words), self._do_group())
+
+    def _for_arithmetic(self, token: Token) -> Command:
+        self.lexer.position = token.end + 1
+        expressions = self.lexer.arithmetic_for()
+        if expressions is None:
+            raise ShellSyntaxError("syntax error: arithmetic expression required")
+        if self._operator(";"):
+            self.take()
+        self._skip_newlines()
+        start, condition, step = expressions
+        return ForArithmetic(start, condition, step, self._do_group())
 
     @staticmethod
     def _as_word(token: Token) -> Word:
@@ -368,6 +384,7 @@ class _Parser:
 
     def _simple(self) -> Command:
         assignments: list[Assignment] = []
+        after: list[Assignment] = []
         words: list[Word] = []
         redirections: list[Redirection] = []
         first = self.peek()
@@ -378,10 +395,15 @@ class _Parser:
                 redirections.append(self._redirection())
             elif token.kind == "word" and token.word is not None:
                 self.take()
-                assignment = _assignment(token.word) if not words else None
-                if assignment is not None:
-                    self._refuse_array(token)
-                    assignments.append(assignment)
+                declares = bool(words) and words[0].plain in DECLARING
+                assignment = _assignment(token.word) if not words or declares else None
+                listed = assignment is not None and assignment.index is None and self._begins_list(token)
+                if assignment is not None and (not words or listed):
+                    if listed:
+                        assignment = replace(assignment, value=Word(()), elements=self._elements())
+                    if words:
+                        words.append(Word((Literal(assignment.name),), assignment.name))
+                    (after if words else assignments).append(assignment)
                 else:
                     words.append(token.word)
             elif token.text == "(" and token.kind == "op" and len(words) == 1 and not assignments and not redirections:
@@ -390,11 +412,24 @@ class _Parser:
                 break
         if self.peek().start == start:
             self.unexpected(first)
-        return Simple(tuple(assignments), tuple(words), tuple(redirections), self.lexer.line(first.start))
+        line = self.lexer.line(first.start)
+        return Simple(tuple(assignments), tuple(words), tuple(redirections), line, tuple(after))
 
-    def _refuse_array(self, token: Token) -> None:
-        if token.text.endswith("=") and self.lexer.text.startswith("(", token.end):
-            raise ShellSyntaxError("netwerf: arrays are not simulated here")
+    def _begins_list(self, token: Token) -> bool:
+        return token.text.endswith("=") and self.lexer.text.startswith("(", token.end)
+
+    def _elements(self) -> tuple[Word, ...]:
+        """The words of `name=( … )`."""
+        self.take()
+        found: list[Word] = []
+        while not self._operator(")"):
+            token = self.take()
+            if token.kind in ("word", "io"):
+                found.append(self._as_word(token))
+            elif token.kind != "newline":
+                self.unexpected(token)
+        self.take()
+        return tuple(found)
 
     def _named_function(self, word: Word) -> Command:
         self.take()
@@ -435,6 +470,19 @@ def _assignment(word: Word) -> Assignment | None:
         return None
     match = ASSIGNMENT.match(first.text)
     if match is None:
-        return None
+        return _element(word, first.text)
     rest = (Literal(match[3]),) if match[3] else ()
     return Assignment(match[1], Word((*rest, *word.parts[1:]), word.source), append=bool(match[2]))
+
+
+def _element(word: Word, text: str) -> Assignment | None:
+    """`name[index]=value`."""
+    match = ELEMENT.match(text)
+    if match is None:
+        return None
+    rest = Word((*((Literal(match[2]),) if match[2] else ()), *word.parts[1:]), word.source)
+    for close in ("]+=", "]="):
+        parts = split_subscript(rest, close)
+        if parts is not None:
+            return Assignment(match[1], parts[1], append=close == "]+=", index=parts[0])
+    return None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from labs.net.process import Process, Routine
 from labs.shell.bash.control import LoopJump, Return, ShellExit
 from labs.shell.bash.interpreter import Interpreter
+from labs.shell.bash.leaving import leave
 from labs.shell.bash.state import State
 
 __all__ = ["run_script"]
@@ -35,8 +36,9 @@ def run_script(
     dialect = "bash" if posixpath.basename(shell) == "bash" else "dash"
     interpreter = Interpreter(process, state, dialect=dialect)
     try:
-        return (yield from interpreter.run_text(text))
+        status = yield from interpreter.run_text(text)
     except (ShellExit, Return) as end:
-        return end.status
+        status = end.status
     except LoopJump:
-        return 0
+        status = 0
+    return (yield from leave(interpreter, status))

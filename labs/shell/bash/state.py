@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from labs.net.process import Process
     from labs.shell.bash.syntax import Command
 
-__all__ = ["Job", "Jobs", "ReadOnlyVariable", "State", "Variables"]
+__all__ = ["Job", "Jobs", "ReadOnlyVariable", "State", "Variables", "temporarily"]
 
 MAX_VARIABLES = 1000
 MAX_VALUE = 1 << 18
@@ -61,6 +62,21 @@ class Variables(MutableMapping[str, str]):
     def environment(self) -> dict[str, str]:
         """What a program gets."""
         return {name: self._values[name] for name in sorted(self.exported) if name in self._values}
+
+
+@contextmanager
+def temporarily(variables: Variables, assigned: dict[str, str]) -> Iterator[None]:
+    """`name=value command`: the variables as they are for one command."""
+    before = {name: variables.get(name) for name in assigned}
+    variables.update(assigned)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is not None:
+                variables[name] = value
+            elif name in variables:
+                del variables[name]
 
 
 @dataclass
@@ -150,6 +166,12 @@ class State:
     pipefail: bool = False
     jobs: Jobs = field(default_factory=Jobs)
     history: list[str] = field(default_factory=list)
+    arrays: dict[str, dict[str, str]] = field(default_factory=dict)
+    associative: set[str] = field(default_factory=set)
+    traps: dict[str, str] = field(default_factory=dict)
+    nullglob: bool = False
+    random: int = 42
+    """What `$RANDOM` goes on from."""
     locals: dict[str, str | None] | None = None
     """Inside a function: what `local` hides, to be put back."""
 
@@ -178,6 +200,9 @@ class State:
             functions=dict(self.functions),
             arguments=list(self.arguments),
             jobs=Jobs(),
+            arrays={name: dict(array) for name, array in self.arrays.items()},
+            associative=set(self.associative),
+            traps={},
         )
 
     def leave_function(self, outer: dict[str, str | None] | None) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "CompoundList",
     "Condition",
     "For",
+    "ForArithmetic",
     "Function",
     "Group",
     "HereDocument",
@@ -25,6 +26,7 @@ __all__ = [
     "Parameter",
     "Part",
     "Pipeline",
+    "ProcessSubstitution",
     "Redirected",
     "Redirection",
     "Simple",
@@ -43,13 +45,15 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`$name` or `${name<operator>word}`. `length` is `${#name}`."""
+    """`$name` or `${name<operator>word}`. `length` is `${#name}`, `index` that of an array, `keys` `${!name[@]}`."""
 
     name: str
     operator: str = ""
     word: Word | None = None
     quoted: bool = False
     length: bool = False
+    index: Word | None = None
+    keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,15 @@ class Arithmetic:
     quoted: bool = False
 
 
-Part = Literal | Parameter | CommandSubstitution | Arithmetic
+@dataclass(frozen=True, slots=True)
+class ProcessSubstitution:
+    """`<(list)`: the name of a file with what the list prints."""
+
+    script: CompoundList
+    quoted: bool = True
+
+
+Part = Literal | Parameter | CommandSubstitution | Arithmetic | ProcessSubstitution
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +120,24 @@ class Redirection:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """`name=value`, or `name+=value` where `append`."""
+    """`name=value`, or `name+=value` where `append`; with `index` of an element, with `elements` of a whole array."""
 
     name: str
     value: Word
     append: bool = False
+    index: Word | None = None
+    elements: tuple[Word, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """Assignments, words and redirections."""
+    """Assignments, words and redirections; `after` are the arrays of a `declare`, assigned behind it."""
 
     assignments: tuple[Assignment, ...]
     words: tuple[Word, ...]
     redirections: tuple[Redirection, ...]
     line: int = 1
+    after: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +189,16 @@ class For:
 
 
 @dataclass(frozen=True, slots=True)
+class ForArithmetic:
+    """`for ((start; condition; step)); do list; done`."""
+
+    start: Word
+    condition: Word
+    step: Word
+    body: CompoundList
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """`case word in pattern) list;; esac`."""
 
@@ -203,7 +228,20 @@ class Function:
     body: Command
 
 
-Command = Simple | Redirected | Group | Subshell | If | Loop | For | Case | Condition | ArithmeticCommand | Function
+Command = (
+    Simple
+    | Redirected
+    | Group
+    | Subshell
+    | If
+    | Loop
+    | For
+    | ForArithmetic
+    | Case
+    | Condition
+    | ArithmeticCommand
+    | Function
+)
 
 
 @dataclass(frozen=True, slots=True)
