@@ -42,6 +42,7 @@ def kernel_findings(host: Host | None = None, try_it: Callable[[], SelfTest] = s
     if found.packages:
         yield Finding(ABSENT, message("packages to add"), _install(found.packages))
     yield _group(found, message("device types"), DEVICE_TYPES)
+    yield _vlans(found)
     yield _group(found, message("queues"), QUEUES)
     yield _group(found, message("firewall"), EXPRESSIONS)
     yield _tun(found)
@@ -115,6 +116,7 @@ def _without_tool(tool: Tool) -> Message:
         "chronyd": message("missing: no lab with a time server"),
         "rsyslogd": message("missing: no lab with a log server"),
         "tc": message("missing: no lab with slow leads"),
+        "ovs-vswitchd": message("missing: no lab with VLANs, as this kernel has none"),
     }
     return daemons.get(tool.name) or message("missing: trainees cannot type it")
 
@@ -130,10 +132,23 @@ def _group(found: Survey, what: Message, names: tuple[str, ...]) -> Finding:
     return Finding(ABSENT, what, said, _without_feature(lacking))
 
 
-def _without_feature(names: list[str]) -> Message:
-    """What goes without something of the kernel; the gravest is told."""
+def _vlans(found: Survey) -> Finding:
+    """Who filters and tags VLANs."""
+    what = message("VLANs")
+    if found.has_vlans:
+        return Finding(GOOD, what, message("by the kernel"))
+    if found.features.get("tun") and not any(tool.name == "ovs-vswitchd" for tool in found.missing):
+        return Finding(GOOD, what, message("by Open vSwitch in user space, since this kernel has none"))
+    return Finding(
+        ABSENT, what, message("labs with VLANs are played on the engine sim"),
+        message("they need bridge filtering and 8021q in the kernel, or openvswitch-switch and /dev/net/tun"),
+    )  # fmt: skip
+
+
+def _without_feature(names: list[str]) -> Message | None:
+    """What goes without something of the kernel; the gravest is told, VLANs have a line of their own."""
     if "vlan_filtering" in names or "vlan" in names:
-        return message("labs with VLANs are played on the engine sim (modules bridge and 8021q)")
+        return None
     if "netem" in names:
         return message("labs with slow leads are played on the engine sim (module sch_netem)")
     if "masquerade" in names:
@@ -146,7 +161,7 @@ def _without_feature(names: list[str]) -> Message:
 def _tun(found: Survey) -> Finding:
     if found.features.get("tun"):
         return Finding(GOOD, message("TUN"), message("TAP devices can be made"))
-    return Finding(ABSENT, message("TUN"), message("no TAP device can be made; no lab needs one today"))
+    return Finding(ABSENT, message("TUN"), message("no TAP device can be made: Open vSwitch cannot do VLANs"))
 
 
 def _neighbours(found: Survey) -> Finding:

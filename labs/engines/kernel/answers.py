@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from labs.engines.kernel.commands import PASS
 from labs.engines.kernel.interfaces import ifdown, ifup
 from labs.engines.kernel.machine import run_child
 from labs.net.process import Process, Program, Routine, Writer
@@ -51,10 +52,10 @@ class Reply:
             self.broken = True
 
     def finish(self, status: int) -> None:
-        """End with an exit status."""
+        """End with an exit status, or send the script to the real tool."""
         for stream in self._streams:
             stream.flush()
-        self.put(f"={status}\n")
+        self.put("!\n" if status == PASS else f"={status}\n")
         os.close(self._descriptor)
 
 
@@ -99,6 +100,11 @@ def _ss(process: Process) -> Routine:
     return (yield from run_child(process, ["/usr/bin/ss", *words], extra=("CAP_SYS_PTRACE",)))
 
 
+def _passed_on(process: Process) -> int:
+    del process
+    return PASS
+
+
 def _not_here(process: Process) -> int:
     process.error(f'{process.name}: "{" ".join(process.argv)}" is not implemented on this engine')
     return 1
@@ -122,6 +128,10 @@ def program_for(name: str, init: Init) -> Program:
         return _interfaces(name)
     if name == "ss":
         return _ss
+    if name in ("ip", "bridge"):
+        from labs.engines.kernel.vlans.commands import answer
+
+        return answer(name, init.machine.vlans) if init.machine.vlans is not None else _passed_on
     if name == "service":
         return _service
     if name in ("reboot", "poweroff", "shutdown", "halt"):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ANSWERED", "ASK", "write_commands"]
+__all__ = ["ACTIVE", "ANSWERED", "ASK", "PASS", "write_commands", "write_vlan_commands"]
 
 ASK = "/run/netwerf/ask"
+PASS = 1 << 16
+"""The status of an answer that is left to the real tool."""
 ANSWERED = (
     "systemctl",
     "journalctl",
@@ -39,11 +41,47 @@ while IFS= read -r -u "$answer" line; do
     case $line in
         1*) printf '%s\n' "${line:1}" ;;
         2*) printf '%s\n' "${line:1}" >&2 ;;
+        !*)
+            rm -f "$reply"
+            exec "/usr/sbin/${0##*/}" "$@"
+            ;;
         =*) exit "${line:1}" ;;
     esac
 done
 exit 1
 """
+
+ACTIVE = "/run/netwerf/vlans"
+# Where Open vSwitch does the VLANs: what has nothing to do with them goes to the real tool at once.
+AT_ONCE = {
+    "ip": r"""
+for word in "$@"; do
+    case $word in
+        -*) ;;
+        l | li | lin | link | a | ad | add | addr | addre | addres | address) break ;;
+        *) exec /usr/sbin/ip "$@" ;;
+    esac
+done
+if [ ! -e ACTIVE ]; then
+    case " $* " in
+        *" type vlan "* | *" type bridge "*) ;;
+        *) exec /usr/sbin/ip "$@" ;;
+    esac
+fi
+""",
+    "bridge": r"""
+[ -e ACTIVE ] || exec /usr/sbin/bridge "$@"
+""",
+}
+
+
+def write_vlan_commands(folder: Path) -> None:
+    """Write `ip` and `bridge`, which ask only about bridges and VLAN interfaces."""
+    for name, before in AT_ONCE.items():
+        first, rest = SCRIPT.split("\n", 1)
+        path = folder / name
+        path.write_text(f"{first}{before.replace('ACTIVE', ACTIVE)}{rest}", encoding="utf-8")
+        path.chmod(0o755)
 
 
 def write_commands(folder: Path) -> None:

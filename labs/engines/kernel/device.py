@@ -32,6 +32,7 @@ from labs.engines.kernel.rootfs import build_root, enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
 from labs.engines.kernel.settings import Settings, write_defaults
+from labs.engines.kernel.vlans.way import Way, has_vlans
 from labs.model.site import Device
 from labs.net.process import Process
 from labs.things.world import RoomSense
@@ -47,7 +48,12 @@ RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
 
 
 def fork_device(
-    device: Device, root: Path, skeleton: Mapping[str, bytes], world: RoomSense, started: float
+    device: Device,
+    root: Path,
+    skeleton: Mapping[str, bytes],
+    world: RoomSense,
+    started: float,
+    vlans: Way | None = None,
 ) -> tuple[int, Channel]:
     """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -60,7 +66,7 @@ def fork_device(
             try:
                 syscalls.die_with_parent()
                 here.close()
-                _become(device, root, skeleton, Channel(there), world, started)
+                _become(device, root, skeleton, Channel(there), world, started=started, vlans=vlans)
                 status = 0
             except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -74,7 +80,14 @@ def fork_device(
 
 
 def _become(
-    device: Device, root: Path, skeleton: Mapping[str, bytes], channel: Channel, world: RoomSense, started: float
+    device: Device,
+    root: Path,
+    skeleton: Mapping[str, bytes],
+    channel: Channel,
+    world: RoomSense,
+    *,
+    started: float,
+    vlans: Way | None,
 ) -> None:
     keep = {0, 1, 2, channel.fileno()}
     for name in os.listdir("/proc/self/fd"):
@@ -88,7 +101,14 @@ def _become(
         build_root(device.name, device.files, skeleton)
     enter_root(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Init(device, channel, world, started).run()
+    init = Init(device, channel, world, started)
+    if vlans is Way.OPEN_VSWITCH:
+        from labs.engines.kernel.vlans.board import Switchboard
+
+        init.machine.vlans = Switchboard(init.machine)
+        if has_vlans(device):
+            init.machine.vlans.begin()
+    init.run()
 
 
 class Init:
@@ -106,6 +126,7 @@ class Init:
         self.seccomp = seccomp_file()
         self.session = Session(self.machine, self.seccomp)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._following = False
 
     def run(self) -> None:
         """For ever; returns never."""
@@ -311,6 +332,15 @@ class Init:
                     del self.ports[index]
                     self.channel.send({"event": "lost", "port": name})
             position += (length + 3) & ~3
+        if self.machine.vlans is not None and self.machine.vlans.active and not self._following:
+            self._following = True
+            self.loop.call_soon(self._follow_links)
+
+    def _follow_links(self) -> None:
+        """Carriers of bridges and VLAN interfaces that are none of the kernel's follow those of the ports."""
+        self._following = False
+        if self.machine.vlans is not None:
+            self.machine.vlans.changed()
 
     # Services
 

@@ -6,15 +6,17 @@ nothing but `ip …` go together through one `ip -batch`; whatever needs a shell
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from labs.engines.kernel.machine import Machine, run_child
+from labs.engines.kernel.vlans.way import HIDDEN
 from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, parse_interfaces
 from labs.net.process import Process, Routine, Wait
-from labs.shell.interface_bridge import bridge_lines, vlan_lines
+from labs.shell.interface_bridge import bridge_lines, own_vlan_lines, vlan_lines, wants_vlans
 from labs.shell.interface_plan import QUIET_FAILURE, down_lines, up_lines
 from labs.shell.interface_plan6 import METHODS6, down_lines6, up_lines6
 
@@ -27,6 +29,11 @@ LOOPBACK = Stanza("lo", "inet", "loopback")
 PLAIN = re.compile(r"\s*(?:/\S+/)?ip\s+(?:a|addr|address|l|link|r|ro|route|rule|n|neigh)(?:\s+[\w./:@%+,-]+)+\s*")
 WIDE = re.compile(r"^(\s*ip) -6(?= (?:addr add|route add|route replace) )")
 DHCLIENT = "dhclient -4 -v -i -pf /run/dhclient.{0}.pid -lf /var/lib/dhcp/dhclient.{0}.leases -I {0}"
+# What Open vSwitch may have to bring about, and what never gets in its way.
+LINK_WORDS = re.compile(r"\s*(?:ip|bridge|brctl)(?:\s+[\w./:@%+,-]+)+\s*")
+SWITCHED_ON = re.compile(r"ip link set (?:dev (\S+) up|up dev (\S+))")
+NEW_VLAN = re.compile(r"ip link add link (\S+) name \S+ type vlan id \d+")
+NO_VLAN = "bridge vlan del dev {} vid 1-4094"
 FAILED = re.compile(r"Command failed -:(\d+)")
 
 Step = Generator[Wait, None, bool]
@@ -64,19 +71,40 @@ def _missing(stanza: Stanza) -> bool:
     return stanza.method == "static" and stanza.get("address") is None
 
 
-def _lines_up(file: InterfacesFile, name: str, existing: set[str]) -> Iterator[Line]:
-    """Every step that brings an interface up; `dhcp` leaves a step of its own."""
-    parent, dot, number = name.rpartition(".")
-    if dot and number.isdecimal() and name not in existing and parent in existing:
+def _aware(file: InterfacesFile, name: str) -> bool:
+    """True for a bridge that filters VLANs."""
+    stanza = file.stanza(name)
+    return stanza is not None and stanza.get("bridge_vlan_aware") == "yes"
+
+
+def _vlan(file: InterfacesFile, name: str, existing: set[str]) -> Iterator[Line]:
+    """Make eth0.10, or what `vlan-raw-device` names."""
+    parent, _, number = name.rpartition(".")
+    stanza = file.stanza(name)
+    if stanza is not None and stanza.get("vlan-raw-device") is not None:
+        found = re.search(r"[0-9]+$", name)
+        parent, number = stanza.get("vlan-raw-device") or "", stanza.get("vlan-id") or (found[0] if found else "")
+    if parent in existing and number.isdecimal() and name not in existing:
         yield Line(f"ip link set up dev {parent}", name, ignored=True)
         yield Line(f"ip link add link {parent} name {name} type vlan id {int(number)}", name)
+        for text in own_vlan_lines(parent, int(number)) if _aware(file, parent) else ():
+            yield Line(text, name, ignored=True)
         existing.add(name)
+
+
+def _lines_up(file: InterfacesFile, name: str, existing: set[str], enslaved: set[str]) -> Iterator[Line]:
+    """Every step that brings an interface up; `dhcp` leaves a step of its own."""
+    yield from _vlan(file, name, existing)
     for stanza in file.of(name) or ([LOOPBACK] if name == "lo" else []):
         if stanza.family == "inet6" and stanza.method not in METHODS6:
             continue
         for text in stanza.values("pre-up"):
             yield Line(text, name)
-        yield from _bridge(file, stanza, existing)
+        yield from _bridge(file, stanza, existing, enslaved)
+        if name in enslaved and wants_vlans(stanza):
+            yield Line(NO_VLAN.format(name), name, ignored=True)
+            for text in vlan_lines(name, stanza, None):
+                yield Line(text, name)
         for text in up_lines6(stanza) if stanza.family == "inet6" else up_lines(stanza):
             yield Line(_plain(text).removesuffix(QUIET_FAILURE), name, text.endswith(QUIET_FAILURE))
         if stanza.method == "dhcp":
@@ -90,17 +118,21 @@ def _plain(text: str) -> str:
     return WIDE.sub(r"\1", text)
 
 
-def _bridge(file: InterfacesFile, stanza: Stanza, existing: set[str]) -> Iterator[Line]:
+def _bridge(file: InterfacesFile, stanza: Stanza, existing: set[str], enslaved: set[str]) -> Iterator[Line]:
     ports = stanza.get("bridge_ports")
     if ports is None:
         return
     name = stanza.name
     aware = stanza.get("bridge_vlan_aware") == "yes"
     if name not in existing:
-        yield Line(f"ip link add name {name} type bridge" + (" vlan_filtering 1" if aware else ""), name)
+        spans = stanza.get("bridge_stp") in ("on", "yes")
+        option = " vlan_filtering 1" if aware else " stp_state 0" if spans else ""
+        yield Line(f"ip link add name {name} type bridge{option}", name)
         existing.add(name)
     for port in ports.split():
-        if port in existing:
+        yield from _vlan(file, port, existing)
+        if port in existing and port not in enslaved:
+            enslaved.add(port)
             yield Line(f"ip link set dev {port} master {name}", name)
             yield Line(f"ip link set dev {port} up", name)
             for text in vlan_lines(port, file.stanza(port), stanza) if aware else ():
@@ -117,7 +149,8 @@ def ifup(process: Process, names: list[str], *, everything: bool = False, force:
     file = read_file(process)
     if file is None:
         return 1
-    existing = {name for _, name in socket.if_nameindex()}
+    existing = {name for _, name in socket.if_nameindex()} - HIDDEN
+    enslaved = {name for name in existing if os.path.exists(f"/sys/class/net/{name}/brport")}
     status = 0
     steps: list[Line] = []
     wanted: list[str] = []
@@ -136,7 +169,7 @@ def ifup(process: Process, names: list[str], *, everything: bool = False, force:
             process.error(f"ifup: failed to bring up {name}")
             status = 1
         else:
-            steps += _lines_up(file, name, existing)
+            steps += _lines_up(file, name, existing, enslaved)
             wanted.append(name)
     failed = yield from _perform(process, steps)
     for name in wanted:
@@ -186,15 +219,30 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
     """Do the steps in order, `ip` lines in batches; returns the interfaces of which one failed."""
     failed: set[str] = set()
     position = 0
+    vlans = _Vlans(process)
+    done: set[int] = set()
     while position < len(steps):
-        if steps[position].interface in failed:
+        line = steps[position]
+        if line.interface in failed or position in done:
+            position += 1
+            continue
+        if vlans.concern(line.text):
+            said = vlans.do(line.text)
+            if said is not None and not line.ignored:
+                failed.add(line.interface)
+                process.error(*(said if not quiet else ()))
             position += 1
             continue
         end = position
-        while end < len(steps) and PLAIN.fullmatch(steps[end].text) and steps[end].interface not in failed:
+        while (
+            end < len(steps)
+            and PLAIN.fullmatch(steps[end].text)
+            and steps[end].interface not in failed
+            and not vlans.concern(steps[end].text)
+        ):
             end += 1
+        done |= vlans.settle(steps, position, max(end, position + 1))
         if end == position:
-            line = steps[position]
             if (yield from _shell(process, line)) != 0 and not line.ignored:
                 failed.add(line.interface)
             position += 1
@@ -209,7 +257,76 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
         if not line.ignored and not quiet:
             process.error(*said)
         position += bad + 1
+    vlans.finish()
     return failed
+
+
+class _Vlans:
+    """The steps that Open vSwitch has to bring about; some are done together."""
+
+    def __init__(self, process: Process) -> None:
+        machine: Machine = process.node  # type: ignore[assignment]
+        self._process = process
+        self._board = machine.vlans
+        self._looked = self._waiting = False
+
+    def concern(self, text: str) -> bool:
+        """True for a step that is none of the kernel's."""
+        if self._board is None or not LINK_WORDS.fullmatch(text):
+            return False
+        from labs.engines.kernel.vlans.commands import is_ours
+
+        return is_ours(self._board, text.split())
+
+    def do(self, text: str) -> list[str] | None:
+        """Do it; what was said where it failed."""
+        assert self._board is not None
+        if not self._looked:
+            self._board.look()
+            self._looked = True
+        from labs.engines.kernel.vlans.commands import change
+
+        self._waiting = True
+        return change(self._process.node, self._board, text.split())
+
+    def settle(self, steps: list[Line], start: int, end: int) -> set[int]:
+        """Before these steps of the kernel's, bring about what was said, unless they do not see it.
+
+        VLAN interfaces that later steps make are made at once; returns the numbers of these steps.
+        """
+        done: set[int] = set()
+        if self._board is None or not self._waiting:
+            self._looked = False
+            return done
+        known = [SWITCHED_ON.fullmatch(step.text.strip()) for step in steps[start:end]]
+        if all(found and not self._board.owns(found[1] or found[2]) for found in known):
+            return done
+        for number in range(end, len(steps)):
+            found = NEW_VLAN.fullmatch(steps[number].text)
+            if found and found[1] in self._board.interfaces and self.do(steps[number].text) is None:
+                done.add(number)
+        self._apply(flows=not all(PLAIN.fullmatch(step.text) for step in steps[start:]))
+        self._looked = False
+        return done
+
+    def finish(self) -> None:
+        """At the end, also for what the kernel's steps changed about ports."""
+        if self._board is not None and (self._waiting or self._board.active):
+            self._apply(look=True)
+
+    def _apply(self, *, look: bool = False, flows: bool = True) -> None:
+        from labs.engines.kernel.vlans.openvswitch import SwitchError
+
+        assert self._board is not None
+        try:
+            if self._waiting:
+                self._board.apply(flows=flows and not look)
+            if look:
+                self._board.look()
+                self._board.apply()
+        except SwitchError as error:
+            self._process.error(f"{self._process.name}: {error}")
+        self._waiting = False
 
 
 def _batch(lines: list[str]) -> tuple[int | None, list[str]]:

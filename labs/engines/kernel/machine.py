@@ -22,14 +22,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from labs.engines.kernel.syscalls import confine
+from labs.engines.kernel.vlans.way import HIDDEN
 from labs.model.world import ARRIVAL_NS, Act
 from labs.net.filesystem import FileError
 from labs.net.linux.units import Unit, Units
 from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Scheduler, Signal, Wait, Writer
 from labs.things.world import RoomSense
+
+if TYPE_CHECKING:
+    from labs.engines.kernel.vlans.board import Switchboard
 
 __all__ = ["Child", "Machine", "RealFiles", "run_child"]
 
@@ -199,6 +203,8 @@ class Machine:
         self.clock_offset_ns = 0
         self.modified_ns = _Modified(self)
         self.units = Units(self, catalogue)  # type: ignore[arg-type]
+        self.vlans: Switchboard | None = None
+        """Its VLANs, where Open vSwitch does them."""
         self._started = started
         self._shift = mmap.mmap(-1, 8)  # forked programs see the clock jump, too
         self._elapsed = mmap.mmap(-1, 8)
@@ -211,7 +217,7 @@ class Machine:
     @property
     def interfaces(self) -> dict[str, View]:
         """Every interface, as the tools of things show it."""
-        return {name: View.of(name) for _, name in socket.if_nameindex()}
+        return {name: View.of(name) for _, name in socket.if_nameindex() if name not in HIDDEN}
 
     # Time
 

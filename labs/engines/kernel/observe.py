@@ -24,6 +24,7 @@ from labs.net.linux.sysctl import Sysctl
 __all__ = ["device_state", "speaks_six"]
 
 SECOND = 1_000_000_000
+IP, BRIDGE = "/usr/sbin/ip", "/usr/sbin/bridge"
 KINDS = {"bridge": "bridge", "vlan": "vlan"}
 UNFILTERED = {1: True}  # what a port has from the start; a kernel that cannot filter does not tell
 ENTERED = ("static", "permanent")  # states of stations that nobody learned
@@ -36,15 +37,23 @@ async def _json(machine: Machine, *argv: str) -> Any:
 
 async def device_state(machine: Machine) -> DeviceState:
     """Everything that decides what the device does with a packet, and the services it runs."""
-    links = await _json(machine, "ip", "-j", "-d", "addr")
-    routes = await _json(machine, "ip", "-j", "route", "show", "table", "main")
-    six = await _json(machine, "ip", "-6", "-j", "route", "show", "table", "main")
-    neighbours = await _json(machine, "ip", "-j", "neigh", "show", "nud", "permanent")
+    links = await _json(machine, IP, "-j", "-d", "addr")
+    routes = await _json(machine, IP, "-j", "route", "show", "table", "main")
+    six = await _json(machine, IP, "-6", "-j", "route", "show", "table", "main")
+    neighbours = await _json(machine, IP, "-j", "neigh", "show", "nud", "permanent")
     ruleset = await _json(machine, "nft", "-j", "list", "ruleset")
+    own = machine.vlans if machine.vlans is not None and machine.vlans.active else None
+    if own is not None:
+        from labs.engines.kernel.vlans.ip_view import as_json
+
+        own.look()
+        links = as_json(links, own)
     bridges: dict[str, _Bridge] = {}
     if any(_kind(link) == "bridge" for link in links):
-        vlans = await _json(machine, "bridge", "-j", "vlan")
-        stations = await _json(machine, "bridge", "-j", "fdb")
+        vlans = await _json(machine, BRIDGE, "-j", "vlan")
+        stations = await _json(machine, BRIDGE, "-j", "fdb")
+        if own is not None:
+            vlans, stations = own.memberships(), [*stations, *own.entered()]
         bridges = _bridges(links, vlans, stations)
     sockets = await machine.capture("ss", "-Hlntuep", extra=("CAP_SYS_PTRACE",))
     names = [link["ifname"] for link in links]

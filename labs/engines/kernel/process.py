@@ -25,9 +25,10 @@ from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
 from labs.engines.kernel.leads import run_batch
 from labs.engines.kernel.proof import Proof
-from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, stored_files
+from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_vlans, stored_files
 from labs.engines.kernel.sandbox import SandboxError
 from labs.engines.kernel.topology import Batch, build_network
+from labs.engines.kernel.vlans.way import Way, vlan_way
 from labs.engines.kernel.witness import probe_all
 from labs.model.site import Device, Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
@@ -58,6 +59,7 @@ class Lab(Exchange):
         self.skeleton = skeleton
         self.proof = proof
         self.network: Any = None
+        self.vlans: Way | None = None
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
 
@@ -70,7 +72,10 @@ class Lab(Exchange):
         if missing:
             raise Refused(missing, "unavailable")
         self._living = LivingWorld(self.site.world, self.site.seed)
-        preload(self.site)
+        self.vlans = vlan_way(self.site)
+        preload(self.site, own_vlans=self.vlans is Way.OPEN_VSWITCH)
+        if self.vlans is Way.OPEN_VSWITCH:
+            prepare_vlans()
         if any(SPANNING.search(d.files.get("/etc/network/interfaces", "")) for d in self.site.devices.values()):
             clients = self.skeleton["etc/dhcp/dhclient.conf"]  # ask until ports that listen and learn forward: 30 s
             self.skeleton["etc/dhcp/dhclient.conf"] = clients.replace(b"timeout 30;", b"timeout 50;")
@@ -106,7 +111,7 @@ class Lab(Exchange):
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
             world = RoomSense(self._living, device.room, self.site.seed, device.name)
-            pid, channel = fork_device(device, self.roots[device.name], self.skeleton, world, self._started)
+            pid, channel = fork_device(device, self.roots[device.name], self.skeleton, world, self._started, self.vlans)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
             try:
@@ -340,9 +345,13 @@ PRELOADED = ("ageing", "answers", "listeners", "observe", "probes", "services", 
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 
 
-def preload(site: Site) -> None:
+def preload(site: Site, *, own_vlans: bool) -> None:
     """Import everything that the devices of this site may need."""
     from importlib import import_module
+
+    if own_vlans:
+        for name in ("board", "commands"):
+            import_module(f"labs.engines.kernel.vlans.{name}")
 
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)

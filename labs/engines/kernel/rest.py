@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 
+from labs.engines.kernel.vlans.way import SINK
+
 __all__ = ["unready_addresses", "unready_bridges"]
 
 INTERFACES = "/etc/network/interfaces"
@@ -33,7 +35,8 @@ def unready_bridges() -> int:
         port = f"/sys/class/net/{name}/brport"
         state = _read(f"{port}/state")
         if state and int(state) != FORWARDING and _read(f"/sys/class/net/{name}/carrier") == "1":
-            unready += _read(f"{port}/bridge/bridge/stp_state") == "0"
+            sunk = os.path.basename(os.path.realpath(f"{port}/bridge")) == SINK
+            unready += not sunk and _read(f"{port}/bridge/bridge/stp_state") == "0"
     return unready
 
 

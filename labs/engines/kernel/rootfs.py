@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labs.engines.kernel import syscalls
-from labs.engines.kernel.commands import write_commands
+from labs.engines.kernel.commands import write_commands, write_vlan_commands
 from labs.engines.kernel.sandbox import PROCESS_NUMBERS
 
-__all__ = ["LAB", "LAB_DEVICES", "build_root", "enter_root", "prepare_lab", "stored_files"]
+__all__ = ["LAB", "LAB_DEVICES", "build_root", "enter_root", "prepare_lab", "prepare_vlans", "stored_files"]
 
 LAB = Path("/run/netwerf")
 COMMON = LAB / "common"
@@ -89,6 +89,14 @@ def prepare_lab() -> dict[str, bytes]:
             (local / "etc" / tree).mkdir()
             syscalls.mount(f"/etc/{tree}", str(local / "etc" / tree), "", syscalls.MS_BIND)
     return _skeleton()
+
+
+def prepare_vlans() -> None:
+    """VLANs will not be the kernel's: `ip` and `bridge` have to know of them."""
+    from labs.engines.kernel.vlans.openvswitch import write_template
+
+    write_vlan_commands(COMMON / "local/sbin")
+    write_template(COMMON / "local/share/openvswitch.db")
 
 
 def _skeleton() -> dict[str, bytes]:

@@ -44,6 +44,7 @@ TOOLS = (
     ("nginx", "nginx-light", "-v"),
     ("chronyd", "chrony", "--version"),
     ("rsyslogd", "rsyslog", "-v"),
+    ("ovs-vswitchd", "openvswitch-switch", "--version"),
 )
 REQUIRED_TOOLS = frozenset({"unshare", "bash", "ip", "bridge", "ss", "nft", "bwrap"})
 # What is tried, in this order; later lines use what earlier ones made.
@@ -155,9 +156,16 @@ class Survey:
     alone: tuple[str, str] = ("", "")
 
     @property
+    def has_vlans(self) -> bool:
+        """True where the kernel filters VLANs in bridges and has VLAN interfaces."""
+        return all(self.features.get(name, False) for name in ("vlan_filtering", "vlan"))
+
+    @property
     def missing(self) -> tuple[Tool, ...]:
-        """Programs that are not here. An ordinary user alone needs newuidmap."""
-        return tuple(tool for tool in self.tools if not tool.path and (tool.name != "newuidmap" or not self.is_root))
+        """Programs that are not here. An ordinary user alone needs newuidmap, a kernel without VLANs Open vSwitch."""
+        spare = {"newuidmap"} if self.is_root else set()
+        spare |= {"ovs-vswitchd"} if self.has_vlans or not self.features else set()
+        return tuple(tool for tool in self.tools if not tool.path and tool.name not in spare)
 
     @property
     def packages(self) -> tuple[str, ...]:

@@ -14,7 +14,9 @@ import pytest
 
 from labs.engines.base import EngineUnavailable
 from labs.engines.kernel import KernelEngine
+from labs.engines.kernel.vlans.way import Way, vlan_way
 from tests.engines.kernel.kernel_site import device, needs_kernel, site
+from tests.engines.kernel.test_vlans import two_floors
 
 pytestmark = needs_kernel
 
@@ -146,9 +148,40 @@ def test_killed_process_leaves_nothing(kind):
     assert surroundings() == before
 
 
+@pytest.mark.parametrize("kind", ["unshare", "engine", "switch", "daemon"])
+def test_killed_process_of_a_lab_with_vlans_leaves_nothing(kind):
+    """Where Open vSwitch does them: its daemons and their devices end as well."""
+    before = surroundings()
+    engine = KernelEngine()
+    engine.start(two_floors())
+    daemons = [pid for pid in below(engine.pid) if "ovs-vswitchd" in called(pid)]
+    for place in ("s1", "gw"):
+        engine.run(place, "reboot")
+    engine.run("s1", "true")
+    everything = below(engine.pid)
+    births, everybody = births_of(everything), births_of(parents())
+    spaces = namespaces(everything) - namespaces({os.getpid()})
+    now = [pid for pid in everything if "ovs-vswitchd" in called(pid)]
+    assert len(now) == len(daemons) == (3 if vlan_way(two_floors()) is Way.OPEN_VSWITCH else 0)
+    assert "ovs" not in surroundings()[0]
+    if kind == "daemon":
+        for pid in now:
+            os.kill(pid, signal.SIGKILL)
+        assert engine.run("a", "echo on").text == "on\n"
+        engine.stop()
+    elif kind == "switch" and now:
+        os.kill(parents()[now[0]], signal.SIGKILL)
+        assert wait_for(lambda: refuses(engine))
+    else:
+        os.kill(victim("engine" if kind == "switch" else kind, engine, everything), signal.SIGKILL)
+        assert wait_for(lambda: refuses(engine))
+    assert wait_for(lambda: gone(births, spaces, everybody))
+    assert surroundings() == before
+
+
 def refuses(engine) -> bool:
     try:
-        engine.run("h3", "true")
+        engine.run("hands", "look")
     except EngineUnavailable:
         return True
     return False

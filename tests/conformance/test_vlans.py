@@ -1,0 +1,111 @@
+"""VLANs over random sites: who reaches whom, what switches have learned, and what is read back, on both engines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from labs.model.site import Kind, Site
+from labs.model.state import DeviceState, InterfaceState
+from tests.conformance.pair import Pair, both
+from tests.conformance.test_matrix import SHOWN, neighbours
+from tests.conformance.vlan_strategies import Drawn, vlan_sites
+from tests.engines.kernel.kernel_site import needs_kernel
+from tests.kernel_lab import judged
+from tests.traffic import Flow
+
+pytestmark = [*needs_kernel, judged()]
+
+EXAMPLES = 6
+KINDS = (("ping", 0, 64), ("ping", 0, 1), ("tcp", 7, 64), ("udp", 7, 64), ("udp", 8, 64))
+
+
+def addresses(made: Site) -> dict[str, list[str]]:
+    """The addresses of each device, by its file."""
+    found = {}
+    for device in made.devices.values():
+        words = [line.split() for line in device.files["/etc/network/interfaces"].splitlines()]
+        found[device.name] = [line[1].partition("/")[0] for line in words if line[:1] == ["address"]]
+    return found
+
+
+def everything(made: Site) -> list[Flow]:
+    """Everybody who has an address tries every other."""
+    known = addresses(made)
+    targets = [address for own in known.values() for address in own]
+    return [
+        Flow(source, target, protocol, port or 7, ttl)
+        for source, own in known.items()
+        for target in targets
+        if own and target not in own
+        for protocol, port, ttl in KINDS
+    ]
+
+
+def learned(pair: Pair, switch: str) -> tuple[set[Any], set[Any]]:
+    """Stations that nobody entered, with port and VLAN."""
+    found = []
+    for engine in (pair.sim, pair.kernel):
+        entries = json.loads(engine.run(switch, "bridge -j fdb show br br0").text or "[]")
+        stations = [entry for entry in entries if entry.get("master") == "br0" and not entry.get("state")]
+        found.append({(entry["mac"], entry["ifname"], entry.get("vlan", 0)) for entry in stations})
+    return found[0], found[1]
+
+
+def shown(state: DeviceState | None) -> dict[str, InterfaceState]:
+    """Interfaces, but for their numbers, and for the state of a port without carrier."""
+    assert state is not None
+    found = {}
+    for one in state.interfaces:
+        port = one.bridge_port
+        if port is not None and not one.carrier:
+            port = replace(port, state="disabled")
+        found[one.name] = replace(one, index=0, bridge_port=port)
+    return found
+
+
+def answered(text: str) -> str:
+    """What a sender is told, but for how it is told that nobody answered."""
+    return text if text.startswith(("reply", "seen")) else "no answer"
+
+
+def compare(pair: Pair, *, one_way: bool) -> list[str]:
+    """What differs, one line each."""
+    told = pair.send(everything(pair.site))
+    if one_way:
+        told = {flow: (answered(sim), answered(real)) for flow, (sim, real) in told.items()}
+    found = [f"{flow}: sim {sim!r}, kernel {real!r}" for flow, (sim, real) in told.items() if sim != real]
+    for name, device in pair.site.devices.items():
+        if one_way and device.kind is not Kind.SWITCH:
+            continue
+        one, other = learned(pair, name) if device.kind is Kind.SWITCH else neighbours(pair, name)
+        found += [f"{name} knows in sim alone {entry}" for entry in sorted(one - other)]
+        found += [f"{name} knows in kernel alone {entry}" for entry in sorted(other - one)]
+    simulated, real = pair.sim.observe(), pair.kernel.observe()
+    for name in pair.site.devices:
+        one, other = shown(simulated.devices[name].state), shown(real.devices[name].state)
+        found += [
+            f"{name} {port}:\n  sim    {one.get(port)}\n  kernel {other.get(port)}"
+            for port in sorted(one.keys() | other.keys())
+            if one.get(port) != other.get(port)
+        ]
+    return found
+
+
+def describe(made: Site, differences: list[str]) -> str:
+    """The site in short, and what differs."""
+    lines = [f"{len(differences)} differences", *differences[:12], "leads: " + ", ".join(map(str, made.links))]
+    for device in made.devices.values():
+        lines += [f"--- {device.name}\n{device.files[SHOWN[0]].strip()}"]
+    return "\n".join(lines)
+
+
+def test_random_sites_with_vlans_are_the_same_on_both_engines(draw_many):
+    def judge(drawn: Drawn) -> None:
+        with both(drawn.site) as pair:
+            pair.serve()
+            differences = compare(pair, one_way=drawn.one_way)
+        assert not differences, describe(drawn.site, differences)
+
+    draw_many(vlan_sites(), EXAMPLES, judge)
