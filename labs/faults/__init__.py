@@ -6,6 +6,7 @@ from labs.faults import (
     buses,
     cabling,
     control,
+    exposure,
     firewall,
     ipv6,
     measuring,
@@ -45,6 +46,7 @@ CATALOGUE: dict[str, Fault] = {
         radio,
         wifi,
         zigbee,
+        exposure,
     )
     for fault in page.FAULTS
 }

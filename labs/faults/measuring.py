@@ -167,6 +167,32 @@ def app_range_mismatch_420(site: Site, on: str, high: float = 80.0) -> Site:
 
 @fault(
     FAMILY,
+    symptom="The value stands still just above the end of its range, whatever happens",
+    shown_by="sensorctl read --raw: 20.5 mA, which is full and no fault (NAMUR NE 43)",
+    fix="A range that the process fits into, on both sides",
+)
+def loop_saturated_high(site: Site, on: str, module: str, input: int, high: float) -> Site:  # noqa: A002
+    """Transmitter and input agree on a range that ends below what there is to measure."""
+    site = set_key(site, on, TRANSMITTER, A_TRANSMITTER, "transmitter.high", high)
+    return _input(site, module, input, "high", high)
+
+
+@fault(
+    FAMILY,
+    symptom="Power is negative where something is consumed; the panels seem to eat",
+    shown_by="sensorctl read: a minus; the arrow on the current transformer; sensor.scale in the file",
+    fix="Turn the transformer round, or set scale to 1",
+)
+def ct_reversed(site: Site, on: str) -> Site:
+    """A current transformer was clipped on backwards, so that its meter counts the other way."""
+    if _model(site, on)[2].name != "energy-meter":
+        message = f"{on} has no current transformer"
+        raise FaultError(message)
+    return set_key(site, on, SENSOR, A_SENSOR, "sensor.scale", -1.0)
+
+
+@fault(
+    FAMILY,
     symptom="Too warm in the afternoon, above the heater, or too cold in a draught",
     shown_by="look: where the probe hangs; the thermometer on the wall in the shade",
     fix="Hang it in the shade, free in the air, and explain why",
@@ -270,6 +296,8 @@ FAULTS = (
     app_filter_too_heavy,
     app_offset,
     app_range_mismatch_420,
+    loop_saturated_high,
+    ct_reversed,
     sensor_bad_placement,
     self_heating,
     app_sampling_too_slow,

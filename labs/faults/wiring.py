@@ -42,6 +42,18 @@ def loop_polarity_reversed(site: Site, line: str) -> Site:
 
 @fault(
     FAMILY,
+    symptom="The meter turns, and its counter in the module stays at nothing",
+    shown_by="sensorctl read --raw: 0 pulses; look at the module: brown on -",
+    fix="Swap the two conductors: an S0 output is an open collector and has a direction (IEC 62053-31)",
+)
+def pulse_s0_polarity(site: Site, line: str) -> Site:
+    """The pulse output of a meter is wired backwards."""
+    loop = _line(site, line, Signal.PULSE)
+    return site.with_loop(replace(loop, polarity_reversed=not loop.polarity_reversed))
+
+
+@fault(
+    FAMILY,
     symptom="Nothing is measured any more; the module says wire break or open",
     shown_by="sensorctl read --raw: 0 mA, or over range; the transmitter itself is well (sensorctl status)",
     fix="Find the loose conductor and tighten it",
@@ -186,6 +198,7 @@ def app_swapped_sensors(site: Site, line: str, other: str) -> Site:
 
 FAULTS = (
     loop_polarity_reversed,
+    pulse_s0_polarity,
     wire_break,
     loop_shorted_transmitter,
     loop_compliance_too_low,

@@ -16,6 +16,7 @@ WORKSHOP = Workshop("field_workshop.yaml")
 # The checks that break, the lines of a technician, and a pattern in the last answer.
 SHOWN = {
     "loop-polarity-reversed": ("loop", "hands: look m1", r"line loop to loop: brown on -"),
+    "pulse-s0-polarity": ("pulse", "m2: sensorctl read --raw 4", r"input 4 pulse 0"),
     "wire-break": ("pt", "m1: sensorctl read --raw 3", r"over range: open"),
     "loop-shorted-transmitter": ("loop", "m1: sensorctl read --raw 1", r"overcurrent"),
     "loop-compliance-too-low": ("wet", "m1: sensorctl read --raw 2", r"wire break|current +[0-9.]+ mA"),
@@ -38,6 +39,8 @@ SHOWN = {
     "app-filter-too-heavy": ("loop", "m1: sensorctl get input1.filter_s", r"^20000"),
     "app-offset": ("loop", "loop: sensorctl get offset", r"^3\.0$"),
     "app-range-mismatch-420": ("loop", "loop: sensorctl status", r"0 to 80 °C are 4 and 20 mA"),
+    "loop-saturated-high": ("loop", "m1: sensorctl read --raw 1", r"current +20\.5"),
+    "ct-reversed": ("grid", "grid: sensorctl read", r"-\d+"),
     "sensor-bad-placement": ("field", "hands: look field", r"it hangs in the sun"),
     "self-heating": ("node", "node: sensorctl status", r"every 2 s"),
     "app-sampling-too-slow": ("node", "node: sensorctl status", r"every 14400 s"),

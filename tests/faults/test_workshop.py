@@ -10,6 +10,7 @@ from labs.faults import (
     brokers,
     buses,
     control,
+    exposure,
     ipv6,
     measuring,
     paths,
@@ -76,7 +77,7 @@ def test_workshop_without_a_fault_is_healthy() -> None:
 
 def test_every_fault_of_the_catalogue_is_tried() -> None:
     # each in the test of its own page: test_bus_workshop, test_battery_workshop, test_trees …
-    pages = (buses, brokers, control, ipv6, paths, wiring, measuring, power, radio, trees, wifi, zigbee)
+    pages = (buses, brokers, control, ipv6, paths, wiring, measuring, power, radio, trees, wifi, zigbee, exposure)
     elsewhere = {fault.name for page in pages for fault in page.FAULTS}
     assert {use.fault for use in WORKSHOP.uses} == set(CATALOGUE) - elsewhere
 
