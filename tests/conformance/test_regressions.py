@@ -98,6 +98,18 @@ LINES = {
     "address_without_name_getent_finds_nothing": ("h", "getent hosts 192.168.7.7"),
     "gateway_is_own_address_route_get_shows_none": ("r2", "ip route get 10.44.0.1"),
     "gateway_is_the_target_route_get_shows_it": ("h", "ip route get 10.0.1.1"),
+    "gateway_is_loopback_it_is_let_through": (
+        "r1",
+        "ip route add 10.50.0.0/16 via 127.0.0.5; ip route show 10.50.0.0/16",
+    ),
+    "route_over_loopback_its_answer_is_local": (
+        "r1",
+        "ip route replace 10.51.0.0/16 via 127.0.0.1; ip route get 10.51.0.1",
+    ),
+    "gateway_is_an_own_address_without_network_its_interface_is_taken": (
+        "r1",
+        "ip address add 10.9.6.6/32 dev w0; ip route add 10.52.0.0/16 via 10.9.6.6; ip route get 10.52.0.1",
+    ),
 }
 
 

@@ -135,11 +135,10 @@ class IpLayer:
 
     @staticmethod
     def _choose_source(interface: Interface, destination: IPv4) -> IPv4 | None:
-        addresses = [a for a in interface.addresses if isinstance(a.address, IPv4)]
-        for address in addresses:
-            if destination in address.network:
-                return address.address  # type: ignore[return-value]
-        return addresses[0].address if addresses else None  # type: ignore[return-value]
+        near = destination.is_loopback  # otherwise 127.0.0.1 is none: its scope is the host
+        addresses = [a for a in interface.addresses if isinstance(a.address, IPv4) and near >= a.address.is_loopback]
+        found = [a for a in addresses if destination in a.network] or addresses
+        return found[0].address if found else None  # type: ignore[return-value]
 
     def is_local(self, address: IPv4) -> bool:
         """True for an address of this device (and all of 127.0.0.0/8)."""
@@ -385,7 +384,8 @@ class IpLayer:
     def _source(self, route: Route | None, interface: Interface, destination: IPv4) -> IPv4 | None:
         if route is not None and isinstance(route.source, IPv4):
             return route.source
-        found = self.source_for(interface, self.next_hop(route, destination))
+        gateway = route.via if route is not None and isinstance(route.via, IPv4) else destination
+        found = self.source_for(interface, destination if gateway.is_loopback else gateway)
         others = (address for address in self._node.local_addresses() if not address.is_loopback)
         return found if found is not None else next(others, None)
 

@@ -206,9 +206,13 @@ def _resolve(node: LinuxNode, order: Order, prefix: Network) -> Route:
         _check_onlink(node, via, device)
     elif via is not None:
         near = node.ip.routes.connected(via, device) if scope == "global" else None
-        if near is None or node.ip.is_broadcast(via) or via.is_multicast:
+        own = _holder(node, via) if scope == "global" and near is None else None
+        if own is not None and device in (None, own):
+            device = own
+        elif near is None or node.ip.is_broadcast(via) or via.is_multicast:
             raise kernel("Nexthop has invalid gateway.")
-        device = near.device
+        else:
+            device = near.device
     elif device is None:
         raise answers("No such device")
     elif not node.interfaces[device].up:
@@ -228,6 +232,17 @@ def _resolve(node: LinuxNode, order: Order, prefix: Network) -> Route:
         mtu_locked=order.mtu_locked and order.mtu > 0,
         advmss=order.advmss,
     )
+
+
+def _holder(node: LinuxNode, address: IPv4) -> str | None:
+    """The interface whose own address it is: a gateway that is the device itself is let through (fib_check_nh)."""
+    for interface in node.interfaces.values():
+        own = any(address == a.address or (address.is_loopback and address in a.network) for a in interface.addresses)
+        if own and not interface.up:
+            raise answers("Network is down")
+        if own:
+            return interface.name
+    return None
 
 
 def _check_onlink(node: LinuxNode, via: IPv4, device: str | None) -> None:

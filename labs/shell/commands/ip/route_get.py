@@ -108,7 +108,8 @@ def _answer(
     via = None if isinstance(route.via, IPv4) and node.ip.is_local(route.via) else route.via
     shown = Route(target, route.device, via, chosen, mtu=route.mtu, mtu_locked=route.mtu_locked)
     known = node.ip.paths.known(destination) if device in (None, route.device) else None
-    return _record(style, replace(shown, advmss=route.advmss), source, [], known=known, now=node.now)
+    flags = ["local"] if route.device == "lo" else []
+    return _record(style, replace(shown, advmss=route.advmss), source, flags, known=known, now=node.now)
 
 
 def _lookup(node: LinuxNode, destination: IPv4, device: str | None) -> Route | None:
