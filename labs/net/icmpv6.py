@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from labs.net.ipv6 import Ipv6Packet
-    from labs.net.ndp import Advert, RouterAdvert, RouterSolicit, Solicit
+    from labs.net.ndp import Advert, ListenerReport, RouterAdvert, RouterSolicit, Solicit
 
 __all__ = [
     "ADDRESS_UNREACHABLE",
@@ -14,6 +14,7 @@ __all__ = [
     "DEST_UNREACHABLE6",
     "ECHO_REPLY6",
     "ECHO_REQUEST6",
+    "LISTENER_REPORT2",
     "NEIGHBOUR_ADVERT",
     "NEIGHBOUR_SOLICIT",
     "NO_ROUTE",
@@ -35,6 +36,7 @@ PARAMETER_PROBLEM = 4
 ECHO_REQUEST6 = 128
 ECHO_REPLY6 = 129
 ROUTER_SOLICIT, ROUTER_ADVERT, NEIGHBOUR_SOLICIT, NEIGHBOUR_ADVERT = 133, 134, 135, 136  # RFC 4861 §4
+LISTENER_REPORT2 = 143  # RFC 3810 §5.2
 
 # Codes of DEST_UNREACHABLE6 (RFC 4443 §3.1)
 NO_ROUTE = 0
@@ -60,7 +62,7 @@ class Icmpv6Message(NamedTuple):
     data: bytes = b""
     original: Ipv6Packet | None = None
     mtu: int = 0
-    discovery: Solicit | Advert | RouterSolicit | RouterAdvert | None = None
+    discovery: Solicit | Advert | RouterSolicit | RouterAdvert | ListenerReport | None = None
 
     @property
     def is_error(self) -> bool:

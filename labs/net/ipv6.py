@@ -39,6 +39,7 @@ SOLICITED_NODE = IPv6.parse("ff02::1:ff00:0")
 PROTO_ICMPV6 = 58  # RFC 4443
 HEADER_BYTES = 40
 FRAGMENT_BYTES = 8  # RFC 8200 §4.5, the fragment header
+LISTENER_REPORT2 = 143  # RFC 3810 §5.2
 MIN_MTU = 1280  # RFC 8200 §5
 SCOPE_LINK, SCOPE_SITE, SCOPE_GLOBAL = 2, 5, 14  # RFC 4291 §2.7
 
@@ -68,6 +69,11 @@ class Ipv6Packet(NamedTuple):
     def length(self) -> int:
         """Bytes, header included."""
         return HEADER_BYTES + self.payload.length
+
+    @property
+    def has_options(self) -> bool:
+        """True where a hop-by-hop header stands before the payload: multicast listener reports (RFC 3810 §5)."""
+        return getattr(self.payload, "type", 0) == LISTENER_REPORT2
 
     @property
     def largest(self) -> int:

@@ -10,11 +10,24 @@ from typing import NamedTuple
 
 from labs.model.addresses import IPv6, Mac, Network
 
-__all__ = ["INFINITE", "Advert", "Discovery", "Prefix", "RouterAdvert", "RouterSolicit", "Solicit"]
+__all__ = [
+    "EXCLUDE",
+    "INCLUDE",
+    "INFINITE",
+    "Advert",
+    "Discovery",
+    "ListenerReport",
+    "Prefix",
+    "RouterAdvert",
+    "RouterSolicit",
+    "Solicit",
+]
 
 INFINITE = 0xFFFFFFFF  # RFC 4861 §4.6.2
 LINK_OPTION_BYTES = 8  # type, length and six bytes of MAC address
 PREFIX_OPTION_BYTES = 32
+HOP_BY_HOP_BYTES = 8  # RFC 2711: the router alert, and padding
+INCLUDE, EXCLUDE = 3, 4  # RFC 3810 §5.2.12: CHANGE_TO_INCLUDE_MODE, CHANGE_TO_EXCLUDE_MODE
 PREFERENCES = ("low", "medium", "high")  # RFC 4191 §2.1
 
 
@@ -55,6 +68,17 @@ class RouterSolicit(NamedTuple):
     def length(self) -> int:
         """Bytes."""
         return 8 + (LINK_OPTION_BYTES if self.link is not None else 0)
+
+
+class ListenerReport(NamedTuple):
+    """Multicast listener report version 2 (RFC 3810 §5.2) without sources: the kind of each record and its group."""
+
+    records: tuple[tuple[int, IPv6], ...]
+
+    @property
+    def length(self) -> int:
+        """Bytes, with the hop-by-hop header that stands before it."""
+        return HOP_BY_HOP_BYTES + 8 + 20 * len(self.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +124,4 @@ class RouterAdvert:
         return size
 
 
-Discovery = Solicit | Advert | RouterSolicit | RouterAdvert
+Discovery = Solicit | Advert | RouterSolicit | RouterAdvert | ListenerReport

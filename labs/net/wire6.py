@@ -13,12 +13,14 @@ from labs.model.addresses import IPv6, Mac, Network
 from labs.net import icmpv6
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv6 import HEADER_BYTES, PROTO_ICMPV6, Ipv6Packet
-from labs.net.ndp import PREFERENCES, Advert, Discovery, Prefix, RouterAdvert, RouterSolicit, Solicit
+from labs.net.ndp import PREFERENCES, Advert, Discovery, ListenerReport, Prefix, RouterAdvert, RouterSolicit, Solicit
 
 __all__ = ["decode_packet6", "encode_packet6", "pseudo6"]
 
 SOURCE_LINK, TARGET_LINK, PREFIX, MTU, NONCE, SERVERS, DOMAINS = 1, 2, 3, 5, 14, 25, 31  # option types
 PREFERENCE_BITS = {"low": 3, "medium": 0, "high": 1}  # RFC 4191 §2.1
+HOP_BY_HOP = 0  # RFC 8200 §4.3
+ROUTER_ALERT = bytes([0, 5, 2, 0, 0, 1, 0])  # RFC 2711 §2.1: length, the alert for MLD, PadN
 Checksum = Callable[[bytes], int]
 
 
@@ -36,7 +38,10 @@ def encode_packet6(packet: Ipv6Packet, body: bytes, checksum: Checksum) -> bytes
     if isinstance(packet.payload, Icmpv6Message):
         body = _encode_message(packet, packet.payload, checksum)
     first = 6 << 28 | packet.traffic_class << 20
-    head = struct.pack("!IHBB", first, len(body), packet.protocol, packet.hop_limit)
+    following = packet.protocol
+    if isinstance(packet.payload, Icmpv6Message) and isinstance(packet.payload.discovery, ListenerReport):
+        following, body = HOP_BY_HOP, bytes([PROTO_ICMPV6]) + ROUTER_ALERT + body
+    head = struct.pack("!IHBB", first, len(body), following, packet.hop_limit)
     return head + _ip(packet.src) + _ip(packet.dst) + body
 
 
@@ -49,7 +54,7 @@ def _encode_message(packet: Ipv6Packet, message: Icmpv6Message, checksum: Checks
         rest = struct.pack("!I", message.mtu) + inner
     else:
         rest = struct.pack("!HH", message.identifier, message.sequence) + message.data
-    rest = rest[: message.length - 4]
+    rest = rest[: message.length - 4]  # cuts an error
     head = struct.pack("!BB", message.type, message.code)
     total = checksum(pseudo6(packet, 4 + len(rest)) + head + b"\0\0" + rest)
     return head + struct.pack("!H", total) + rest
@@ -67,6 +72,9 @@ def _link(kind: int, mac: Mac | None) -> bytes:
 
 def _encode_discovery(what: Discovery) -> bytes:
     match what:
+        case ListenerReport(records):
+            groups = b"".join(struct.pack("!BBH", kind, 0, 0) + _ip(group) for kind, group in records)
+            return struct.pack("!HH", 0, len(records)) + groups
         case Solicit(target, link, nonce):
             tail = struct.pack("!BB", NONCE, 1) + nonce.to_bytes(6, "big") if nonce else b""
             return bytes(4) + _ip(target) + _link(SOURCE_LINK, link) + tail
@@ -109,6 +117,8 @@ def decode_packet6(data: bytes, payload_of: Callable[[int, bytes], object]) -> I
     first, length, protocol, hops = struct.unpack_from("!IHBB", data)
     src, dst = (IPv6(int.from_bytes(data[at : at + 16], "big")) for at in (8, 24))
     body = data[HEADER_BYTES : HEADER_BYTES + length]
+    if protocol == HOP_BY_HOP:
+        protocol, body = body[0], body[8 + 8 * body[1] :]
     payload = _decode_message(body, payload_of) if protocol == PROTO_ICMPV6 else payload_of(protocol, body)
     return Ipv6Packet(src, dst, protocol, payload, hops, first >> 20 & 0xFF)  # type: ignore[arg-type]
 
@@ -118,6 +128,11 @@ def _decode_message(body: bytes, payload_of: Callable[[int, bytes], object]) -> 
     if kind < 128:
         mtu = high << 16 | low if kind == icmpv6.PACKET_TOO_BIG else 0
         return Icmpv6Message(kind, code, original=decode_packet6(body[8:], payload_of), mtu=mtu)
+    if kind == icmpv6.LISTENER_REPORT2:
+        groups = (body[8 + 20 * number : 28 + 20 * number] for number in range(low))
+        return Icmpv6Message(
+            kind, code, discovery=ListenerReport(tuple((g[0], IPv6(int.from_bytes(g[4:], "big"))) for g in groups))
+        )
     if icmpv6.ROUTER_SOLICIT <= kind <= icmpv6.NEIGHBOUR_ADVERT:
         return Icmpv6Message(kind, code, discovery=_decode_discovery(kind, body))
     return Icmpv6Message(kind, code, high, low, body[8:])

@@ -350,6 +350,12 @@ def _protocol(protocol: str) -> Test:
         version = Ipv4Packet if protocol == "ip" else Ipv6Packet
         return lambda frame: isinstance(frame.payload, version)
     wanted = NUMBERS[protocol]
+    if wanted == NUMBERS["icmp6"]:  # a listener report stands behind another header, and is not looked for there
+        return lambda frame: (
+            isinstance(frame.payload, PACKETS)
+            and frame.payload.protocol == wanted
+            and not (isinstance(frame.payload, Ipv6Packet) and frame.payload.has_options)
+        )
     return lambda frame: isinstance(frame.payload, PACKETS) and frame.payload.protocol == wanted
 
 

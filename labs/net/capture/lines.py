@@ -171,11 +171,9 @@ class Printer:
         if not self.style.verbose:
             return body
         mark = f"class 0x{packet.traffic_class:02x}, " if packet.traffic_class else ""
-        name = {58: "ICMPv6", **PROTOCOLS}.get(packet.protocol, "unknown")
-        return (
-            f"({mark}hlim {packet.hop_limit}, next-header {name} ({packet.protocol}) "
-            f"payload length: {packet.payload.length}) {body}"
-        )
+        known = {58: "ICMPv6", **PROTOCOLS}.get(packet.protocol, "unknown")
+        name = "Options (0)" if packet.has_options else f"{known} ({packet.protocol})"
+        return f"({mark}hlim {packet.hop_limit}, next-header {name} payload length: {packet.payload.length}) {body}"
 
     def _transport(self, packet: Ipv4Packet | Ipv6Packet) -> str:
         payload = packet.head

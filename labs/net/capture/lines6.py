@@ -7,7 +7,7 @@ from collections.abc import Callable
 from labs.model.addresses import Address
 from labs.net import icmpv6
 from labs.net.icmpv6 import Icmpv6Message
-from labs.net.ndp import INFINITE, Advert, RouterAdvert, RouterSolicit, Solicit
+from labs.net.ndp import EXCLUDE, INCLUDE, INFINITE, Advert, ListenerReport, RouterAdvert, RouterSolicit, Solicit
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -31,7 +31,20 @@ def icmpv6_text(message: Icmpv6Message, names: Names, verbose: int) -> str:
         return f"ICMP6, router solicitation, {size}{_source(what.link, verbose)}"
     if isinstance(what, RouterAdvert):
         return f"ICMP6, router advertisement, {size}{_router(what, verbose)}"
+    if isinstance(what, ListenerReport):
+        return _listeners(what, names, verbose)
     return f"ICMP6, {_error(message, names)}, {size}"
+
+
+def _listeners(what: ListenerReport, names: Names, verbose: int) -> str:
+    head = f"ICMP6, multicast listener report v2, {len(what.records)} group record(s)"
+    if not verbose:
+        return f"HBH {head}, length {what.length - 8}"
+    kinds = {INCLUDE: "to_in", EXCLUDE: "to_ex"}
+    groups = "".join(
+        f" [gaddr {names(group)} {kinds.get(kind, str(kind))}, 0 source(s)]" for kind, group in what.records
+    )
+    return f"HBH (rtalert: 0x0000) (padn) [icmp6 sum ok] {head}{groups}"
 
 
 def _error(message: Icmpv6Message, names: Names) -> str:

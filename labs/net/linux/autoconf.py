@@ -15,6 +15,7 @@ from labs.net import icmpv6
 from labs.net.inet6_address import Inet6Address
 from labs.net.ipv6 import ANY6, LINK_LOCAL, LOOPBACK6, interface_identifier, scope_of, solicited_node
 from labs.net.ipv6_routes import CONNECTED_METRIC, USER_METRIC
+from labs.net.linux.listeners import Listeners
 from labs.net.ndp import INFINITE, Prefix, RouterAdvert, Solicit
 from labs.net.process import Signal
 
@@ -55,6 +56,7 @@ class Autoconf:
     def __init__(self, node: LinuxNode, layer: Ipv6Layer) -> None:
         self._node = node
         self._layer = layer
+        self.listeners = Listeners(node, layer)
         self._states: dict[int, _State] = {}
         self._nonces: dict[tuple[int, IPv6], int] = {}
         self._sweep_at: int | None = None
@@ -102,10 +104,12 @@ class Autoconf:
         if not any(known.address.is_link_local for known in interface.inet6):
             own = IPv6(int(LINK_LOCAL.address) | interface_identifier(interface.mac))
             self.add(interface, Inet6Address(own, 64, interface.name))
+        self.listeners.changed(interface)
 
     def _stop(self, interface: Interface) -> None:
         """IPv6 ends on an interface: its addresses and routes go (addrconf_ifdown)."""
         interface.inet6.clear()
+        self.listeners.forget(interface)
         self._layer.routes.remove_where(
             [route for route in self._layer.routes if route.device == interface.name and route.kind == "unicast"]
         )
@@ -147,10 +151,14 @@ class Autoconf:
         )
         interface.inet6.insert(at, address)
         self._layer.routes.forget_answers()
+        if self._state(interface).ready:
+            self.listeners.changed(interface)
 
     def remove(self, interface: Interface, address: Inet6Address) -> None:
         """Take an address away, and its prefix route with the last address of the prefix."""
         interface.inet6.remove(address)
+        if self._state(interface).ready:
+            self.listeners.changed(interface)
         route = self._prefix_route(interface, address.network)
         if route is not None and not any(known.network == address.network for known in interface.inet6):
             self._layer.routes.remove(route)
@@ -210,6 +218,8 @@ class Autoconf:
         self._layer.routes.forget_answers()
         self.settled.fire()
         state = self._state(interface)
+        if address.address.is_link_local and state.ready:
+            self.listeners.complete(interface)
         if address.address.is_link_local and state.ready and not state.heard_router and self._listens(interface):
             state.soliciting += 1
             self._ask_routers(interface, state.soliciting, SOLICIT_NS)
