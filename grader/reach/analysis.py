@@ -182,6 +182,39 @@ class Analysis:
             self._arrive(arrival, Packets(source, target, services), found, 1)
         return found
 
+    def get_through(self, device: str, sources: Sequence[int], target: int, to: str) -> Iterator[tuple[int, int]]:
+        """Of everything that a device sends from some addresses, what arrives at another: source and services.
+
+        The same as `send` for each source; what does not depend on the source is asked once.
+        """
+        full = self.services.full
+        arrival = road = None
+        if device in self.surveys and not self.hooks[device].programs and self.roads.is_plain(device, target):
+            arrival = self.roads.exit_of(device, target)
+            if arrival is None:
+                return
+            entrance, road = self.roads.road(arrival, target)
+            if road is None:
+                return
+        if arrival is None or road is None or road.onward is not None or road.doubts or road.hops >= MAX_HOPS:
+            for source in sources:
+                for delivery in self.send(device, source, target, full):
+                    if delivery.device == to:
+                        yield source, delivery.services
+            return
+        if road.device != to:
+            return
+        gates, guard = road.gates, road.guard
+        for source in sources:
+            services = full
+            for by_source, candidates, answers in gates:
+                services &= answers[by_source[source] & candidates]
+                if not services:
+                    break
+            else:
+                if entrance[source] and guard[source]:
+                    yield source, services
+
     def _send_filtered(self, device: str, sent: Packets, found: list[Delivery]) -> None:
         """Send from a device with rules of its own."""
         node = self.machines[device]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from labs.model.addresses import IPv4
 from labs.net import icmp
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP
 
-__all__ = ["AddressAtoms", "Cell", "Intervals", "ServiceCells", "complement"]
+__all__ = ["AddressAtoms", "Cell", "Intervals", "ServiceCells", "common", "complement"]
 
 Intervals = tuple[tuple[int, int], ...]
 """Numbers from low to high, both included."""
@@ -34,6 +35,26 @@ def complement(intervals: Intervals, domain: tuple[int, int]) -> Intervals:
         start = max(start, high + 1)
     if start <= domain[1]:
         found.append((start, domain[1]))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def common(alternatives: tuple[Intervals, ...]) -> Intervals:
+    """The numbers that are in every one of the lists: sorted, and no two intervals overlap or touch."""
+    found = _merged(alternatives[0])
+    for other in alternatives[1:]:
+        pairs = ((max(a, c), min(b, d)) for a, b in found for c, d in _merged(other))
+        found = tuple((low, high) for low, high in pairs if low <= high)
+    return found
+
+
+def _merged(intervals: Intervals) -> Intervals:
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(intervals):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
     return tuple(found)
 
 

@@ -36,7 +36,7 @@ def machine(device: Device) -> LinuxNode:
     if state is None:
         message = f"{device.name} has no power"
         raise ValueError(message)
-    node = LinuxNode(device.name, device.ports, device.files, world=Nowhere(), units={}, boot=_nothing)
+    node = LinuxNode(device.name, (), device.files, world=Nowhere(), units={}, boot=_nothing)
     node.powered = True
     node.interfaces.clear()
     for shown in state.interfaces:

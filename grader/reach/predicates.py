@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from grader.reach.atoms import ADDRESSES, PORTS, Intervals, complement
 from grader.reach.scope import Limit
@@ -208,6 +209,17 @@ def _intervals(match: Match, table: Table, domain: tuple[int, int]) -> Intervals
     """The numbers for which a match on an address or a port holds; None where they are no intervals."""
     if isinstance(match.left, BinOp):
         return None
+    right = match.right
+    if isinstance(right, SetLiteral | SetRef):
+        kind = expression_type(match.left)[0]
+        found = _clipped([interval(element.key, kind) for element in _elements(right, table)], domain)
+        return complement(found, domain) if match.op in ("!=", "!") else found
+    return _constant(match, domain)
+
+
+@lru_cache(maxsize=4096)
+def _constant(match: Match, domain: tuple[int, int]) -> Intervals | None:
+    """The same without a set: rules ask the same things again and again."""
     kind, right = expression_type(match.left)[0], match.right
     if match.op in COMPARING:
         number = interval(right, kind)[0]
@@ -218,13 +230,9 @@ def _intervals(match: Match, table: Table, domain: tuple[int, int]) -> Intervals
             ">=": (number, domain[1]),
         }[match.op]
         return _clipped([(low, high)], domain)
-    if isinstance(right, SetLiteral | SetRef):
-        values: list[Value] = [element.key for element in _elements(right, table)]
-    elif isinstance(right, int | str | Range | Prefix | Flags):
-        values = [right]
-    else:
+    if not isinstance(right, int | str | Range | Prefix | Flags):
         return None
-    found = _clipped([interval(value, kind) for value in values], domain)
+    found = _clipped([interval(right, kind)], domain)
     return complement(found, domain) if match.op in ("!=", "!") else found
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from operator import xor
 from typing import TYPE_CHECKING, NamedTuple
 
+from grader.reach.atoms import common
 from grader.reach.predicates import Condition, PortTest, conditions, element_conditions
 from grader.reach.scope import Limit
 from labs.model.addresses import IPv4
@@ -27,7 +30,7 @@ from labs.net.udp import UdpDatagram
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from grader.reach.atoms import AddressAtoms, ServiceCells
+    from grader.reach.atoms import AddressAtoms, Intervals, ServiceCells
 
 __all__ = ["ChainProgram", "Decision", "Entry", "Translation"]
 
@@ -260,23 +263,8 @@ class ChainProgram:
         return found
 
     def _cut(self, addresses: AddressAtoms) -> None:
-        open_source = open_target = 0
-        self.by_source = [0] * len(addresses)
-        self.by_target = [0] * len(addresses)
-        for number, entry in enumerate(self.entries):
-            bit = 1 << number
-            if entry.condition.sources:
-                _paint(self.by_source, entry.condition.sources, bit, addresses)
-            else:
-                open_source |= bit
-            if entry.condition.targets:
-                _paint(self.by_target, entry.condition.targets, bit, addresses)
-            else:
-                open_target |= bit
-        if open_source:
-            self.by_source = [bits | open_source for bits in self.by_source]
-        if open_target:
-            self.by_target = [bits | open_target for bits in self.by_target]
+        self.by_source = _columns([entry.condition.sources for entry in self.entries], addresses)
+        self.by_target = _columns([entry.condition.targets for entry in self.entries], addresses)
 
     def situation(self, context: Context) -> int:
         """The entries whose questions about interfaces, frame and connection are answered with yes."""
@@ -377,19 +365,19 @@ class ChainProgram:
         return rest | returned
 
 
-def _paint(
-    row: list[int], alternatives: tuple[tuple[tuple[int, int], ...], ...], bit: int, atoms: AddressAtoms
-) -> None:
-    """Set a bit for the atoms that are in all of the lists of intervals."""
-    first, *others = alternatives
-    for low, high in first:
-        for atom in atoms.within(low, high):
-            if not others or all(_inside(int(atoms.first(atom)), intervals) for intervals in others):
-                row[atom] |= bit
-
-
-def _inside(number: int, intervals: tuple[tuple[int, int], ...]) -> bool:
-    return any(low <= number <= high for low, high in intervals)
+def _columns(asked: list[tuple[Intervals, ...]], atoms: AddressAtoms) -> list[int]:
+    """For each atom the entries that ask for it, a bit each; an entry that asks for nothing has all."""
+    flips = [0] * (len(atoms) + 1)
+    for number, alternatives in enumerate(asked):
+        bit = 1 << number
+        if not alternatives:
+            flips[0] ^= bit
+            continue
+        for low, high in common(alternatives):
+            inside = atoms.within(low, high)
+            flips[inside.start] ^= bit
+            flips[inside.stop] ^= bit
+    return list(accumulate(flips[:-1], xor))
 
 
 def _service_mask(condition: Condition, services: ServiceCells) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from grader.reach.analysis import PROTOCOLS, Analysis, Delivery
 from grader.reach.atoms import bits, describe_protocol
-from grader.reach.classes import sender_classes, target_classes
+from grader.reach.classes import numbered, sender_classes, target_classes
 from grader.reach.failures import trees, without
 from grader.reach.scope import OutOfScope
 from grader.reach.senders import Senders
@@ -102,28 +102,27 @@ class Reach:
 
         A service is a bit of `analysis.services`, as it was sent; targets are the addresses of the devices.
         """
-        senders, targets = sender_classes(self, names), target_classes(self, names)
-        answers: dict[tuple[object, object], int] = {}
+        senders, targets = numbered(sender_classes(self, names)), numbered(target_classes(self, names))
+        rows: dict[int, dict[int, int]] = {}
         for name, sender in zip(names, senders, strict=True):
+            known = rows.setdefault(sender, {})
             row = []
             for other, target in zip(names, targets, strict=True):
                 if other == name:
                     row.append(0)
                     continue
-                known = answers.get((sender, target))
-                if known is None:
-                    known = answers[sender, target] = self._gets_to(name, other)
-                row.append(known)
+                if target not in known:
+                    known[target] = self._gets_to(name, other)
+                row.append(known[target])
             yield row
 
     def _gets_to(self, name: str, other: str) -> int:
         """The services with which a device gets to the addresses of another."""
-        analysis, found = self.analysis, 0
-        for source in self.sources_of(name):
-            for address in self.addresses_of(other):
-                for delivery in analysis.send(name, source, analysis.addresses.of(address), analysis.services.full):
-                    if delivery.device == other:
-                        found |= delivery.services
+        found = 0
+        sources = self.sources_of(name)
+        for target in self.senders.atoms_of(other):
+            for _, services in self.analysis.get_through(name, sources, target, other):
+                found |= services
         return found
 
     def arriving(self, a: str, b: str) -> Iterator[tuple[int, int, int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from grader.reach.analysis import SPECIAL, Analysis
@@ -10,7 +10,6 @@ from labs.model.addresses import IPv4
 from labs.model.site import Kind, Site
 
 if TYPE_CHECKING:
-    from grader.reach.program import ChainProgram
     from labs.net.linux.node import LinuxNode
 
 __all__ = ["Senders"]
@@ -29,8 +28,10 @@ class Senders:
             for address in device.state.addresses()
             if isinstance(address.address, IPv4)
         }
-        self._askers: tuple[list[ChainProgram], list[LinuxNode]] | None = None
+        self._asked: Sequence[tuple[object, ...]] | None = None
+        self._wary: list[LinuxNode] = []
         self._addresses: dict[str, list[IPv4]] = {}
+        self._atoms: dict[str, list[int]] = {}
         self._sources: dict[str, list[int]] = {}
 
     def addresses_of(self, device: str) -> list[IPv4]:
@@ -43,6 +44,15 @@ class Senders:
             self._addresses[device] = known
         return known
 
+    def atoms_of(self, device: str) -> list[int]:
+        """The same as atoms."""
+        known = self._atoms.get(device)
+        if known is None:
+            known = self._atoms[device] = [
+                self._analysis.addresses.of(address) for address in self.addresses_of(device)
+            ]
+        return known
+
     def sources_of(self, device: str) -> list[int]:
         """Atoms of the addresses that a device may take, one for each class that any rule or route tells apart.
 
@@ -51,7 +61,7 @@ class Senders:
         """
         known = self._sources.get(device)
         if known is None:
-            own = [self._analysis.addresses.of(address) for address in self.addresses_of(device)]
+            own = self.atoms_of(device)
             seen = {self.signature(atom) for atom in own}
             known = list(own)
             alone = self._site.devices[device].kind not in (
@@ -98,18 +108,18 @@ class Senders:
 
     def signature(self, atom: int) -> tuple[object, ...]:
         """Two source atoms with the same signature have the same fate everywhere."""
-        if self._askers is None:
+        if self._asked is None:
             programs = [program for hooks in self._analysis.hooks.values() for program in hooks.all_programs]
-            wary = [
+            empty = ((),) * len(self._analysis.addresses)
+            self._asked = list(zip(*(program.by_source for program in programs), strict=True)) if programs else empty
+            self._wary = [
                 node
                 for node in self._analysis.machines.values()
                 if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces)
             ]
-            self._askers = programs, wary
-        programs, wary = self._askers
-        asked: list[object] = [program.by_source[atom] for program in programs]
+        asked = self._asked[atom]
+        if not self._wary:
+            return asked
         address = self._analysis.addresses.first(atom)
-        for node in wary:
-            route = node.ip.routes.lookup(address)
-            asked.append(None if route is None else route.device)
-        return tuple(asked)
+        routes = (node.ip.routes.lookup(address) for node in self._wary)
+        return (*asked, *(None if route is None else route.device for route in routes))
