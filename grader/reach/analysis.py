@@ -9,7 +9,6 @@ TCP connection, a UDP datagram.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from grader.reach.atoms import AddressAtoms, Intervals, ServiceCells
@@ -121,9 +120,8 @@ class Analysis:
 
     def share(self, other: Analysis) -> None:
         """Take over the atoms of another analysis that was made with this one in `also`."""
-        before = copy(self)
         self.addresses, self.services = other.addresses, other.services
-        self._settle(before)
+        self._settle(other)
 
     def address_cuts(self) -> set[int]:
         """Every address at which something begins that anything on the site tells apart."""
@@ -181,6 +179,48 @@ class Analysis:
         if arrival is not None:
             self._arrive(arrival, Packets(source, target, services), found, 1)
         return found
+
+    def targets_of(self, device: str) -> Sequence[int]:
+        """The destination atoms at which something that a device sends may arrive; at others nothing does."""
+        if device not in self.surveys:
+            return ()
+        if self.hooks[device].programs:
+            return range(len(self.addresses))
+        own = (self.addresses.of(address) for address in self.surveys[device].own)
+        return sorted({*own, *self.roads.targets_of(device)})
+
+    def apart(self, other: Analysis, device: str, sources: Sequence[int], target: int) -> Sequence[int]:
+        """Those of some sources whose packets may fare otherwise on another site with the same atoms.
+
+        Where frames go the same ways on both, packets do too, and only chains that were changed can tell them apart.
+        """
+        if not self.wiring.shares(other.wiring) or self.surveys[device] is not other.surveys.get(device):
+            return sources
+        if self.hooks[device].programs:
+            return sources
+        if not self.roads.is_plain(device, target):
+            ip, destination = self.machines[device].ip, self.addresses.first(target)
+            if ip.is_local(destination) or ip.type_of(destination) in GROUPS:
+                return ()  # the sender decides that alone
+        arrival = self.roads.exit_of(device, target)
+        if arrival is None:
+            return ()
+        mine, theirs = self.roads.road(arrival, target)[1], other.roads.road(arrival, target)[1]
+        if mine is None or theirs is None:
+            return sources if mine is not theirs else ()
+        if mine.onward is not None or len(mine.gates) != len(theirs.gates) or mine[2:5] != theirs[2:5]:
+            return sources
+        changed = [
+            (one, two)
+            for one, two in zip(mine.gates, theirs.gates, strict=True)
+            if one.answers is not two.answers or one.candidates != two.candidates
+        ]
+        for one, two in changed:
+            a, b, c = one
+            d, e, f = two
+            if any(c[a[source] & b] != f[d[source] & e] for source in sources):
+                return sources
+        return ()
 
     def get_through(self, device: str, sources: Sequence[int], target: int, to: str) -> Iterator[tuple[int, int]]:
         """Of everything that a device sends from some addresses, what arrives at another: source and services.

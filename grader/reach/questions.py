@@ -92,8 +92,7 @@ class Reach:
         key = (device, source)
         known = self._sent.get(key)
         if known is None:
-            full = self.analysis.services.full
-            targets = range(len(self.analysis.addresses))
+            full, targets = self.analysis.services.full, self.analysis.targets_of(device)
             known = self._sent[key] = [(j, self.analysis.send(device, source, j, full)) for j in targets]
         return known
 
@@ -190,6 +189,26 @@ class Reach:
             cuts.add(EPHEMERAL[0])
         return sorted(cuts)[:MAX_CLIENT_PORTS]
 
+    def packet_through(self, a: str, b: str, service: Service | str = "any") -> Packet | None:
+        """A packet of a service that gets from one device to another, from any address that it may take.
+
+        None is a proof that there is none, as far as `limits` is empty; the way back is not looked at.
+        """
+        wanted = self.analysis.mask_of(Service.parse(service) if isinstance(service, str) else service)
+        sources = self.sources_of(a)
+        for target in range(len(self.analysis.addresses)) if self.translates else self.senders.atoms_of(b):
+            for source, services in self.analysis.get_through(a, sources, target, b):
+                if services & wanted and self.translates:
+                    return self.example_of(a, source, target, b, services & wanted)
+                if services & wanted:
+                    return self.example(a, source, target, next(iter(bits(services & wanted))))
+        return None
+
+    @property
+    def translates(self) -> bool:
+        """Some device translates addresses or ports."""
+        return any(survey.translates for survey in self.analysis.surveys.values())
+
     def all_that_can(self, a: str, b: str) -> tuple[Opening, ...]:
         """Every class of packets from a device (and from addresses it may take) that reaches another."""
         atoms, cells = self.analysis.addresses, self.analysis.services
@@ -267,17 +286,20 @@ class Reach:
         Every device that both have sends, from every address it may take on the first site.
         """
         site = other.site if isinstance(other, Reach) else other
-        bare = Analysis(site, services=self._services, networks=self._networks)
-        here = Reach(self.site, services=self._services, networks=self._networks, also=(bare,))
+        bare = Analysis(site, services=self._services, networks=self._networks, like=self.analysis)
+        here = Reach(self.site, services=self._services, networks=self._networks, also=(bare,), like=self)
         bare.share(here.analysis)
         found: dict[tuple[str, int, str, str], Difference] = {}
         names = list(devices) or [name for name in here.analysis.machines if name in bare.machines]
         full = here.analysis.services.full
         for name in names:
-            for source in here.sources_of(name):
-                for target in range(len(here.analysis.addresses)):
+            sources = here.sources_of(name)
+            for target in sorted({*here.analysis.targets_of(name), *bare.targets_of(name)}):
+                for source in here.analysis.apart(bare, name, sources, target):
                     mine = _delivered(here.analysis.send(name, source, target, full))
                     theirs = _delivered(bare.send(name, source, target, full))
+                    if mine == theirs:
+                        continue
                     for device in {*mine, *theirs}:
                         odd = mine.get(device, 0) ^ theirs.get(device, 0)
                         if odd:

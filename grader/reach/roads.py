@@ -7,6 +7,7 @@ they come in and each destination, and then costs one step for each chain of rul
 # ruff: noqa: SLF001 - roads take over what other roads know
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -108,6 +109,7 @@ class Roads:
         self._asks = {name: found.asks for name, found in hooks.items()}
         self._roads: dict[tuple[Place, int], Road | None] = {}
         self._entrances: dict[Arrival, tuple[Place, Guard]] = {}
+        self._live: dict[Place, list[int]] = {}
         self._guards: dict[tuple[Arrival, ...], Guard] = {}
         self._known: dict[str, _Known] = {}
         self._steps: dict[str, dict[tuple[Place, int], _Step]] = {}
@@ -155,6 +157,31 @@ class Roads:
                 known.exits[part] = found
         known.near[target] = found
         return found
+
+    def targets_of(self, device: str) -> list[int]:
+        """The destinations, among those that are no address of its own, at which something that it sends may arrive."""
+        found: list[int] = []
+        atoms, survey = self._addresses, self._surveys[device]
+        for low, high in survey.stretches():
+            inside = atoms.within(low, high)
+            first = next((target for target in inside if target not in self._odd), None)
+            arrival = None if first is None else self.exit_of(device, first)
+            if survey.part(low) not in self._known[device].exits:
+                found += [target for target in inside if target not in self._own[device]]
+            else:
+                live = [] if arrival is None else self._live_from(arrival)
+                found += live[bisect_left(live, inside.start) : bisect_left(live, inside.stop)]
+                found += [target for target in inside if target in self._odd]
+        return sorted(set(found))
+
+    def _live_from(self, arrival: Arrival) -> list[int]:
+        """The destinations at which something may arrive that comes in somewhere, in order."""
+        place, _ = self._entrances.get(arrival) or self._enter(arrival)
+        live = self._live.get(place)
+        if live is None:
+            every = range(len(self._addresses))
+            live = self._live[place] = [target for target in every if self.road(arrival, target)[1] is not None]
+        return live
 
     # Over the devices
 

@@ -70,6 +70,10 @@ class Survey:
         """The number of the stretch of addresses that no route of the device tells apart."""
         return bisect_right(self._bounds, address)
 
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """The first and the last address of each part."""
+        yield from zip(self._bounds, [*(bound - 1 for bound in self._bounds[1:]), LAST], strict=True)
+
     def holds(self, device: Device) -> bool:
         """The device is still what was surveyed."""
         return (
