@@ -103,3 +103,8 @@ clean: ## remove .venv and everything that can be made again
 	@echo "Installing Netwerf with the tools of its developers into .venv (once, some minutes)"
 	@$(pip) install --editable ".[dev,notebook,kernel]"
 	@touch .venv/core $@
+
+.venv/oracles: pyproject.toml .venv/made
+	@echo "Installing a BDD library, a SAT solver and an SMT solver into .venv (once)"
+	@$(pip) install --editable ".[oracles]"
+	@touch .venv/core $@

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 
 GOLDEN = Path(__file__).parent / "golden"
-JUDGED = ("kernel", "browser")  # markers whose skips NETWERF_NO_SKIP turns into failures
+JUDGED = ("kernel", "browser")  # there is one kernel and one browser: one worker takes all of them
+NO_SKIP = (*JUDGED, "oracles")  # markers whose skips NETWERF_NO_SKIP turns into failures
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None)
@@ -24,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-examples", type=int, default=0, help="how many random sites both engines run")
     parser.addoption("--conformance-seed", type=int, default=1, help="where the random sites begin")
     parser.addoption("--conformance-grades", action="store_true", help="grade every shipped scenario on both engines")
+    parser.addoption("--oracle-examples", type=int, default=0, help="how many random rows of routers solvers judge")
     parser.addoption("--conformance-shrink", action="store_true", help="make counter-examples small (takes minutes)")
 
 
@@ -48,7 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 def _may_not_skip() -> frozenset[str]:
     """NETWERF_NO_SKIP is a list of markers separated by commas, or 1 for all of them."""
     value = os.environ.get("NETWERF_NO_SKIP", "")
-    return frozenset(JUDGED) if value == "1" else frozenset(value.split(",")) & frozenset(JUDGED)
+    return frozenset(NO_SKIP) if value == "1" else frozenset(value.split(",")) & frozenset(NO_SKIP)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.reach import Packet, Reach
-from grader.reach.analysis import Delivery
+from grader.reach.analysis import Analysis, Delivery
 from labs.model.addresses import InterfaceAddress, IPv4
 from labs.model.services import Service
 from labs.model.site import Device, Site
@@ -171,3 +171,36 @@ def test_conversation_that_is_refused_again_and_again_is_always_told_the_same() 
     talks = [reach.tracer.converse(Packet("a", IPv4.parse("10.0.3.30"), "tcp", 22)) for _ in range(20)]
     assert len({tuple((name, type(note)) for name, note in talk.notes) for talk in talks}) == 1
     assert talks[0].notes[-1][0] == "a"  # it is told each time
+
+
+def fates(analysis: Analysis, name: str, source: int, target: int) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for delivery in analysis.send(name, source, target, analysis.services.full):
+        found[delivery.device] = found.get(delivery.device, 0) | delivery.services
+    return found
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(rulesets, min_size=2, max_size=2), st.lists(st.sampled_from(EDITS), min_size=2, max_size=2), st.integers()
+)
+def test_difference_of_similar_sites_is_found_at_every_destination(texts: list[str], edits, seed: int) -> None:  # type: ignore[no-untyped-def]
+    random = Random(seed)
+    one = edits[0](started(), random, texts[0])
+    try:
+        two = edits[1](one, random, texts[1])
+    except AssertionError:  # the device has no power any more
+        two = started()
+    bare = Analysis(two)
+    here = Reach(one, also=(bare,))
+    bare.share(here.analysis)
+    expected = {
+        (name, here.analysis.addresses.first(target))
+        for name in here.analysis.machines
+        if name in bare.machines
+        for source in here.sources_of(name)
+        for target in range(len(here.analysis.addresses))
+        if fates(here.analysis, name, source, target) != fates(bare, name, source, target)
+    }
+    found = {(difference.packet.device, difference.packet.target) for difference in Reach(one).difference(two)}
+    assert found == expected
