@@ -10,7 +10,7 @@ import pytest
 
 from grader.checks import JUDGES, control, data, entrance, loops, messages, policy, unique, wiretap
 from grader.checks import flows as flow_judges
-from grader.reach import Reach
+from grader.reach.senders import Senders
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
 from labs.messages import message
@@ -99,7 +99,7 @@ def forget_zone(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_spare_addresses(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Reach, "_spare", lambda *_: iter(()))
+    patch.setattr(Senders, "_spare", lambda *_: iter(()))
 
 
 def forget_openings(patch: pytest.MonkeyPatch) -> None:
