@@ -131,8 +131,11 @@ def run_for(hours: float, sensors: int) -> None:
     """Let the site run, and print what an hour of it takes of the processor."""
     engine = started(sensors, express=True)
     before, begin, processor = reports(engine), time.perf_counter(), time.process_time()
-    for _ in range(round(hours * 60)):
+    for minute in range(1, round(hours * 60) + 1):
         engine.wait(MINUTE)
+        if minute % 60 == 0 and hours > 1:
+            taken = time.process_time() - processor
+            print(f"  after {minute // 60} h: {minute * 60 * sensors / taken:,.0f} sensor-seconds/s", flush=True)
     taken, processor = time.perf_counter() - begin, time.process_time() - processor
     done = reports(engine) - before
     rate = done / processor

@@ -67,6 +67,9 @@ class PortState(IntEnum):
         return self.name.lower()
 
 
+FORWARDING = PortState.FORWARDING  # asked for each port of a flood: a global is found faster
+
+
 class Origin(Enum):
     """Where an entry of the filtering database comes from; the values are the words of `bridge fdb`."""
 
@@ -193,8 +196,8 @@ def _may_leave(port: Interface, incoming: Interface | None, source: BridgePort |
     settings = port.bridge_port
     return (
         settings is not None
-        and settings.state is PortState.FORWARDING
-        and port.running
+        and settings.state is FORWARDING
+        and (port.up and port.carrier if port.kind == "ether" else port.running)
         and (port is not incoming or settings.hairpin)
         and (not vid or vid in settings.vlans.members)
         and not (settings.isolated and source is not None and source.isolated)

@@ -104,6 +104,10 @@ class NeighbourTable:
         """The entry, if any."""
         return self._entries.get((interface.name, address))
 
+    def known(self, interface: str, address: Address) -> bool:
+        """Whether there is an entry on the interface of that name."""
+        return (interface, address) in self._entries
+
     def create(self, interface: Interface, address: Address, state: NeighbourState) -> Neighbour | None:
         """A new entry, or None where the table is full."""
         if len(self._entries) >= MAX_ENTRIES:

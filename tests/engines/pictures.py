@@ -24,6 +24,8 @@ MEMORIES = frozenset(
         "_cache",
         "_sources",
         "oracle",
+        "bystander",
+        "_combined",
         "world",
     }
 )

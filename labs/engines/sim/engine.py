@@ -58,6 +58,7 @@ LINE_LIMIT_NS = 25 * 3600 * SECOND  # no line takes longer than this
 EVENTS_PER_LINE = 3_000_000
 MAX_LINE = 16_384
 MAX_HOPS = 200_000
+FEW = 3  # with more than so many things to do, a device may be flooding its ports
 RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
 TRANSMITTER = "/etc/transmitter.toml"
 NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
@@ -400,6 +401,8 @@ class SimEngine:
             self.power(device, on=True)
 
     def _perform(self, node: LinuxNode, items: list[Action | Note]) -> None:
+        if len(items) > FEW and self._trace is None and self._express.flood(node.name, items):
+            items = []
         for item in items:
             if type(item) is Transmit:
                 reason = self._express.transmit(node.name, *item)

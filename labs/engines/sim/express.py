@@ -18,6 +18,7 @@ from simpy.events import NORMAL
 from labs.engines.sim.wakes import NEVER
 from labs.engines.sim.wire import OVERHEAD_BYTES
 from labs.net.actions import DropReason, Transmit
+from labs.net.arp import ArpPacket
 from labs.net.ethernet import ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.ends import Arrival, arrival
@@ -170,6 +171,34 @@ class Express:
         clock.call_at(arrival, self.arrive, (lane, frame, None))
         return None
 
+    def flood(self, name: str, items: list[Action | Note]) -> bool:
+        """A bridge sends one question by ARP out of many ports; False, and nothing done, where that is not all it does.
+
+        What arrives at one moment, sent in a row, is one event: nothing can come in between.
+        """
+        frame = items[0].frame if type(items[0]) is Transmit else None
+        if frame is None or type(frame.payload) is not ArpPacket:
+            return False
+        if any(type(item) is not Transmit or item.frame is not frame for item in items):
+            return False
+        lanes, now = self.lanes[name], self._clock._now  # noqa: SLF001
+        last = -1
+        together: list[tuple[Lane, Frame, Hop | None]] = []
+        for item in items:
+            lane = lanes.get(item.port)  # type: ignore[union-attr]
+            arrival = None if lane is None else lane.send(frame.length, now)  # type: ignore[arg-type]
+            if lane is None or type(arrival) is not int:
+                continue
+            if arrival != last:
+                last, together = arrival, []
+                self._clock.call_at(arrival, self._arrive_together, together)
+            together.append((lane, frame, None))
+        return True
+
+    def _arrive_together(self, arguments: list[tuple[Lane, Frame, Hop | None]]) -> None:
+        for argument in arguments:
+            self.arrive(argument)
+
     def arrive(self, argument: tuple[Lane, Frame, Hop | None]) -> None:
         """A frame reaches the end of a lead."""
         lane, frame, before = argument
@@ -182,6 +211,14 @@ class Express:
                     before.next = hop
                 self._pass([hop, packet.length, packet.payload, packet.identification, packet])
                 return
+        elif (
+            type(packet) is ArpPacket
+            and self.enabled
+            and lane.wire.up
+            and not lane.spoiled
+            and lane.node.link.bystander.overhears(lane.port, frame, self._clock._now)  # type: ignore[arg-type]  # noqa: SLF001
+        ):
+            return
         self._receive(argument)
 
     def _receive(self, argument: tuple[Lane, Frame, Hop | None]) -> None:

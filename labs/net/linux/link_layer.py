@@ -16,6 +16,7 @@ from labs.net.ipv4 import ANY, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.linux import spanning
 from labs.net.linux.arp_rules import is_silent, sender_of
+from labs.net.linux.bystander import Bystander
 from labs.net.neighbour import (
     BASE_REACHABLE_NS,
     DELAY_FIRST_PROBE_NS,
@@ -53,6 +54,7 @@ class LinkLayer:
         self._node = node
         self.neighbours = NeighbourTable(node.changed)
         self._captures: list[PacketSocket] = []
+        self.bystander = Bystander(node, self.neighbours)
 
     # Captures
 
@@ -174,6 +176,10 @@ class LinkLayer:
         for port in relay.ports:
             if length > port.mtu + LONGEST_HEADER_BYTES and _too_long(frame, port):
                 self._node.drop(DropReason.TOO_BIG, port.name, frame=frame, by=f"mtu {port.mtu}")
+            elif not relay.vid and port.kind == "ether" and port.up and port.carrier and not self._captures:
+                port.tx.packets += 1  # transmit(), for each port of a flood
+                port.tx.bytes += length
+                self._node.emit(Transmit(port.name, frame, length))
             elif relay.vid and port.bridge_port is not None:
                 tag = port.bridge_port.vlans.tag(relay.vid)
                 self.transmit(port, frame if frame.vlan == tag else frame._replace(vlan=tag))
