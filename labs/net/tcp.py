@@ -190,9 +190,11 @@ class TcpConnection:
         self._now = now
         if self.state not in SENDING or self._fin_queued or len(self._unsent) + len(data) > MAX_BUFFER:
             return False
-        if data and not self._unsent and not self._flight and len(data) <= self._room():
-            self._queue(PLAIN, bytes(data))  # as _push would, without the detour
-            return True
+        if data and not self._unsent and not self._flight and self.departure is not None:
+            mss = self.departure.mtu() - HEADERS_BYTES
+            if len(data) + TIMESTAMPS_BYTES <= (mss if mss < self._peer_mss else self._peer_mss):  # noqa: FURB136
+                self._queue(PLAIN, bytes(data))  # as _push would, without the detour
+                return True
         self._unsent += data
         self._push()
         return True
@@ -333,12 +335,15 @@ class TcpConnection:
             arrived = self._flight[: len(self._flight) - len(flight)]
             self._flight = flight
         if arrived and not self._retries:  # of a segment sent twice nobody knows which one was answered (Karn)
-            self._measured(self._now - arrived[-1].at_ns)
+            self._measured(self._now - arrived[-1][4])
         self._retries = 0
         steady = 4 * self._variation_ns
         self._rto_ns = self._smoothed_ns + (steady if steady > MIN_RTO_NS else MIN_RTO_NS)  # noqa: FURB136
-        self._arm()
-        if arrived and arrived[-1].flags & FIN:
+        if self._flight:
+            self._arm()
+        else:
+            self._disarm()
+        if arrived and arrived[-1][2] & FIN:
             self.state = AFTER_FIN_ACKED.get(self.state, self.state)
             if self.state is TcpState.TIME_WAIT:
                 self._wait_out()

@@ -290,21 +290,16 @@ class Express:
             hop = lane.transits[look] = Hop(lane, look)
         return hop
 
-    def _end(self, hop: Hop, flight: Flight, now: int) -> None:
-        """The payload of a known flow arrives."""
-        node = hop.lane.node
-        assert hop.arrival is not None
-        if hop.arrival.take(flight[2], flight[1], now):
-            if node.processes.queue:
-                node.processes.run_ready()
-            out, timers = node._out, node._timers  # noqa: SLF001 - node._drain(): it knows what time it is
-            if out:
-                node._out = []  # noqa: SLF001
-                self._perform(node, out)
-            elif timers and timers[0][0] < self._woken.get(node.name, NEVER):
-                self._perform(node, out)
-        else:
-            self._receive((hop.lane, seen_as(flight, hop.look), None))
+    def _taken(self, node: LinuxNode) -> None:
+        """A device has taken the payload of a known flow: what its programs make of it."""
+        if node.processes.queue:
+            node.processes.run_ready()
+        out, timers = node._out, node._timers  # noqa: SLF001 - node._drain(): it knows what time it is
+        if out:
+            node._out = []  # noqa: SLF001
+            self._perform(node, out)
+        elif timers and timers[0][0] < self._woken.get(node.name, NEVER):
+            self._perform(node, out)
 
     def _pass(self, flight: Flight) -> None:
         """A packet of a known flow arrives, and goes on."""
@@ -314,7 +309,10 @@ class Express:
         now: int = clock._now  # type: ignore[assignment]  # noqa: SLF001
         while True:
             if hop.arrival is not None:
-                self._end(hop, flight, now)
+                if hop.arrival.take(flight[2], size, now):
+                    self._taken(hop.lane.node)
+                else:
+                    self._receive((hop.lane, seen_as(flight, hop.look), None))
                 return
             length = hop.take(size, now)
             if not length:
