@@ -98,6 +98,7 @@ LINES = {
     "address_without_name_getent_finds_nothing": ("h", "getent hosts 192.168.7.7"),
     "gateway_is_own_address_route_get_shows_none": ("r2", "ip route get 10.44.0.1"),
     "gateway_is_the_target_route_get_shows_it": ("h", "ip route get 10.0.1.1"),
+    "service_at_a_word_that_is_no_host_its_number_is_told": ("h", "nc -z -w 1 nobody http"),
     "gateway_is_loopback_it_is_let_through": (
         "r1",
         "ip route add 10.50.0.0/16 via 127.0.0.5; ip route show 10.50.0.0/16",

@@ -139,7 +139,7 @@ def _connect(process: Process, options: _Options, operands: list[str]) -> Routin
     if options.source and not process.node.is_local(parse_address(options.source)):
         raise _Refusal("bind failed: Cannot assign requested address")
     literal = literal_place(host)
-    failure = f'getaddrinfo for host "{host}" port {text}: '
+    failure = f'getaddrinfo for host "{host}" port {ports[0]}: '
     if options.numeric and literal is None:
         raise _Refusal(failure + "Name or service not known")
     try:
@@ -328,7 +328,7 @@ def _listen(process: Process, options: _Options, operands: list[str]) -> Routine
         try:
             address = parse_address(words[0])
         except ValueError:
-            raise _Refusal(f'getaddrinfo for host "{words[0]}" port {words[-1]}: Name or service not known') from None
+            raise _Refusal("getaddrinfo: Name or service not known") from None
     process.endless = True
     node = process.node
     try:
