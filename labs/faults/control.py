@@ -17,6 +17,7 @@ __all__ = ["FAULTS"]
 FAMILY = "control"
 RULES, ACTUATOR, SENSOR = "/etc/rules.conf", "/etc/actuator.toml", "/etc/sensor.toml"
 DNSMASQ, NFTABLES = "/etc/dnsmasq.conf", "/etc/nftables.conf"
+ZONE_FILE = "/etc/timezone"
 OPPOSITE = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -76,24 +77,30 @@ def _timezone(site: Site, on: str, name: str) -> Site:
     def change(lines: list[str]) -> list[str]:
         return [f"timezone {name}" if line.split()[:1] == ["timezone"] else line for line in lines]
 
-    return _change_rules(site, on, change)
+    device = device_of(site, on)
+    if RULES in device.files and re.search(r"(?m)^\s*timezone\s", device.files[RULES]):
+        return _change_rules(site, on, change)
+    if device.files.get(ZONE_FILE, "UTC").strip() == name:
+        message = f"{on} lives in {name} already"
+        raise FaultError(message)
+    return site.with_device(device.with_file(ZONE_FILE, f"{name}\n"))
 
 
 @fault(
     FAMILY,
     symptom="Everything happens hours too early or too late",
-    shown_by="rulesctl status: Clock shows the zone; date",
+    shown_by="timedatectl or date; rulesctl status: Clock shows the zone",
     fix="Set the time zone of the place",
 )
 def timezone_wrong(site: Site, on: str, timezone: str = "America/New_York") -> Site:
-    """The rules live in another time zone."""
+    """The rules, or the device where they name no zone, live in another time zone."""
     return _timezone(site, on, timezone)
 
 
 @fault(
     FAMILY,
     symptom="Everything happens an hour late in winter and two hours late in summer",
-    shown_by="rulesctl status: Clock shows UTC",
+    shown_by="rulesctl status: Clock shows UTC; timedatectl, where the rules name no zone",
     fix="Windows of time in local time: timezone Europe/Brussels",
 )
 def utc_as_local(site: Site, on: str) -> Site:

@@ -1,4 +1,4 @@
-"""strftime(3) of the C locale in UTC, with the flags of GNU date: the same text on every machine, in every locale.
+"""strftime(3) of the C locale, with the flags of GNU date: the same text on every machine, in every locale.
 
 The C library of the machine that simulates is not asked: another one knows other letters, or other names of months.
 """
@@ -29,15 +29,24 @@ COMPOSED = {
 MOST_WIDTH = 100
 
 
-def clock_text(unix_s: float, form: str) -> str:
-    """A Unix time in seconds in a format of strftime(3) or GNU date; an unknown directive stays as it is."""
+def clock_text(unix_s: float, form: str, *, offset_s: int = 0, zone: str = "UTC") -> str:
+    """A Unix time in seconds in a format of strftime(3) or GNU date; an unknown directive stays as it is.
+
+    The clock stands `offset_s` east of Greenwich, and calls that `zone`.
+    """
     whole = int(unix_s // 1)
-    moment = datetime.fromtimestamp(whole, UTC)
+    moment = datetime.fromtimestamp(whole + offset_s, UTC)
     nanoseconds = round((unix_s - whole) * 1e9)
 
     def one(match: re.Match[str]) -> str:
         flag, width, letter = match.groups()
-        text = _directive(letter, moment, whole, nanoseconds)
+        if letter in COMPOSED:
+            text: str | None = clock_text(unix_s, COMPOSED[letter], offset_s=offset_s, zone=zone)
+        elif letter in "Zz":
+            hours, minutes = divmod(abs(offset_s) // 60, 60)
+            text = zone if letter == "Z" else f"{'-' if offset_s < 0 else '+'}{hours:02d}{minutes:02d}"
+        else:
+            text = _directive(letter, moment, whole, nanoseconds)
         if text is None:
             return match[0]
         if letter == "N" and width:
@@ -54,8 +63,6 @@ def clock_text(unix_s: float, form: str) -> str:
 
 
 def _directive(letter: str, moment: datetime, seconds: int, nanoseconds: int) -> str | None:
-    if letter in COMPOSED:
-        return clock_text(seconds, COMPOSED[letter])
     day, year_day = moment.weekday(), moment.timetuple().tm_yday
     iso_year, iso_week, iso_day = moment.isocalendar()
     hour12 = (moment.hour - 1) % 12 + 1
@@ -94,6 +101,4 @@ def _directive(letter: str, moment: datetime, seconds: int, nanoseconds: int) ->
         "w": str((day + 1) % 7),
         "Y": str(moment.year),
         "y": f"{moment.year % 100:02d}",
-        "Z": "UTC",
-        "z": "+0000",
     }.get(letter)

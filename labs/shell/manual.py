@@ -113,6 +113,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "hostname": "its name",
         "uname": "its kernel",
         "date": "its clock; date -s sets it",
+        "timedatectl": "its clock, its time zone, and whether something sets the clock",
         "uptime": "how long it has been on",
         "reboot": "restart",
         "poweroff": "switch off",

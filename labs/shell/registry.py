@@ -69,6 +69,7 @@ MODULES = {
     "systemctl": "systemctl",
     "tcpdump": "tcpdump",
     "telnet": "telnet telnetd",
+    "timedatectl": "timedatectl",
     "text": "cat head nl rev tac tail tee",
     "tracepath": "tracepath",
     "traceroute": "traceroute",

@@ -115,8 +115,8 @@ def _words(text: str, line: int, fewest: int, usage: str) -> list[str]:
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self.book = RuleBook(zone("UTC"))
+    def __init__(self, where: Zone) -> None:
+        self.book = RuleBook(where)
         self.rule: Rule | None = None
         self.conditions: list[tuple[Rule, str, str, int]] = []
 
@@ -207,12 +207,12 @@ class _Reader:
         return book
 
 
-def parse_rules(text: str) -> RuleBook:
-    """Read /etc/rules.conf. Raises RulesError with the first mistake."""
+def parse_rules(text: str, where: Zone | None = None) -> RuleBook:
+    """Read /etc/rules.conf; `where` is the zone where the file names none. Raises RulesError with the first mistake."""
     lines = text.split("\n")
     if len(lines) > MAX_LINES:
         raise RulesError(MAX_LINES, f"more than {MAX_LINES} lines")
-    reader = _Reader()
+    reader = _Reader(where or zone("UTC"))
     for number, line in enumerate(lines, 1):
         code = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()  # a topic may hold one
         if code:

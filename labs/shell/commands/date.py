@@ -1,4 +1,4 @@
-"""date (GNU coreutils): what the device believes the time is. Every device here lives in UTC."""
+"""date (GNU coreutils): what the device believes the time is. Its zone stands in /etc/timezone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from datetime import UTC, datetime
 
 from labs.net.process import Process, Program
-from labs.net.strftime import clock_text
 from labs.shell.commandline import begin, fail
+from labs.shell.system_clock import local_text, offset_of, process_zone
+from labs.things.timezone import Zone, zone
 
 __all__ = ["COMMANDS"]
 
@@ -46,6 +47,17 @@ def _parse(text: str, now: float) -> float | None:
     return _seconds(year, month, day) + hour * 3600 + minute * 60 + second + float(match[7] or 0)
 
 
+def _moment(text: str, now: float, where: Zone) -> float | None:
+    """A time that somebody typed, in local time unless it says otherwise."""
+    typed = text.strip()
+    if typed in ("now", ""):
+        return now
+    if re.search(r"^@|(Z|UTC|\+00:?00)$", typed):
+        return _parse(typed, now)
+    here = _parse(typed, now + offset_of(where, now)[0])
+    return None if here is None else here - offset_of(where, here - offset_of(where, here)[0])[0]
+
+
 def _days(year: int, month: int) -> int:
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
@@ -67,32 +79,34 @@ def date(process: Process) -> int:
         return parsed
     options, operands = parsed
     values = {{"--date": "-d", "--set": "-s", "--rfc-email": "-R", "--iso-8601": "-I"}.get(o, o): v for o, v in options}
+    where = zone("UTC") if "-u" in values or "--utc" in values else process_zone(process)
     now = process.node.wall_clock()
     moment = now
     for option in ("-d", "-s"):
         if option in values:
-            found = _parse(values[option], now)
+            found = _moment(values[option], now, where)
             if found is None:
                 return fail(process, f"invalid date ‘{values[option]}’")
             moment = found
     if "-s" in values:
         process.node.clock_offset_ns += round((moment - now) * 1e9)
+    east = local_text(where, moment, "%z")
+    east = f"{east[:3]}:{east[3:]}"
     form = DEFAULT
     if "-R" in values:
         form = "%a, %d %b %Y %H:%M:%S %z"
     if "-I" in values:
-        form = {"": "%F", "date": "%F", "seconds": "%FT%T+00:00", "s": "%FT%T+00:00", "minutes": "%FT%H:%M+00:00"}.get(
-            values["-I"], "%F"
-        )
+        exact = {"seconds": f"%FT%T{east}", "s": f"%FT%T{east}", "minutes": f"%FT%H:%M{east}"}
+        form = exact.get(values["-I"], "%F")
     if "--rfc-3339" in values:
-        form = "%F" if values["--rfc-3339"] == "date" else "%F %T+00:00"
+        form = "%F" if values["--rfc-3339"] == "date" else f"%F %T{east}"
     if operands:
         if not operands[0].startswith("+"):
             return fail(process, f"invalid date ‘{operands[0]}’")
         if len(operands) > 1:
             return fail(process, f"extra operand ‘{operands[1]}’")
         form = operands[0][1:]
-    process.print(clock_text(moment, form))
+    process.print(local_text(where, moment, form))
     return 0
 
 

@@ -12,8 +12,18 @@ SECOND = 1_000_000_000
 IFACE = "wlan0"
 ANSWER_NS = 10 * SECOND
 MHZ = "20 MHz"
-USAGE = ["Usage:\tiw [options] command", "The simulated commands are:", "\tdev", "\tdev <devname> link",
-         "\tdev <devname> scan", "\tdev <devname> station dump", "\tdev <devname> info"]  # fmt: skip
+VERSION = "iw version 5.19"
+USAGE = """Usage:\tiw [options] command
+Options:
+\t--debug\t\tenable netlink debugging
+\t--version\tshow version (5.19)
+Commands:
+\tdev <devname> info
+\tdev <devname> link
+\tdev <devname> scan
+\tdev <devname> station dump
+\tdev
+Other commands are not simulated here."""
 
 
 def _mac(value: object) -> str:
@@ -158,14 +168,24 @@ def _stations(process: Process) -> int:
 
 def iw(process: Process) -> Routine:
     """The command."""
-    words = process.argv[1:]
-    if words == ["dev"]:
-        if _has_radio(process):
-            process.print("phy#0")
-            _info(process, "\t")
+    words = [word for word in process.argv[1:] if word != "--debug"]
+    if words[:1] in ([], ["help"]):
+        process.print(USAGE)
         return 0
+    if words[0] == "--version":
+        process.print(VERSION)
+        return 0
+    if not _has_radio(process):  # a kernel without cfg80211
+        process.error("nl80211 not found.")
+        return 1
+    if words == ["dev"]:
+        process.print("phy#0")
+        _info(process, "\t")
+        return 0
+    if words[0] == IFACE:  # "dev" may be left out
+        words.insert(0, "dev")
     if len(words) >= 2 and words[0] == "dev":
-        if words[1] != IFACE or not _has_radio(process):
+        if words[1] != IFACE:
             process.error("command failed: No such device (-19)")
             return 237
         rest = words[2:]
@@ -178,7 +198,7 @@ def iw(process: Process) -> Routine:
         if rest == ["info"]:
             _info(process, "")
             return 0
-    process.error(*USAGE)
+    process.print(USAGE)
     return 1
 
 

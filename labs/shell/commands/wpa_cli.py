@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 
 from labs.net.process import SIGHUP, Process, Program
+from labs.shell.options import UsageError, parse_options
 from labs.things.wifi.association import State, channel_mhz
 from labs.things.wifi.config import SUPPLICANT, WifiConfigError, parse_supplicant
 
 __all__ = ["COMMANDS"]
 
 IFACE = "wlan0"
+USAGE = "usage: wpa_cli [-i<ifname>] [-hv] [command..]\n  simulated: status scan scan_results list_networks reconfigure"
 VERBS = ("status", "scan", "scan_results", "reconfigure", "list_networks", "ping", "reconnect", "reassociate")
 
 
@@ -63,19 +65,29 @@ def _networks(process: Process) -> None:
 
 def wpa_cli(process: Process) -> int:
     """The command."""
-    words = [word for word in process.argv[1:] if word not in ("-i", IFACE, f"-i{IFACE}")]
+    try:
+        options, words = parse_options(process.argv[1:], "i:hv", intermixed=False)
+    except UsageError as error:
+        process.error(f"wpa_cli: {error}")
+        process.print(USAGE)
+        return 255
+    if ("-v", "") in options:
+        process.print("wpa_cli v2.10", "Copyright (c) 2004-2022, Jouni Malinen <j@w1.fi> and contributors")
+        return 0
+    if ("-h", "") in options:
+        process.print(USAGE)
+        return 0
     node = process.node
     unit = node.units.state("wpa_supplicant")
-    if unit.active != "active" or IFACE not in node.interfaces:
-        process.print(
-            f"Failed to connect to non-global ctrl_ifname: {IFACE if IFACE in node.interfaces else '(nil)'}"
-            "  error: No such file or directory"
-        )
+    alive = unit.active == "active" and IFACE in node.interfaces
+    named = dict(options).get("-i", IFACE if alive else "(nil)")
+    if not alive or named != IFACE:
+        process.error(f"Failed to connect to non-global ctrl_ifname: {named}  error: No such file or directory")
         return 255
     if not words:
         process.error("wpa_cli: the interactive mode is not simulated; say what: " + ", ".join(VERBS))
         return 1
-    if "-i" not in process.argv and f"-i{IFACE}" not in process.argv:
+    if not dict(options).get("-i"):
         process.print(f"Selected interface '{IFACE}'")
     verb = words[0]
     if verb == "status":

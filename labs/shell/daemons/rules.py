@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from labs.net.process import Interrupt, Process, Routine, Wait
 from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.system_clock import system_zone
 from labs.things.display import read_field
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED
@@ -39,7 +40,7 @@ def load_rule_book(node: LinuxNode, path: str) -> RuleBook:
     """The rules as the file says now. Raises RulesError."""
     if not node.files.is_file(path):
         raise RulesError(0, "No such file or directory")
-    return parse_rules(node.files.read(path))
+    return parse_rules(node.files.read(path), system_zone(node))
 
 
 class _Engine:
