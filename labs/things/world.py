@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
@@ -240,11 +239,13 @@ class LivingWorld:
 
     def _jitter(self, room: str, day: int, schedule: Schedule) -> list[tuple[float, float]]:
         """For each person how many seconds late they come and go that day."""
+        from hashlib import sha256
+
         persons = max(1, min(200, int(schedule.count)))
         most = schedule.jitter_min * 60
         found = []
         for person in range(persons):
-            digest = hashlib.sha256(f"{self.seed}/{room}/people/{day}/{person}".encode()).digest()
+            digest = sha256(f"{self.seed}/{room}/people/{day}/{person}".encode()).digest()
             come, go = (int.from_bytes(part) / (1 << 31) - 1.0 for part in (digest[:4], digest[4:8]))
             found.append((come * most, go * most))
         return found

@@ -28,7 +28,7 @@ from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
 from labs.engines.kernel.rest import unready_addresses, unready_bridges
-from labs.engines.kernel.rootfs import build_root, enter_root
+from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
 from labs.engines.kernel.settings import Settings, write_defaults
@@ -48,12 +48,7 @@ RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
 
 
 def fork_device(
-    device: Device,
-    root: Path,
-    skeleton: Mapping[str, bytes],
-    world: RoomSense,
-    started: float,
-    vlans: Way | None = None,
+    device: Device, root: Path, world: RoomSense, started: float, vlans: Way | None = None
 ) -> tuple[int, Channel]:
     """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -66,7 +61,7 @@ def fork_device(
             try:
                 syscalls.die_with_parent()
                 here.close()
-                _become(device, root, skeleton, Channel(there), world, started=started, vlans=vlans)
+                _become(device, root, Channel(there), world, started=started, vlans=vlans)
                 status = 0
             except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -80,14 +75,7 @@ def fork_device(
 
 
 def _become(
-    device: Device,
-    root: Path,
-    skeleton: Mapping[str, bytes],
-    channel: Channel,
-    world: RoomSense,
-    *,
-    started: float,
-    vlans: Way | None,
+    device: Device, root: Path, channel: Channel, world: RoomSense, *, started: float, vlans: Way | None
 ) -> None:
     keep = {0, 1, 2, channel.fileno()}
     for name in os.listdir("/proc/self/fd"):
@@ -97,8 +85,6 @@ def _become(
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     write_defaults()
     channel.send({"ready": True})
-    if not root.exists():
-        build_root(device.name, device.files, skeleton)
     enter_root(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     init = Init(device, channel, world, started)

@@ -192,6 +192,11 @@ class Child:
                 self._take(data.decode("utf-8", "replace"))
 
 
+def _nothing(number: int, frame: object) -> None:
+    """A signal with a handler in Python is told to the wake-up descriptor."""
+    del number, frame
+
+
 class Machine:
     """What stands where the simulator has a `LinuxNode`: the part of it that services and their commands use."""
 
@@ -212,7 +217,7 @@ class Machine:
         self._listeners: list[IO[bytes]] = []
         self._children: dict[int, Child] = {}
         self.loop = asyncio.new_event_loop()
-        self.loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        self._hear_of_children()
 
     @property
     def interfaces(self) -> dict[str, View]:
@@ -370,6 +375,21 @@ class Machine:
             self.loop.remove_reader(pipe.fileno())
             pipe.close()
         self.pump()
+
+    def _hear_of_children(self) -> None:
+        """What `add_signal_handler` of asyncio does, without its look at every signal: each device pays for that."""
+        heard, told = os.pipe()
+        for end in (heard, told):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _nothing)
+        signal.siginterrupt(signal.SIGCHLD, False)  # noqa: FBT003
+
+        def hear() -> None:
+            os.read(heard, CHUNK)
+            self._reap()
+
+        self.loop.add_reader(heard, hear)
 
     def _reap(self) -> None:
         """Every process of the device that lost its parent ends up here as well."""

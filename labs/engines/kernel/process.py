@@ -12,7 +12,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ REST_S = 3.0  # how long `settle` waits for bridges at most
 REST_WIDE_S = 7.0  # and for IPv6: duplicate detection, a router that is asked, duplicate detection (RFC 4862, RFC 4861)
 LOOK_NS, LOOK_WIDE_NS = SECOND // 200, SECOND // 20
 DHCP = "inet dhcp"
+MOVING = re.compile(r"bridge|inet6|ipv6")  # in files of devices that may need some time until they rest
 SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
 
 
@@ -81,8 +82,7 @@ class Lab(Exchange):
             self.skeleton["etc/dhcp/dhclient.conf"] = clients.replace(b"timeout 30;", b"timeout 50;")
         for device in self.site.devices.values():
             self.roots[device.name] = LAB_DEVICES / device.name
-            if not device.powered:
-                build_root(device.name, device.files, self.skeleton)
+            build_root(device.name, device.files, self.skeleton)  # here: what one process does often costs it less
         gc.freeze()  # the inits share what is here now
         gc.enable()
         powered = [device for device in self.site.devices.values() if device.powered]
@@ -100,18 +100,19 @@ class Lab(Exchange):
         self.network = build_network(self.site, self.batch.pids)  # while they boot
         self.booted(first)
         self.boot(later)
+        self.booted(later)
         try:
             self.proof.finish()
         except SandboxError as error:
             raise Refused(str(error), "sandbox") from None
-        self._rest()
+        self._rest([device.name for device in powered if any(map(MOVING.search, device.files.values()))])
         self._shift_ns = ARRIVAL_NS - self.now + self._shift_ns
         self.ask(self.devices, do="arrive")
 
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
             world = RoomSense(self._living, device.room, self.site.seed, device.name)
-            pid, channel = fork_device(device, self.roots[device.name], self.skeleton, world, self._started, self.vlans)
+            pid, channel = fork_device(device, self.roots[device.name], world, self._started, self.vlans)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
             try:
@@ -144,11 +145,11 @@ class Lab(Exchange):
         if lines:
             run_batch(lines, "tc")
 
-    def _rest(self) -> None:
+    def _rest(self, names: Collection[str]) -> None:
         """Wait until every bridge port that can forward does, and every device has the addresses that it can get."""
         begun = time.monotonic()
         while True:
-            answers = self.ask(self.devices, do="quiet").values()
+            answers = self.ask(names, do="quiet").values()
             passed = time.monotonic() - begun
             if any(answer["busy"] for answer in answers) and passed < REST_S:
                 self.wait(LOOK_NS)
@@ -201,7 +202,7 @@ class Lab(Exchange):
             self.ask(self.devices, do="forget")
         self.ask(self.devices, do="tick")
         self.wait(SETTLE_NS)
-        self._rest()
+        self._rest(self.devices)
 
     def wait(self, duration_ns: int) -> None:
         """Let real time pass, at most a quarter of an hour. Raises HandsError."""
@@ -356,7 +357,7 @@ def preload(site: Site, *, own_vlans: bool) -> None:
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)
     if any(THINGS & set(device.files) for device in site.devices.values()):
-        for name in ("labs.engines.kernel.mqtt_things", "labs.shell.commands.sensorctl"):
+        for name in ("hashlib", "labs.engines.kernel.mqtt_things", "labs.shell.commands.sensorctl"):
             import_module(name)
 
 
