@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 from benchmarks.common import heading, table
@@ -73,10 +74,9 @@ def star(count: int) -> Site:
 def memory_mb(holder: int) -> float:
     """The proportional set size of a process and all below it."""
     parents = {}
-    for name in filter(str.isdecimal, os.listdir("/proc")):
+    for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
+            parents[int(path.parent.name)] = int(path.read_text(errors="replace").rpartition(")")[2].split()[1])
         except OSError:
             continue
     found = {holder}
@@ -84,8 +84,8 @@ def memory_mb(holder: int) -> float:
         found |= more
     total_kb = 0
     for pid in found:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            total_kb += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        total_kb += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total_kb / 1024
 
 
@@ -118,7 +118,7 @@ def plain(count: int) -> dict[str, float]:
     command = ["unshare", "--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
     inner = 'ulimit -n 4096; mount -t sysfs sysfs /sys; ip link set lo up; exec "$@"'
     begun = time.perf_counter()
-    rival = subprocess.Popen(
+    rival = subprocess.Popen(  # noqa: S603 - our own interpreter
         [*command, "sh", "-c", inner, "sh", sys.executable, "-c", PLAIN, str(count)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
