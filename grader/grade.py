@@ -30,6 +30,7 @@ __all__ = ["check", "grade", "judge"]
 SECOND = 1_000_000_000
 OUTAGE_NS = 10 * SECOND
 BOOT_NS = 120 * SECOND  # how long a site may take to come back after a power cut
+DISTURBING = frozenset({"origin"})  # devices lose power: what was only typed is gone for whoever is judged later
 MAX_LAB_NS = 60 * 24 * 3600 * SECOND
 
 
@@ -262,7 +263,7 @@ def _judge_all(checks: Sequence[Check], context: Context) -> dict[str, Finding]:
         findings[check.id] = finding
         return finding
 
-    for check_ in checks:
+    for check_ in sorted(checks, key=lambda check: check.kind in DISTURBING):
         settle(check_, ())
     return findings
 

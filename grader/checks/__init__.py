@@ -16,8 +16,10 @@ from grader.checks.entrance import judge_authenticated, judge_authorised
 from grader.checks.flows import judge_reach, judge_refuse, judge_resolve
 from grader.checks.loops import judge_withstands
 from grader.checks.messages import judge_fresh, judge_kept, judge_shows
+from grader.checks.origin import judge_origin
 from grader.checks.policy import judge_policy
 from grader.checks.unique import judge_unique
+from grader.checks.untouched import judge_untouched
 from grader.checks.wiretap import judge_no_plaintext
 
 __all__ = ["JUDGES", "Context"]
@@ -32,6 +34,7 @@ JUDGES = {
     "kept": judge_kept,
     "monotonic": judge_monotonic,
     "no_plaintext": judge_no_plaintext,
+    "origin": judge_origin,
     "policy": judge_policy,
     "range": judge_range,
     "reach": judge_reach,
@@ -43,5 +46,6 @@ JUDGES = {
     "topic": judge_topic,
     "unique": judge_unique,
     "unit": judge_unit,
+    "untouched": judge_untouched,
     "withstands": judge_withstands,
 }

@@ -9,17 +9,19 @@ from typing import NamedTuple
 from grader.checks.context import Context
 from grader.checks.hearing import LONGEST_S, listen
 from grader.verdict import Finding, Verdict
-from labs.messages import message
+from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.model.site import Site
 from labs.scenario.data_intents import BatteryLife
 from labs.things.battery import life_years
+from labs.things.firmware import INSTALLED, is_installed
 from labs.things.library.model import Model
 from labs.things.lorawan.config import DEVICE, SERVER, parse_device, parse_server
 from labs.things.lorawan.coverage import best_rssi
 from labs.things.lorawan.energy import device_mah_per_day, tries_needed
 from labs.things.sensor import parse_sensor_config
 from labs.things.thing_config import ThingConfigError
+from labs.things.toml_edit import get_toml_key
 
 __all__ = ["judge_battery"]
 
@@ -65,10 +67,42 @@ def _case(site: Site, healthy: Site, device: str) -> _Case:
     return _Case(device, model, sensor.mah_per_day, sensor.interval_s * SECOND, sensor.mqtt.topic)
 
 
+def _unlike(context: Context, body: BatteryLife, device: str) -> Message | None:
+    """Why what the file of a device says is not what the device does, or nothing."""
+    now, found = context.site.devices[device], context.variant.broken.devices[device]
+    path, unit = (DEVICE, "lorawan") if DEVICE in now.files else (SENSOR, "sensor")
+    if now.room != found.room:
+        return message(
+            "{device} stands in {room}; it measures in {home}", device=device, room=now.room, home=found.room
+        )
+    if now.state is not None and unit in now.state.stale_units and now.state.units.get(unit) == "active":
+        return message(
+            "{device} still does what {file} said before: it was changed and not read again", device=device, file=path
+        )
+    version, before = (str(_value(each.files.get(path, ""), "device.firmware") or "") for each in (now, found))
+    if version != before and not is_installed(now.files.get(INSTALLED, ""), version):
+        return message(
+            "{device} says that its firmware is {version}, and nobody installed that", device=device, version=version
+        )
+    if body.acknowledged and path == DEVICE and _value(now.files[path], "lorawan.confirmed") is not True:
+        return message("{device} sends messages that nobody has to acknowledge", device=device)
+    return None
+
+
+def _value(text: str, key: str) -> object:
+    try:
+        return get_toml_key(text, key)
+    except (KeyError, ValueError):
+        return None
+
+
 def judge_battery(context: Context, body: BatteryLife) -> Finding:
     """The life of each by its model, its file and its signal. What is dead, or never heard, saves no battery."""
     cases = []
     for device in body.devices:
+        unlike = _unlike(context, body, device)
+        if unlike is not None:
+            return Finding(Verdict.FAIL, unlike, devices=(device,))
         try:
             cases.append(_case(context.site, context.variant.healthy, device))
         except ThingConfigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from datetime import datetime
 
@@ -27,6 +28,8 @@ LATER = message("the hours to come are judged: let the next time come near, or u
 def judge_reacts(context: Context, body: Reacts) -> Finding:
     """Let the time pass, then look back minute by minute. A state that nobody ever asked for is not judged."""
     wanted_on = body.level == "on"
+    if body.without:
+        context.watched = None  # whoever looks after this looks from then on
     if body.without and not _came(context, body, wanted=not wanted_on):
         # The checks before this one let hours pass: what was under way when the trainee asked may be over by now.
         anew = context.anew()
@@ -52,15 +55,15 @@ def judge_reacts(context: Context, body: Reacts) -> Finding:
     for name in off:
         context.engine.power(name, on=True)
     context.forget()
-    context.watched = None
     return finding
 
 
 def _watched(context: Context, body: Reacts) -> tuple[int, int]:
-    """Leave the site alone for as long as the longest check of this kind asks, once for all of them."""
+    """Leave the site alone for as long as the longest check asks, once for all up to one that interferes."""
     if context.watched is None or context.watched[1] - context.watched[0] < body.during:
-        bodies = [check.body for check in context.variant.scenario.checks]
-        durations = [known.during for known in bodies if isinstance(known, Reacts) and not known.without]
+        bodies = [check.body for check in context.variant.scenario.checks if isinstance(check.body, Reacts)]
+        together = itertools.takewhile(lambda known: not known.without, bodies[bodies.index(body) :])
+        durations = [known.during for known in together]
         began = context.engine.now
         context.wait(max([body.during, *durations]))
         context.forget()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import tomllib
 from dataclasses import replace
 
 from grader.checks.context import Context
 from grader.checks.hearing import login
+from grader.reach.brokers import BrokerFilter, Client
+from grader.reach.topics import TooManyTopics
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
 from labs.messages import Message, message
 from labs.scenario.data_intents import Authenticated, Authorised
+from labs.things.mosquitto_access import Direction
+from labs.things.mosquitto_conf import ConfigError
 from labs.things.mqtt.topics import matches, valid_topic
 
 __all__ = ["judge_authenticated", "judge_authorised"]
@@ -69,7 +74,8 @@ def _knock(context: Context, source: str, body: Authenticated, host: str) -> Out
 
 def judge_authorised(context: Context, body: Authorised) -> Finding:
     """Try every topic that the site knows, both ways; the owner of everything is the witness."""
-    topics = _topics(context, body)
+    rules = broker_of(context, body.broker)
+    topics = _topics(context, body, rules)
     client = replace(body, user=body.client, password=body.client_password)
     heard = _exchange(context, body, client, topics)
     if isinstance(heard, Finding):
@@ -84,20 +90,23 @@ def judge_authorised(context: Context, body: Authorised) -> Finding:
         may_hear = any(matches(pattern, topic) for pattern in body.subscribe)
         sent = ("owner", BY_CLIENT, topic) in heard
         received = ("client", BY_OWNER, topic) in heard
+        odd = _contradiction(rules, body, topic, sent=sent, received=received)
+        if odd is not None:
+            return odd
         if sent != may_send:
             text = (
                 message("{client} can publish on {topic}, which is not its business", client=body.client, topic=topic)
                 if sent
                 else message("{client} cannot publish on {topic}, which it has to", client=body.client, topic=topic)
             )
-            return Finding(Verdict.FAIL, text, help=_help(), evidence=(f"publish: {', '.join(body.publish)}",))
+            return Finding(Verdict.FAIL, text, help=_help(), evidence=_evidence(rules, body, Direction.WRITE, topic))
         if received != may_hear:
             text = (
                 message("{client} can read {topic}, which is not its business", client=body.client, topic=topic)
                 if received
                 else message("{client} cannot read {topic}, which it has to", client=body.client, topic=topic)
             )
-            return Finding(Verdict.FAIL, text, help=_help(), evidence=(f"subscribe: {', '.join(body.subscribe)}",))
+            return Finding(Verdict.FAIL, text, help=_help(), evidence=_evidence(rules, body, Direction.READ, topic))
     return Finding(
         Verdict.PASS,
         message(
@@ -138,9 +147,53 @@ def _exchange(
     return heard
 
 
-def _topics(context: Context, body: Authorised) -> list[str]:
-    """The topics that things of the site use, those that the check allows, and one that nobody knows."""
-    found = [topic for topic in (*body.publish, *body.subscribe) if valid_topic(topic)]
+def broker_of(context: Context, device: str) -> BrokerFilter | None:
+    """What the files of a broker say; None where nothing sound is there to ask."""
+    try:
+        return BrokerFilter(context.site.devices[device])
+    except ConfigError:
+        return None
+
+
+def _contradiction(
+    rules: BrokerFilter | None, body: Authorised, topic: str, *, sent: bool, received: bool
+) -> Finding | None:
+    """The list and the messages that do not agree: our fault, told with both stories."""
+    if rules is None or rules.limits or any("%c" in pattern for pattern in rules.filters(Client(body.client))):
+        return None
+    client = Client(body.client, body.client_password)
+    for direction, seen in ((Direction.WRITE, sent), (Direction.READ, received)):
+        said = rules.permits(client, direction, topic)
+        if said.holds != seen:
+            text = message(
+                "the files of {broker} and a message on {topic} contradict each other", broker=body.broker, topic=topic
+            )
+            return Finding(Verdict.ERROR, text, evidence=(f"{said.because} [{said.where}]", f"came: {seen}"))
+    return None
+
+
+def _evidence(rules: BrokerFilter | None, body: Authorised, direction: Direction, topic: str) -> tuple[str, ...]:
+    """What the check allows, and the line of the file that decided."""
+    allowed = body.publish if direction is Direction.WRITE else body.subscribe
+    word = "publish" if direction is Direction.WRITE else "subscribe"
+    asked = (f"{word}: {', '.join(allowed)}",)
+    if rules is None:
+        return asked
+    said = rules.permits(Client(body.client, body.client_password), direction, topic)
+    return (*asked, f"{said.because} [{said.where}]")
+
+
+def _topics(context: Context, body: Authorised, rules: BrokerFilter | None) -> list[str]:
+    """One topic for each class that the access list or the check tells apart, and those that things of the site use.
+
+    Topics that begin with `$` are the broker's own and left out.
+    """
+    found: list[str] = []
+    if rules is not None:
+        with contextlib.suppress(TooManyTopics):
+            classes = rules.topics(Client(body.client), (*body.publish, *body.subscribe))
+            found += [topic for topic in classes.values() if not topic.startswith("$")]
+    found += [topic for topic in (*body.publish, *body.subscribe) if valid_topic(topic)]
     for device in context.site.devices.values():
         for path, text in device.files.items():
             if path.startswith("/etc/") and path.endswith(".toml"):

@@ -21,12 +21,12 @@ def describe(flow: Flow) -> str:
     return f"{source} -> {target}:{service}"
 
 
-def works(context: Context, flow: Flow, observation: Observation | None) -> bool:
-    """The probe got an answer, and from the device that was meant."""
+def works(context: Context, flow: Flow, observation: Observation | None, at: str = "") -> bool:
+    """The probe got an answer, and from the device that was meant: `at`, where the target is a name."""
     if observation is None or not observation.delivered:
         return False
-    target = flow[1]
-    return target not in context.site.devices or observation.arrived_at(target)
+    target = flow[1] if flow[1] in context.site.devices else at
+    return not target or observation.arrived_at(target)
 
 
 def judge_reach(context: Context, body: Reach) -> Finding:
@@ -39,7 +39,9 @@ def judge_reach(context: Context, body: Reach) -> Finding:
         answers = context.observe(flows, fresh=True, load=body.load)
         for flow in flows:
             observation = answers[flow]
-            worked = works(context, flow, observation)
+            worked = works(context, flow, observation, body.at)
+            if not worked and observation is not None and observation.delivered:
+                return _unreached(context, flow, observation, number, rounds)
             # The analysis knows no size, and it need not be asked again where nothing went wrong in between.
             odd = None if body.load or (worked and number) else on_reach(context, flow, observation, worked=worked)
             if odd is not None:
@@ -72,7 +74,8 @@ def _unreached(context: Context, flow: Flow, observation: Observation | None, nu
         )
     if observation.delivered:
         impostor = next(
-            (hop.device for hop in observation.hops if hop.device != source and observation.arrived_at(hop.device)), "?"
+            (hop.device for hop in observation.hops if hop.device != source and observation.arrived_at(hop.device)),
+            source,
         )
         cause: Message = message(
             "{impostor} answers in its place at {address}", impostor=impostor, address=observation.address

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from grader.checks.context import Context, Flow
 from grader.checks.flows import describe, works
 from grader.explain import death_of, path_of
@@ -20,7 +22,11 @@ SETTLE_NS = (
 
 
 def judge_withstands(context: Context, body: Withstands) -> Finding:
-    """Everything that must work works before, during and after a lead between two free ports of each switch in turn."""
+    """Everything that must work works before, during and after a lead between free ports.
+
+    Of each switch in turn, and from each to the next: two that are on where there are two, because a lead between
+    ports that are off closes no loop.
+    """
     flows = context.allowed_flows()
     before = _broken(context, flows)
     if before is not None:
@@ -30,25 +36,28 @@ def judge_withstands(context: Context, body: Withstands) -> Finding:
         )
         return Finding(Verdict.BLOCKED, text)
     for switch in body.switches:
-        finding = _with_loop(context, switch, flows)
+        ends = _free_ports(context, switch)
+        if context.site.devices[switch].state is None or len(ends) < 2:
+            text = message("{switch} has no power or no two free ports, so nothing was tested", switch=switch)
+            return Finding(Verdict.BLOCKED, text)
+        finding = _with_loop(context, ends[0], ends[1], flows)
+        if finding is not None:
+            return finding
+    for one, other in itertools.combinations(body.switches, 2):
+        finding = _with_loop(context, _free_ports(context, one)[0], _free_ports(context, other)[0], flows)
         if finding is not None:
             return finding
     names = ", ".join(body.switches)
     return Finding(Verdict.PASS, message("a loop on {switches} does no harm", switches=names))
 
 
-def _with_loop(context: Context, switch: str, flows: list[Flow]) -> Finding | None:
-    ends = _free_ports(context, switch)
-    if context.site.devices[switch].state is None or len(ends) < 2:
-        return Finding(
-            Verdict.BLOCKED, message("{switch} has no power or no two free ports, so nothing was tested", switch=switch)
-        )
-    context.engine.run("hands", f"patch {ends[0]} {ends[1]}")
+def _with_loop(context: Context, a: Endpoint, b: Endpoint, flows: list[Flow]) -> Finding | None:
+    context.engine.run("hands", f"patch {a} {b}")
     _broadcast(context, flows)
     context.wait(SETTLE_NS)
     context.forget()
     broken = _broken(context, flows)
-    context.engine.run("hands", f"unplug {ends[0]}")
+    context.engine.run("hands", f"unplug {a}")
     context.wait(SETTLE_NS)
     context.forget()
     if broken is None:
@@ -56,12 +65,12 @@ def _with_loop(context: Context, switch: str, flows: list[Flow]) -> Finding | No
     flow, cause, evidence = broken
     text = message(
         "with a lead from {a} to {b}, {flow} breaks: {cause}",
-        a=str(ends[0]),
-        b=str(ends[1]),
+        a=str(a),
+        b=str(b),
         flow=describe(flow),
         cause=cause,
     )
-    return Finding(Verdict.FAIL, text, evidence=evidence, devices=(switch,))
+    return Finding(Verdict.FAIL, text, evidence=evidence, devices=tuple(dict.fromkeys((a.device, b.device))))
 
 
 def _broadcast(context: Context, flows: list[Flow]) -> None:
@@ -79,9 +88,12 @@ def _broadcast(context: Context, flows: list[Flow]) -> None:
 
 
 def _free_ports(context: Context, switch: str) -> list[Endpoint]:
+    """The ports without a lead, those that are on first."""
     site = context.site
+    state = site.devices[switch].state
+    on = {interface.name for interface in state.interfaces if interface.up} if state is not None else set()
     ends = [Endpoint(switch, port.name) for port in site.devices[switch].ports]
-    return [end for end in ends if site.link_at(end) is None]
+    return sorted((end for end in ends if site.link_at(end) is None), key=lambda end: end.port not in on)
 
 
 def _broken(context: Context, flows: list[Flow]) -> tuple[Flow, Message, tuple[str, ...]] | None:

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.checks.context import Context
+from grader.reach.brokers import BrokerFilter, Client
+from grader.reach.topics import TooManyTopics
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
 from labs.messages import message
 from labs.model.durations import format_duration
 from labs.scenario.intents import Fresh, Kept, Shows
+from labs.things.mosquitto_conf import ConfigError
 from labs.things.world import RoomSense
 
 __all__ = ["judge_fresh", "judge_kept", "judge_shows"]
@@ -66,6 +69,9 @@ def judge_kept(context: Context, body: Kept) -> Finding:
             Verdict.BLOCKED,
             message("the broker on {broker} does not answer: {text}", broker=body.broker, text=output.text.strip()),
         )
+    hidden = _hidden_from(context, body)
+    if hidden is not None:
+        return hidden
     now = RoomSense(context.site.world, "", "").wall_clock(context.engine.now)
     count = 0
     for line in output.text.splitlines():
@@ -74,7 +80,7 @@ def judge_kept(context: Context, body: Kept) -> Finding:
             continue
         count += 1
         at = _moment(payload)
-        if at is None or now - at > body.older_than / SECOND:
+        if at is None or abs(now - at) > body.older_than / SECOND:  # dated tomorrow, it would stay young for ever
             return Finding(
                 Verdict.FAIL,
                 message("the broker keeps an old message on {topic}", topic=topic),
@@ -82,6 +88,24 @@ def judge_kept(context: Context, body: Kept) -> Finding:
                 evidence=(line,),
             )
     return Finding(Verdict.PASS, message("no old message is kept ({count} kept messages)", count=count))
+
+
+def _hidden_from(context: Context, body: Kept) -> Finding | None:
+    """An old message that the grader's own user may not receive would go unseen: then nothing was tested."""
+    try:
+        found = BrokerFilter(context.site.devices[body.broker]).unreadable(Client(body.user, body.password))
+    except (ConfigError, TooManyTopics):
+        return None
+    if found is None:
+        return None
+    topic, answer = found
+    text = message(
+        "{user} may not receive {topic}, so nothing was tested ({where})",
+        user=body.user or "-",
+        topic=topic,
+        where=answer.where,
+    )
+    return Finding(Verdict.BLOCKED, text, evidence=(answer.because,))
 
 
 def _moment(payload: str) -> float | None:

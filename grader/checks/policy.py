@@ -7,7 +7,7 @@ with every service that anybody offers or the policy names, and ports that nobod
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from grader.checks.context import Context, Flow
@@ -38,6 +38,7 @@ SHOWN = 4
 MAX_HANDMADE = 400
 REASONS = {
     Limit.BRIDGE_RULES: message("rules of the bridge family"),
+    Limit.CLIENT_CERTIFICATE: message("a broker that asks for a certificate of its clients"),
     Limit.CONNECTION_FIELD: message("a rule asks for a field of the connection"),
     Limit.DUPLICATE_ADDRESS: message("two devices answer for one address"),
     Limit.DUPLICATE_MAC: message("two interfaces have one hardware address"),
@@ -52,6 +53,7 @@ REASONS = {
     Limit.PORT_SETTINGS: message("a bridge port that floods or learns in a way of its own"),
     Limit.RATE: message("a rule that lets a rate pass"),
     Limit.SPANNING_TREE: message("the spanning tree would choose anew"),
+    Limit.STALE_BROKER: message("a broker that has not read its files again"),
     Limit.STATIC_STATION: message("a hardware address entered by hand in a bridge"),
     Limit.SWITCHING_LOOP: message("switches connected in a loop"),
     Limit.TUNNEL: message("an interface of another kind, such as a tunnel"),
@@ -79,6 +81,8 @@ class _Trial:
     answers: dict[Flow, Observation | None] = field(default_factory=dict)
     wanted: list[Flow] = field(default_factory=list)
     forbidden: list[Flow] = field(default_factory=list)
+    over_six: list[Flow] = field(default_factory=list)
+    """What must not flow, over IPv6: tried with packets, since the proof is one about IPv4."""
 
     @property
     def reach(self) -> Reach:
@@ -100,12 +104,13 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
         return Finding(Verdict.BLOCKED, message("{device} has no power, so nothing was tested", device=dead[0]))
     trial.wanted = [flow for flow in context.allowed_flows() if _between_zones(policy, flow)]
     trial.forbidden = _forbidden(context, policy, trial.members) if body.mode != "at_least" else []
+    trial.over_six = _over_six(context, policy, trial.forbidden)
     openings = _openings(trial) if body.mode != "at_least" else []  # before any packet: time stands still for a proof
     stories = {flow: _converse(trial, flow) for flow in trial.wanted}
     silent = next((name for name in trial.members if not _alive(trial, name)), None)
     proof_of = {flow: _proved_arrival(trial, flow) for flow in trial.forbidden}
     doubts = trial.doubts
-    trial.answers = context.observe([*trial.wanted, *trial.forbidden])
+    trial.answers = context.observe([*trial.wanted, *trial.forbidden, *trial.over_six])
     confirmed, unconfirmed = _confirm(trial, openings)
     if {limit.limit for limit in trial.reach.limits if limit.cautious} == {Limit.RATE}:
         confirmed = openings  # the rate let others pass just now; it lets this one pass at another time
@@ -116,8 +121,9 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
     too_little = [flow for flow in trial.wanted if not _works(trial, flow)] if body.mode != "at_most" else []
     by_packet = [flow for flow in trial.forbidden if _arrived(flow, trial.answers[flow])]
     too_much = confirmed if not doubts else _of_packets(trial, by_packet)
-    if too_much or too_little:
-        return _failed(trial, too_much, too_little, doubts)
+    wide = [flow for flow in trial.over_six if _arrived(flow, trial.answers[flow])]
+    if too_much or too_little or wide:
+        return _failed(trial, too_much, too_little, wide, doubts)
     if silent is not None:
         return Finding(
             Verdict.BLOCKED, message("{device} reaches nobody at all, so its silence proves nothing", device=silent)
@@ -131,7 +137,7 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
 def _converse(trial: _Trial, flow: Flow) -> bool | None:
     """Whether a wanted conversation works by the analysis; None where it cannot be asked."""
     source, target, service = flow
-    if target not in trial.context.site.devices:
+    if target not in trial.context.site.devices or service.wide:
         return None
     address = trial.context.address_of(target, source)
     if address is None:
@@ -145,7 +151,7 @@ def _proved_arrival(trial: _Trial, flow: Flow) -> bool | None:
     source, target, service = flow
     reach = trial.reach
     address = trial.context.address_of(target, source)
-    if address is None:
+    if address is None or service.wide:
         return None
     return reach.arrives(reach.packet(source, address, service), target)
 
@@ -163,7 +169,7 @@ def _openings(trial: _Trial) -> list[Opening]:
             may = 0
             for conduit in policy.allow:
                 if (conduit.source, conduit.target) == zones:
-                    for service in conduit.services:
+                    for service in (service for service in conduit.services if not service.wide):
                         may |= reach.analysis.mask_of(service)
             open_ = [
                 (reach.analysis.addresses.first(atom) not in own, not reach.is_owned(sent_to), atom, sent_to, more)
@@ -272,7 +278,7 @@ def _of_packets(trial: _Trial, flows: list[Flow]) -> list[Opening]:
     found = []
     for source, target, service in flows:
         address = trial.context.address_of(target, source)
-        if address is not None:
+        if address is not None and not service.wide:
             found.append(Opening(source, target, Reach.packet(source, address, service)))
     return found
 
@@ -280,7 +286,13 @@ def _of_packets(trial: _Trial, flows: list[Flow]) -> list[Opening]:
 # What the trainee is told
 
 
-def _failed(trial: _Trial, too_much: list[Opening], too_little: list[Flow], doubts: tuple[OutOfScope, ...]) -> Finding:
+def _failed(
+    trial: _Trial,
+    too_much: list[Opening],
+    too_little: list[Flow],
+    wide: list[Flow],
+    doubts: tuple[OutOfScope, ...],
+) -> Finding:
     """Opened too far, still open, newly broken, still broken; the first of each with its packet."""
     before = trial.context.before
     said: list[Message] = []
@@ -291,6 +303,19 @@ def _failed(trial: _Trial, too_much: list[Opening], too_little: list[Flow], doub
         if openings:
             said.append(_open_text(trial, openings, fresh=fresh))
             evidence += [str(openings[0].packet), *trial.reach.tell(openings[0].packet).lines()]
+    if wide:
+        source, target, service = wide[0]
+        said.append(
+            message(
+                "open over IPv6: {count} flows; {source} gets through to {target} ({service})",
+                count=len(wide),
+                source=source,
+                target=target,
+                service=str(service),
+            )
+        )
+        observation = trial.answers[wide[0]]
+        evidence += [describe(wide[0]), *(path_of(observation) if observation is not None else ())]
     worked = [flow for flow in too_little if _worked(before, flow)]
     never = [flow for flow in too_little if flow not in worked]
     for flows, fresh in ((worked, True), (never, False)):
@@ -298,7 +323,9 @@ def _failed(trial: _Trial, too_much: list[Opening], too_little: list[Flow], doub
             said.append(_broken_text(trial, flows, fresh=fresh))
             observation = trial.answers[flows[0]]
             evidence += [describe(flows[0]), *(path_of(observation) if observation is not None else ())]
-    mended = [flow for flow in trial.wanted if flow not in too_little and not _worked(before, flow)]
+    mended = [
+        flow for flow in trial.wanted if flow not in too_little and not flow[2].wide and not _worked(before, flow)
+    ]
     if mended:
         said.append(message("{count} allowed flows are mended", count=len(mended)))
     if doubts:
@@ -307,7 +334,7 @@ def _failed(trial: _Trial, too_much: list[Opening], too_little: list[Flow], doub
     for more in said[1:]:
         text = message("{text}; {more}", text=text, more=more)
     help_ = message("follow one of them: the last device that passed it on is where it should have been stopped")
-    return Finding(Verdict.FAIL, text, help_ if too_much else None, tuple(evidence))
+    return Finding(Verdict.FAIL, text, help_ if too_much or wide else None, tuple(evidence))
 
 
 def _was_open(before: Reach, opening: Opening) -> bool:
@@ -320,7 +347,7 @@ def _was_open(before: Reach, opening: Opening) -> bool:
 def _worked(before: Reach, flow: Flow) -> bool:
     source, target, service = flow
     known = before.analysis.machines
-    return source in known and target in known and before.can(source, target, service).holds
+    return not service.wide and source in known and target in known and before.can(source, target, service).holds
 
 
 def _open_text(trial: _Trial, openings: list[Opening], *, fresh: bool) -> Message:
@@ -390,7 +417,8 @@ def _passed(trial: _Trial, doubts: tuple[OutOfScope, ...]) -> Finding:
             pairs=pairs,
         )
     if any(limit.aside for limit in trial.reach.limits):
-        said = message("{text}; {more}", text=said, more=message("packets of IPv6 were not looked at"))
+        tried = message("over IPv6 {count} flows were tried with packets, which is no proof", count=len(trial.over_six))
+        said = message("{text}; {more}", text=said, more=tried)
     return Finding(Verdict.PASS, said)
 
 
@@ -411,6 +439,18 @@ def _forbidden(context: Context, policy: Policy, members: list[str]) -> list[Flo
                 (source, target, service) for service in sorted(services) if not policy.allows(source, target, service)
             ]
     return flows
+
+
+def _over_six(context: Context, policy: Policy, forbidden: list[Flow]) -> list[Flow]:
+    """The same flows over IPv6, between devices that have addresses of it. A conduit speaks of both versions."""
+    wide = [(source, target, replace(service, wide=True)) for source, target, service in forbidden]
+    return [
+        flow
+        for flow in dict.fromkeys(wide)
+        if flow not in forbidden
+        and not policy.allows(*flow)
+        and all(context.wide_address_of(name) is not None for name in flow[:2])
+    ]
 
 
 def _arrived(flow: Flow, observation: Observation | None) -> bool:

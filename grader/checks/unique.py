@@ -60,9 +60,10 @@ def _homeless(context: Context, subnet: str, network: Network) -> Message | None
 def _owners(context: Context, network: Network) -> dict[IPv4, list[str]]:
     owners: dict[IPv4, list[str]] = {}
     for device in context.site.devices.values():
-        for found in device.state.addresses() if device.state is not None else ():
-            if isinstance(found.address, IPv4) and found.address in network:
-                owners.setdefault(found.address, []).append(device.name)
+        interfaces = device.state.interfaces if device.state is not None else ()
+        for found in {found.address for interface in interfaces for found in interface.addresses}:
+            if isinstance(found, IPv4) and found in network:  # on `lo` too: Linux answers for it everywhere
+                owners.setdefault(found, []).append(device.name)
     return owners
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from grader.reach.analysis import PROTOCOLS, Analysis, Delivery
 from grader.reach.atoms import bits, describe_protocol
+from grader.reach.brokers import Admission, BrokerFilter, Client, speech_of
 from grader.reach.classes import numbered, sender_classes, target_classes
 from grader.reach.failures import trees, without
 from grader.reach.scope import OutOfScope
@@ -18,6 +19,8 @@ from labs.model.addresses import IPv4, Network
 from labs.model.services import Service
 from labs.model.site import Endpoint, Link, Site
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP
+from labs.things.mosquitto_access import Direction
+from labs.things.mosquitto_conf import ConfigError
 
 __all__ = ["Difference", "Reach", "Shadowed"]
 
@@ -333,6 +336,77 @@ class Reach:
             if not answer.holds:
                 return Answer(holds=False, witness=answer.witness, classes=len(wanted), limits=tuple(sorted(limits)))
         return Answer(holds=True, classes=len(wanted), limits=tuple(sorted(limits)))
+
+    # Behind the packets: TLS or plain, and who may do what at a broker
+
+    def speech(self, device: str, port: int) -> Admission:
+        """Whether anybody listens on a TCP port of a device, and (`because`) how it wants to be spoken to."""
+        return speech_of(self.site.devices[device], port)
+
+    def may(
+        self,
+        a: str,
+        b: str,
+        action: str,
+        topic: str,
+        *,
+        user: str = "",
+        password: str = "",
+        client_id: str = "",
+        tls: bool | None = None,
+    ) -> Answer:
+        """Whether a client on one device can `publish` or `subscribe` on a topic of the broker on another.
+
+        Asked in this order: the way there and back, over any of the broker's ports (only those that speak TLS, or
+        plainly, where `tls` says so), the name and password, the access list. `decided` tells what was said, with file
+        and line. Raises ValueError for another action, and where b has no broker or one that cannot start.
+        """
+        direction = {"publish": Direction.WRITE, "subscribe": Direction.READ}.get(action)
+        if direction is None:
+            message = f'"{action}" is neither publish nor subscribe'
+            raise ValueError(message)
+        broker, client = self.broker(b), Client(user, password, client_id)
+        limits = (*self.limits, *broker.limits)
+        door: Answer | None = None
+        said = f"{b} has no such port"
+        for port in broker.ports(tls=tls, local=a == b):
+            speech = broker.speech(port)
+            said = f"{b}:{port} speaks {speech.because}" if speech else f"{b}:{port}: {speech.because}"
+            if speech:
+                said += f" [{speech.where}]"
+                door = Answer(holds=True) if a == b else self.can(a, b, Service("tcp", port))
+                if door:
+                    break
+        if not door:
+            return Answer(holds=False, witness=door.witness if door else None, limits=limits, decided=(said,))
+        asked = [said]
+        for answer in (broker.admits(client), broker.permits(client, direction, topic)):
+            asked.append(f"{answer.because} [{answer.where}]" if answer.where else answer.because)
+            if not answer:
+                return Answer(holds=False, witness=door.witness, limits=limits, decided=tuple(asked))
+        return Answer(holds=True, witness=door.witness, limits=limits, decided=tuple(asked))
+
+    def broker(self, device: str) -> BrokerFilter:
+        """The files of the broker on a device. Raises ValueError where it has none that starts."""
+        try:
+            return BrokerFilter(self.site.devices[device])
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+    def all_that_may(self, b: str, user: str = "", password: str = "") -> tuple[str, ...]:
+        """Every class of topics on which a client of a broker may publish or receive, each by an example and its line.
+
+        Empty where it is not let in. Raises ValueError as `may`.
+        """
+        broker, client = self.broker(b), Client(user, password)
+        if not broker.admits(client):
+            return ()
+        verbs = {Direction.WRITE: "publish", Direction.READ: "subscribe"}
+        return tuple(
+            f"{verbs[direction]} {topic} [{answer.where}]"
+            for direction, topic, answer in broker.everything(client)
+            if answer
+        )
 
     def _working(self) -> list[Flow]:
         found = []

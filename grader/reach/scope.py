@@ -12,6 +12,7 @@ class Limit(StrEnum):
     """Why a proof does not hold for everything. Closed: messages and tests know no other."""
 
     BRIDGE_RULES = "rules of the bridge family"
+    CLIENT_CERTIFICATE = "a broker that asks for a certificate of its clients"
     CONNECTION_FIELD = "a rule asks for a field of the connection"
     DUPLICATE_ADDRESS = "two devices answer for one address"
     DUPLICATE_MAC = "two interfaces have one hardware address"
@@ -26,6 +27,7 @@ class Limit(StrEnum):
     PORT_SETTINGS = "a bridge port that floods or learns in a way of its own"
     RATE = "a rule that lets a rate pass"
     SPANNING_TREE = "the spanning tree would choose anew"
+    STALE_BROKER = "a broker that has not read its files again"
     STATIC_STATION = "a hardware address entered by hand in a bridge"
     SWITCHING_LOOP = "switches connected in a loop"
     TUNNEL = "an interface of another kind, such as a tunnel"

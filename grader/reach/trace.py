@@ -135,6 +135,9 @@ class Tracer:
 
     def _run(self, found: Conversation, client: LinuxNode, asked: Ipv4Packet) -> None:
         self._collect(client, found)
+        if any(_answers(note, asked) for _, note in found.notes):  # it spoke with itself
+            found.answered = True
+            return
         for _ in range(MAX_PACKETS):
             if not self._sent:
                 return

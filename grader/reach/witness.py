@@ -54,6 +54,8 @@ class Answer:
     classes: int = 0
     """How many classes of packets were decided."""
     limits: tuple[OutOfScope, ...] = ()
+    decided: tuple[str, ...] = ()
+    """What a broker says behind the packets, in the order in which it asks, each with the line of its file."""
 
     @property
     def proved(self) -> bool:

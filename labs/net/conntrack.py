@@ -149,6 +149,8 @@ class Tracked(NamedTuple):
     connection: Connection | None
     state: str
     direction: str
+    packet_mark: int = 0
+    """The mark of the packet itself (`meta mark`), which goes with it from hook to hook of one device."""
 
     @property
     def status(self) -> frozenset[str]:

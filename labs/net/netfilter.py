@@ -127,6 +127,7 @@ class Netfilter:
             frame=frame,
             packet=packet,
             ct=tracked,  # type: ignore[arg-type]
+            mark=tracked.packet_mark if tracked is not None else 0,
             now_ns=now,
             mtu=min(end.mtu for end in (incoming, outgoing) if end is not None) if outgoing is not None else 0,
         )
@@ -152,6 +153,8 @@ class Netfilter:
     def _leave_hook(self, name: str, context: Context, tracked: Tracked) -> Filtered[P]:
         """On the way out, or in to a program, the connection of a first packet that survived is entered for good."""
         packet: P = context.packet  # type: ignore[assignment]
+        if context.mark != tracked.packet_mark:
+            tracked = tracked._replace(packet_mark=context.mark)
         connection = tracked.connection
         first = connection is not None and name in LEAVING and tracked.direction == "original"
         if first and connection is not None and not self.conntrack.confirm(connection):

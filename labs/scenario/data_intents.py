@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Record, Spec, String
+from labs.scenario.schema import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Record, Spec, String
 
 __all__ = [
     "DATA_INTENTS",
@@ -19,6 +20,7 @@ __all__ = [
     "Monotonic",
     "NoPlaintext",
     "OnTopic",
+    "Origin",
     "Reacts",
     "Reading",
     "Unit",
@@ -109,6 +111,15 @@ class NoPlaintext(Listening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin(Listening):
+    """What is published on each topic comes from its device: the topic falls silent when the device has no power."""
+
+    of: Mapping[str, str]
+    """Topic -> device."""
+    field: str = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticated:
     """The broker lets the right user in and nobody else: tried from a device."""
 
@@ -165,6 +176,8 @@ class BatteryLife(Listening):
 
     devices: tuple[str, ...]
     years: float
+    acknowledged: bool = False
+    """Every message has to be confirmed."""
 
 
 def window_of(body: Reacts) -> str:
@@ -244,6 +257,16 @@ DATA_INTENTS: dict[str, Spec] = {
         build=_tuples(OnTopic, "only"),
         doc="data is where it belongs",
     ),
+    "origin": Record(
+        {
+            **EAR,
+            **VALUE,
+            "of": Field(MapOf(String("a device", NAME), r"\S+", "a topic filter"), "topic -> the device it comes from"),
+            "during": Field(Duration(), "how long is listened each time", default=3 * MINUTE),
+        },
+        build=Origin,
+        doc="what is published comes from the device that measures it",
+    ),
     "duplicate": Record({**EAR, **TOPIC, **STAMP}, build=Duplicate, doc="no message comes twice"),
     "monotonic": Record({**EAR, **TOPIC, **STAMP}, build=Monotonic, doc="time and counters never go back"),
     "no_plaintext": Record(
@@ -286,6 +309,7 @@ DATA_INTENTS: dict[str, Spec] = {
             **EAR,
             "of": Field(DEVICES, "sensors with a model that has a battery", attribute="devices"),
             "years": Field(Number(0), "how long a new battery must last"),
+            "acknowledged": Field(Boolean(), "every message has to be acknowledged", default=False),
         },
         build=_tuples(BatteryLife, "devices"),
         doc="a battery lasts, and its device still reports",

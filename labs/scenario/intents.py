@@ -10,7 +10,19 @@ from labs.scenario.data_intents import DATA_INTENTS
 from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Report, Spec, String
 from labs.scenario.yaml_tree import Node
 
-__all__ = ["INTENTS", "Fresh", "Kept", "PolicyHolds", "Reach", "Refuse", "Resolve", "Shows", "Unique", "Withstands"]
+__all__ = [
+    "INTENTS",
+    "Fresh",
+    "Kept",
+    "PolicyHolds",
+    "Reach",
+    "Refuse",
+    "Resolve",
+    "Shows",
+    "Unique",
+    "Untouched",
+    "Withstands",
+]
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
 DEVICES = ListOf(String("a device", NAME), single=True, at_least=1)
@@ -29,6 +41,8 @@ class Reach:
     every: int
     load: int = 0
     """Bytes that have to arrive each time; 0 for a connection alone."""
+    at: str = ""
+    """The device that has to answer where the target is a name; without it anybody may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,14 @@ class Withstands:
 
 
 @dataclass(frozen=True, slots=True)
+class Untouched:
+    """What is not the trainee's stays as it was found: devices, and no new lead between some rooms."""
+
+    devices: tuple[str, ...]
+    apart: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyHolds:
     """What can flow between the zones, compared with what may flow.
 
@@ -123,9 +145,16 @@ class _PolicyMode(Spec):
 
 
 def _reach(
-    sources: list[str], targets: list[str], services: list[Service], during: int, every: int, load: float
+    *,
+    sources: list[str],
+    targets: list[str],
+    services: list[Service],
+    during: int,
+    every: int,
+    load: float,
+    at: str,
 ) -> Reach:
-    return Reach(tuple(sources), tuple(targets), tuple(services), during, every, int(load))
+    return Reach(tuple(sources), tuple(targets), tuple(services), during, every, int(load), at)
 
 
 BROKER_LOGIN = {
@@ -146,6 +175,7 @@ INTENTS: dict[str, Spec] = {
             "during": Field(Duration(), "how long it must work without a gap", default=0),
             "every": Field(Duration(), "how often that is tried", default=MINUTE),
             "bytes": Field(Number(0), "how many bytes have to arrive each time", default=0, attribute="load"),
+            "at": Field(String("a device", NAME), "the device that must answer where `to` is a name", default=""),
         },
         build=_reach,
         doc="one device gets an answer from another",
@@ -214,5 +244,15 @@ INTENTS: dict[str, Spec] = {
         doc="a lead that closes a loop does no harm",
     ),
     **DATA_INTENTS,
+    "untouched": Record(
+        {
+            "devices": Field(DEVICES, "devices that stay as they were found", default=()),
+            "apart": Field(
+                ListOf(String("a room", NAME), at_least=2), "rooms between which no lead may be added", default=()
+            ),
+        },
+        build=lambda devices, apart: Untouched(tuple(devices), tuple(apart)),
+        doc="what is somebody else's stays as it was found",
+    ),
     "policy": _PolicyMode(),
 }

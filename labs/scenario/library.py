@@ -16,12 +16,24 @@ from labs.scenario.data_intents import (
     BatteryLife,
     Listening,
     NoPlaintext,
+    Origin,
     Reacts,
     Reading,
     window_of,
 )
 from labs.scenario.document import SCENARIO
-from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Withstands
+from labs.scenario.intents import (
+    Fresh,
+    Kept,
+    PolicyHolds,
+    Reach,
+    Refuse,
+    Resolve,
+    Shows,
+    Unique,
+    Untouched,
+    Withstands,
+)
 from labs.scenario.rooms_document import quantities_of
 from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
 from labs.scenario.schema import MISSING, Problem, Report, suggest
@@ -142,6 +154,17 @@ class _Names:
             for name in body.targets:
                 if "." not in name:
                     self._device(name, check, f"{here}.to")
+            if isinstance(body, Reach) and body.at:
+                self._device(body.at, check, f"{here}.at")
+                if not any("." in name for name in body.targets):
+                    self._report.add(check.line, f"{here}.at", "at goes with a name in to, which may lead anywhere")
+        elif isinstance(body, Untouched):
+            for name in body.devices:
+                self._device(name, check, f"{here}.devices")
+            for name in body.apart:
+                self._known(name, self._scenario.site.rooms, "a room", check.line, f"{here}.apart")
+            if not body.devices and not body.apart:
+                self._report.add(check.line, here, "neither devices nor apart: nothing is asked")
         elif isinstance(body, Resolve):
             self._device(body.source, check, f"{here}.from")
             self._device(body.target, check, f"{here}.to")
@@ -173,6 +196,13 @@ class _Names:
                 self._device(name, check, f"{here}.of")
                 if name in self._devices and not _battery_model(self._devices[name].services):
                     self._report.add(check.line, f"{here}.of", f"{name} has no model with a battery")
+        elif isinstance(body, Origin):
+            for name in body.of.values():
+                self._device(name, check, f"{here}.of")
+            if body.broker in body.of.values():
+                self._report.add(check.line, f"{here}.of", "the broker itself cannot be switched off to hear it")
+            if not body.of:
+                self._report.add(check.line, f"{here}.of", "no topic is named")
         elif isinstance(body, NoPlaintext):
             for name in body.devices:
                 self._device(name, check, f"{here}.from")

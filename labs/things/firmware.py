@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from labs.things.library.model import Model
 
-__all__ = ["FirmwareError", "Image", "checked_image", "image_path", "image_text", "newer"]
+__all__ = ["INSTALLED", "FirmwareError", "Image", "checked_image", "image_path", "image_text", "is_installed", "newer"]
 
 MAGIC = "firmware image 1"
+INSTALLED = "/var/lib/firmware/installed.img"
+"""The image that a device runs, kept where its own updater puts it."""
 
 
 class FirmwareError(ValueError):
@@ -56,14 +58,26 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdecimal() else -1 for part in version.split("."))
 
 
-def checked_image(text: str, model: Model, installed: str, *, verify: bool) -> Image:
-    """The image, where it may be installed. Raises FirmwareError: another model, older, or a wrong signature."""
+def _image(text: str) -> Image:
     lines = text.splitlines()
     found = dict(line.partition(": ")[::2] for line in lines[1:])
     if not lines or lines[0] != MAGIC or not {"model", "version", "body", "signature"} <= found.keys():
         message = "not a firmware image"
         raise FirmwareError(message)
-    image = Image(found["model"], found["version"], found["body"], found["signature"])
+    return Image(found["model"], found["version"], found["body"], found["signature"])
+
+
+def is_installed(text: str, version: str) -> bool:
+    """Whether the image that a device keeps as the installed one is of this version."""
+    try:
+        return _image(text).version == version
+    except FirmwareError:
+        return False
+
+
+def checked_image(text: str, model: Model, installed: str, *, verify: bool) -> Image:
+    """The image, where it may be installed. Raises FirmwareError: another model, older, or a wrong signature."""
+    image = _image(text)
     if image.model != model.name:
         message = f"the image is for {image.model}, this is a {model.name}"
         raise FirmwareError(message)

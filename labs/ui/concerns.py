@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from grader.verdict import Grade, Verdict
 from labs.model.site import Kind, Site
-from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Reacts, Reading
-from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique
+from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Origin, Reacts, Reading
+from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Untouched
 from labs.scenario.scenario import Check, Scenario
 from labs.ui.map_facts import facts_of
 
@@ -34,6 +34,10 @@ def _named(check: Check, site: Site) -> Iterable[str]:
     if isinstance(body, Unique):
         facts = facts_of(site)
         return (name for name, owned in facts.addresses.items() if any(one.subnet == body.subnet for one in owned))
+    if isinstance(body, Untouched):
+        return body.devices
+    if isinstance(body, Origin):
+        return (body.broker, *body.of.values())
     if isinstance(body, (Fresh, Kept)):
         return (body.broker,)
     if isinstance(body, Shows):

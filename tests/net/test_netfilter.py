@@ -75,6 +75,18 @@ def test_drop_is_final_in_the_chain_of_lower_priority():
     assert not passes(machine)
 
 
+@pytest.mark.parametrize("where", ["prerouting", "forward"])
+@pytest.mark.parametrize("priority", [-300, -150])
+def test_mark_of_a_packet_goes_with_it_to_the_hooks_behind(where, priority):
+    asked = "forward" if where == "prerouting" else "postrouting"
+    machine = router(
+        chain(where, "udp dport 9 meta mark set 7", priority=priority, name="a"),
+        chain(asked, "meta mark 7 accept", policy="drop", name="b"),
+    )
+    assert passes(machine, udp(IN, OUT, dport=9))
+    assert not passes(machine, udp(IN, OUT, dport=10))
+
+
 def test_raw_chain_is_asked_before_conntrack():
     machine = router(
         chain("prerouting", "udp dport 9 drop", priority=-300), chain("forward", "ct state new accept", name="f")

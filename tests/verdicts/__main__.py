@@ -1,4 +1,4 @@
-"""`make verdicts`: every case of the corpus, and a table of false passes and false fails."""
+"""`make verdicts`: every case of the corpus, or of the scenarios named, and a table of false passes and false fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ def say(*parts: str) -> None:
 def main() -> int:
     """Judge everything; 0 where every verdict is as expected."""
     table: dict[str, Counter[str]] = {}
+    named = sys.argv[1:]
     for case in load():
+        if named and case.scenario not in named:
+            continue
         row = table.setdefault(case.scenario, Counter())
         row["cases"] += 1
         for verdict in wrong(case):
@@ -24,6 +27,9 @@ def main() -> int:
             say(f"{verdict.kind}: {case}: {verdict.check} is {verdict.got}, expected {verdict.expected}")
             say(f"    {verdict.said}\n    ({case.why})")
     columns = ("cases", "false pass", "false fail", "other verdict")
+    if not table:
+        say("no cases of", *named)
+        return 2
     width = max(len(name) for name in table)
     say(" " * width, *(column.rjust(13) for column in columns))
     total: Counter[str] = Counter()

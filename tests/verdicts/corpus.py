@@ -3,13 +3,13 @@
 A case starts from the broken site, types the lines of a repair and compares all verdicts. `after` is `solution` or the
 name of another repair of the scenario, `without` leaves out its steps at some places, `change` replaces text in its
 steps by place (a text that is not there is an error), `lines` are typed on top. Checks that `expect` does not name must
-pass.
+pass, or be blocked where they need one that does not.
 Each expectation is what the site then does, worked out before the grader is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from grader.grade import judge
 from grader.verdict import Grade, Verdict
 from labs.journal import Header
 from labs.scenario.library import find_scenario
+from labs.scenario.scenario import Check
 from labs.scenario.variant import Variant, draw
 from labs.shell.bash import logical_lines
 from labs.version import version
@@ -114,6 +115,14 @@ def variant_of(case: Case) -> Variant:
     return draw(find_scenario(str(own) if own.is_file() else case.scenario), case.seed)
 
 
+def expected(case: Case, checks: Mapping[str, Check], check: str) -> str:
+    """The verdict that a check must get."""
+    if check in case.expect:
+        return case.expect[check]
+    needs = [need for need in checks[check].needs if need in checks]
+    return "pass" if all(expected(case, checks, need) == "pass" for need in needs) else "blocked"
+
+
 def grade(case: Case) -> Grade:
     """Judge a case."""
     variant = variant_of(case)
@@ -129,8 +138,9 @@ def wrong(case: Case) -> list[Wrong]:
         message = f"{case}: {given.ungradable or f'no check {sorted(unknown)}'}"
         raise ValueError(message)
     found = []
+    checks = {check.id: check for check in variant_of(case).scenario.checks}
     for result in given.results:
-        expected = case.expect.get(result.id, "pass")
-        if expected != str(result.verdict):
-            found.append(Wrong(case, result.id, expected, str(result.verdict), str(result.rationale)))
+        wanted = expected(case, checks, result.id)
+        if wanted != str(result.verdict):
+            found.append(Wrong(case, result.id, wanted, str(result.verdict), str(result.rationale)))
     return found

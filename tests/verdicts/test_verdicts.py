@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from grader.checks import JUDGES, control, data, entrance, loops, messages, policy, unique, wiretap
+from grader.checks import (
+    JUDGES,
+    battery,
+    control,
+    data,
+    entrance,
+    loops,
+    messages,
+    origin,
+    policy,
+    unique,
+    untouched,
+    wiretap,
+)
 from grader.checks import flows as flow_judges
 from grader.reach.senders import Senders
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
 from labs.messages import message
-from tests.verdicts.corpus import Case, load, variant_of, wrong
+from tests.verdicts.corpus import Case, grade, load, variant_of, wrong
+from tests.verdicts.mutants import mutants, survivor
 
 CASES = load()
 HEARD = (
@@ -30,9 +45,11 @@ HEARD = (
     "topic",
     "unit",
 )
+SAMPLE = (("unique", 1), ("untouched", 4), ("origin", 0))
 # Of each scenario the first case and then one in so many: half a minute in all. `make verdicts` judges every case.
 EVERY = {
-    "bakery-address-clash": 4,
+    "bakery-address-clash": 5,
+    "batteries-that-die": 6,
     "cold-store-bus": 9,
     "first-sensor-online": 4,
     "greenhouse-current-loop": 7,
@@ -42,6 +59,7 @@ EVERY = {
     "pumping-station-link": 4,
     "tasting-room-guests": 4,
     "thermostat-wrong-time": 16,
+    "two-versions": 4,
     "three-floors-one-trunk": 7,
 }
 
@@ -72,7 +90,7 @@ def test_every_judge_has_a_case_that_expects_it_to_find_fault() -> None:
         cases = [case for case in CASES if case.scenario == scenario]
         kinds = {check.id: check.kind for check in variant_of(cases[0]).scenario.checks}
         found_wanting |= {kinds[check] for case in cases for check in case.expect}
-    assert set(JUDGES) - found_wanting == {"battery"}  # no scenario has one yet, and no case
+    assert set(JUDGES) - found_wanting == set()
 
 
 def inverted(judge: Callable[..., Finding]) -> Callable[..., Finding]:
@@ -158,7 +176,7 @@ def no_patience(patch: pytest.MonkeyPatch) -> None:
 
 
 def kept_is_young(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(messages, "_moment", lambda *_: 4e9)
+    patch.setattr(messages, "_moment", lambda *_: datetime(2026, 5, 2, 7, 48, tzinfo=UTC).timestamp())  # just now
 
 
 def forget_pools(patch: pytest.MonkeyPatch) -> None:
@@ -167,6 +185,39 @@ def forget_pools(patch: pytest.MonkeyPatch) -> None:
 
 def homeless_is_fine(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(unique, "_homeless", lambda *_: None)
+
+
+def anybody_may_speak(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(origin, "_while_off", lambda *_: None)
+
+
+def names_lead_anywhere(patch: pytest.MonkeyPatch) -> None:
+    whole = flow_judges.works
+    patch.setattr(flow_judges, "works", lambda context, flow, observation, at="": whole(context, flow, observation))
+
+
+def files_tell_the_truth(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(battery, "_unlike", lambda *_: None)
+
+
+def nothing_is_foreign(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(untouched, "_live", lambda *_: iter(()))
+
+
+def forget_the_new_version(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(policy, "_over_six", lambda *_: [])
+
+
+def a_doubt_is_a_proof(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(policy._Trial, "doubts", property(lambda _: ()))
+
+
+def any_topic_will_do(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(entrance, "broker_of", lambda *_: None)
+
+
+def whoever_looks_sees_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(messages, "_hidden_from", lambda *_: None)
 
 
 def no_loop(patch: pytest.MonkeyPatch) -> None:
@@ -203,6 +254,17 @@ def no_loop(patch: pytest.MonkeyPatch) -> None:
         (kept_is_young, named("reference without the broker", "first-sensor-online")),
         (forget_pools, named("reference without the router", "bakery-address-clash")),
         (homeless_is_fine, named("the printer left down", "bakery-address-clash")),
+        (invert("battery"), named("version written into the file", "batteries-that-die")),
+        (invert("origin"), named("a script speaks for the tank")),
+        (invert("untouched"), named("the line widened until tonight", "pumping-station-link")),
+        (anybody_may_speak, named("a script speaks for the tank")),
+        (names_lead_anywhere, named("the archive on the controller itself, by its name", "pumping-station-link")),
+        (files_tell_the_truth, named("version written into the file", "batteries-that-die")),
+        (nothing_is_foreign, named("the line widened until tonight", "pumping-station-link")),
+        (forget_the_new_version, named("one port left open over IPv6", "two-versions")),
+        (a_doubt_is_a_proof, named("marks that open the office", "two-versions")),
+        (any_topic_will_do, named("a back door on a topic that nobody uses", "locked-broker")),
+        (whoever_looks_sees_all, named("the old value hidden from whoever looks", "first-sensor-online")),
         (no_loop, named("the lead out, nothing else", "network-that-screams")),
     ],
 )
@@ -211,3 +273,21 @@ def test_mutated_grader_is_noticed_by_the_corpus(
 ) -> None:
     mutate(monkeypatch)
     assert wrong(case)
+
+
+def test_verdict_without_a_proof_says_so() -> None:
+    """Where the analysis cannot decide, packets do, and the text names why."""
+    for name, words in (
+        ("marks that do no harm", "tried with packets alone, because of gw: rules set marks and ask for them"),
+        ("the rule out", "over IPv6 8 flows were tried with packets, which is no proof"),
+    ):
+        found = {result.id: result for result in grade(named(name, "two-versions")).results}["as-agreed"]
+        assert found.verdict is Verdict.PASS
+        assert words in str(found.rationale)
+
+
+def test_comparison_that_is_turned_round_is_noticed() -> None:
+    """A sample of the mechanical mutants; `python -m tests.verdicts.mutants` tries all of them."""
+    for module, number in SAMPLE:
+        mutant = next(one for one in mutants(module) if one.number == number)
+        assert not survivor(mutant), str(mutant)

@@ -308,7 +308,7 @@ class IpLayer:
             if filtered.packet is None:
                 self._refuse(filtered, packet, "forward", interface)
                 return
-            packet = filtered.packet
+            packet, tracked = filtered.packet, filtered.tracked
         if node.tracing:
             by = route_text(way.route) if way.route is not None else ""
             node.note(Forwarded(packet, interface.name, outgoing.name, next_hop, by))

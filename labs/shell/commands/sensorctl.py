@@ -15,7 +15,7 @@ from labs.shell.thing_kinds import ThingFailure, ThingKind, config_of, kind_of, 
 from labs.shell.thing_readings import reading_lines
 from labs.shell.thing_status import firmware_of, status_rows
 from labs.things.display import DisplayConfig
-from labs.things.firmware import FirmwareError, checked_image
+from labs.things.firmware import INSTALLED, FirmwareError, checked_image
 from labs.things.library.model import Model
 from labs.things.thing_config import Key, ThingConfigError, typed_value
 from labs.things.toml_edit import get_toml_key, set_toml_key
@@ -158,8 +158,9 @@ def _update(process: Process, kind: ThingKind, operands: list[str]) -> int:
     except KeyError:
         verify = True
     try:
+        content = node.files.read(node.files.resolve(operands[0], process.directory))
         image = checked_image(
-            node.files.read(node.files.resolve(operands[0], process.directory)),
+            content,
             model,
             firmware_of(node, kind, model),
             verify=verify,
@@ -169,6 +170,7 @@ def _update(process: Process, kind: ThingKind, operands: list[str]) -> int:
     except FirmwareError as error:
         raise ThingFailure(f"{operands[0]}: {error}; nothing was changed") from None
     status = _install(process, kind, set_toml_key(text, key, image.version))
+    node.files.write(INSTALLED, content)
     process.print(f"{model.name}: firmware {image.version} installed")
     return status
 
