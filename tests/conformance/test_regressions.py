@@ -99,6 +99,11 @@ LINES = {
     "gateway_is_own_address_route_get_shows_none": ("r2", "ip route get 10.44.0.1"),
     "gateway_is_the_target_route_get_shows_it": ("h", "ip route get 10.0.1.1"),
     "service_at_a_word_that_is_no_host_its_number_is_told": ("h", "nc -z -w 1 nobody http"),
+    "way_to_no_address_leads_to_the_device_itself": ("r2", "ip route get 0.0.0.0; ip route get default oif w0"),
+    "own_address_its_route_of_table_local_is_found": (
+        "h",
+        "ip route get fibmatch 10.0.1.1; ip route get fibmatch 127.0.0.5; ip route get fibmatch 192.168.1.10",
+    ),
     "gateway_is_loopback_it_is_let_through": (
         "r1",
         "ip route add 10.50.0.0/16 via 127.0.0.5; ip route show 10.50.0.0/16",

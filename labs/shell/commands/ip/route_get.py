@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_metrics", "cached", "get_route"]
 
+LOOPBACK = IPv4.parse("127.0.0.1")
+
 
 def get_route(process: Process, style: Style, words: Words) -> int:
     """`ip route get [fibmatch] ADDRESS [from ADDRESS] [oif DEV]`."""
@@ -67,13 +69,13 @@ def get_route(process: Process, style: Style, words: Words) -> int:
             if destination is not None:
                 raise duplicate("to", word)
             found = parse_prefix(word)
-            destination, length = (found[0], found[1]) if found else (IPv4(0), 0)
+            destination, length = (found[0], found[1]) if found else (IPv4(0), 32)
     if destination is None:
         message = "need at least a destination address"
         raise IpError(message)
     if device is not None and device not in process.node.interfaces:
         raise no_device(device)
-    if length not in (0, 32):
+    if length != 32:
         process.error(f"Warning: /{length} as prefix is invalid, only /32 (or none) is supported.")
     print_records(process, style, [_answer(process.node, style, destination, source, device, fibmatch=fibmatch)])
     return 0
@@ -87,6 +89,14 @@ def _answer(
     if source is not None and not node.ip.is_local(source):
         raise answers(NETWORK_UNREACHABLE)
     target = Network(destination, 32)
+    if destination == IPv4(0):  # the device itself (ip_route_output_key_hash_rcu)
+        if fibmatch:
+            raise answers("No route to host")
+        over = node.interfaces[device or "lo"]
+        own = source or node.ip.source_for(over, LOOPBACK if over.name == "lo" else destination)
+        return _record(style, Route(target, "lo", source=own, kind="local"), source, ["local"])
+    if fibmatch and node.ip.is_local(destination):
+        return route_record(node, style, _own_route(node, destination))
     if node.ip.is_local(destination):
         own = (
             destination
@@ -110,6 +120,17 @@ def _answer(
     known = node.ip.paths.known(destination) if device in (None, route.device) else None
     flags = ["local"] if route.device == "lo" else []
     return _record(style, replace(shown, advmss=route.advmss), source, flags, known=known, now=node.now)
+
+
+def _own_route(node: LinuxNode, destination: IPv4) -> Route:
+    """The route of table local that an own address has."""
+    held = [(i, a) for i in node.interfaces.values() for a in i.addresses if isinstance(a.address, IPv4)]
+    for interface, address in held:
+        if address.address == destination:
+            prefix = Network(destination, 32)
+            return Route(prefix, interface.name, None, destination, protocol="kernel", scope="host", kind="local")
+    interface, address = next((i, a) for i, a in held if destination in a.network)
+    return Route(address.network, interface.name, None, address.address, protocol="kernel", scope="host", kind="local")
 
 
 def _lookup(node: LinuxNode, destination: IPv4, device: str | None) -> Route | None:
