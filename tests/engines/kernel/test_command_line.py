@@ -1,4 +1,4 @@
-"""`--engine kernel` through the command line on a machine without a sandbox."""
+"""`--engine kernel` through the command line on a machine without a sandbox, or without Open vSwitch."""
 
 from __future__ import annotations
 
@@ -7,31 +7,44 @@ import subprocess
 import sys
 from pathlib import Path
 
+from labs.engines.kernel.vlans.way import Way, vlan_way
 from tests.engines.kernel.kernel_site import needs_kernel
+from tests.engines.kernel.test_vlans import two_floors
 
 pytestmark = needs_kernel
 
 ROOT = Path(__file__).resolve().parents[3]
 LAB = "bakery-address-clash"
 SANDBOX_MISSING = 5
-HIDE = 'mount --bind /dev/null /usr/bin/bwrap && exec "$@"'
+UNAVAILABLE = 2  # as whatever a machine cannot do; 5 is for a missing sandbox alone
+HIDE = 'mount --bind /dev/null {} && exec "$@"'
 
 
-def netwerf(folder: Path, *words: str, text: str = "", hide: bool = False) -> subprocess.CompletedProcess[str]:
+def netwerf(folder: Path, *words: str, text: str = "", hide: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "labs.ui", *words]
     if hide:
         rights = ["--map-root-user"] if os.geteuid() else []
-        command = ["unshare", "--mount", *rights, "sh", "-c", HIDE, "sh", *command]
+        command = ["unshare", "--mount", *rights, "sh", "-c", HIDE.format(hide), "sh", *command]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NETWERF_HOME": str(folder / "home"), "NETWERF_LANG": "en"}
     return subprocess.run(
         command, cwd=folder, env=environment, input=text, capture_output=True, text=True, check=False, timeout=300
     )
 
 
+def test_without_open_vswitch_a_lab_with_vlans_is_refused_with_its_package(tmp_path):
+    done = netwerf(tmp_path, "play", "three-floors-one-trunk", "--engine", "kernel", hide="/usr/bin/ovs-vsctl")
+    if vlan_way(two_floors()) is Way.KERNEL:
+        assert done.returncode == 0
+        return
+    assert done.returncode == UNAVAILABLE, (done.stdout, done.stderr)
+    assert "apt-get install openvswitch-switch" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_without_a_sandbox_nothing_runs_and_the_status_is_five(tmp_path):
     assert netwerf(tmp_path, "play", LAB, "--seed", "7", text="submit\n").returncode == 0
     for words in (("grade", f"{LAB}-7.netwerf"), ("prove", LAB), ("play", LAB)):
-        done = netwerf(tmp_path, *words, "--engine", "kernel", hide=True)
+        done = netwerf(tmp_path, *words, "--engine", "kernel", hide="/usr/bin/bwrap")
         assert done.returncode == SANDBOX_MISSING, (words, done.stdout, done.stderr)
         assert "apt-get install bubblewrap" in done.stderr
         assert "Traceback" not in done.stderr
