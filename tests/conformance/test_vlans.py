@@ -6,18 +6,22 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import strategies as st
+
 from labs.model.site import Kind, Site
 from labs.model.state import DeviceState, InterfaceState
 from tests.conformance.pair import Pair, both
 from tests.conformance.test_matrix import FIRST_PROBE_S, SECOND, SHOWN, neighbours
-from tests.conformance.vlan_strategies import Drawn, vlan_sites
+from tests.conformance.vlan_strategies import Drawn, vlan_lines, vlan_sites
 from tests.engines.kernel.kernel_site import needs_kernel
+from tests.engines.kernel.test_vlans import plain
 from tests.kernel_lab import judged, lasting
 from tests.traffic import Flow
 
 pytestmark = [*needs_kernel, judged()]
 
 EXAMPLES = 6
+SESSIONS = 3
 KINDS = (("ping", 0, 64), ("ping", 0, 1), ("tcp", 7, 64), ("udp", 7, 64), ("udp", 8, 64))
 
 
@@ -54,14 +58,14 @@ def learned(pair: Pair, switch: str) -> tuple[set[Any], set[Any]]:
 
 
 def shown(state: DeviceState | None) -> dict[str, InterfaceState]:
-    """Interfaces, but for their numbers, and for the state of a port without carrier."""
+    """Interfaces, but for their numbers, and for what a kernel does not tell of a port that is dark or off."""
     assert state is not None
     found = {}
     for one in state.interfaces:
         port = one.bridge_port
         if port is not None and not one.carrier:
             port = replace(port, state="disabled")
-        found[one.name] = replace(one, index=0, bridge_port=port)
+        found[one.name] = replace(one, index=0, bridge_port=port, carrier=one.carrier and one.up)
     return found
 
 
@@ -95,6 +99,12 @@ def compare(pair: Pair, *, one_way: bool) -> list[str]:
         pair.kernel.wait(SECOND)
         strange = estranged(pair, one_way=one_way)
     found += strange
+    return found + differing(pair)
+
+
+def differing(pair: Pair) -> list[str]:
+    """Interfaces that are read back differently."""
+    found = []
     simulated, real = pair.sim.observe(), pair.kernel.observe()
     for name in pair.site.devices:
         one, other = shown(simulated.devices[name].state), shown(real.devices[name].state)
@@ -125,3 +135,32 @@ def test_random_sites_with_vlans_are_the_same_on_both_engines(draw_many):
         assert not differences, describe(drawn.site, differences)
 
     draw_many(vlan_sites(), EXAMPLES, judge)
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> tuple[Site, list[tuple[str, str]]]:
+    """A site, and lines with their places."""
+    made = draw(vlan_sites()).site
+    return made, draw(vlan_lines(made))
+
+
+def judge_session(session: tuple[Site, list[tuple[str, str]]]) -> list[str]:
+    """What differs in a session."""
+    made, typed = session
+    found = []
+    with both(made) as pair:
+        for number, (place, line) in enumerate(typed):
+            one, other = pair.sim.run(place, line), pair.kernel.run(place, line)
+            if (plain(one.text), one.status) != (plain(other.text), other.status):
+                found.append(f"{number} {place}$ {line}\n  sim    {one}\n  kernel {other}")
+        pair.wait(SECOND // 2)
+        return found + differing(pair)
+
+
+def test_random_lines_about_vlans_are_answered_the_same_and_leave_the_same_state(draw_many):
+    def judge(session: tuple[Site, list[tuple[str, str]]]) -> None:
+        found = judge_session(session)
+        typed = "\n".join(f"{place}$ {line}" for place, line in session[1])
+        assert not found, typed + "\n" + describe(session[0], found)
+
+    draw_many(sessions(), SESSIONS, judge)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from labs.model.site import Site
+from labs.model.site import Kind, Site
 from labs.net.vlan import VlanTable
 from tests.engines.kernel.kernel_site import device, site
 
@@ -158,3 +158,47 @@ def _switch(name: str, switch: Switch, own: int, number: int):
     made = paragraphs(bridge, *([static(f"br0.{own}", f"10.0.{own}.{number + 1}/24")] if own else []))
     files = made | {"/etc/sysctl.conf": "net.ipv4.ip_forward=0\n"}
     return device(name, "switch", dict.fromkeys(switch.ports, ""), files)
+
+
+LINES = 16
+
+
+@st.composite
+def vlan_lines(draw: st.DrawFn, made: Site) -> list[tuple[str, str]]:
+    """What people type at switches and at the router: place and line."""
+    switches = [name for name, device in made.devices.items() if device.kind is Kind.SWITCH]
+    typed = []
+    for _ in range(LINES):
+        place = draw(st.sampled_from([*switches, *switches, *(["gw"] if "gw" in made.devices else [])]))
+        port = draw(st.sampled_from([port.name for port in made.devices[place].ports] + ["eth9"]))
+        vlan = draw(st.sampled_from([1, *VLANS, 30, 0, 4095]))
+        flags = " ".join(draw(st.lists(st.sampled_from(["pvid", "untagged", "master"]), unique=True)))
+        below = "lan" if place == "gw" else "br0"
+        show = draw(st.sampled_from(["", f"dev {port}", "type vlan", "type bridge", f"master {below}", "up"]))
+        setting = draw(st.sampled_from(["isolated on", "learning off", "flood sideways", "hairpin on", "cost 7"]))
+        typed.append((place, draw(st.sampled_from([
+            f"bridge vlan add dev {port} vid {vlan} {flags}",
+            f"bridge vlan add dev {below} vid {vlan} {flags.replace('master', '')} self",
+            f"bridge vlan del dev {port} vid {vlan}",
+            f"bridge vlan add dev {port} vid {vlan}-{vlan + 2}",
+            draw(st.sampled_from(["bridge vlan", "bridge -c vlan", "bridge -j vlan", f"bridge vlan show dev {port}"])),
+            f"bridge link set dev {port} {setting}",
+            draw(st.sampled_from(["bridge link", f"bridge -d link show dev {port}"])),
+            f"bridge fdb add 02:00:00:00:00:77 dev {port} master static vlan {vlan}",
+            f"bridge fdb del 02:00:00:00:00:77 dev {port} master vlan {vlan}",
+            f"ip link add link {below} name {below}.{vlan} type vlan id {vlan}",
+            f"ip link add link {port} name v{vlan} type vlan id {vlan}" if place == "gw" else "ip link sideways",
+            f"ip link del {below}.{vlan}",
+            f"ip link set {port} {draw(st.sampled_from(['up', 'down', 'nomaster', f'master {below}']))}",
+            f"ip link set {below}.{vlan} {draw(st.sampled_from(['up', 'down', 'mtu 1400', 'mtu 9000']))}",
+            f"ip link set {below} type bridge vlan_filtering {draw(st.sampled_from(['0', '1', '2']))}",
+            f"ip -br link show {show}",
+            f"ip addr add 10.7.{number_of(vlan)}.1/24 dev {below}.{vlan}",
+            "ip -br -4 addr",
+        ]))))  # fmt: skip
+    return typed
+
+
+def number_of(vlan: int) -> int:
+    """A number that fits into an address."""
+    return vlan % 250

@@ -170,7 +170,7 @@ def described(owner: Interface) -> str:
     return f"filtering {bridge.vlan_filtering}, own {bridge.vlans}\n{ports}\n{bridge.stations}"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(bridges(), st.sampled_from([0, 1, 2, 3]), st.sampled_from([None, 0, *VLANS, 99]), st.data())
 def test_flows_send_a_frame_where_the_bridge_of_the_simulator_sends_it(owner, place, tag, data):
     bridge = owner.bridge

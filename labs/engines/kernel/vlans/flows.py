@@ -236,5 +236,6 @@ def _isolated(port: Interface) -> bool:
 
 
 def _hairpin(port: Interface) -> bool:
+    """True where a frame may go back: an isolated port is isolated from itself, too (br_forward.c, should_deliver)."""
     assert port.bridge_port is not None
-    return port.bridge_port.hairpin
+    return port.bridge_port.hairpin and not port.bridge_port.isolated
