@@ -35,14 +35,14 @@ class Case:
         return self.amount / self.seconds
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long a call takes, with the garbage collector out of the way."""
+def seconds(work: Callable[[], object], clock: Callable[[], float] = perf_counter) -> float:
+    """How long a call takes, with the garbage collector out of the way. `process_time` leaves out who else is busy."""
     gc.collect()
     gc.disable()
     try:
-        start = perf_counter()
+        start = clock()
         work()
-        return perf_counter() - start
+        return clock() - start
     finally:
         gc.enable()
 
