@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.engines.sim.clock import SimClock, Stopped
+from labs.engines.sim.clock import SELDOM, SimClock, Stopped
 
 
 def test_calls_of_one_time_keep_their_order():
@@ -85,3 +87,19 @@ def test_endless_chain_stops_at_the_budget():
     clock.call_at(0, again, None)
     assert clock.advance(10, budget=1000) is Stopped.BUDGET
     assert clock.now == 0
+
+
+def test_collector_looks_seldom_only_while_the_clock_runs():
+    """Whoever set the collector finds it as it was; one that was switched off stays off."""
+    clock, seen, before = SimClock(), [], gc.get_threshold()
+    clock.call_at(1, lambda _: seen.append(gc.get_threshold()[0]), None)
+    clock.advance(2)
+    assert seen == [max(before[0], SELDOM)]
+    assert gc.get_threshold() == before
+    gc.set_threshold(0)
+    try:
+        clock.call_at(3, lambda _: seen.append(gc.get_threshold()[0]), None)
+        clock.advance(4)
+    finally:
+        gc.set_threshold(*before)
+    assert seen[1] == 0
