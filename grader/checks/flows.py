@@ -54,8 +54,19 @@ def judge_reach(context: Context, body: Reach) -> Finding:
 
 
 def _reached(flows: list[Flow], rounds: int) -> Message:
-    listed = ", ".join(f"{t}:{s}" for _, t, s in flows[:3]) + (" …" if len(flows) > 3 else "")
-    sources = ", ".join(dict.fromkeys(source for source, _, _ in flows))
+    targets = list(dict.fromkeys(f"{target}:{service}" for _, target, service in flows))
+    listed = ", ".join(targets[:3]) + (" …" if len(targets) > 3 else "")
+    names = list(dict.fromkeys(source for source, _, _ in flows))
+    sources = ", ".join(names)
+    if rounds > 1 and len(names) > 1:
+        return message(
+            "{sources} reach {targets}, {rounds} times out of {rounds}",
+            sources=sources,
+            targets=listed,
+            rounds=rounds,
+        )
+    if len(names) > 1:
+        return message("{sources} reach {targets}", sources=sources, targets=listed)
     if rounds > 1:
         return message(
             "{sources} reaches {targets}, {rounds} times out of {rounds}",

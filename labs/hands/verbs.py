@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["run_hands"]
 
 USAGE_WIDTH = 41  # the longest, that of `move`
-SCREEN = "/etc/display.toml"
 MAX_WAIT_NS = 7 * 24 * 3600 * 1_000_000_000
 
 
@@ -199,7 +198,7 @@ def _look_device(bench: Workbench, name: str) -> Told:
             )
         )
     lines += [*tell_drop(bench, name), *tell_radio(bench, name), *tell_lines(bench, name), *spot_of(bench, name)]
-    if (device.kind is Kind.DISPLAY or node.files.is_file(SCREEN)) and device.powered:
+    if device.kind is Kind.DISPLAY and device.powered:
         lines.append(message("  on the screen: {text}", text=_screen_text(node)))
     return lines
 

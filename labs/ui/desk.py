@@ -56,6 +56,8 @@ def work_order(lab: Lab, screen: Screen) -> list[str]:
     ]
     right = " · ".join(part for part in about if part)
     lines = [f"  {left}{right.rjust(max(len(right) + 2, screen.width - 2 - len(left)))}"]
+    if len(lines[0]) > screen.width + 2:
+        lines = [f"  {left}", f"  {right}"]
     if scenario.order:
         lines.append(f"  {scenario.title.in_language(say)}")
     for part in _filled(lab, scenario.story, screen).split("\n\n"):

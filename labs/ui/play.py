@@ -95,7 +95,11 @@ class Terminal:
         show()
         self.desk.map_([])
         show()
-        self.screen.say("  type  {words}  or any command of the device", words=" · ".join(FIRST_WORDS))
+        words = self.screen.phrase("  type  {words}  or any command of the device", words=" · ".join(FIRST_WORDS))
+        if len(words) <= self.screen.width + 2:
+            show(words)
+        else:
+            self.screen.paragraph(words)
         show()
 
     def work(self) -> None:

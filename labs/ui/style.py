@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,10 @@ ASCII = str.maketrans(
 )  # fmt: skip
 COLOURS = {"✔": "green", "✖": "red", "◌": "yellow", "!": "magenta", "–": "bright_black"}
 WIDEST = 110
+NARROW = 100  # here what tells more of a line stands under it
+# A line of a report: mark, title and points, and what is said of it
+POINTS = re.compile(r"(\s*\S .*?\s+[-\d]+/\d+)\s+(.*)")
+DEEP = " " * 20  # what is indented so far tells more of the line above it
 
 
 class Refusal(Exception):
@@ -110,7 +115,33 @@ class Screen:
         click.echo(text, nl=newline, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
     def verdict(self, line: str) -> None:
-        """A line that begins with a mark: the mark gets its colour, the rest speaks for itself."""
+        """A line that begins with a mark: the mark gets its colour, the rest speaks for itself.
+
+        On a terminal that is too narrow for it, what stands behind the points goes below, word by word.
+        """
+        first, *others = self.folded(line)
+        self._marked(first)
+        for other in others:
+            self.show(other)
+
+    def folded(self, line: str) -> list[str]:
+        """A line as rows that fit the terminal; as it is where nobody looks at one."""
+        room = get_terminal_size((100, 24)).columns
+        fits = len(line) <= room and not (line.startswith(DEEP) and room < NARROW)
+        if fits or not sys.stdout.isatty():
+            return [line]
+        found = POINTS.match(line)
+        if found is not None:
+            head, text, deep = [found[1]], found[2], 6
+        else:
+            head, text, deep = [], line.strip(), 8 if line.startswith(DEEP) else 2
+        rows = textwrap.wrap(
+            text, room, initial_indent=" " * deep, subsequent_indent=" " * (deep + 2 * (not head)),
+            break_on_hyphens=False,
+        )  # fmt: skip
+        return [*head, *rows] or [""]
+
+    def _marked(self, line: str) -> None:
         stripped = line.lstrip()
         colour = COLOURS.get(stripped[:1]) if stripped[1:2] == " " else None
         if colour is None:

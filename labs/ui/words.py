@@ -141,7 +141,7 @@ class Desk:
         chosen = [word for word in rest if word in WORDS] or [w for w in WORDS if self._has_use(w)]
         for line in columns([(f"  {WORDS[word][0]}", self.screen.phrase(WORDS[word][1])) for word in chosen]):
             self.screen.show(line)
-        if not rest and self.place != HANDS:
+        if not rest:
             self.screen.say("  Everything else is typed at {place}, as on a real device.", place=self.place)
 
     def _has_use(self, word: str) -> bool:

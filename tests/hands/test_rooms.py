@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-import labs
 from labs.engines.sim import SimEngine
 from labs.model.world import Climate, DayCycle, Room, World
 from labs.things.world import RoomSense
@@ -73,10 +72,3 @@ def test_line_that_hands_cannot_do_is_told_and_changes_nothing(engine: SimEngine
     assert said in output.text
     assert output.status
     assert engine.observe().world.acts == ()
-
-
-def test_thing_with_a_screen_shows_it_when_looked_at_whatever_kind_it_is() -> None:
-    """A thermostat is a sensor with a screen: two dashes where the outdoor temperature should be."""
-    lab = labs.open("thermostat-wrong-time", seed="3")
-    assert "on the screen: --" in lab.run("hands", "look thermostat").text
-    assert "on the screen" not in lab.run("hands", "look tablet").text

@@ -81,7 +81,7 @@ def test_ping_without_count_is_stopped_by_control_c_and_loses_nothing(engine: Si
             "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n",
             2,
         ),
-        ("ping -f gw", 'ping: "-f" is not simulated here\n', 2),
+        ("ping -p ff gw", 'ping: "-p" is not simulated here\n', 2),
         ("arping -I eth9 gw", "arping: Device eth9 not available.\n", 2),
         ("arping -I lo gw", 'Interface "lo" is not ARPable\n', 2),
         ("nc -zv gw 8", "nc: connect to gw (10.0.1.1) port 8 (tcp) failed: Connection refused\n", 1),

@@ -77,7 +77,6 @@ ELSEWHERE = {
     "strace": "",
     "su": "you are root already",
     "tar": "",
-    "timedatectl": "use: date, chronyc tracking",
     "od": "use: hexdump -C",
     "lsof": "use: ss -tulnp",
     "wg": "tunnels are GRE and IPIP here: ip tunnel",

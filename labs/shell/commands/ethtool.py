@@ -34,7 +34,7 @@ def ethtool(process: Process) -> Routine:
             "ethtool version 6.1",
             "Usage:",
             "        ethtool DEVNAME",
-            "        ethtool -i|-S DEVNAME",
+            "        ethtool -i|-S|-P DEVNAME",
             "        ethtool -s DEVNAME [ speed %d ] [ duplex half|full ] [ autoneg on|off ]",
         )
         return 0
@@ -44,6 +44,8 @@ def ethtool(process: Process) -> Routine:
     option = words.pop(0) if words[0].startswith("-") else ""
     if option in ("-s", "--change"):
         return (yield from _change(process, words))
+    if option in ("-P", "--show-permaddr") and len(words) == 1:
+        return _permanent(process, words[0])
     if option not in ("", "-i", "--driver", "-S", "--statistics"):
         process.error(f'ethtool: "{option}" is not simulated here')
         return 1
@@ -72,6 +74,15 @@ def _missing(process: Process, option: str) -> int:
         process.error("netlink error: no device matches name (offset 24)", "netlink error: No such device")
     process.print("No data available")
     return 75
+
+
+def _permanent(process: Process, name: str) -> int:
+    interface = process.node.interfaces.get(name)
+    if interface is None:
+        process.error("netlink error: No such device")
+        return 1
+    process.print(f"Permanent address: {interface.permanent_mac if interface.kind == 'ether' else 'not set'}")
+    return 0
 
 
 def _driver(process: Process, interface: Interface) -> int:

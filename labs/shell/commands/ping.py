@@ -31,6 +31,10 @@ LARGEST_MESSAGE = 65_527  # 65535 - 8 (ICMP): beyond, sendto(2) fails without a 
 MAX_COUNT = (1 << 63) - 1
 BROADCAST_HINT = "Do you want to ping broadcast? Then -b. If not, check your local firewall rules"
 MIN_INTERVAL_NS = 2_000_000
+SWITCHES = {
+    "-n": "numeric", "-q": "quiet", "-v": "verbose", "-b": "broadcast", "-D": "stamps", "-O": "outstanding",
+}  # fmt: skip
+FLOOD_NS = 10_000_000  # -f: a hundred times a second, or as fast as answers come
 USAGE = """
 Usage
   ping [options] <destination>
@@ -40,6 +44,7 @@ Options:
   -b                 allow pinging broadcast
   -c <count>         stop after <count> replies
   -D                 print timestamps
+  -f                 flood ping
   -I <interface>     either interface name or address
   -i <interval>      seconds between sending each packet
   -M <pmtud opt>     define mtu discovery, can be one of <do|dont|want>
@@ -80,6 +85,7 @@ class _Options:
     device: str = ""
     numeric: bool = False
     quiet: bool = False
+    flood: bool = False
     verbose: bool = False
     broadcast: bool = False
     stamps: bool = False
@@ -130,18 +136,11 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
                 options.discovery = value
             case "-I":
                 options.device = value
-            case "-n":
-                options.numeric = True
-            case "-q":
-                options.quiet = True
-            case "-v":
-                options.verbose = True
-            case "-b":
-                options.broadcast = True
-            case "-D":
-                options.stamps = True
-            case "-O":
-                options.outstanding = True
+            case _ if option in SWITCHES:
+                setattr(options, SWITCHES[option], True)
+            case "-f":
+                options.flood = options.quiet = True
+                options.interval_ns = FLOOD_NS
             case "-4" | "-6":
                 family = "ip" if option == "-4" else "ip6"
                 if options.family and options.family != family:
@@ -181,6 +180,8 @@ def ping(process: Process) -> Routine:
         if interrupt.signal != SIGINT:
             raise
     process.endless = False
+    if options.flood:  # a dot for each request, and a backspace for each answer
+        process.stdout.write("." * (run.transmitted - run.received))
     run.summary()
     if not run.received or (options.deadline_ns and options.count and run.received < options.count):
         return 1

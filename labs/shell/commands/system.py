@@ -45,8 +45,17 @@ def hostname(process: Process) -> int:
     if flags & {"-I", "--all-ip-addresses"}:
         addresses = [str(a.address) for i in node.interfaces.values() if i.kind != "loopback" for a in i.addresses]
         process.print("".join(f"{address} " for address in addresses))
-    elif flags & {"-d", "--domain", "-i", "--ip-address", "-F"}:
-        return fail(process, "only -s, -f and -I are simulated here")
+    elif flags & {"-i", "--ip-address"}:
+        rows = [line.split("#")[0].split() for line in node.files.get("/etc/hosts").splitlines()]
+        own = next((row[0] for row in rows if node.hostname in row[1:]), None)
+        if own is None:
+            return fail(process, "Name or service not known")
+        process.print(own)
+    elif flags & {"-d", "--domain"}:
+        domain = node.hostname.partition(".")[2]
+        process.print(*([domain] if domain else []))
+    elif "-F" in flags:
+        return fail(process, '"-F" is not simulated here; use: hostname NAME, /etc/hostname')
     elif names:
         if not re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9.]{0,62}[A-Za-z0-9])?", names[0]):
             return fail(process, "the specified hostname is invalid")

@@ -64,6 +64,8 @@ def _bridge(process: Process) -> int:
     for known, function in (("link", link_command), ("fdb", fdb_command), ("vlan", vlan_command)):
         if matches(name, known):
             return function(process, style, words)
+    if matches(name, "mdb") and (not words.more or matches(words.word, "show")):
+        return 0  # nobody joins a group here
     for other in ("mdb", "vni", "monitor"):
         if matches(name, other):
             raise IpError(f'bridge: "{other}" is not simulated here', status=EXIT_USAGE)
