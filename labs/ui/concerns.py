@@ -9,6 +9,8 @@ from labs.model.site import Kind, Site
 from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Origin, Reacts, Reading
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Untouched
 from labs.scenario.scenario import Check, Scenario
+from labs.things.display import parse_display_config
+from labs.things.thing_config import ThingConfigError
 from labs.ui.map_facts import facts_of
 
 __all__ = ["devices_of", "verdicts_of"]
@@ -41,9 +43,9 @@ def _named(check: Check, site: Site) -> Iterable[str]:
     if isinstance(body, (Fresh, Kept)):
         return (body.broker,)
     if isinstance(body, Shows):
-        return (body.display, *_sensors_in(body.room, site))
+        return (body.display, *_sensors_in(body.room, site, _topic_of(body.display, site)))
     if isinstance(body, Reading):
-        return (body.broker, *_sensors_in(body.room, site))
+        return (body.broker, *_sensors_in(body.room, site, body.topic))
     if isinstance(body, Reacts):
         return [d.name for d in site.devices.values() if d.kind is Kind.ACTUATOR and d.room == body.room]
     if isinstance(body, NoPlaintext):
@@ -55,8 +57,17 @@ def _named(check: Check, site: Site) -> Iterable[str]:
     return ()
 
 
-def _sensors_in(room: str, site: Site) -> list[str]:
-    return [device.name for device in site.devices.values() if device.kind is Kind.SENSOR and device.room == room]
+def _sensors_in(room: str, site: Site, topic: str) -> list[str]:
+    """The sensors of a room: those that the topic names, or all of them where it names none."""
+    there = [device.name for device in site.devices.values() if device.kind is Kind.SENSOR and device.room == room]
+    return [name for name in there if name in topic.split("/")] or there
+
+
+def _topic_of(display: str, site: Site) -> str:
+    try:
+        return parse_display_config(site.devices[display].files.get("/etc/display.toml", "")).mqtt.topic
+    except ThingConfigError:
+        return ""
 
 
 def verdicts_of(scenario: Scenario, grade: Grade, site: Site) -> dict[str, str]:
