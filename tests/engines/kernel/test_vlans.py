@@ -241,6 +241,19 @@ def test_nothing_of_open_vswitch_is_listed(floors):
             assert not re.search(r"nw-|ovs|PROMISC", text), text
 
 
+def test_bridge_that_was_removed_leaves_nothing_in_the_lists_and_can_be_made_again_by_hand(floors):
+    text = floors.run("s1", "ip link del br0; ip -br link; ip -j addr").text
+    assert not re.search(r"nw-|ovs|PROMISC|br0", text), text
+    ports = "for port in p1 p2 p3; do ip link set $port master br0; done"
+    floors.run("s1", f"ip link add br0 type bridge; ip link set br0 up; {ports}")
+    assert hears(floors, "a", "10.0.10.12") == ""  # one network for all, without tags: the other switch wants them
+    floors.run("s1", "ip link set br0 type bridge vlan_filtering 1; bridge vlan add dev p2 vid 10")
+    floors.run("s1", "bridge vlan add dev p3 vid 10 pvid untagged")
+    assert hears(floors, "a", "10.0.10.12") == "64"
+    floors.run("s1", "systemctl restart networking")
+    assert hears(floors, "a", "10.0.20.13") == "63"
+
+
 def test_kernel_without_vlans_and_without_open_vswitch_is_refused_with_the_package(monkeypatch):
     monkeypatch.setattr(way, "_filters", lambda: False)
     monkeypatch.setattr(way, "_tags", lambda: False)

@@ -75,11 +75,12 @@ class Switchboard:
         self._addresses: dict[str, str] = {}
         self._learned: dict[str, list[Seen]] = {}
         self._parents: dict[str, bool] = {}
+        self._used = False
 
     @property
     def active(self) -> bool:
-        """True once there was a bridge or a VLAN interface of ours."""
-        return bool(self._made) or any(self.owns(name) for name in self.interfaces)
+        """True once there was a bridge or a VLAN interface of ours; what was made for it stays hidden."""
+        return self._used or any(self.owns(name) for name in self.interfaces)
 
     @property
     def now(self) -> int:
@@ -211,6 +212,7 @@ class Switchboard:
 
     def _remember(self) -> None:
         """Tell the commands on the PATH that they have to ask."""
+        self._used = True
         Path(ACTIVE).touch()
 
     def _bridges(self) -> list[Interface]:
