@@ -116,6 +116,8 @@ class Analysis:
             name: known.get(name, survey.hooks).bound(self.addresses, self.services)
             for name, survey in self.surveys.items()
         }
+        self._rows: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, ...]]] = {}
+        """By sources and columns of a road: what the chains on it know the sources by."""
         self.roads: Roads = Roads(self.surveys, self.hooks, self.wiring, self.addresses, roads)
 
     def share(self, other: Analysis) -> None:
@@ -223,37 +225,50 @@ class Analysis:
         return ()
 
     def get_through(self, device: str, sources: Sequence[int], target: int, to: str) -> Iterator[tuple[int, int]]:
-        """Of everything that a device sends from some addresses, what arrives at another: source and services.
+        """Of everything that a device sends from some addresses, what arrives at another: source and services."""
+        for source in sources:
+            for delivery in self.send(device, source, target, self.services.full):
+                if delivery.device == to:
+                    yield source, delivery.services
 
-        The same as `send` for each source; what does not depend on the source is asked once.
+    def services_through(self, device: str, sources: Sequence[int], target: int, to: str) -> int:
+        """The services with which a device gets to a destination at another from any of some addresses.
+
+        The same as all that `get_through` finds; what does not depend on the source is asked once, and sources that no
+        chain on the road tells apart are one.
         """
-        full = self.services.full
-        arrival = road = None
         if device in self.surveys and not self.hooks[device].programs and self.roads.is_plain(device, target):
             arrival = self.roads.exit_of(device, target)
             if arrival is None:
-                return
+                return 0
             entrance, road = self.roads.road(arrival, target)
             if road is None:
-                return
-        if arrival is None or road is None or road.onward is not None or road.doubts or road.hops >= MAX_HOPS:
-            for source in sources:
-                for delivery in self.send(device, source, target, full):
-                    if delivery.device == to:
-                        yield source, delivery.services
-            return
-        if road.device != to:
-            return
-        gates, guard = road.gates, road.guard
-        for source in sources:
-            services = full
-            for by_source, candidates, answers in gates:
-                services &= answers[by_source[source] & candidates]
+                return 0
+            if road.onward is None and not road.doubts and road.hops < MAX_HOPS:
+                return self._over(entrance, road, tuple(sources)) if road.device == to else 0
+        found = 0
+        for _, services in self.get_through(device, sources, target, to):
+            found |= services
+        return found
+
+    def _over(self, entrance: Guard, road: Road, sources: tuple[int, ...]) -> int:
+        if not (entrance.trusts(sources) and road.guard.trusts(sources) and self.roads.are_hosts(sources)):
+            sources = tuple(source for source in sources if entrance[source] and road.guard[source])
+        asked = (sources, road.columns)
+        rows = self._rows.get(asked)
+        if rows is None:
+            columns = [gate.by_source for gate in road.gates]
+            rows = self._rows[asked] = list({tuple(column[source] for column in columns) for source in sources})
+        found = 0
+        for row in rows:
+            services = self.services.full
+            for bits, (_, candidates, answers) in zip(row, road.gates, strict=True):
+                services &= answers[bits & candidates]
                 if not services:
                     break
             else:
-                if entrance[source] and guard[source]:
-                    yield source, services
+                found |= services
+        return found
 
     def _send_filtered(self, device: str, sent: Packets, found: list[Delivery]) -> None:
         """Send from a device with rules of its own."""

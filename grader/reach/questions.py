@@ -123,8 +123,7 @@ class Reach:
         found = 0
         sources = self.sources_of(name)
         for target in self.senders.atoms_of(other):
-            for _, services in self.analysis.get_through(name, sources, target, other):
-                found |= services
+            found |= self.analysis.services_through(name, sources, target, other)
         return found
 
     def arriving(self, a: str, b: str) -> Iterator[tuple[int, int, int, int]]:

@@ -8,7 +8,7 @@ they come in and each destination, and then costs one step for each chain of rul
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,10 +41,20 @@ class Gate(NamedTuple):
 class Guard(dict[int, bool]):
     """Whether every device on a road believes a source."""
 
-    def __init__(self, arrivals: tuple[Arrival, ...], believes: Callable[[Arrival, int], bool]) -> None:
+    def __init__(
+        self,
+        arrivals: tuple[Arrival, ...],
+        believes: Callable[[Arrival, int], bool],
+        local: frozenset[int] | None,
+    ) -> None:
+        """`local`: the only sources that may not be believed; None where there is no telling (rp_filter)."""
         super().__init__()
-        self.arrivals = arrivals
+        self.arrivals, self._local = arrivals, local
         self._believes = believes
+
+    def trusts(self, sources: Iterable[int]) -> bool:
+        """All of these are believed for certain."""
+        return self._local is not None and self._local.isdisjoint(sources)
 
     def __missing__(self, source: int) -> bool:
         found = self[source] = all(self._believes(arrival, source) for arrival in self.arrivals)
@@ -63,6 +73,8 @@ class Road(NamedTuple):
     device: str
     onward: Arrival | None
     hops: int
+    columns: tuple[int, ...] = ()
+    """The identities of what its gates know sources by: roads with the same ask for the same of a source."""
     doubts: tuple[tuple[int, int, Doubts], ...] = ()
     """After how many gates and devices a packet meets which doubt."""
 
@@ -125,6 +137,10 @@ class Roads:
         self._odd = {addresses.of(end) for survey in surveys.values() for end in survey.ends}
         for low, high in GROUP_RANGES:
             self._odd.update(range(addresses.of(low), addresses.of(high) + 1))
+
+    def are_hosts(self, sources: Iterable[int]) -> bool:
+        """Addresses that are a host's for certain, whoever has them."""
+        return self._odd.isdisjoint(sources)
 
     def is_plain(self, device: str, target: int) -> bool:
         """An address that is a host's for certain, and not the device's own."""
@@ -225,22 +241,30 @@ class Roads:
     def _longer(self, step: _Step, road: Road | None, device: str) -> Road | None:
         """The road that begins a device earlier."""
         if step.kept:
-            return Road(step.gates, self._guard(()), device, None, 1)
+            return Road(step.gates, self._guard(()), device, None, 1, _columns(step.gates))
         if road is None and not step.doubts:
             return None
         doubts = [(len(step.gates), 1, step.doubts)] if step.doubts else []
         if road is None or step.onward is None:
-            return Road(step.gates, self._guard(()), "", None, 1, tuple(doubts))
+            return Road(step.gates, self._guard(()), "", None, 1, (), tuple(doubts))
         doubts += [(len(step.gates) + gates, devices + 1, more) for gates, devices, more in road.doubts]
         after = () if road.onward == step.onward else (step.onward,)  # a device that translates asks for itself
         guard = self._guard((*after, *road.guard.arrivals))
-        return Road(step.gates + road.gates, guard, road.device, road.onward, road.hops + 1, tuple(doubts))
+        gates = step.gates + road.gates
+        return Road(gates, guard, road.device, road.onward, road.hops + 1, _columns(gates), tuple(doubts))
 
     def _guard(self, arrivals: tuple[Arrival, ...]) -> Guard:
         found = self._guards.get(arrivals)
         if found is None:
-            found = self._guards[arrivals] = Guard(arrivals, self.believes)
+            found = self._guards[arrivals] = Guard(arrivals, self.believes, self._local(arrivals))
         return found
+
+    def _local(self, arrivals: tuple[Arrival, ...]) -> frozenset[int] | None:
+        """The addresses of the devices on a road."""
+        machines = ((self._surveys[device].machine, interface) for device, interface, _ in arrivals)
+        if any(node.sysctl.interface_number(interface, "rp_filter") for node, interface in machines):
+            return None
+        return frozenset().union(*(self._own[device] for device, _, _ in arrivals))
 
     def believes(self, arrival: Arrival, source: int) -> bool:
         """Whether a device takes the source of what comes in for real."""
@@ -303,3 +327,7 @@ class Roads:
         for stage in self._hooks[device].stages(situation):
             for program, candidates in stage.chains if not stage.nat else ():
                 yield Gate(program.by_source, program.by_target[target] & candidates, program.answers)
+
+
+def _columns(gates: tuple[Gate, ...]) -> tuple[int, ...]:
+    return tuple(id(gate.by_source) for gate in gates)
