@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from grader.reach.atoms import AddressAtoms, Intervals, ServiceCells
 from grader.reach.hooks import Hooks, Situation, Stage
-from grader.reach.roads import Guard, Road, Roads
+from grader.reach.roads import Gate, Guard, Road, Roads
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.survey import Survey, cuts_of
 from grader.reach.wiring import Arrival, Wiring
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from labs.model.site import Site
     from labs.model.state import DeviceState
 
-__all__ = ["Analysis", "Delivery"]
+__all__ = ["Analysis", "Changed", "Delivery"]
 
 MAX_HOPS = 64  # the TTL that Linux begins with
 PROTOCOLS = {"tcp": PROTO_TCP, "udp": PROTO_UDP}
@@ -51,6 +51,10 @@ class Packets(NamedTuple):
     target: int
     services: int
     status: frozenset[str] = frozenset()
+
+
+Changed = tuple[tuple[Gate, Gate], ...]
+"""Chains on one road, here and there, that differ."""
 
 
 class Analysis:
@@ -191,10 +195,13 @@ class Analysis:
         own = (self.addresses.of(address) for address in self.surveys[device].own)
         return sorted({*own, *self.roads.targets_of(device)})
 
-    def apart(self, other: Analysis, device: str, sources: Sequence[int], target: int) -> Sequence[int]:
+    def apart(
+        self, other: Analysis, device: str, sources: Sequence[int], target: int, known: dict[object, Changed | None]
+    ) -> Sequence[int]:
         """Those of some sources whose packets may fare otherwise on another site with the same atoms.
 
         Where frames go the same ways on both, packets do too, and only chains that were changed can tell them apart.
+        `known` is kept from one question about the two sites to the next.
         """
         if not self.wiring.shares(other.wiring) or self.surveys[device] is not other.surveys.get(device):
             return sources
@@ -207,22 +214,28 @@ class Analysis:
         arrival = self.roads.exit_of(device, target)
         if arrival is None:
             return ()
-        mine, theirs = self.roads.road(arrival, target)[1], other.roads.road(arrival, target)[1]
-        if mine is None or theirs is None:
-            return sources if mine is not theirs else ()
-        if mine.onward is not None or len(mine.gates) != len(theirs.gates) or mine[2:5] != theirs[2:5]:
+        key = (self.roads.place_of(arrival), target)
+        if key not in known:
+            known[key] = self._changed(other, arrival, target)
+        changed = known[key]
+        if changed is None:
             return sources
-        changed = [
-            (one, two)
-            for one, two in zip(mine.gates, theirs.gates, strict=True)
-            if one.answers is not two.answers or one.candidates != two.candidates
-        ]
-        for one, two in changed:
-            a, b, c = one
-            d, e, f = two
+        for (a, b, c), (d, e, f) in changed:
             if any(c[a[source] & b] != f[d[source] & e] for source in sources):
                 return sources
         return ()
+
+    def _changed(self, other: Analysis, arrival: Arrival, target: int) -> Changed | None:
+        """The chains on a road that differ from those on the other site; None where the roads themselves may."""
+        mine, theirs = self.roads.road(arrival, target)[1], other.roads.road(arrival, target)[1]
+        if mine is None or theirs is None:
+            return () if mine is theirs else None
+        if mine.onward is not None or len(mine.gates) != len(theirs.gates) or mine[2:5] != theirs[2:5]:
+            return None
+        pairs = zip(mine.gates, theirs.gates, strict=True)
+        return tuple(
+            (one, two) for one, two in pairs if one.answers is not two.answers or one.candidates != two.candidates
+        )
 
     def get_through(self, device: str, sources: Sequence[int], target: int, to: str) -> Iterator[tuple[int, int]]:
         """Of everything that a device sends from some addresses, what arrives at another: source and services."""
@@ -231,7 +244,7 @@ class Analysis:
                 if delivery.device == to:
                     yield source, delivery.services
 
-    def services_through(self, device: str, sources: Sequence[int], target: int, to: str) -> int:
+    def services_through(self, device: str, sources: tuple[int, ...], target: int, to: str) -> int:
         """The services with which a device gets to a destination at another from any of some addresses.
 
         The same as all that `get_through` finds; what does not depend on the source is asked once, and sources that no
@@ -245,7 +258,7 @@ class Analysis:
             if road is None:
                 return 0
             if road.onward is None and not road.doubts and road.hops < MAX_HOPS:
-                return self._over(entrance, road, tuple(sources)) if road.device == to else 0
+                return self._over(entrance, road, sources) if road.device == to else 0
         found = 0
         for _, services in self.get_through(device, sources, target, to):
             found |= services

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from grader.reach.analysis import PROTOCOLS, Analysis, Delivery
+from grader.reach.analysis import PROTOCOLS, Analysis, Changed, Delivery
 from grader.reach.atoms import bits, describe_protocol
 from grader.reach.brokers import Admission, BrokerFilter, Client, speech_of
 from grader.reach.classes import numbered, sender_classes, target_classes
@@ -121,7 +121,7 @@ class Reach:
     def _gets_to(self, name: str, other: str) -> int:
         """The services with which a device gets to the addresses of another."""
         found = 0
-        sources = self.sources_of(name)
+        sources = tuple(self.sources_of(name))
         for target in self.senders.atoms_of(other):
             found |= self.analysis.services_through(name, sources, target, other)
         return found
@@ -294,10 +294,11 @@ class Reach:
         found: dict[tuple[str, int, str, str], Difference] = {}
         names = list(devices) or [name for name in here.analysis.machines if name in bare.machines]
         full = here.analysis.services.full
+        known: dict[object, Changed | None] = {}
         for name in names:
             sources = here.sources_of(name)
             for target in sorted({*here.analysis.targets_of(name), *bare.targets_of(name)}):
-                for source in here.analysis.apart(bare, name, sources, target):
+                for source in here.analysis.apart(bare, name, sources, target, known):
                     mine = _delivered(here.analysis.send(name, source, target, full))
                     theirs = _delivered(bare.send(name, source, target, full))
                     if mine == theirs:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from grader.reach.wiring import Doubts, Wiring
     from labs.net.linux.way import Way
 
-__all__ = ["Guard", "Road", "Roads"]
+__all__ = ["Gate", "Guard", "Road", "Roads"]
 
 GROUP_RANGES = ((127 << 24, (128 << 24) - 1), (224 << 24, (1 << 32) - 1), (0, 0))  # addresses that are no host's
 
@@ -103,6 +103,8 @@ class _Known:
     """Destination atom -> the same."""
     ways: dict[tuple[bool, int], Way] = field(default_factory=dict)
     believed: dict[tuple[str, int], bool] = field(default_factory=dict)
+    wary: dict[str, bool] = field(default_factory=dict)
+    """Interface -> whether sources are judged there (rp_filter)."""
 
 
 class Roads:
@@ -137,6 +139,21 @@ class Roads:
         self._odd = {addresses.of(end) for survey in surveys.values() for end in survey.ends}
         for low, high in GROUP_RANGES:
             self._odd.update(range(addresses.of(low), addresses.of(high) + 1))
+        if like is not None:
+            self._take_over(like)
+
+    def _take_over(self, like: Roads) -> None:
+        """Every guard and every road on which no device has changed."""
+        known = {name for name, survey in self._surveys.items() if like._surveys.get(name) is survey}
+        same = {name for name in known if like._hooks[name] is self._hooks[name]}
+        self._guards = {
+            arrivals: guard for arrivals, guard in like._guards.items() if known.issuperset([a[0] for a in arrivals])
+        }
+        for (place, target), road in like._roads.items():
+            if road is None or road.onward is not None or road.doubts:
+                continue
+            if place[0] in same and same.issuperset([a[0] for a in road.guard.arrivals]):
+                self._roads[place, target] = road
 
     def are_hosts(self, sources: Iterable[int]) -> bool:
         """Addresses that are a host's for certain, whoever has them."""
@@ -201,6 +218,10 @@ class Roads:
 
     # Over the devices
 
+    def place_of(self, arrival: Arrival) -> Place:
+        """What roads are told by that begin somewhere."""
+        return (self._entrances.get(arrival) or self._enter(arrival))[0]
+
     def road(self, arrival: Arrival, target: int) -> tuple[Guard, Road | None]:
         """The road of packets that come in somewhere, and whom the device there believes."""
         place, guard = self._entrances.get(arrival) or self._enter(arrival)
@@ -261,9 +282,13 @@ class Roads:
 
     def _local(self, arrivals: tuple[Arrival, ...]) -> frozenset[int] | None:
         """The addresses of the devices on a road."""
-        machines = ((self._surveys[device].machine, interface) for device, interface, _ in arrivals)
-        if any(node.sysctl.interface_number(interface, "rp_filter") for node, interface in machines):
-            return None
+        for device, interface, _ in arrivals:
+            wary = self._known[device].wary
+            if interface not in wary:
+                sysctl = self._surveys[device].machine.sysctl
+                wary[interface] = bool(sysctl.interface_number(interface, "rp_filter"))
+            if wary[interface]:
+                return None
         return frozenset().union(*(self._own[device] for device, _, _ in arrivals))
 
     def believes(self, arrival: Arrival, source: int) -> bool:

@@ -112,7 +112,7 @@ class Tracer:
         self._wiring = wiring
         self._sent: deque[tuple[str, str, Ipv4Packet, IPv4]] = deque()
         self._touched: set[str] = set()
-        self._links = {name: _Catcher(node, self._sent) for name, node in machines.items()}
+        self._links: dict[str, _Catcher] = {}
 
     def converse(self, packet: Packet) -> Conversation:
         """Send a packet, let it be answered, and see whether the answer comes."""
@@ -122,6 +122,8 @@ class Tracer:
             return found
         source = packet.source or node.ip.preferred_source(packet.target)
         asked = _packet(packet, source or ANY)
+        if not self._links:
+            self._links = {name: _Catcher(machine, self._sent) for name, machine in self._machines.items()}
         for name, machine in self._machines.items():
             machine.tracing = True
             machine.link = self._links[name]  # another tracer may have had it meanwhile
