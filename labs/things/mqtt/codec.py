@@ -236,6 +236,7 @@ class Decoder:
 
     def __init__(self, level: int = LEVEL) -> None:
         self._buffer = bytearray()
+        self._topic, self._name = b"", ""  # of the last small PUBLISH, with its length and without
         self.level = level
         """The version that is spoken; a broker learns it from CONNECT."""
         self.limit = MAX_PACKET
@@ -244,8 +245,13 @@ class Decoder:
         """Take what arrived; the next packet, if it is complete. Raises MqttError."""
         small = not self._buffer and 1 < len(data) <= self.limit and data[1] < 128 and len(data) == data[1] + 2
         if small and data[0] >> 4 == PUBLISH and self.level != LEVEL_5:
-            packet = _plain_publish(data[2:], data[0] & 15)
+            topic, flags = self._topic, data[0]
+            if topic and not flags & 6 and data.startswith(topic, 2):  # QoS 0, and the topic of the last one
+                known = self._name, data[2 + len(topic) :], 0, bool(flags & 1), bool(flags & 8), 0, ()
+                return _MAKE(Publish, known)
+            packet = _plain_publish(data[2:], flags & 15)
             if packet is not None:
+                self._topic, self._name = data[2 : 4 + int.from_bytes(data[2:4])], packet.topic
                 return packet
         self._buffer += data
         return self.next_packet()

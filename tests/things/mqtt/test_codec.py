@@ -242,3 +242,24 @@ def test_property_twice_or_in_the_wrong_packet_is_a_protocol_error() -> None:
         with pytest.raises(MqttError) as caught:
             list(decoder.packets())
         assert caught.value.fault is Fault.PROTOCOL
+
+
+def test_small_publishes_one_by_one_are_read_as_from_a_stream():
+    """Topics that repeat, change, begin alike, and packets that come in pieces or together: the same packets."""
+    sent = [
+        Publish(topic, payload, qos, retain, packet_id=7 if qos else 0)
+        for topic in ("a/b", "a/b", "a/bc", "a/b", "a")
+        for payload in (b"", b"21.5", b"\0" * 200)
+        for qos in (0, 1, 2)
+        for retain in (False, True)
+    ]
+    decoder, found = Decoder(), []
+    for number, packet in enumerate(sent):
+        data = encode(packet)
+        pieces = [data[:3], data[3:]] if number % 5 == 4 else [data]
+        for piece in pieces:
+            got = decoder.first(piece)
+            while got is not None:
+                found.append(got)
+                got = decoder.next_packet()
+    assert found == sent
