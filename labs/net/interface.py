@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labs.net.bridge import Bridge, BridgePort
     from labs.net.ethernet import Frame
     from labs.net.inet6_address import Inet6Address
+    from labs.net.linux.wireguard import WireGuard
     from labs.net.tunnel import Tunnel
 
 __all__ = ["Counters", "Interface"]
@@ -59,7 +60,10 @@ class Counters:
 
 @dataclass(slots=True)
 class Interface(Watched):
-    """One interface. `kind` is ether, loopback, bridge, vlan, gre or ipip; `carrier` comes from the transceiver."""
+    """One interface. `kind` is ether, loopback, bridge, vlan, gre, ipip or wireguard.
+
+    `carrier` comes from the transceiver.
+    """
 
     name: str
     index: int
@@ -74,6 +78,8 @@ class Interface(Watched):
     vlan: int | None = None
     bridge: Bridge | None = None
     tunnel: Tunnel | None = None
+    wireguard: WireGuard | None = None
+    """The machine behind an interface of kind wireguard, whose `tunnel` says no more than that it is one."""
     bridge_port: BridgePort | None = None
     """What the bridge that it is a port of keeps about it."""
     addresses: list[InterfaceAddress] = field(default_factory=list)

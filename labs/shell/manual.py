@@ -24,6 +24,8 @@ _GROUPS: dict[str, dict[str, str]] = {
         "why": "what would happen to a packet, and what decides it; sends nothing",
         "tcpdump": "watch packets",
         "ss": "sockets: who listens, who is connected",
+        "wg": "WireGuard: keys, peers, handshakes",
+        "wg-quick": "a WireGuard tunnel from its file",
         "service": "the older word for systemctl",
         "nc": "connections by hand",
         "curl": "fetch over HTTP or HTTPS",

@@ -73,6 +73,7 @@ MODULES = {
     "text": "cat head nl rev tac tail tee",
     "tracepath": "tracepath",
     "traceroute": "traceroute",
+    "wg": "wg wg-quick",
     "why": "why",
     "wget": "wget",
     "wpa_cli": "wpa_cli",

@@ -14,18 +14,21 @@ from labs.model.addresses import Mac
 from labs.net.bridge import Bridge, PortState
 from labs.net.interface import DEFAULT_MTU
 from labs.net.linux import spanning
+from labs.net.linux.wireguard import WireGuard
+from labs.net.sockets import SocketError
+from labs.net.tunnel import Tunnel
 from labs.net.vlan import MAX_VLAN_ID
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
-    from labs.net.tunnel import Tunnel
 
 __all__ = [
     "LinkError",
     "add_bridge",
     "add_tunnel",
     "add_vlan",
+    "add_wireguard",
     "enslave",
     "port_state",
     "release",
@@ -39,11 +42,13 @@ __all__ = [
 ]
 
 MAX_INTERFACES = 256
+WIREGUARD_MTU = 1420  # 1500 less 40 for IPv6, 8 for UDP and 32 of its own (wg_setup, drivers/net/wireguard/device.c)
 MAX_COST = 65535  # Linux net/bridge/br_private_stp.h: BR_MAX_PATH_COST
 MAX_PORT_PRIORITY = 63  # BR_MAX_PORT_PRIORITY
 MTU_RANGE = {
     "ether": (68, 9216), "bridge": (68, 65535), "vlan": (0, 65535),
     "loopback": (0, 2147483647), "gre": (68, 65511), "ipip": (68, 65515),
+    "wireguard": (0, 2147483552),
 }  # fmt: skip
 
 
@@ -113,11 +118,23 @@ def add_tunnel(node: LinuxNode, name: str, settings: Tunnel, mtu: int = 0) -> In
     return interface
 
 
+def add_wireguard(node: LinuxNode, name: str) -> Interface:
+    """`ip link add … type wireguard`. Raises LinkError."""
+    _check_name(node, name)
+    interface = node.add_interface(name, "wireguard", Mac(0))
+    interface.tunnel = Tunnel("wireguard")
+    interface.wireguard = WireGuard(node, interface)
+    interface.mtu = WIREGUARD_MTU
+    return interface
+
+
 def remove_interface(node: LinuxNode, interface: Interface) -> None:
     """`ip link del`. Raises LinkError for what is soldered on."""
     if interface.kind in ("loopback", "ether"):
         message = "Operation not supported"
         raise LinkError(message)
+    if interface.wireguard is not None:
+        interface.wireguard.set_up(up=False)
     if interface.bridge is not None:
         interface.bridge.tree = None
     for child in [other for other in node.interfaces.values() if other.parent is interface]:
@@ -140,6 +157,11 @@ def set_up(node: LinuxNode, interface: Interface, *, up: bool) -> None:
     if up and interface.parent is not None and not interface.parent.up:
         message = "Network is down"
         raise LinkError(message)
+    if interface.wireguard is not None:
+        try:
+            interface.wireguard.set_up(up=up)
+        except SocketError as error:
+            raise LinkError(str(error)) from None
     node.set_up(interface, up=up)
 
 

@@ -77,6 +77,8 @@ class LinuxNode:
         self._cancelled: set[int] = set()
         self._serial = 0
         self._life = 0
+        self.keys_drawn = 0
+        """How many keys `wg genkey` made."""
         self.version = 0
         """Counts changes of the configuration: what was derived from an older one has to be derived anew."""
         self._out: list[Action | Note] = []

@@ -90,8 +90,13 @@ class Transport:
         return [listener for group in self._listeners.values() for listener in group]
 
     def udp_sockets(self) -> list[UdpSocket]:
-        """Every UDP socket that a program bound to a port."""
-        return [socket for group in self._udp.values() for socket in group if socket.port < FIRST_EPHEMERAL_PORT]
+        """Every UDP socket that a program bound to a port, and those of WireGuard, whose usual port is a high one."""
+        return [
+            socket
+            for group in self._udp.values()
+            for socket in group
+            if socket.port < FIRST_EPHEMERAL_PORT or socket.program == "wireguard"
+        ]
 
     def connections(self) -> list[TcpConnection]:
         """Every TCP connection."""

@@ -28,6 +28,9 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
     """Send a packet into a tunnel (ip_tunnel_xmit)."""
     tunnel = interface.tunnel
     assert tunnel is not None
+    if interface.wireguard is not None:
+        interface.wireguard.transmit(packet)
+        return
     if not interface.up:
         node.drop(DropReason.ADMIN_DOWN, interface.name, packet=packet)
         return

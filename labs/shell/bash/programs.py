@@ -79,8 +79,6 @@ ELSEWHERE = {
     "tar": "",
     "od": "use: hexdump -C",
     "lsof": "use: ss -tulnp",
-    "wg": "tunnels are GRE and IPIP here: ip tunnel",
-    "wg-quick": "tunnels are GRE and IPIP here: ip tunnel",
     "tmux": "",
     "top": "use: ps aux",
     "tree": "use: find",

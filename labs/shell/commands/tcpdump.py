@@ -21,7 +21,12 @@ from labs.shell.resolver import ResolveError, resolve, reverse
 __all__ = ["COMMANDS"]
 
 # map_arphrd_to_dlt, libpcap pcap-linux.c: what it does not know is cooked
-LINK_TYPES = {"any": "LINUX_SLL2 (Linux cooked v2)", "gre": "LINUX_SLL (Linux cooked v1)", "ipip": "RAW (Raw IP)"}
+LINK_TYPES = {
+    "any": "LINUX_SLL2 (Linux cooked v2)",
+    "gre": "LINUX_SLL (Linux cooked v1)",
+    "ipip": "RAW (Raw IP)",
+    "wireguard": "RAW (Raw IP)",
+}
 SECOND = 1_000_000_000
 SILENCE_NS = 60 * SECOND  # with -c: nobody waits longer than this for the next packet
 VERSION = ("tcpdump version 4.99.3", "libpcap version 1.10.3 (with TPACKET_V3)")

@@ -34,7 +34,7 @@ __all__ = ["link_command"]
 
 USAGE = (
     "Usage: ip link add [link DEV] [ name ] NAME [ address LLADDR ] [ mtu MTU ]",
-    "               type { bridge | gre | ipip | vlan } [ ARGS ]",
+    "               type { bridge | gre | ipip | vlan | wireguard } [ ARGS ]",
     "       ip link delete { DEVICE | dev DEVICE }",
     "       ip link set { DEVICE | dev DEVICE } [ { up | down } ] [ name NEWNAME ] [ address LLADDR ] [ mtu MTU ]",
     "               [ arp { on | off } ] [ multicast { on | off } ] [ allmulticast { on | off } ]",
@@ -43,7 +43,7 @@ USAGE = (
     "       ip link show [ DEVICE ] [up] [master DEV] [type TYPE] [nomaster]",
 )
 # What Linux could add; those of the first line exist here
-KINDS = ("bridge", "vlan", "gre", "ipip")
+KINDS = ("bridge", "vlan", "gre", "ipip", "wireguard")
 OTHER_KINDS = frozenset(
     "amt bareudp bond dummy erspan geneve gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl"
     " ipoib ipvlan ipvtap macsec macvlan macvtap netdevsim nlmon rmnet sit team vcan veth virt_wifi vrf"
@@ -395,6 +395,8 @@ def _create(
         name = next(f"{kind}{n}" for n in range(1000) if f"{kind}{n}" not in node.interfaces)
     if kind == "bridge":
         return link_config.add_bridge(node, name, mac)
+    if kind == "wireguard":
+        return link_config.add_wireguard(node, name)
     if isinstance(given, Tunnel):
         return link_config.add_tunnel(node, name, given)
     if given is None:

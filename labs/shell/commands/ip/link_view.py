@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = ["brief_name", "link_flags", "link_record", "operational_state", "statistics"]
 
-MAXIMUM_MTU = {"ether": 9216, "loopback": 0, "bridge": 65535, "vlan": 65535, "gre": 0, "ipip": 0}
-MINIMUM_MTU = {"ether": 68, "loopback": 0, "bridge": 68, "vlan": 0, "gre": 0, "ipip": 0}
+MAXIMUM_MTU = {
+    "ether": 9216,
+    "loopback": 0,
+    "bridge": 65535,
+    "vlan": 65535,
+    "gre": 0,
+    "ipip": 0,
+    "wireguard": 2147483552,
+}
+MINIMUM_MTU = {"ether": 68, "loopback": 0, "bridge": 68, "vlan": 0, "gre": 0, "ipip": 0, "wireguard": 0}
 GSO = {
     "gso_max_size": 65536,
     "gso_max_segs": 65535,
@@ -31,7 +39,7 @@ def link_flags(interface: Interface) -> list[str]:
     if interface.up and not interface.has_carrier:
         flags.append("NO-CARRIER")
     if interface.tunnel is not None:
-        flags += ["POINTOPOINT", "NOARP"] if interface.tunnel.remote else ["NOARP"]
+        flags += ["POINTOPOINT", "NOARP"] if interface.tunnel.remote or interface.wireguard else ["NOARP"]
     else:
         flags += ["LOOPBACK"] if interface.kind == "loopback" else ["BROADCAST"]
         flags += ["MULTICAST"] if interface.multicast and interface.kind != "loopback" else []
@@ -76,6 +84,11 @@ def link_record(
     if not hardware:
         return record
     record.say(style.newline if header else "")
+    if interface.wireguard is not None:
+        record.add("link_type", "none", "    link/none ")
+        if style.details:
+            _details(record, interface, mode=mode)
+        return record
     if interface.tunnel is not None:
         local, remote = interface.tunnel.local, interface.tunnel.remote
         record.add("link_type", interface.kind, f"    link/{interface.kind} ")
@@ -122,6 +135,8 @@ def _header(record: Record, interface: Interface, *, mode: bool, short: bool = F
 
 def brief_name(interface: Interface) -> str:
     """`eth0.10@eth0` for what stands on another interface."""
+    if interface.wireguard is not None:
+        return interface.name
     if interface.tunnel is not None:
         return f"{interface.name}@{interface.tunnel.link or 'NONE'}"
     return interface.name if interface.parent is None else f"{interface.name}@{interface.parent.name}"
@@ -144,6 +159,8 @@ def _details(record: Record, interface: Interface, *, mode: bool) -> None:
             "info_data": {"protocol": "802.1Q", "id": interface.vlan, "flags": ["REORDER_HDR"]},
         }
         text = f"vlan protocol 802.1Q id {interface.vlan} <REORDER_HDR> "
+    elif interface.wireguard is not None:
+        text, info = "wireguard ", {"info_kind": "wireguard"}
     elif interface.tunnel is not None:
         text, data = tunnel_details(interface.tunnel)
         info = {"info_kind": interface.kind, "info_data": data}
