@@ -335,5 +335,7 @@ class Bridge(Watched):
             vlans=dict(self.vlans.members),
             pvid=self.vlans.pvid,
             stp=self.tree is not None,
-            static_stations=tuple(key.mac for key, s in self.stations.items() if s.origin is Origin.STATIC),
+            static_stations=tuple(
+                dict.fromkeys(key.mac for key, s in self.stations.items() if s.origin is Origin.STATIC)
+            ),
         )

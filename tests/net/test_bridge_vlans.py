@@ -5,7 +5,7 @@ from __future__ import annotations
 from labs.model.addresses import Mac
 from labs.net.actions import DropReason
 from labs.net.arp import REQUEST, ArpPacket
-from labs.net.bridge import Bridge, PortState, StationKey
+from labs.net.bridge import Bridge, Origin, PortState, Station, StationKey
 from labs.net.ethernet import BROADCAST, ETHERTYPE_ARP, Frame
 from labs.net.interface import Interface
 from labs.net.ipv4 import ANY
@@ -84,6 +84,14 @@ def test_station_is_known_per_vlan() -> None:
     names(bridge, frame(ONE), 2)
     assert names(bridge, frame(TWO, ONE), 3) == ["p1"]
     assert names(bridge, frame(TWO, ONE), 4) == ["p2"]
+
+
+def test_station_that_was_entered_in_two_vlans_is_read_back_once() -> None:
+    """The list is of addresses."""
+    bridge = bridge_with(2)
+    for vid in (1, 10):
+        bridge.stations[StationKey(ONE, vid)] = Station(bridge.ports[0], 0, Origin.STATIC)
+    assert bridge.snapshot().static_stations == (ONE,)
 
 
 def test_station_that_moves_is_learned_again() -> None:
