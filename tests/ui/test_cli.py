@@ -152,7 +152,7 @@ def test_prove_of_a_wrong_file_lists_everything_and_ends_2(run: Run, tmp_path: P
 def test_grade_below_the_threshold_ends_1(run: Run, submission: Path) -> None:
     result = run("grade", submission.name)
     assert result.exit_code == 1
-    assert "of 10 points" in result.stdout
+    assert "of 11 points" in result.stdout
 
 
 def test_grade_writes_json_whole_and_without_colour(run: Run, submission: Path, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_grade_is_byte_for_byte_the_same_twice(run: Run, submission: Path) -> No
 
 
 def test_grade_in_dutch(run: Run, submission: Path) -> None:
-    assert "van 10 punten" in run("grade", submission.name, "--lang", "nl").stdout
+    assert "van 11 punten" in run("grade", submission.name, "--lang", "nl").stdout
 
 
 # The rest

@@ -161,7 +161,7 @@ def test_hint_alone_is_for_the_first_check_that_fails(play: Callable[..., str]) 
 
 def test_check_judges_the_site_and_changes_nothing(play: Callable[..., str], tmp_path: Path) -> None:
     shown = play("hostname\ncheck\ncheck\n")
-    assert shown.count("of 10 points") == 2
+    assert shown.count("of 11 points") == 2
     assert len(journal(tmp_path)) == 1
 
 

@@ -241,7 +241,7 @@ def test_why_answers_and_draws_the_way(bakery: Notebook) -> None:
 def test_check_shows_table_and_map_and_hint_is_noted(bakery: Notebook) -> None:
     plain, rich = bakery.run("%check")
     assert "the terminal pays" in plain
-    assert "not yet: 8 points are needed" in plain
+    assert "not yet: 9 points are needed" in plain
     assert "<table" in rich
     assert "<details" in rich
     assert ">fails<" in rich
@@ -256,5 +256,5 @@ def test_submission_is_written_and_judged(bakery: Notebook, tmp_path: Path) -> N
     bakery.run("%on till hostname")
     plain, _ = bakery.run("%submit mine.netwerf")
     assert "mine.netwerf is written" in plain
-    assert "of 10 points" in plain
+    assert "of 11 points" in plain
     assert [entry.line for entry in Journal.load(tmp_path / "mine.netwerf")] == ["hostname"]

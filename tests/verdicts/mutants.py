@@ -8,6 +8,7 @@ printed: a gap of the corpus, or a comparison that changes nothing that can be s
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import sys
 import types
@@ -127,6 +128,7 @@ class Replaced:
                 setattr(holder, word, value)
 
 
+@functools.cache
 def cases_for(module: str) -> list[Case]:
     """Cases whose verdicts come from the judges of a module: first those that expect it to find fault."""
     own = {kind for kind, judge in checks.JUDGES.items() if judge.__module__ == f"grader.checks.{module}"}
