@@ -115,6 +115,7 @@ def _without_tool(tool: Tool) -> Message:
         "nginx": message("missing: no lab with the web server nginx"),
         "chronyd": message("missing: no lab with a time server"),
         "rsyslogd": message("missing: no lab with a log server"),
+        "radvd": message("missing: no lab in which a router tells a prefix of IPv6"),
         "tc": message("missing: no lab with slow leads"),
         "ovs-vswitchd": message("missing: no lab with VLANs, as this kernel has none"),
     }

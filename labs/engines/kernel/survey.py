@@ -44,6 +44,7 @@ TOOLS = (
     ("nginx", "nginx-light", "-v"),
     ("chronyd", "chrony", "--version"),
     ("rsyslogd", "rsyslog", "-v"),
+    ("radvd", "radvd", "--version"),
     ("ovs-vswitchd", "openvswitch-switch", "--version"),
 )
 REQUIRED_TOOLS = frozenset({"unshare", "bash", "ip", "bridge", "ss", "nft", "bwrap"})
