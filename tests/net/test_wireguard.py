@@ -135,6 +135,18 @@ def test_mistake_is_answered_as_the_real_tools_answer(line: str, said: str) -> N
 
 
 def test_link_is_shown_as_ip_shows_it() -> None:
-    text = pair().run("laptop", "ip link show wg0").text
+    engine = pair()
+    text = engine.run("laptop", "ip link show wg0").text
+    brief = "wg0              UNKNOWN        <POINTOPOINT,NOARP,UP,LOWER_UP> \n"
+    assert engine.run("laptop", "ip -br link show wg0").text == brief
     assert "wg0: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1420 qdisc noqueue state UNKNOWN" in text
     assert text.endswith("    link/none \n")
+
+
+def test_tunnel_named_in_the_interfaces_file_is_there_after_a_reboot() -> None:
+    engine = pair()
+    lines = "\\nauto wg0\\niface wg0 inet manual\\n    up wg-quick up wg0\\n"
+    engine.run("gw", f"printf '{lines}' >> /etc/network/interfaces")
+    engine.run("gw", "reboot")
+    engine.wait(60 * SECOND)
+    assert answered(engine, "laptop", "10.9.0.1")

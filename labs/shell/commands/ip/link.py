@@ -177,7 +177,8 @@ def _record(interface: Interface, style: Style) -> Record:
     record.add("ifname", interface.name, f"{brief_name(interface):<16} ")
     state = operational_state(interface)
     record.add("operstate", state, f"{state:<14} ")
-    record.add("address", str(interface.mac))
+    if interface.wireguard is None:  # it has no link-layer address
+        record.add("address", str(interface.mac))
     flags = link_flags(interface)
     record.add("flags", flags, f"<{','.join(flags)}> ")
     return record
