@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
 
-__all__ = ["Case", "heading", "measure", "seconds", "table"]
+__all__ = ["ROUNDS", "Case", "heading", "measure", "seconds", "table"]
 
 ROUNDS = 5
 

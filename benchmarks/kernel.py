@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from benchmarks.common import heading, table
+from benchmarks.common import ROUNDS, heading, table
 from labs.engines.base import EngineUnavailable, Probe
 from labs.engines.kernel import KernelEngine
 from labs.engines.kernel.engine import check_machine
@@ -30,7 +30,7 @@ from labs.model.addresses import Mac
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
 from labs.net.linux.units import enabled_path
 
-SIZES = {10: 9, 50: 5, 200: 3}  # hosts, and how often each rival has its turn
+SIZES = (10, 50, 200)
 MOST_PAIRS = 900  # the neighbour table is shared by the whole kernel (gc_thresh3 = 1024)
 PLAIN = """
 import sys
@@ -161,9 +161,9 @@ def main() -> None:
         print("  plain Mininet is left out: apt-get install mininet net-tools bridge-utils\n")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else the engine compiles itself at each start, and the rival not
     rows = []
-    for count, rounds in SIZES.items():
+    for count in SIZES:
         turns: dict[str, list[dict[str, float]]] = {name: [] for name in rivals}
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             for name, work in rivals.items():
                 turns[name].append(work(count))
         for name, found in turns.items():
