@@ -42,7 +42,8 @@ ANSWER_S = 200.0  # longer than any line may take
 STALE_NS = 30 * SECOND  # base_reachable_time_ms, arp(7)
 SETTLE_NS = SECOND // 2
 REST_S = 3.0  # how long `settle` waits for bridges at most
-REST_WIDE_S = 7.0  # and for IPv6: duplicate detection, a router that is asked, duplicate detection (RFC 4862, RFC 4861)
+REST_WIDE_S = 9.0  # and for IPv6: duplicate detection, a router that is asked, duplicate detection (RFC 4862, RFC 4861)
+SECOND_ROUTER_S = 0.6  # every router answers a question within half a second (RFC 4861, MAX_RA_DELAY_TIME)
 LOOK_NS, LOOK_WIDE_NS = SECOND // 200, SECOND // 20
 DHCP = "inet dhcp"
 MOVING = re.compile(r"bridge|inet6|ipv6")  # in files of devices that may need some time until they rest
@@ -147,13 +148,16 @@ class Lab(Exchange):
 
     def _rest(self, names: Collection[str]) -> None:
         """Wait until every bridge port that can forward does, and every device has the addresses that it can get."""
-        begun = time.monotonic()
+        begun = moved = time.monotonic()
         while True:
             answers = self.ask(names, do="quiet").values()
             passed = time.monotonic() - begun
             if any(answer["busy"] for answer in answers) and passed < REST_S:
                 self.wait(LOOK_NS)
             elif any(answer["wide"] for answer in answers) and passed < REST_WIDE_S:
+                self.wait(LOOK_WIDE_NS)
+                moved = time.monotonic()
+            elif moved > begun and time.monotonic() - moved < SECOND_ROUTER_S and passed < REST_WIDE_S:
                 self.wait(LOOK_WIDE_NS)
             else:
                 return

@@ -14,9 +14,10 @@ from labs.engines.kernel.vlans.way import SINK
 __all__ = ["unready_addresses", "unready_bridges"]
 
 INTERFACES = "/etc/network/interfaces"
-BY_ITSELF = re.compile(r"^\s*iface\s+(\S+)\s+inet6\s+auto\b", re.MULTILINE)
+WIDE = re.compile(r"^\s*iface\s+(\S+)\s+inet6\s+(auto|static)\b", re.MULTILINE)
 FORWARDING = 3  # BR_STATE_FORWARDING, linux/if_bridge.h
 TENTATIVE, DAD_FAILED = 0x40, 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED, linux/if_addr.h
+NOWHERE = f"{0:032x} 00 "  # the default route in /proc/net/ipv6_route
 GLOBAL = "00"  # scope as /proc/net/if_inet6 tells it
 
 
@@ -45,11 +46,12 @@ def unready_addresses() -> int:
     rows = [line.split() for line in _read("/proc/net/if_inet6").splitlines()]
     tentative = sum(bool(int(row[4], 16) & TENTATIVE) and not int(row[4], 16) & DAD_FAILED for row in rows)
     have = {row[5] for row in rows if row[3] == GLOBAL}
-    waiting = [
-        name
-        for name in BY_ITSELF.findall(_read(INTERFACES))
-        if name not in have
-        and _read(f"/sys/class/net/{name}/carrier") == "1"
-        and _read(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6") == "0"
-    ]
-    return tentative + len(waiting)
+    told = {line.split()[-1] for line in _read("/proc/net/ipv6_route").splitlines() if line.startswith(NOWHERE)}
+    waiting = 0
+    for name, method in WIDE.findall(_read(INTERFACES)):
+        settings = f"/proc/sys/net/ipv6/conf/{name}"
+        if _read(f"/sys/class/net/{name}/carrier") != "1" or _read(f"{settings}/disable_ipv6") != "0":
+            continue
+        believes = _read(f"{settings}/forwarding") == "0" and _read(f"{settings}/accept_ra") != "0"
+        waiting += (method == "auto" and name not in have) or (believes and name not in told)
+    return tentative + waiting
