@@ -58,7 +58,7 @@ def _with_loop(context: Context, a: Endpoint, b: Endpoint, flows: list[Flow]) ->
     context.forget()
     broken = _broken(context, flows)
     context.engine.run("hands", f"unplug {a}")
-    context.wait(SETTLE_NS)
+    context.wait_until(lambda: _broken(context, flows) is None, SETTLE_NS)
     context.forget()
     if broken is None:
         return None

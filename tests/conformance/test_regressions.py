@@ -99,6 +99,14 @@ LINES = {
     "gateway_is_own_address_route_get_shows_none": ("r2", "ip route get 10.44.0.1"),
     "gateway_is_the_target_route_get_shows_it": ("h", "ip route get 10.0.1.1"),
     "service_at_a_word_that_is_no_host_its_number_is_told": ("h", "nc -z -w 1 nobody http"),
+    "request_is_rejected_on_its_way_out_the_call_fails_as_well": (
+        "r1",
+        (
+            "nft -f - <<< 'table ip f { chain o { type filter hook output priority 0; "
+            "icmp type echo-request reject with icmp type host-unreachable; }; }';"
+            " ping -q -c 1 -W 1 10.0.1.1 | head -3; ping -c 1 -W 1 10.0.1.1 2>&1 | sed -n 2,3p; nft delete table ip f"
+        ),
+    ),
     "way_to_no_address_leads_to_the_device_itself": ("r2", "ip route get 0.0.0.0; ip route get default oif w0"),
     "own_address_its_route_of_table_local_is_found": (
         "h",

@@ -24,6 +24,7 @@ from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reve
 __all__ = ["COMMANDS"]
 
 SECOND = 1_000_000_000
+AT_ONCE_NS = 20_000  # twice what an error of the device itself takes (labs.net.linux.loopback)
 LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
 TIMESTAMP_BYTES = 16  # struct timeval: with less data there is no room for a time stamp
 LARGEST = 65_507  # 65535 - 20 (IPv4) - 8 (ICMP)
@@ -332,8 +333,8 @@ class _Run:
                 return 0
             sent_all = bool(options.count) and self.transmitted >= options.count and not options.deadline_ns
             if not sent_all and node.now >= next_ns:
-                self._send(socket)
                 next_ns = node.now + options.interval_ns
+                yield from self._send(socket)
                 continue
             if sent_all and linger_ns is None:
                 linger_ns = node.now + self._patience()
@@ -348,13 +349,13 @@ class _Run:
             return self.options.linger_ns
         return max(2 * max(self.times_us, default=0) * 1000, self.options.interval_ns)
 
-    def _send(self, socket: EchoSocket) -> None:
+    def _send(self, socket: EchoSocket) -> Generator[Wait, None, None]:
         node, options = self.process.node, self.options
         if options.outstanding and self.transmitted and self.transmitted not in self.seen:
             self.process.print(f"no answer yet for icmp_seq={self.transmitted}")
         self.transmitted += 1
         self.sent_ns[self.transmitted] = self.last_ns = node.now
-        error: str | None = None
+        error = "Message too long" if options.size <= LARGEST_MESSAGE else None
         if options.size <= LARGEST:
             error = node.transport.echo_send(
                 socket,
@@ -366,12 +367,15 @@ class _Run:
                 source=self.source,
                 interface=self.interface,
             )
-        elif options.size <= LARGEST_MESSAGE:
-            error = "Message too long"
         if error == "Message too long":
             self.errors += 1
             sign = ": " if isinstance(self.address, IPv6) else "="
             self.process.error(f"ping: local error: message too long, mtu{sign}{self._mtu()}")
+        elif error == "Operation not permitted":
+            yield Wait((socket.signal,), node.now + AT_ONCE_NS)  # a rule that rejects has told it already
+            if socket.errors:
+                yield from self._listen(socket)
+                self.process.error(*([] if options.quiet else [f"ping: sendmsg: {error}"]))
         # Any other error of sendto(2) is a lost packet, without a word: so does this version of the real one.
 
     def _mtu(self) -> int:
