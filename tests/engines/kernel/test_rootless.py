@@ -101,7 +101,7 @@ def test_ordinary_user_judges_the_bakery_alike_on_both_engines(place):
     seen = json.loads(done.stdout)
     assert seen["user"] != 0
     assert seen["kernel"] == seen["sim"]
-    assert set(seen["kernel"].values()) == {"pass", "fail"}
+    assert {"pass", "fail"} <= set(seen["kernel"].values())
 
 
 def test_ordinary_user_plays_with_daemons_and_tools_that_give_up_rights(place):
