@@ -377,7 +377,7 @@ def test_what_is_not_simulated_says_so_and_changes_nothing() -> None:
         "ip netns add x",
         "ip -6 addr add 2001:db8::1/64 dev eth0 home",
         "ip link add d0 type dummy",
-        "bridge mdb",
+        "bridge mdb add dev br0 port p1 grp 224.1.1.1",
     ):
         answer = run(node, line)
         assert "is not simulated here" in answer.text, line
