@@ -9,13 +9,12 @@ its rules and finding its routes is in our time.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from importlib import import_module
 from random import Random
 from time import process_time
 
-from benchmarks.common import Case, heading, measure, table
+from benchmarks.common import Case, heading, measure, processor_seconds, table
 from benchmarks.row.instance import Row, single_hosts, whole_subnets
 from benchmarks.row.solvers import BddSolver, SatSolver, SmtSolver, Solver
 from grader.reach import Reach
@@ -23,18 +22,6 @@ from labs.model.site import Site
 
 SMT_PAIRS, SAT_PAIRS = 12, 400
 Pairs = set[tuple[int, int]]
-
-
-def processor_seconds(work: Callable[[], object]) -> float:
-    """How long a call keeps the processor busy: all contestants have one thread, and the machine may have guests."""
-    gc.collect()
-    gc.disable()
-    try:
-        start = process_time()
-        work()
-        return process_time() - start
-    finally:
-        gc.enable()
 
 
 def by_reach(row: Row, site: Site) -> Pairs:

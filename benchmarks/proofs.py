@@ -5,7 +5,6 @@ What others make of the same questions is in `oracles`.
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from random import Random
 from statistics import median
 from time import process_time
 
-from benchmarks.common import heading, table
+from benchmarks.common import heading, processor_seconds, table
 from benchmarks.row.instance import Rule, device, filter_of, interface, single_hosts, whole_subnets
 from grader.reach import Packet, Reach
 from labs.model.addresses import IPv4, Mac, Network
@@ -27,18 +26,6 @@ from labs.net.nftables.apply import load
 PACKET_HOSTS, ROUNDS = 12, 5
 GOAL_COLD_S, GOAL_AGAIN_S, GOAL_ONE_S = 0.25, 0.02, 0.001
 ROW = single_hosts()
-
-
-def processor_seconds(work: Callable[[], object]) -> float:
-    """How long a call keeps the processor busy: the machine may have guests."""
-    gc.collect()
-    gc.disable()
-    try:
-        start = process_time()
-        work()
-        return process_time() - start
-    finally:
-        gc.enable()
 
 
 LAB = """

@@ -215,13 +215,13 @@ def _trial(
         fresh.settle(SETTLE_NS)
         return fresh
 
-    findings = _judge_all(checks, Context(engine, variant, again))
+    findings = _judge_all(checks, Context(engine, variant, again, site))
     engine.stop()
     lasting = [c for c in checks if c.survives == "reboot" and findings[c.id].verdict is Verdict.PASS]
     if lasting:
         engine, _ = _replayed(name, site, entries, lines, same=same)
         _power_cut(engine)
-        after = _judge_all(lasting, Context(engine, variant))
+        after = _judge_all(lasting, Context(engine, variant, start=site))
         engine.stop()
         for check_ in lasting:
             finding = after[check_.id]

@@ -69,7 +69,7 @@ def _case(site: Site, healthy: Site, device: str) -> _Case:
 
 def _unlike(context: Context, body: BatteryLife, device: str) -> Message | None:
     """Why what the file of a device says is not what the device does, or nothing."""
-    now, found = context.site.devices[device], context.variant.broken.devices[device]
+    now, found = context.site.devices[device], context.start.devices[device]
     path, unit = (DEVICE, "lorawan") if DEVICE in now.files else (SENSOR, "sensor")
     if now.room != found.room:
         return message(

@@ -31,9 +31,17 @@ Flow = tuple[str, str, Service]
 class Context:
     """One trial of one site."""
 
-    def __init__(self, engine: Engine, variant: Variant, again: Callable[[], Engine] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        variant: Variant,
+        again: Callable[[], Engine] | None = None,
+        start: Site | None = None,
+    ) -> None:
         self.engine = engine
         self.variant = variant
+        self.start = variant.broken if start is None else start
+        """The site as whoever repaired it found it."""
         self._again = again
         self._site: Site | None = None
         self._site_at = -1
@@ -83,7 +91,7 @@ class Context:
         """The analysis of the site as the trainee found it, to tell what is new."""
         if self._before is None:
             engine = engine_named("sim")
-            engine.start(self.variant.broken)
+            engine.start(self.start)
             engine.wait(SETTLE_NS)
             self._before = Reach(engine.observe())
             engine.stop()
@@ -91,7 +99,11 @@ class Context:
 
     def anew(self) -> Context | None:
         """The trial again from the moment at which the judging began; None where the engine does not repeat itself."""
-        return Context(self._again(), self.variant) if self._again is not None and self.engine.repeats else None
+        return (
+            Context(self._again(), self.variant, start=self.start)
+            if self._again is not None and self.engine.repeats
+            else None
+        )
 
     def wait(self, duration_ns: int) -> None:
         """Let time pass."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from labs.faults.edit import change_lines, read_file, set_key
 from labs.faults.fault import FaultError, device_of, fault
-from labs.faults.messaging import A_SENSOR, BROKER, SENSOR, thing_config
+from labs.faults.messaging import A_SENSOR, BROKER, SENSOR, thing_config, with_account
 from labs.model.site import Site
 from labs.net.certificate import Certificate, CertificateError, certificate_text, read_certificates
-from labs.things.mosquitto_access import hash_password
 from labs.things.toml_edit import get_toml_key
 
 __all__ = ["FAULTS"]
 
 FAMILY = "brokers"
 A_BROKER = "a broker"
-ACL, PASSWORDS, SERVER = "/etc/mosquitto/acl", "/etc/mosquitto/passwd", "/etc/mosquitto/certs/server.crt"
+ACL, SERVER = "/etc/mosquitto/acl", "/etc/mosquitto/certs/server.crt"
 DAY_S = 86_400
 
 
@@ -92,12 +91,7 @@ def acl_denies(site: Site, on: str, user: str) -> Site:
 )
 def factory_account_left(site: Site, on: str, user: str = "admin", password: str = "admin") -> Site:  # noqa: S107 - the fault
     """The account that the broker was delivered with still works."""
-    text = read_file(site, on, PASSWORDS, "a broker with passwords")
-    if any(line.startswith(f"{user}:") for line in text.splitlines()):
-        message = f'{on} has a user "{user}" already'
-        raise FaultError(message)
-    line = f"{user}:{hash_password(password, f'{site.seed}/{on}/{user}')}\n"
-    return site.with_device(device_of(site, on).with_file(PASSWORDS, text + line))
+    return with_account(site, on, user, password)
 
 
 @fault(

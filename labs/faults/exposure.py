@@ -10,10 +10,9 @@ import re
 
 from labs.faults.edit import change_lines, read_file, set_key
 from labs.faults.fault import FaultError, device_of, fault
-from labs.faults.messaging import thing_config
+from labs.faults.messaging import thing_config, with_account
 from labs.model.site import Site
 from labs.things.lorawan.config import DEVICE, SERVER, parse_device, parse_server
-from labs.things.mosquitto_access import hash_password
 from labs.things.thing_config import ThingConfigError
 from labs.things.toml_edit import get_toml_key
 from labs.things.wifi.config import HOSTAPD, SUPPLICANT, WifiConfigError, parse_hostapd, parse_supplicant
@@ -23,7 +22,6 @@ __all__ = ["FAULTS"]
 FAMILY = "exposure"
 INETD = "/etc/inetd.conf"
 INTERFACES = "/etc/network/interfaces"
-PASSWORDS = "/etc/mosquitto/passwd"
 TELNET = "telnet stream tcp nowait root /usr/sbin/telnetd telnetd"
 A_THING = "a thing with a model"
 
@@ -111,12 +109,7 @@ def shared_password(site: Site, on: str, of: str) -> Site:
 )
 def orphan_account(site: Site, on: str, user: str = "installateur-2019", password: str = "zomer2019") -> Site:  # noqa: S107 - the fault
     """The account of somebody who is gone."""
-    text = read_file(site, on, PASSWORDS, "a broker with passwords")
-    if any(line.startswith(f"{user}:") for line in text.splitlines()):
-        message = f'{on} has a user "{user}" already'
-        raise FaultError(message)
-    line = f"{user}:{hash_password(password, f'{site.seed}/{on}/{user}')}\n"
-    return site.with_device(device_of(site, on).with_file(PASSWORDS, text + line))
+    return with_account(site, on, user, password)
 
 
 @fault(

@@ -7,15 +7,16 @@ import json
 from labs.faults.edit import change_lines, read_file, set_key
 from labs.faults.fault import FaultError, device_of, fault
 from labs.model.site import Site
+from labs.things.mosquitto_access import hash_password
 from labs.things.mosquitto_conf import retained_file
 
-__all__ = ["A_SENSOR", "BROKER", "FAULTS", "SENSOR", "thing_config"]
+__all__ = ["A_SENSOR", "BROKER", "FAULTS", "SENSOR", "thing_config", "with_account"]
 
 FAMILY = "messaging"
 SENSOR = "/etc/sensor.toml"
 DISPLAY = "/etc/display.toml"
 ACTUATOR = "/etc/actuator.toml"
-BROKER = "/etc/mosquitto/mosquitto.conf"
+BROKER, PASSWORDS = "/etc/mosquitto/mosquitto.conf", "/etc/mosquitto/passwd"
 A_SENSOR = "a sensor"
 
 
@@ -27,6 +28,16 @@ def thing_config(site: Site, device: str) -> tuple[str, str]:
             return path, what
     message = f"{device} is no sensor, display or actuator"
     raise FaultError(message)
+
+
+def with_account(site: Site, on: str, user: str, password: str) -> Site:
+    """A broker with one account more. Raises FaultError where it has that user, or no passwords."""
+    text = read_file(site, on, PASSWORDS, "a broker with passwords")
+    if any(line.startswith(f"{user}:") for line in text.splitlines()):
+        message = f'{on} has a user "{user}" already'
+        raise FaultError(message)
+    line = f"{user}:{hash_password(password, f'{site.seed}/{on}/{user}')}\n"
+    return site.with_device(device_of(site, on).with_file(PASSWORDS, text + line))
 
 
 @fault(
