@@ -186,20 +186,21 @@ def _evidence(rules: BrokerFilter | None, body: Authorised, direction: Direction
 def _topics(context: Context, body: Authorised, rules: BrokerFilter | None) -> list[str]:
     """One topic for each class that the access list or the check tells apart, and those that things of the site use.
 
-    Topics that begin with `$` are the broker's own and left out.
+    Topics that begin with `$` are the broker's own and left out. Those in use come first: a reader knows them.
     """
-    found: list[str] = []
+    classes: list[str] = []
     if rules is not None:
         with contextlib.suppress(TooManyTopics):
-            classes = rules.topics(Client(body.client), (*body.publish, *body.subscribe))
-            found += [topic for topic in classes.values() if not topic.startswith("$")]
-    found += [topic for topic in (*body.publish, *body.subscribe) if valid_topic(topic)]
+            told_apart = rules.topics(Client(body.client), (*body.publish, *body.subscribe))
+            classes = [topic for topic in told_apart.values() if not topic.startswith("$")]
+    used = [topic for topic in (*body.publish, *body.subscribe) if valid_topic(topic)]
     for device in context.site.devices.values():
         for path, text in device.files.items():
             if path.startswith("/etc/") and path.endswith(".toml"):
-                found += _configured(text)
-    found += [heard.topic for known in context.recordings.values() for heard in known.messages]
-    return list(dict.fromkeys([*found, UNHEARD_OF]))[:MOST_TOPICS]
+                used += _configured(text)
+    used += [heard.topic for known in context.recordings.values() for heard in known.messages]
+    tried = list(dict.fromkeys([*classes, *used, UNHEARD_OF]))[:MOST_TOPICS]
+    return sorted(tried, key=lambda topic: topic not in used)
 
 
 def _configured(text: str) -> list[str]:

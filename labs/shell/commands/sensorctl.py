@@ -5,6 +5,7 @@ It shows how the thing is doing and changes its file.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable
 
@@ -170,6 +171,8 @@ def _update(process: Process, kind: ThingKind, operands: list[str]) -> int:
     except FirmwareError as error:
         raise ThingFailure(f"{operands[0]}: {error}; nothing was changed") from None
     status = _install(process, kind, set_toml_key(text, key, image.version))
+    if not node.files.is_directory(posixpath.dirname(INSTALLED)):
+        node.files.make_directory(posixpath.dirname(INSTALLED))
     node.files.write(INSTALLED, content)
     process.print(f"{model.name}: firmware {image.version} installed")
     return status
