@@ -12,6 +12,7 @@ __all__ = ["MARKS", "as_text", "grade_lines"]
 
 # A mark and a word: the difference must not hang on a colour or a glyph alone.
 SECOND = 1_000_000_000
+BELOW = " " * 8  # what shows it stands under the line that says it
 MARKS = {Verdict.PASS: "✔", Verdict.FAIL: "✖", Verdict.BLOCKED: "◌", Verdict.ERROR: "!"}
 WORDS = {
     Verdict.PASS: "holds",
@@ -32,11 +33,10 @@ def _result_lines(result: Result, width: int, language: str) -> list[str]:
     gate = f" [{translate('gate', language)}]" if result.gate else ""
     rationale = result.rationale.in_language(language)
     lines = [f"  {MARKS[result.verdict]} {title:<{width}}  {_points(result):>5}  {rationale}{gate}"]
-    margin = " " * (width + 13)
     if result.verdict is not Verdict.PASS:
-        lines += [f"{margin}{line}" for line in result.evidence]
+        lines += [f"{BELOW}{line}" for line in result.evidence]
         if result.help is not None:
-            lines.append(f"{margin}{result.help.in_language(language)}")
+            lines.append(f"{BELOW}{result.help.in_language(language)}")
     return lines
 
 

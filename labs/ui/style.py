@@ -32,10 +32,9 @@ ASCII = str.maketrans(
 )  # fmt: skip
 COLOURS = {"✔": "green", "✖": "red", "◌": "yellow", "!": "magenta", "–": "bright_black"}
 WIDEST = 110
-NARROW = 100  # here what tells more of a line stands under it
 # A line of a report: mark, title and points, and what is said of it
+UNDER_POINTS = 6
 POINTS = re.compile(r"(\s*\S .*?\s+[-\d]+/\d+)\s+(.*)")
-DEEP = " " * 20  # what is indented so far tells more of the line above it
 
 
 class Refusal(Exception):
@@ -127,18 +126,17 @@ class Screen:
     def folded(self, line: str) -> list[str]:
         """A line as rows that fit the terminal; as it is where nobody looks at one."""
         room = get_terminal_size((100, 24)).columns
-        fits = len(line) <= room and not (line.startswith(DEEP) and room < NARROW)
-        if fits or not sys.stdout.isatty():
+        if len(line) <= room or not sys.stdout.isatty():
             return [line]
         found = POINTS.match(line)
         if found is not None:
-            head, text, deep = [found[1]], found[2], 6
+            head, text, margin, hanging = [found[1]], found[2], UNDER_POINTS, 0
         else:
-            head, text, deep = [], line.strip(), 8 if line.startswith(DEEP) else 2
+            text = line.lstrip()
+            head, margin, hanging = [], len(line) - len(text), 2
         rows = textwrap.wrap(
-            text, room, initial_indent=" " * deep, subsequent_indent=" " * (deep + 2 * (not head)),
-            break_on_hyphens=False,
-        )  # fmt: skip
+            text, room, initial_indent=" " * margin, subsequent_indent=" " * (margin + hanging), break_on_hyphens=False
+        )
         return [*head, *rows] or [""]
 
     def _marked(self, line: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from labs.ui.style import Screen
 
 LINE = "  ✖ every floor reaches the files       0/3  pc2 does not reach files (http): pc2 asks who has 10.0.0.10 [gate]"
-MORE = " " * 44 + "pc2 drops it: nobody answered ARP for the next hop   [10.0.0.10]"
+MORE = " " * 8 + "pc2 drops it: nobody answered ARP for the next hop   [10.0.0.10]"
 
 
 def folded(monkeypatch: pytest.MonkeyPatch, line: str, columns: int, *, terminal: bool = True) -> list[str]:
