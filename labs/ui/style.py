@@ -94,8 +94,9 @@ class Screen:
         return Message(template, values).in_language(self.language)
 
     def say(self, template: str, /, **values: object) -> None:
-        """A sentence to standard output."""
-        self.show(self.phrase(template, **values))
+        """A sentence to standard output; on a terminal its rows break between words."""
+        for line in self.phrase(template, **values).split("\n"):
+            self.show("\n".join(self.folded(line)))
 
     def warn(self, template: str, /, **values: object) -> None:
         """A sentence to standard error, as `netwerf: …`."""
@@ -135,7 +136,12 @@ class Screen:
             text = line.lstrip()
             head, margin, hanging = [], len(line) - len(text), 2
         rows = textwrap.wrap(
-            text, room, initial_indent=" " * margin, subsequent_indent=" " * (margin + hanging), break_on_hyphens=False
+            text,
+            room,
+            initial_indent=" " * margin,
+            subsequent_indent=" " * (margin + hanging),
+            break_on_hyphens=False,
+            break_long_words=False,
         )
         return [*head, *rows] or [""]
 
