@@ -13,162 +13,33 @@ from labs.model.addresses import Address, IPv4, IPv6
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.interface import Interface
-from labs.net.ipv4 import ANY, DEFAULT_TTL
+from labs.net.ipv4 import ANY
 from labs.net.ipv6 import ANY6, LOOPBACK6
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import EchoReply, EchoSocket, IcmpError
+from labs.shell.commands.ping_options import USAGE, Options, Refusal, read_options
 from labs.shell.icmp_words import REDIRECTS, icmp_text, icmpv6_text
-from labs.shell.options import UsageError, parse_options
+from labs.shell.options import UsageError
 from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
-SECOND = 1_000_000_000
 AT_ONCE_NS = 20_000  # twice what an error of the device itself takes (labs.net.linux.loopback)
-LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
 TIMESTAMP_BYTES = 16  # struct timeval: with less data there is no room for a time stamp
 LARGEST = 65_507  # 65535 - 20 (IPv4) - 8 (ICMP)
 LARGEST_MESSAGE = 65_527  # 65535 - 8 (ICMP): beyond, sendto(2) fails without a word in the error queue
-MAX_COUNT = (1 << 63) - 1
 BROADCAST_HINT = "Do you want to ping broadcast? Then -b. If not, check your local firewall rules"
-MIN_INTERVAL_NS = 2_000_000
-SWITCHES = {
-    "-n": "numeric", "-q": "quiet", "-v": "verbose", "-b": "broadcast", "-D": "stamps", "-O": "outstanding",
-}  # fmt: skip
-FLOOD_NS = 10_000_000  # -f: a hundred times a second, or as fast as answers come
-USAGE = """
-Usage
-  ping [options] <destination>
-
-Options:
-  <destination>      dns name or ip address
-  -b                 allow pinging broadcast
-  -c <count>         stop after <count> replies
-  -D                 print timestamps
-  -f                 flood ping
-  -I <interface>     either interface name or address
-  -i <interval>      seconds between sending each packet
-  -M <pmtud opt>     define mtu discovery, can be one of <do|dont|want>
-  -n                 no dns name resolution
-  -O                 report outstanding replies
-  -q                 quiet output
-  -s <size>          use <size> as number of data bytes to be sent
-  -t <ttl>           define time to live
-  -V                 print version and exit
-  -v                 verbose output
-  -w <deadline>      reply wait <deadline> in seconds
-  -W <timeout>       time to wait for response
-
-IPv4 options:
-  -4                 use IPv4
-
-IPv6 options:
-  -6                 use IPv6"""
-
-
-class _Refusal(Exception):
-    """The program ends before it began: a line for stderr and an exit status."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-@dataclass(slots=True)
-class _Options:
-    count: int = 0
-    interval_ns: int = SECOND
-    linger_ns: int = LINGER_NS
-    deadline_ns: int = 0
-    size: int = 56
-    ttl: int = DEFAULT_TTL
-    discovery: str = "want"
-    device: str = ""
-    numeric: bool = False
-    quiet: bool = False
-    flood: bool = False
-    verbose: bool = False
-    broadcast: bool = False
-    stamps: bool = False
-    outstanding: bool = False
-    family: str = ""
-
-
-def _number(text: str, low: int, high: int) -> int:
-    if not text.removeprefix("-").isdecimal():
-        raise _Refusal(f"invalid argument: '{text}'", 1)
-    if not low <= int(text) <= high:
-        raise _Refusal(f"invalid argument: '{text}': out of range: {low} <= value <= {high}", 1)
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _Refusal(f"option argument contains garbage: {text}", 2) from None
-    if not 0 <= value < 1e9:
-        raise _Refusal(f"bad timing interval: {text}", 2)
-    return int(value * SECOND)
-
-
-def _read(arguments: list[str]) -> tuple[_Options, str]:
-    options = _Options()
-    words, operands = parse_options(arguments, "4bc:Dfi:I:M:nOqs:t:vVW:w:6AaBC:de:hl:Lm:p:Q:R:S:T:U")
-    for option, value in words:
-        match option:
-            case "-c":
-                options.count = _number(value, 1, MAX_COUNT)
-            case "-i":
-                options.interval_ns = _seconds(value)
-                if options.interval_ns < MIN_INTERVAL_NS:
-                    raise _Refusal("an interval below 0.002 s is not simulated here", 2)
-            case "-W":
-                options.linger_ns = _seconds(value)
-            case "-w":
-                options.deadline_ns = _number(value, 0, (1 << 31) - 1) * SECOND
-            case "-s":
-                options.size = _number(value, 0, (1 << 31) - 1)
-            case "-t":
-                options.ttl = _number(value, 0, 255)
-            case "-M":
-                if value not in ("do", "dont", "want"):
-                    raise _Refusal(f"invalid -M argument: {value}", 2)
-                options.discovery = value
-            case "-I":
-                options.device = value
-            case _ if option in SWITCHES:
-                setattr(options, SWITCHES[option], True)
-            case "-f":
-                options.flood = options.quiet = True
-                options.interval_ns = FLOOD_NS
-            case "-4" | "-6":
-                family = "ip" if option == "-4" else "ip6"
-                if options.family and options.family != family:
-                    raise _Refusal("only one -4 or -6 option may be specified", 2)
-                options.family = family
-            case "-V":
-                raise _Refusal("", 0)
-            case "-h":
-                raise UsageError("")
-            case _:
-                raise _Refusal(f'"{option}" is not simulated here', 2)
-    if not operands:
-        raise _Refusal("usage error: Destination address required", 1)
-    if len(operands) > 1:
-        raise _Refusal("source routes are not simulated here: give one destination", 2)
-    return options, operands[0]
 
 
 def ping(process: Process) -> Routine:
     """The program."""
     try:
-        options, target = _read(process.argv[1:])
+        options, target = read_options(process.argv[1:])
         run = yield from _prepare(process, options, target)
     except UsageError as error:
         process.error(*([f"ping: {error}"] if str(error) else []), USAGE, "", "For more details see ping(8).")
         return 2
-    except _Refusal as refusal:
+    except Refusal as refusal:
         if refusal.status == 0:
             process.print("ping from iputils 20221126")
             return 0
@@ -189,32 +60,32 @@ def ping(process: Process) -> Routine:
     return 0
 
 
-def _prepare(process: Process, options: _Options, target: str) -> Generator[Wait, None, _Run]:
+def _prepare(process: Process, options: Options, target: str) -> Generator[Wait, None, _Run]:
     """Resolve, bind and connect as ping does before it prints its first line."""
     node = process.node
     try:
         place = (yield from lookup(process, target, family=options.family))[0]
     except ResolveError as error:
-        raise _Refusal(f"{target}: {error}", 2) from None
+        raise Refusal(f"{target}: {error}", 2) from None
     address = place.address
     if isinstance(address, IPv6):
         return _prepare6(process, options, target, place, address)
     numeric = target.replace(".", "").isdecimal()
     if options.ttl == 0:
-        raise _Refusal("cannot set unicast time-to-live: Invalid argument", 2)
+        raise Refusal("cannot set unicast time-to-live: Invalid argument", 2)
     if address == ANY:
         address = IPv4(0x7F000001)
     interface, source = _bind(process, options.device)
     local = source if source != ANY else _local(process, address, interface)
     if node.ip.is_broadcast(address) and not options.broadcast:
-        raise _Refusal(BROADCAST_HINT, 2)
+        raise Refusal(BROADCAST_HINT, 2)
     if local is None:
         route = node.ip.routes.lookup(address)
         kind = route.kind if route else ""
         if kind == "prohibit" and not options.broadcast:  # EACCES is what a broadcast address gives, too
-            raise _Refusal(BROADCAST_HINT, 2)
+            raise Refusal(BROADCAST_HINT, 2)
         words = {"unreachable": "No route to host", "prohibit": "Permission denied", "blackhole": "Invalid argument"}
-        raise _Refusal("connect: " + words.get(kind, "Network is unreachable"), 2)
+        raise Refusal("connect: " + words.get(kind, "Network is unreachable"), 2)
     if node.ip.is_broadcast(address):
         process.error("WARNING: pinging broadcast address")
     origin = f" from {local} {options.device if interface else ''}:" if options.device else ""
@@ -222,7 +93,7 @@ def _prepare(process: Process, options: _Options, target: str) -> Generator[Wait
     return _Run(process, options, target, address, numeric or options.numeric, interface, source)
 
 
-def _prepare6(process: Process, options: _Options, target: str, place: Place, address: IPv6) -> _Run:
+def _prepare6(process: Process, options: Options, target: str, place: Place, address: IPv6) -> _Run:
     node = process.node
     if address == ANY6:
         address, place = LOOPBACK6, Place(LOOPBACK6)
@@ -233,20 +104,20 @@ def _prepare6(process: Process, options: _Options, target: str, place: Place, ad
         if own is not None:
             source = own.address
             if not node.is_local(source):
-                raise _Refusal("bind icmp socket: Cannot assign requested address", 2)
+                raise Refusal("bind icmp socket: Cannot assign requested address", 2)
         else:
             name = options.device
     if name and name not in node.interfaces:
-        raise _Refusal(f"unknown iface: {name}" if options.device else f"{target}: Name or service not known", 2)
+        raise Refusal(f"unknown iface: {name}" if options.device else f"{target}: Name or service not known", 2)
     interface = node.interfaces.get(name)
     if not node.ipv6.on:
-        raise _Refusal("socket: Address family not supported by protocol", 2)
+        raise Refusal("socket: Address family not supported by protocol", 2)
     local = source or _local6(process, address, interface)
     if local is None:
         route = node.ipv6.routes.lookup(address) if interface is None else None
         words = {"unreachable": "No route to host", "prohibit": "Permission denied", "blackhole": "Invalid argument"}
         silent = "Cannot assign requested address" if route is not None else "Network is unreachable"
-        raise _Refusal("connect: " + words.get(route.kind if route else "", silent), 2)
+        raise Refusal("connect: " + words.get(route.kind if route else "", silent), 2)
     origin = f" from {local} {options.device}:" if options.device else ""
     process.print(f"PING {target}({_shown6(target, place)}){origin} {options.size} data bytes")
     numeric = literal_place(target) is not None
@@ -274,10 +145,10 @@ def _bind(process: Process, device: str) -> tuple[Interface | None, IPv4]:
     except ValueError:
         interface = process.node.interfaces.get(device)
         if interface is None:
-            raise _Refusal(f"SO_BINDTODEVICE {device}: No such device", 2) from None
+            raise Refusal(f"SO_BINDTODEVICE {device}: No such device", 2) from None
         return interface, ANY
     if not process.node.ip.is_local(source):
-        raise _Refusal("bind: Cannot assign requested address", 2)
+        raise Refusal("bind: Cannot assign requested address", 2)
     return None, source
 
 
@@ -294,7 +165,7 @@ class _Run:
     """One ping in progress: the counters of its summary."""
 
     process: Process
-    options: _Options
+    options: Options
     target: str
     address: Address
     numeric: bool
