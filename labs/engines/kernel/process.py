@@ -346,7 +346,8 @@ def _prepare_namespaces() -> None:
 
 
 # What the inits import when they first need it: a device has no file of the host, so it is here before they fork.
-PRELOADED = ("ageing", "answers", "listeners", "observe", "probes", "services", "things", "trace")
+PRELOADED = ("ageing", "answers", "inetd", "listeners", "observe", "probes", "services", "things.fork",
+             "things.heartbeat", "trace")  # fmt: skip
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 
 
@@ -361,7 +362,7 @@ def preload(site: Site, *, own_vlans: bool) -> None:
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)
     if any(THINGS & set(device.files) for device in site.devices.values()):
-        for name in ("hashlib", "labs.engines.kernel.mqtt_things", "labs.shell.commands.sensorctl"):
+        for name in ("hashlib", "labs.engines.kernel.things.mqtt", "labs.shell.commands.sensorctl"):
             import_module(name)
 
 

@@ -60,7 +60,7 @@ def _forked(kind: str) -> Program:
     """A program of ours as a process of its own."""
 
     def program(process: Process) -> Routine:
-        from labs.engines.kernel.things import run_forked
+        from labs.engines.kernel.things.fork import run_forked
 
         return (yield from run_forked(process, kind))
 

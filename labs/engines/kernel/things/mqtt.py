@@ -12,7 +12,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from labs.engines.kernel.machine import Machine
-from labs.engines.kernel.things import hear, reason, say
+from labs.engines.kernel.things.journal import hear, reason, say
 from labs.shell.daemons import display as simulated_display
 from labs.shell.daemons import sensor as simulated_sensor
 from labs.things.display import EMPTY, DisplayConfig, Screen, read_payload, shown, stale_at
