@@ -99,6 +99,7 @@ def judge(
     site: Site | None = None,
     lines: Sequence[tuple[str, str]] | None = None,
     engine: str | None = None,
+    opened: Engine | None = None,
 ) -> Grade:
     """Judge what a site has become.
 
@@ -132,7 +133,9 @@ def judge(
     effective = Journal(header, tuple(entries)).effective()
     start = site if site is not None else variant.broken
     try:
-        findings, used_ns, outcome = _trial(chosen, variant, start, effective, lines, same=chosen == header.engine)
+        findings, used_ns, outcome = _trial(
+            chosen, variant, start, effective, lines, same=chosen == header.engine, opened=opened
+        )
     except (BeyondEngine, CommandRejected) as error:
         return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
     if outcome.refusal is not None:
@@ -198,11 +201,15 @@ def _trial(
     lines: Sequence[tuple[str, str]] | None,
     *,
     same: bool,
+    opened: Engine | None = None,
 ) -> tuple[dict[str, Finding], int, _Replay]:
     """Judge everything once, and what must survive a restart once more after one."""
     from grader.checks.context import SETTLE_NS, Context  # the judges and the analysis of packets are heavy
 
-    engine, outcome = _replayed(name, site, entries, lines, same=same)
+    if opened is None:
+        engine, outcome = _replayed(name, site, entries, lines, same=same)
+    else:
+        engine, outcome = opened, _Replay()
     used_ns = engine.now - ARRIVAL_NS
     if outcome.refusal is not None:
         engine.stop()

@@ -347,7 +347,12 @@ def _was_open(before: Reach, opening: Opening) -> bool:
 def _worked(before: Reach, flow: Flow) -> bool:
     source, target, service = flow
     known = before.analysis.machines
-    return not service.wide and source in known and target in known and before.can(source, target, service).holds
+    if service.wide or source not in known or target not in known:
+        return False
+    return any(
+        found.answered and found.arrived_at(target)
+        for found in (before.converse(source, address, service) for address in before.addresses_of(target))
+    )
 
 
 def _open_text(trial: _Trial, openings: list[Opening], *, fresh: bool) -> Message:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-from tests.verdicts.corpus import load, wrong
+from tests.verdicts.corpus import compared, load
+from tests.verdicts.runner import Crash, side_by_side
 
 
 def say(*parts: str) -> None:
@@ -15,18 +16,21 @@ def say(*parts: str) -> None:
 
 def main() -> int:
     """Judge everything; 0 where every verdict is as expected."""
-    table: dict[str, Counter[str]] = {}
     named = sys.argv[1:]
-    for case in load():
-        if named and case.scenario not in named:
-            continue
-        row = table.setdefault(case.scenario, Counter())
+    cases = [case for case in load() if not named or case.scenario in named]
+    table: dict[str, Counter[str]] = {case.scenario: Counter() for case in cases}
+    for case, found in side_by_side(cases, compared):
+        row = table[case.scenario]
         row["cases"] += 1
-        for verdict in wrong(case):
+        if isinstance(found, Crash):
+            row["no verdict"] += 1
+            say(f"no verdict: {case}: {found.said}\n    ({case.why})")
+            continue
+        for verdict in found:
             row[verdict.kind] += 1
             say(f"{verdict.kind}: {case}: {verdict.check} is {verdict.got}, expected {verdict.expected}")
             say(f"    {verdict.said}\n    ({case.why})")
-    columns = ("cases", "false pass", "false fail", "other verdict")
+    columns = ("cases", "false pass", "false fail", "other verdict", "no verdict")
     if not table:
         say("no cases of", *named)
         return 2

@@ -17,6 +17,7 @@ import yaml
 
 from grader.grade import judge
 from grader.verdict import Grade, Verdict
+from labs.engines.base import Engine
 from labs.journal import Header
 from labs.scenario.library import find_scenario
 from labs.scenario.scenario import Check
@@ -40,7 +41,7 @@ class Case:
     without: tuple[str, ...] = ()
     change: tuple[tuple[str, str, str], ...] = ()
     lines: tuple[tuple[str, str], ...] = ()
-    expect: dict[str, str] = field(default_factory=dict)
+    expect: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return f"{self.scenario}: {self.name}"
@@ -125,20 +126,29 @@ def expected(case: Case, checks: Mapping[str, Check], check: str) -> str:
 
 def grade(case: Case) -> Grade:
     """Judge a case."""
-    variant = variant_of(case)
+    return judged(case, variant_of(case))
+
+
+def judged(case: Case, variant: Variant, engine: Engine | None = None) -> Grade:
+    """Judge a case on an engine on which its lines are typed already, if there is one."""
     header = Header(case.scenario, variant.scenario.digest, case.seed, "sim", version())
-    return judge(variant, header, lines=typed(case, variant))
+    return judge(variant, header, lines=typed(case, variant), opened=engine)
 
 
 def wrong(case: Case) -> list[Wrong]:
     """The verdicts that are not as expected; an expectation for a check that is not there is an error."""
-    given = grade(case)
+    return compared(case, variant_of(case))
+
+
+def compared(case: Case, variant: Variant, engine: Engine | None = None) -> list[Wrong]:
+    """The same for a variant that is drawn already, on an engine on which the lines are typed, if there is one."""
+    given = judged(case, variant, engine)
     unknown = set(case.expect) - {result.id for result in given.results}
     if given.ungradable is not None or unknown:
         message = f"{case}: {given.ungradable or f'no check {sorted(unknown)}'}"
         raise ValueError(message)
     found = []
-    checks = {check.id: check for check in variant_of(case).scenario.checks}
+    checks = {check.id: check for check in variant.scenario.checks}
     for result in given.results:
         wanted = expected(case, checks, result.id)
         if wanted != str(result.verdict):
