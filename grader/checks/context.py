@@ -190,7 +190,9 @@ class Context:
         found = {Service("icmp")}
         for port in spec.get("listen", {}):
             found.add(Service.parse(port) if not port.isdecimal() else Service("tcp", int(port)))
-        if "broker" in spec:
+        if "broker" in spec and spec["broker"]["tls"]:
+            found.add(Service("tcp", 8883))
+        elif "broker" in spec and spec["broker"]["listen"] == "all":
             found.add(Service("tcp", 1883))
         if "dns" in spec:
             found.add(Service("udp", 53))

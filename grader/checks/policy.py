@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from grader.checks.context import Context, Flow
+from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
 from grader.checks.second_opinion import HAND_TIMEOUT_NS, contradiction, let_through
 from grader.explain import death_of, path_of
@@ -122,13 +123,20 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
     by_packet = [flow for flow in trial.forbidden if _arrived(flow, trial.answers[flow])]
     too_much = confirmed if not doubts else _of_packets(trial, by_packet)
     wide = [flow for flow in trial.over_six if _arrived(flow, trial.answers[flow])]
-    if too_much or too_little or wide:
-        return _failed(trial, too_much, too_little, wide, doubts)
+    bare = bare_ports(context, policy, trial.members) if body.mode != "at_least" else []
+    if isinstance(bare, Finding):
+        return bare
+    if too_much or too_little or wide or bare:
+        return _failed(trial, too_much, too_little, wide, bare, doubts)
     if silent is not None:
         return Finding(
             Verdict.BLOCKED, message("{device} reaches nobody at all, so its silence proves nothing", device=silent)
         )
-    return _passed(trial, doubts)
+    passed = _passed(trial, doubts)
+    if body.mode != "at_least" and any(conduit.tls for conduit in policy.allow):
+        encrypted = message("{text}; what has to be encrypted speaks TLS", text=passed.rationale)
+        return replace(passed, rationale=encrypted)
+    return passed
 
 
 # What the analysis says
@@ -291,6 +299,7 @@ def _failed(
     too_much: list[Opening],
     too_little: list[Flow],
     wide: list[Flow],
+    bare: list[Bare],
     doubts: tuple[OutOfScope, ...],
 ) -> Finding:
     """Opened too far, still open, newly broken, still broken; the first of each with its packet."""
@@ -316,6 +325,9 @@ def _failed(
         )
         observation = trial.answers[wide[0]]
         evidence += [describe(wide[0]), *(path_of(observation) if observation is not None else ())]
+    if bare:
+        said.append(bare_text(bare))
+        evidence += [str(bare[0].packet), *trial.reach.tell(bare[0].packet).lines()]
     worked = [flow for flow in too_little if _worked(before, flow)]
     never = [flow for flow in too_little if flow not in worked]
     for flows, fresh in ((worked, True), (never, False)):
@@ -334,7 +346,9 @@ def _failed(
     for more in said[1:]:
         text = message("{text}; {more}", text=text, more=more)
     help_ = message("follow one of them: the last device that passed it on is where it should have been stopped")
-    return Finding(Verdict.FAIL, text, help_ if too_much or wide else None, tuple(evidence))
+    if bare and not (too_much or wide):
+        help_ = message("a listener of mosquitto speaks TLS with a certfile and a keyfile, one of nginx with ssl")
+    return Finding(Verdict.FAIL, text, help_ if too_much or wide or bare else None, tuple(evidence))
 
 
 def _was_open(before: Reach, opening: Opening) -> bool:

@@ -21,7 +21,7 @@ from labs.things.mqtt.topics import matches
 if TYPE_CHECKING:
     from labs.model.site import Device
 
-__all__ = ["Admission", "BrokerFilter", "Client", "Speech", "speech_of"]
+__all__ = ["Admission", "BrokerFilter", "Client", "Speech", "is_stale", "speech_of"]
 
 UNIT = "mosquitto"
 LOCAL_PORT = 1883
@@ -112,13 +112,30 @@ class BrokerFilter:
         ]
 
     def speech(self, port: int) -> Admission:
-        """How a port is spoken to; false where nobody of the broker listens there. `because` is a `Speech`."""
-        listener = next((known for known in self.listeners if known.port == port), None)
-        if listener is None or not self.running:
+        """How a port is spoken to; false where nobody of the broker listens there. `because` is a `Speech`.
+
+        A port may have several listeners, each at an address of its own: one that is plain makes the port plain. Those
+        of the machine itself alone count where there is no other.
+        """
+        here = [known for known in self.listeners if known.port == port]
+        listeners = [known for known in here if known.address not in LOCAL] or here
+        if not listeners or not self.running:
             return Admission(holds=False, because=Speech.SILENT.value)
-        words = (f"listener {port}", f"port {port}")
-        where = self._line(CONFIG_PATH, *words)
-        return Admission(holds=True, because=(Speech.TLS if listener.tls else Speech.PLAIN).value, where=where)
+        listener = min(listeners, key=lambda known: known.tls)
+        spoken = Speech.TLS if listener.tls else Speech.PLAIN
+        return Admission(holds=True, because=spoken.value, where=self._listener_line(listener))
+
+    def _listener_line(self, listener: ListenerConfig) -> str:
+        """Where a listener stands: in the main file, or in one that it includes."""
+        exact = f"listener {listener.port} {listener.address}"
+        folder = posixpath.dirname(CONFIG_PATH) + "/"
+        included = sorted(path for path in self._files if path.startswith(folder) and path.endswith(".conf"))
+        for phrases in ((exact,), (f"listener {listener.port}", f"port {listener.port}")):
+            for path in (CONFIG_PATH, *included):
+                where = self._line(path, *phrases)
+                if where != path:
+                    return where
+        return CONFIG_PATH
 
     def admits(self, client: Client) -> Admission:
         """Whether a client is let in at all."""
@@ -167,9 +184,10 @@ class BrokerFilter:
         return (allowed if may else denied) or path
 
     def _line(self, path: str, *words: str) -> str:
-        """`file:line` of the first line that begins with one of the words, or the file."""
+        """`file:line` of the first line that begins with one of the phrases (a colon ends a word), or the file."""
         for number, raw in enumerate(self._files.get(path, "").split("\n"), 1):
-            if raw.strip().startswith(words):
+            line = " ".join(raw.split()) + " "
+            if any(line.startswith(phrase if phrase.endswith(":") else phrase + " ") for phrase in words):
                 return f"{path}:{number}"
         return path
 
@@ -205,7 +223,10 @@ class BrokerFilter:
 
 
 def speech_of(device: Device, port: int) -> Admission:
-    """How a TCP port of a device wants to be spoken to, by the program that listens and its file."""
+    """How a TCP port of a device wants to be spoken to, by the program that listens and its file.
+
+    Raises ConfigError where the files of the broker that listens there are no longer sound.
+    """
     known = device.state.listeners if device.state is not None else ()
     programs = {posixpath.basename(one.program) for one in known if (one.protocol, one.port) == ("tcp", port)}
     if not programs:
@@ -217,12 +238,31 @@ def speech_of(device: Device, port: int) -> Admission:
     return Admission(holds=True, because=(Speech.SSH if "sshd" in programs else Speech.PLAIN).value)
 
 
+def is_stale(device: Device, port: int) -> bool:
+    """The program on a port has not read its files again, so they do not tell how it speaks."""
+    if device.state is None:
+        return False
+    programs = {posixpath.basename(one.program) for one in device.state.listeners if one.port == port}
+    return bool(programs & device.state.stale_units)
+
+
 def _web(device: Device, port: int) -> Admission:
-    files = [path for path in sorted(device.files) if path.startswith("/etc/nginx/")]
-    for path in files:
+    """By the `listen` lines of nginx for a port: one with ssl makes its address TLS, one address without is plain."""
+    encrypted: dict[str, bool] = {}
+    lines: dict[str, str] = {}
+    for path in (path for path in sorted(device.files) if path.startswith("/etc/nginx/")):
         for number, raw in enumerate(device.files[path].split("\n"), 1):
-            words = raw.split("#")[0].replace(";", " ").split()
-            if words[:1] == ["listen"] and len(words) > 1 and words[1].rpartition(":")[2] == str(port):
-                speech = Speech.TLS if "ssl" in words[2:] else Speech.PLAIN
-                return Admission(holds=True, because=speech.value, where=f"{path}:{number}")
-    return Admission(holds=True, because=Speech.PLAIN.value)
+            words = raw.split("#")[0].replace(";", " ").replace("{", " ").split()
+            if "listen" not in words[:-1]:
+                continue
+            place, *flags = words[words.index("listen") + 1 :]
+            address, _, number_of_port = place.rpartition(":")
+            if number_of_port == str(port):
+                encrypted[address] = encrypted.get(address, False) or "ssl" in flags
+                lines.setdefault(address, f"{path}:{number}")
+    outside = [address for address in lines if address not in LOCAL] or list(lines)
+    if not outside:
+        return Admission(holds=True, because=Speech.PLAIN.value)
+    shown = min(outside, key=lambda address: encrypted[address])
+    speech = Speech.TLS if encrypted[shown] else Speech.PLAIN
+    return Admission(holds=True, because=speech.value, where=lines[shown])

@@ -49,8 +49,11 @@ POLICY = Record(
                         "from": Field(String("a zone", NAME), "zone that may begin", attribute="source"),
                         "to": Field(String("a zone", NAME), "zone that may be reached", attribute="target"),
                         "service": Field(SERVICES, "what for", attribute="services"),
+                        "tls": Field(Boolean(), "whether what flows there has to be encrypted", default=False),
                     },
-                    build=lambda source, target, services, line: Conduit(source, target, tuple(services), line),
+                    build=lambda source, target, services, tls, line: Conduit(
+                        source, target, tuple(services), line, tls
+                    ),
                     line=True,
                 )
             ),

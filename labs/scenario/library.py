@@ -250,6 +250,10 @@ class _Names:
         for index, conduit in enumerate(policy.allow):
             for zone in (conduit.source, conduit.target):
                 self._known(zone, policy.zones, "a zone", conduit.line, f"policy.allow[{index}]")
+            bare = [service for service in conduit.services if service.protocol != "tcp"] if conduit.tls else []
+            for service in bare:
+                words = f"{service} cannot be asked to be encrypted: tls goes with services of TCP, such as https"
+                self._report.add(conduit.line, f"policy.allow[{index}].service", words)
 
 
 def _every_solution(scenario: Scenario) -> Iterator[tuple[str, tuple[Step, ...]]]:

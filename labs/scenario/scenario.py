@@ -125,6 +125,8 @@ class Conduit:
     target: str
     services: tuple[Service, ...]
     line: int
+    tls: bool = False
+    """What flows there has to be encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,12 @@ class Policy:
             (conduit.source, conduit.target) == zones and any(known.covers(service) for known in conduit.services)
             for conduit in self.allow
         )
+
+    def encrypted(self, source: str, target: str) -> tuple[Service, ...]:
+        """The services that have to be encrypted between two devices, whatever other conduits say."""
+        zones = self.zone_of(source), self.zone_of(target)
+        found = [c.services for c in self.allow if c.tls and (c.source, c.target) == zones]
+        return tuple(sorted({service for services in found for service in services}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from grader.checks import (
     battery,
     control,
     data,
+    encrypted,
     entrance,
     loops,
     messages,
@@ -57,6 +58,7 @@ EVERY = {
     "locked-broker": 1,
     "network-that-screams": 6,
     "pumping-station-link": 4,
+    "sealed-plant": 2,
     "tasting-room-guests": 4,
     "thermostat-wrong-time": 16,
     "two-versions": 4,
@@ -220,6 +222,14 @@ def whoever_looks_sees_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(messages, "_hidden_from", lambda *_: None)
 
 
+def plain_is_fine(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(policy, "bare_ports", lambda *_: [])
+
+
+def files_tell_how_a_port_speaks(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(encrypted, "_spoken", lambda *a: a[-1].because == "plain")
+
+
 def no_loop(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loops, "_with_loop", lambda *_: None)
 
@@ -265,6 +275,8 @@ def no_loop(patch: pytest.MonkeyPatch) -> None:
         (a_doubt_is_a_proof, named("marks that open the office", "two-versions")),
         (any_topic_will_do, named("a back door on a topic that nobody uses", "locked-broker")),
         (whoever_looks_sees_all, named("the old value hidden from whoever looks", "first-sensor-online")),
+        (plain_is_fine, named("web pages without ssl on the same port", "sealed-plant")),
+        (files_tell_how_a_port_speaks, named("web pages without ssl, not read again", "sealed-plant")),
         (no_loop, named("the lead out, nothing else", "network-that-screams")),
     ],
 )

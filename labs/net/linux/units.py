@@ -73,6 +73,8 @@ class UnitState:
     active: str = "inactive"
     process: Process | None = None
     since_ns: int = 0
+    read: str = ""
+    """Its configuration file when it started."""
     status: int = 0
     pid: int = 0
     ended_ns: int = 0
@@ -146,6 +148,7 @@ class Units:
         process = Process(self._node, command, stdout=writer, directory="/")
         state.process = process
         state.since_ns = self._node.now
+        state.read = self._node.files.get(unit.config) if unit.config else ""
         state.status = 0
         state.active = "activating" if unit.oneshot else "active"
         self._node.processes.start(process, lambda p: self._run(unit, writer, p))
@@ -249,12 +252,13 @@ class Units:
         self._states.clear()
 
     def stale(self) -> frozenset[str]:
-        """Running units whose configuration file is younger than they are."""
+        """Running units whose configuration file is another than when they started."""
         return frozenset(
             name
             for name, state in self._states.items()
             if state.active == "active"
-            and self._node.modified_ns.get(self.catalogue[name].config, state.since_ns) > state.since_ns
+            and (config := self.catalogue[name].config)
+            and self._node.files.get(config) != state.read
         )
 
     def snapshot(self) -> dict[str, str]:
