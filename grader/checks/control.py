@@ -49,7 +49,7 @@ def judge_reacts(context: Context, body: Reacts) -> Finding:
     for name in off:
         context.engine.power(name, on=False)
     began = context.engine.now
-    context.wait(body.during)
+    context.elapse(body.during)
     context.forget()
     finding = _judged(context, body, began, context.engine.now)
     for name in off:
@@ -65,7 +65,7 @@ def _watched(context: Context, body: Reacts) -> tuple[int, int]:
         together = itertools.takewhile(lambda known: not known.without, bodies[bodies.index(body) :])
         durations = [known.during for known in together]
         began = context.engine.now
-        context.wait(max([body.during, *durations]))
+        context.elapse(max([body.during, *durations]))
         context.forget()
         context.watched = (began, context.engine.now)
     return context.watched[0], context.watched[0] + body.during
@@ -77,7 +77,7 @@ def _came(context: Context, body: Reacts, *, wanted: bool) -> bool:
         known = context.level(body.room, body.what)
         if (bool(known) and known[-1][1] > 0) == wanted:
             return True
-        context.wait(STEP_NS)
+        context.elapse(STEP_NS)
     return False
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from labs.net.process import Process, Wait
 from labs.net.sockets import connect
@@ -16,12 +16,60 @@ from labs.things.mqtt.client import Client, Event, Lost
 if TYPE_CHECKING:
     from labs.things.mqtt.codec import Connect
 
-__all__ = ["MqttLink"]
+__all__ = ["BrokerLink", "MqttLink", "broker_link"]
 
 CLOSED = TcpState.CLOSED  # a global is found ten times faster
 LINGER_NS = 200_000_000
 HANDSHAKE_NS = 60_000_000_000
 UNEXPECTED_END = "error:0A000126:SSL routines::unexpected eof while reading"
+
+
+class BrokerClient(Protocol):
+    """What a program says in a conversation with a broker."""
+
+    def publish(self, topic: str, payload: bytes, now: int, *, qos: int = 0, retain: bool = False) -> int:
+        """Send a message and return its number."""
+
+    def subscribe(self, filters: Sequence[tuple[str, int]], now: int) -> int:
+        """Ask for topics and return the number of the request."""
+
+    def disconnect(self, now: int) -> None:
+        """Take leave."""
+
+
+class BrokerLink(Protocol):
+    """What a daemon needs of a link; an engine may have another client than ours."""
+
+    @property
+    def client(self) -> BrokerClient:
+        """The conversation."""
+
+    def open(
+        self,
+        host: str,
+        port: int,
+        hello: Connect,
+        *,
+        timeout_ns: int | None = None,
+        trace: Callable[[str], None] | None = None,
+        tls: TlsOptions | None = None,
+    ) -> Generator[Wait, None, None]:
+        """Find the host, connect, and say CONNECT. Raises ResolveError, SocketError, TlsFailure, CertificateError."""
+
+    def flush(self) -> None:
+        """Send what the client has to say."""
+
+    def step(self, until: int | None = None) -> Generator[Wait, None, list[Event]]:
+        """Wait for events, at the latest until a time; then the list is empty."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+def broker_link(process: Process) -> BrokerLink:
+    """The client of a daemon: ours, or the one that its device brings (`mqtt_link`)."""
+    make: Callable[[Process], BrokerLink] = getattr(process.node, "mqtt_link", MqttLink)
+    return make(process)
 
 
 class MqttLink:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from labs.engines.kernel.commands import PASS
@@ -120,10 +121,9 @@ def program_for(name: str, init: Init) -> Program:
         from labs.shell.commands.journalctl import journalctl
 
         return journalctl
-    if name == "sensorctl" and init.is_thing:
-        from labs.shell.commands.sensorctl import COMMANDS
-
-        return COMMANDS["sensorctl"]
+    if name in init.tools:
+        commands: dict[str, Program] = import_module(f"labs.shell.commands.{name}").COMMANDS
+        return commands[name]
     if name in ("ifup", "ifdown"):
         return _interfaces(name)
     if name == "ss":

@@ -21,6 +21,8 @@ ANSWERED = (
     "ifdown",
     "ifquery",
     "sensorctl",
+    "rulesctl",
+    "dashboard",
     "ss",
     "reboot",
     "poweroff",

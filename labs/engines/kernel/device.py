@@ -41,7 +41,13 @@ __all__ = ["fork_device"]
 
 LOOK_S = 0.05  # how soon a command ends whose reader has gone
 READY_S = 2.0  # how long a daemon may take until it listens
-THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml"})
+THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml", "/etc/inputs.toml", "/etc/actuator.toml"})
+TOOLS = {
+    "sensorctl": THINGS,
+    "rulesctl": frozenset({"/etc/rules.toml"}),
+    "dashboard": frozenset({"/etc/dashboard.toml"}),
+}
+"""Commands of ours that a device has which has one of these files."""
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 MAX_READ = 16 << 20
 RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
@@ -107,8 +113,9 @@ class Init:
         self.channel = channel
         self.machine = Machine(device.name, world, dict(CATALOGUE), started)
         self.loop = self.machine.loop
+        self.machine.crew.outward = self._driven
         self.ports: dict[int, str] = {}
-        self.is_thing = bool(THINGS & set(device.files))
+        self.tools = {name for name, files in TOOLS.items() if files & set(device.files)}
         self.seccomp = seccomp_file()
         self.session = Session(self.machine, self.seccomp)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -164,9 +171,21 @@ class Init:
         for view in self.machine.interfaces.values():
             self._set_up(view, up=True)
 
+    def _driven(self, message: dict[str, Any]) -> None:
+        """A program of ours did something to the world."""
+        with contextlib.suppress(ChannelClosed):
+            self.channel.send({"event": "drive", **message})
+
     async def do_acts(self, message: Mapping[str, Any]) -> None:
         """Something was done to the world."""
-        self.machine.tell(decode(message["acts"]))
+        self.machine.tell([(decode(act), origin) for act, origin in message["acts"]])
+
+    async def do_round(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """The clock goes forward, and programs of ours do what is due."""
+        if message["forward_ns"]:
+            self.machine.elapse(message["forward_ns"])
+        done = await self.machine.crew.round()
+        return {"active": done.active, "due": done.due}
 
     async def do_arrive(self, message: Mapping[str, Any]) -> None:
         """The trainee arrives."""
@@ -241,7 +260,7 @@ class Init:
     async def do_tick(self, message: Mapping[str, Any]) -> None:
         """What is done now and then is done now."""
         del message
-        self.machine.tick()
+        self.machine.crew.tick()
 
     async def do_ageing(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Tell what here would notice that so much time passed although the clocks were only put forward."""
@@ -249,10 +268,6 @@ class Init:
 
         busy = "something that was started in its shell still runs" if self.session.busy else ""
         return {"ageing": busy or await ageing(self.machine, message["duration_ns"])}
-
-    async def do_elapse(self, message: Mapping[str, Any]) -> None:
-        """The clock of the lab goes forward."""
-        self.machine.elapse(message["duration_ns"])
 
     async def do_arrive_at(self, message: Mapping[str, Any]) -> None:
         """The clock of the lab, for a device that was switched on later."""

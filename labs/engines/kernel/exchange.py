@@ -119,6 +119,8 @@ class Exchange:
             self.later.append(lambda: self.power_down(name, restart=message["restart"]))
         elif event == "lost":
             self.later.append(lambda: self.replace_port(Endpoint(name, message["port"])))
+        elif event == "drive":
+            self.driven(name, message)
         elif message.get("to") is not None:
             self._answers[message["to"]] = message
 
@@ -219,4 +221,8 @@ class Exchange:
 
     def replace_port(self, end: Endpoint) -> None:
         """A port is gone from its device."""
+        raise NotImplementedError
+
+    def driven(self, name: str, message: Mapping[str, Any]) -> None:
+        """A program of a device did something to the world."""
         raise NotImplementedError

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import mmap
 import os
 import re
@@ -20,10 +19,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from labs.engines.kernel.files import RealFiles
 from labs.engines.kernel.syscalls import confine
+from labs.engines.kernel.things.crew import Crew
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.model.world import ARRIVAL_NS, Act
 from labs.net.filesystem import FileError
@@ -157,9 +157,9 @@ class Machine:
         self._shift = mmap.mmap(-1, 8)  # forked programs see the clock jump, too
         self._elapsed = mmap.mmap(-1, 8)
         self._jumps: list[tuple[float, int]] = []
-        self._listeners: list[IO[bytes]] = []
         self._children: dict[int, Child] = {}
         self.loop = asyncio.new_event_loop()
+        self.crew = Crew(self.loop)
         self._hear_of_children()
 
     @property
@@ -179,6 +179,7 @@ class Machine:
         shift = int.from_bytes(self._shift[:8], "little") + now - self.now
         self._shift[:8] = shift.to_bytes(8, "little")
         self._jumps.append((time.time(), shift))
+        self.crew.jumped()
 
     @property
     def elapsed_ns(self) -> int:
@@ -222,26 +223,11 @@ class Machine:
 
     # The world
 
-    def tell(self, acts: list[Act]) -> None:
-        """Something was done to the world; forked programs hear of it through their standard input."""
-        for act in acts:
+    def tell(self, acts: list[tuple[Act, int]]) -> None:
+        """Something was done to the world, each by the program with this number; forked programs hear of it."""
+        for act, _ in acts:
             self.world.happen(act)
-            line = json.dumps([act.at_ns, act.room, act.what, act.level, act.device, act.by]).encode() + b"\n"
-            for listener in list(self._listeners):
-                try:
-                    listener.write(line)
-                except OSError:
-                    self._listeners.remove(listener)
-
-    def tick(self) -> None:
-        """What is done now and then is done now."""
-        for listener in list(self._listeners):
-            with contextlib.suppress(OSError):
-                listener.write(b"\n")
-
-    def tells(self, listener: IO[bytes]) -> None:
-        """Tell this one from now on."""
-        self._listeners.append(listener)
+        self.crew.tell(acts)
 
     # Programs
 

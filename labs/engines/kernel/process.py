@@ -20,9 +20,10 @@ from typing import Any
 from labs.engines.kernel.capability import lacking, slow
 from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.device import THINGS, fork_device
+from labs.engines.kernel.device import TOOLS, fork_device
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
+from labs.engines.kernel.hurry import hurry
 from labs.engines.kernel.leads import run_batch
 from labs.engines.kernel.proof import Proof
 from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_vlans, stored_files
@@ -64,6 +65,7 @@ class Lab(Exchange):
         self.vlans: Way | None = None
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
+        self.senses: dict[str, RoomSense] = {}
 
     # What the product asks for
 
@@ -112,7 +114,7 @@ class Lab(Exchange):
 
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
-            world = RoomSense(self._living, device.room, self.site.seed, device.name)
+            world = self.senses[device.name] = RoomSense(self._living, device.room, self.site.seed, device.name)
             pid, channel = fork_device(device, self.roots[device.name], world, self._started, self.vlans)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
@@ -181,12 +183,21 @@ class Lab(Exchange):
             answer = {"text": f"{answer['text']}Connection to {place} closed by remote host.\n", "status": 255}
         return {"text": answer["text"], "status": answer["status"]}
 
-    def _tell_acts(self) -> None:
-        """What hands did to the world since the last time."""
-        news = self._living.acts[self._acts :]
+    def _tell_acts(self, device: str = "", origin: int = 0) -> None:
+        """What was done to the world since the last time, by a program of a device or by hands."""
+        news = [encode(act) for act in self._living.acts[self._acts :]]
         self._acts = len(self._living.acts)
-        if news:
-            self.ask(self.devices, do="acts", acts=encode(list(news)))
+        for name, running in self.devices.items() if news else ():
+            acts = [[act, origin if name == device else 0] for act in news]
+            running.channel.send({"do": "acts", "acts": acts})  # whoever asks it something later comes later
+
+    def driven(self, name: str, message: Mapping[str, Any]) -> None:
+        """A program of a device did something to the world: all others hear of it."""
+        what, level, at, stays = message["drive"]
+        if name in self.devices:
+            acts = self._living.acts
+            self.senses[name].drive(what, level, max(at, acts[-1].at_ns) if acts else at, stays=stays)
+            self._tell_acts(name, message["origin"])
 
     def _going_down(self, name: str) -> bool:
         """A device that was told to restart says so right after it answered."""
@@ -223,8 +234,17 @@ class Lab(Exchange):
         for name, answer in self.ask(self.devices, do="ageing", duration_ns=duration_ns).items():
             if answer["ageing"]:
                 raise Refused(f"{name}: {answer['ageing']}", "beyond")
+        hurry(self, self.now + duration_ns)
+
+    def forward(self, duration_ns: int) -> tuple[bool, int | None]:
+        """Put every clock forward and let programs of ours do what is due.
+
+        Whether any had something to do, and when the next has.
+        """
         self._shift_ns += duration_ns
-        self.ask(self.devices, do="elapse", duration_ns=duration_ns)
+        answers = self.ask(self.devices, do="round", forward_ns=duration_ns).values()
+        due = min((answer["due"] for answer in answers if answer["due"] is not None), default=None)
+        return any(answer["active"] for answer in answers), due
 
     def do_observe(self, message: Mapping[str, Any]) -> Any:
         """The site as it now is."""
@@ -304,6 +324,9 @@ class Lab(Exchange):
             self.panel.forget(device)
             for port in self.site.devices[device].ports:
                 self.batch.jacks.pop(Endpoint(device, port.name), None)
+            acts = self._living.acts
+            self.senses[device].power_lost(max(self.now, acts[-1].at_ns) if acts else self.now)
+            self._tell_acts()
         elif on and running is None:
             self._fork([self.site.devices[device]])
             self.batch.pids[device] = self.devices[device].pid
@@ -361,9 +384,14 @@ def preload(site: Site, *, own_vlans: bool) -> None:
 
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)
-    if any(THINGS & set(device.files) for device in site.devices.values()):
-        for name in ("hashlib", "labs.engines.kernel.things.mqtt", "labs.shell.commands.sensorctl"):
-            import_module(name)
+    from labs.engines.kernel.services import CATALOGUE
+    from labs.engines.kernel.things.fork import SHARED, modules_of
+
+    files = {path for device in site.devices.values() for path in device.files}
+    needed = [name for kind in SHARED if CATALOGUE[kind].config in files for name in modules_of(kind)]
+    needed += [f"labs.shell.commands.{name}" for name, owned in TOOLS.items() if owned & files]
+    for name in dict.fromkeys(["hashlib", "concurrent.futures.thread", *needed] if needed else ()):
+        import_module(name)
 
 
 def serve(descriptor: int, skeleton: dict[str, bytes], proof: Proof) -> None:

@@ -6,12 +6,15 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 
 from labs.engines.kernel.interfaces import networking, networking_stop
 from labs.engines.kernel.machine import OWN_PREFIX, TIME_PREFIX, Machine, Prefixed, run_child
 from labs.engines.kernel.retained import convert_retained
+from labs.engines.kernel.things.fork import SHARED
 from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine
+from labs.shell.services import UNITS
 
 __all__ = ["CATALOGUE", "LISTENING"]
 
@@ -134,9 +137,6 @@ CATALOGUE: dict[str, Unit] = {
         Unit("mosquitto", "Mosquitto MQTT Broker",
              _daemon(*MOSQUITTO.split(), hangup=True, prepare=_prepare_broker), MOSQUITTO,
              config="/etc/mosquitto/mosquitto.conf", hangup_reloads=True),
-        Unit("sensor", "Sensor that publishes over MQTT", _forked("sensor"), "/usr/sbin/sensord",
-             config="/etc/sensor.toml"),
-        Unit("display", "Screen that shows messages", _forked("display"), "/usr/sbin/displayd",
-             config="/etc/display.toml"),
+        *(replace(UNITS[name], program=_forked(name)) for name in SHARED),
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ from labs.net.certificate import CertificateError
 from labs.net.process import Interrupt, Process, Routine, Wait
 from labs.net.sockets import SocketError
 from labs.net.tls_session import TlsFailure
-from labs.shell.mqtt_link import MqttLink
+from labs.shell.mqtt_link import BrokerLink, broker_link
 from labs.shell.resolver import ResolveError
 from labs.shell.tls_options import TlsOptions
 from labs.things.mqtt.client import Connected, Event, Lost, Refused, refusal
@@ -37,7 +37,7 @@ class BrokerVisit:
     def __init__(self, process: Process, config: MqttConfig) -> None:
         self.process = process
         self.config = config
-        self.link = MqttLink(process)
+        self.link: BrokerLink = broker_link(process)
         self.connected = False
         self._state = "connecting"
         self._detail = ""

@@ -13,22 +13,32 @@ from labs.engines.kernel.syscalls import confine, set_process_name
 from labs.engines.kernel.things.journal import say
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 
-__all__ = ["PROGRAMS", "run_forked"]
+__all__ = ["OWN", "SHARED", "modules_of", "run_forked"]
 
-PROGRAMS: dict[str, tuple[str, str]] = {
+CONTROL = 3
+"""The descriptor on which a forked program speaks to its init."""
+OWN: dict[str, tuple[str, str]] = {
     "inetd": ("inetd", "inetd"),
     "heartbeat": ("things.heartbeat", "heartbeat"),
-    "sensor": ("things.mqtt", "sensord"),
-    "display": ("things.mqtt", "displayd"),
 }
-"""Unit to the module with its program, and what the process is called."""
+"""Unit to the module of this engine with its program, and what the process is called."""
+SHARED: dict[str, tuple[str, str]] = {
+    "sensor": ("sensor", "sensord"),
+    "display": ("display", "displayd"),
+    "inputs": ("inputs", "inputsd"),
+    "actuator": ("actuator", "actuatord"),
+    "rules": ("rules", "rulesd"),
+    "dashboard": ("dashboard", "dashboardd"),
+}
+"""Unit to the daemon of the simulator that runs here on real connections, and what the process is called."""
 
 
 class Forked:
     """A forked process with the face of a Popen."""
 
-    def __init__(self, pid: int, output: int, news: int) -> None:
+    def __init__(self, pid: int, output: int, news: int, said: int) -> None:
         self.pid = pid
+        self.said = said
         self.stdout = os.fdopen(output, "rb", buffering=0)
         self.stdin = os.fdopen(news, "wb", buffering=0)
         self.returncode: int | None = None
@@ -39,7 +49,7 @@ def run_forked(process: Process, kind: str) -> Routine:
     machine: Machine = process.node  # type: ignore[assignment]
     forked = _fork(machine, kind)
     child = machine.adopt(forked, process.stdout.write)  # type: ignore[arg-type]
-    machine.tells(forked.stdin)
+    machine.crew.join(forked.pid, forked.stdin, forked.said)
     machine.became(process, child)
     while child.status is None:
         try:
@@ -56,13 +66,16 @@ def run_forked(process: Process, kind: str) -> Routine:
 def _fork(machine: Machine, kind: str) -> Forked:
     reading, writing = os.pipe()
     hearing, news = os.pipe()
+    said, control = os.pipe() if kind in SHARED else (-1, -1)
     os.set_blocking(hearing, False)
     os.set_blocking(news, False)
     pid = os.fork()
     if pid:
         os.close(writing)
         os.close(hearing)
-        return Forked(pid, reading, news)
+        if control >= 0:
+            os.close(control)
+        return Forked(pid, reading, news, said)
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -72,17 +85,31 @@ def _fork(machine: Machine, kind: str) -> Forked:
         os.dup2(hearing, 0)
         os.dup2(writing, 1)
         os.dup2(writing, 2)
-        os.closerange(3, 1024)
-        set_process_name(PROGRAMS[kind][1])
+        if control >= 0:
+            os.dup2(control, CONTROL)
+        os.closerange(3 if control < 0 else CONTROL + 1, 1024)
+        set_process_name((SHARED if kind in SHARED else OWN)[kind][1])
         confine()
         sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
-        status = _program(kind)(machine)
+        status = _run(machine, kind)
     except Exception as error:  # noqa: BLE001 - the last words of a forked process
         say(f"{type(error).__name__}: {error}")
     finally:
         os._exit(status)
 
 
-def _program(kind: str) -> Callable[[Machine], int]:
-    program: Callable[[Machine], int] = getattr(import_module(f"labs.engines.kernel.{PROGRAMS[kind][0]}"), kind)
-    return program
+def _run(machine: Machine, kind: str) -> int:
+    if kind in OWN:
+        program: Callable[[Machine], int] = getattr(import_module(f"labs.engines.kernel.{OWN[kind][0]}"), kind)
+        return program(machine)
+    from labs.engines.kernel.things.station import Station
+
+    module, name = SHARED[kind]
+    return Station(machine).run(name, getattr(import_module(f"labs.shell.daemons.{module}"), kind))
+
+
+def modules_of(kind: str) -> tuple[str, ...]:
+    """What has to be imported before a device that may start this unit is closed."""
+    if kind in OWN:
+        return (f"labs.engines.kernel.{OWN[kind][0]}",)
+    return ("labs.engines.kernel.things.station", f"labs.shell.daemons.{SHARED[kind][0]}")
