@@ -40,8 +40,7 @@ LACKING = {
     "batteries-that-die": "LoRa",
     "cold-store-bus": "serial buses",
     "greenhouse-current-loop": "analogue lines",
-    "heating-rule-bug": "service rules",
-    "thermostat-wrong-time": "service actuator",
+    "thermostat-wrong-time": "TLS",
 }
 """Scenarios that the kernel engine refuses on every machine, to what it says it has not."""
 

@@ -34,10 +34,11 @@ from labs.engines.kernel.session import Session
 from labs.engines.kernel.settings import Settings, write_defaults
 from labs.engines.kernel.vlans.way import Way, has_vlans
 from labs.model.site import Device
+from labs.net.linux.units import enabled_path
 from labs.net.process import Process
 from labs.things.world import RoomSense
 
-__all__ = ["fork_device"]
+__all__ = ["TOOLS", "fork_device", "has_things"]
 
 LOOK_S = 0.05  # how soon a command ends whose reader has gone
 READY_S = 2.0  # how long a daemon may take until it listens
@@ -51,6 +52,14 @@ TOOLS = {
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 MAX_READ = 16 << 20
 RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
+
+
+def has_things(device: Device) -> bool:
+    """True for a device with a program of ours that lives by the clock of the lab."""
+    from labs.engines.kernel.services import CATALOGUE
+    from labs.engines.kernel.things.fork import SHARED
+
+    return any(enabled_path(name) in device.files and CATALOGUE[name].config in device.files for name in SHARED)
 
 
 def fork_device(

@@ -20,7 +20,7 @@ from typing import Any
 from labs.engines.kernel.capability import lacking, slow
 from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.device import TOOLS, fork_device
+from labs.engines.kernel.device import TOOLS, fork_device, has_things
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
 from labs.engines.kernel.hurry import hurry
@@ -109,6 +109,8 @@ class Lab(Exchange):
         except SandboxError as error:
             raise Refused(str(error), "sandbox") from None
         self._rest([device.name for device in powered if any(map(MOVING.search, device.files.values()))])
+        if any(has_things(device) for device in powered):
+            hurry(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
         self._shift_ns = ARRIVAL_NS - self.now + self._shift_ns
         self.ask(self.devices, do="arrive")
 
