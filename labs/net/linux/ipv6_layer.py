@@ -22,9 +22,10 @@ from labs.net.linux.discovery import Discovery
 from labs.net.linux.icmpv6_sender import Icmpv6Sender
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.linux.loopback import LOOPBACK_NS
+from labs.net.linux.way import Fate, Way
 from labs.net.neighbour import NeighbourState
 from labs.net.netfilter import Filtered
-from labs.net.routing import route_text
+from labs.net.routing import AddressType, route_text
 
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
@@ -105,6 +106,12 @@ class Ipv6Layer:
         """True for an address of this device."""
         return isinstance(address, IPv6) and address in self.addresses()
 
+    def type_of(self, address: IPv6) -> AddressType:
+        """What an address is to this device."""
+        if self.is_local(address):
+            return AddressType.LOCAL
+        return AddressType.MULTICAST if address.is_multicast else AddressType.UNICAST
+
     def joined(self, interface: Interface, group: IPv6) -> bool:
         """True for a group that the device listens to on an interface."""
         if group == ALL_NODES:
@@ -162,10 +169,10 @@ class Ipv6Layer:
     def receive(self, interface: Interface, packet: Ipv6Packet, frame: Frame) -> None:
         """A packet came in from a neighbour."""
         node = self._node
-        if not self.on or not self.enabled(interface):
+        if not self.speaks(interface):
             node.drop(DropReason.NO_PROTOCOL, interface.name, frame=frame, packet=packet, by="disable_ipv6 = 1")
             return
-        if packet.src.is_multicast or packet.src.is_loopback or packet.dst.is_loopback or self.is_local(packet.src):
+        if packet.dst.is_loopback or not self.believes(interface, packet.src):
             node.drop(DropReason.INVALID_SOURCE, interface.name, frame=frame, packet=packet)
             return
         filtered = self._hook("prerouting", packet, incoming=interface, frame=frame)
@@ -174,22 +181,57 @@ class Ipv6Layer:
             return
         packet, tracked = filtered.packet, filtered.tracked
         dst = packet.dst
-        if dst.is_multicast:
-            if self.joined(interface, dst):
-                self._deliver(interface, packet, frame, tracked)
-            else:
-                node.drop(DropReason.NOT_FOR_ME, interface.name, frame=frame, packet=packet)
-        elif self.is_local(dst) and (not dst.is_link_local or self.addresses()[dst] is interface):
+        if dst.is_multicast and not self.joined(interface, dst):
+            node.drop(DropReason.NOT_FOR_ME, interface.name, frame=frame, packet=packet)
+            return
+        way = self.way_to(interface, dst)
+        if way.fate is Fate.LOCAL:
             self._deliver(interface, packet, frame, tracked)
         elif frame.dst.is_group:
             node.drop(DropReason.NOT_LOCAL, interface.name, frame=frame, packet=packet)
-        elif not self.setting(interface, "forwarding"):
+        elif way.fate is Fate.NOT_FORWARDING:
             by = f"net.ipv6.conf.{interface.name}.forwarding = 0"
             node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by=by)
-        elif dst.is_link_local or packet.src.is_link_local or packet.src == ANY6:
-            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by="a link-local address is never routed")
+        elif way.fate is Fate.OF_A_LINK or not self.may_be_routed(packet.src):
+            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=Fate.OF_A_LINK.value)
         else:
-            self._forward(interface, packet, frame, tracked)
+            self._forward(interface, packet, frame, tracked, way)
+
+    def speaks(self, interface: Interface) -> bool:
+        """Whether anything that comes in over an interface is looked at."""
+        return self.on and self.enabled(interface)
+
+    def believes(self, interface: Interface, source: IPv6) -> bool:
+        """False for a source that cannot be real on an interface (ip6_rcv_core, ip6_route_input)."""
+        if not self.speaks(interface) or source.is_multicast or source.is_loopback:
+            return False
+        return not self.is_local(source)
+
+    @staticmethod
+    def may_be_routed(source: IPv6) -> bool:
+        """False for a source that means something on its link alone (ip6_forward, RFC 4291 §2.5.6)."""
+        return not source.is_link_local and source != ANY6
+
+    def way_to(self, interface: Interface, destination: IPv6) -> Way:
+        """The half of a routing decision that the destination makes; a group is taken to be joined."""
+        if destination.is_loopback:
+            return Way(Fate.MARTIAN)
+        owner = self.addresses().get(destination)
+        if destination.is_multicast or (owner is not None and (not destination.is_link_local or owner is interface)):
+            return Way(Fate.LOCAL)
+        if not self.setting(interface, "forwarding"):
+            return Way(Fate.NOT_FORWARDING)
+        if destination.is_link_local:
+            return Way(Fate.OF_A_LINK)
+        route = self.routes.lookup(destination)
+        if route is None or route.device is None or route.kind != "unicast":
+            return Way(Fate.REFUSED, route)
+        return Way(Fate.FORWARD, route, self._node.interfaces[route.device], self.next_hop(route, destination))
+
+    @staticmethod
+    def next_hop(route: Route | None, destination: IPv6) -> IPv6:
+        """Who is asked for its link-layer address."""
+        return route.via if route is not None and isinstance(route.via, IPv6) else destination
 
     def _deliver(self, interface: Interface, packet: Ipv6Packet, frame: Frame | None, tracked: Tracked) -> None:
         node = self._node
@@ -201,17 +243,15 @@ class Ipv6Layer:
             node.note(Delivered(filtered.packet, interface.name))
         node.transport.deliver(filtered.packet, interface, frame)
 
-    def _forward(self, interface: Interface, packet: Ipv6Packet, frame: Frame, tracked: Tracked) -> None:
-        node = self._node
-        route = self.routes.lookup(packet.dst)
-        if route is None or route.device is None or route.kind != "unicast":
+    def _forward(self, interface: Interface, packet: Ipv6Packet, frame: Frame, tracked: Tracked, way: Way) -> None:
+        node, route, outgoing = self._node, way.route, way.outgoing
+        if route is None or outgoing is None:
             kind = route.kind if route is not None else ""
             code = REFUSING[kind][0] if kind in REFUSING else icmpv6.NO_ROUTE
             node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
             if code is not None:
                 self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, code, tracked)
             return
-        outgoing = node.interfaces[route.device]
         if packet.hop_limit <= 1:
             node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
             self.errors.send(packet, icmpv6.TIME_EXCEEDED6, 0, tracked)
@@ -226,7 +266,7 @@ class Ipv6Layer:
             self._refuse(filtered, packet, "forward", interface)
             return
         packet = filtered.packet
-        next_hop = route.via if isinstance(route.via, IPv6) else packet.dst
+        next_hop = self.next_hop(route, packet.dst)
         if node.tracing:
             node.note(Forwarded(packet, interface.name, outgoing.name, next_hop, route_text(route)))
         self._leave(packet, filtered.tracked, outgoing, next_hop, incoming=interface)
@@ -251,10 +291,12 @@ class Ipv6Layer:
             return self._loop_back(packet, tracked)
         route = self.route_to(dst) if interface is None else self._route_over(interface, dst)
         if interface is None:
-            if route is None or route.device is None or route.kind != "unicast":
+            if not self.goes_out(dst, route):
                 kind = route.kind if route is not None else ""
                 node.drop(DropReason.NO_ROUTE, "", packet=packet, by=route_text(route) if route else "")
                 return REFUSING[kind][1] if kind in REFUSING else NETWORK_UNREACHABLE
+            assert route is not None
+            assert route.device is not None
             interface = node.interfaces[route.device]
         if not self.enabled(interface) or not interface.up:
             return NETWORK_UNREACHABLE
@@ -279,9 +321,15 @@ class Ipv6Layer:
             node.note(Accepted(filtered.packet, interface.name, route_text(route) if route else ""))
         if dst.is_multicast and not self._may_be_anonymous(packet) and self.joined(interface, dst):
             self._loop_group(filtered.packet, interface)
-        next_hop = route.via if route is not None and isinstance(route.via, IPv6) else dst
+        next_hop = self.next_hop(route, dst)
         self._leave(filtered.packet, filtered.tracked, interface, next_hop, incoming=None)
         return None
+
+    @staticmethod
+    def goes_out(destination: IPv6, route: Route | None) -> bool:
+        """Whether a packet of this device can leave by a route."""
+        del destination
+        return route is not None and route.device is not None and route.kind == "unicast"
 
     def _route_over(self, interface: Interface, destination: IPv6) -> Route | None:
         """The route over a given interface; without one the destination is taken to be on the link."""
@@ -301,9 +349,9 @@ class Ipv6Layer:
             self._enter_loopback(packet, tracked)
             return None
         route = self.route_to(packet.dst)
-        if route is None or route.device is None or route.kind != "unicast":
+        if route is None or route.device is None or not self.goes_out(packet.dst, route):
             return NETWORK_UNREACHABLE
-        next_hop = route.via if isinstance(route.via, IPv6) else packet.dst
+        next_hop = self.next_hop(route, packet.dst)
         self._leave(packet, tracked, self._node.interfaces[route.device], next_hop, incoming=None)
         return None
 
@@ -399,13 +447,6 @@ class Ipv6Layer:
         netfilter = self._node.netfilter
         if not netfilter.active:
             return Filtered(packet, tracked or UNTRACKED)
-        own: IPv6 | None = None
-        if name == "postrouting":
-            own = self.source_for(outgoing, packet.dst)
-        elif name == "prerouting" and incoming is not None:  # where `redirect` leads to (nf_nat_redirect_ipv6)
-            own = next((known.address for known in incoming.inet6 if not known.tentative), None)
-        elif name == "output":
-            own = LOOPBACK6
         return netfilter.hook(
             name,
             packet,
@@ -414,8 +455,16 @@ class Ipv6Layer:
             outgoing=outgoing,
             frame=frame,
             tracked=tracked,
-            address=own,
+            address=self.own_address(name, incoming, outgoing, packet.dst),
         )
+
+    def own_address(self, hook: str, into: Interface | None, out: Interface | None, destination: IPv6) -> IPv6 | None:
+        """The address that masquerade or redirect would use in a hook (nf_nat_masquerade.c, nf_nat_redirect_ipv6)."""
+        if hook == "postrouting":
+            return self.source_for(out, destination)
+        if hook == "prerouting" and into is not None:
+            return next((known.address for known in into.inet6 if not known.tentative), None)
+        return LOOPBACK6 if hook == "output" else None
 
     def _refuse(
         self, filtered: Filtered[Ipv6Packet], packet: Ipv6Packet, hook: str, interface: Interface | None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labs.net.ipv4 import ANY
 
 if TYPE_CHECKING:
-    from labs.model.addresses import IPv4
     from labs.model.state import Route
     from labs.net.interface import Interface
 
@@ -21,6 +20,7 @@ class Fate(Enum):
     MARTIAN = "the source cannot be real"
     LOCAL = "for this device"
     NOT_FORWARDING = "this device is no router"
+    OF_A_LINK = "a link-local address is never routed"
     REFUSED = "no route, or one that refuses"
     FORWARD = "to be passed on"
 
@@ -31,7 +31,7 @@ class Way(NamedTuple):
     fate: Fate
     route: Route | None = None
     outgoing: Interface | None = None
-    next_hop: IPv4 = ANY
+    next_hop: Any = ANY  # an address of the version of the packet
     mtu: int = 0
     """That of the route, 0 for none."""
     detour: bool = False
