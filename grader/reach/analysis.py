@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from grader.reach.atoms import AddressAtoms, Intervals, ServiceCells
+from grader.reach.discovery import SolicitingNeighbours
 from grader.reach.hooks import Hooks, Situation, Stage
+from grader.reach.neighbours import ArpNeighbours, Neighbours
 from grader.reach.roads import Gate, Guard, Road, Roads
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.survey import Survey, cuts_of
+from grader.reach.versions import V4, V6, Version
 from grader.reach.wiring import Arrival, Wiring
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import Address, Network
 from labs.model.services import Service
 from labs.net.ipv4 import PROTO_TCP, PROTO_UDP
 from labs.net.linux.ip_layer import GROUPS
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from grader.reach.program import Translation
     from labs.model.site import Site
     from labs.model.state import DeviceState
+    from labs.net.linux.node import LinuxNode
 
 __all__ = ["Analysis", "Changed", "Delivery"]
 
@@ -62,7 +66,8 @@ class Analysis:
 
     `also` are further sites whose boundaries are cut too, so that the atoms of both are the same; `services` those of a
     policy, `networks` address ranges that questions will be asked about. `like` is the analysis of a similar site: what
-    it knows of devices that are the same is taken over, and it can still be asked.
+    it knows of devices that are the same is taken over, and it can still be asked. `beside` is the analysis of the same
+    site for the other version of IP: machines and wiring are shared.
     """
 
     def __init__(
@@ -73,8 +78,10 @@ class Analysis:
         services: Iterable[Service] = (),
         networks: Iterable[Network] = (),
         like: Analysis | None = None,
+        version: Version = V4,
+        beside: Analysis | None = None,
     ) -> None:
-        self.site = site
+        self.site, self.version = site, version
         self._unread: list[OutOfScope] = []
         self.surveys: dict[str, Survey] = {}
         for name, device in site.devices.items():
@@ -83,24 +90,33 @@ class Analysis:
                 self.surveys[name] = known
             elif device.state is not None:
                 try:
-                    self.surveys[name] = Survey(device)
+                    node = beside.machines.get(name) if beside is not None else None
+                    self.surveys[name] = Survey(device, version, node)
                 except (KeyError, TypeError, ValueError) as error:
                     self._unread.append(OutOfScope(name, Limit.UNREADABLE_RULES, str(error)))
-        self.machines = {name: survey.machine for name, survey in self.surveys.items()}
-        wiring = self._wiring_of(like)
-        self.wiring = Wiring(site, self.machines) if wiring is None else wiring.again(self.machines)
+        self.machines: dict[str, LinuxNode] = {name: survey.machine for name, survey in self.surveys.items()}
+        self.wiring, self.neighbours = self._around(like, beside)
         self._services, self._networks = tuple(services), tuple(networks)
         parts = (self, *also)
-        self.addresses = AddressAtoms(cut for part in parts for cut in part.address_cuts())
-        self.services = ServiceCells(predicate for part in parts for predicate in part.port_predicates())
+        self.addresses = AddressAtoms((cut for part in parts for cut in part.address_cuts()), version.kind)
+        self.services = ServiceCells((found for part in parts for found in part.port_predicates()), version.icmp)
         self._settle(like)
 
-    def _wiring_of(self, like: Analysis | None) -> Wiring | None:
-        """The wiring of a similar site, if frames go the same ways there."""
-        if like is None or like.site.links != self.site.links or [*like.surveys] != [*self.surveys]:
-            return None
-        same = all(survey.wired_as(like.surveys[name]) for name, survey in self.surveys.items())
-        return like.wiring if same else None
+    def _around(self, like: Analysis | None, beside: Analysis | None) -> tuple[Wiring, Neighbours]:
+        """Leads, bridges and neighbours: those of a similar site, if frames go the same ways there."""
+        if like is not None and like.site.links == self.site.links and [*like.surveys] == [*self.surveys]:
+            pairs = [(survey, like.surveys[name]) for name, survey in self.surveys.items()]
+            if all(survey.wired_as(other) for survey, other in pairs):
+                wiring = like.wiring.again(self.machines)
+                if all(survey.asks_as(other) for survey, other in pairs):
+                    return wiring, like.neighbours.again(wiring, self.machines)
+                return wiring, self._neighbours_over(wiring)
+        wiring = Wiring(self.site, self.machines) if beside is None else beside.wiring
+        return wiring, self._neighbours_over(wiring)
+
+    def _neighbours_over(self, wiring: Wiring) -> Neighbours:
+        kind = SolicitingNeighbours if self.version is V6 else ArpNeighbours
+        return kind(self.site, wiring, self.machines, self.version)
 
     # The header space
 
@@ -114,7 +130,7 @@ class Analysis:
             if like.services.key == self.services.key:
                 self.services = like.services
             known = {name: like.hooks[name] for name, found in self.surveys.items() if like.surveys.get(name) is found}
-            if like.addresses is self.addresses and self.wiring.shares(like.wiring):
+            if like.addresses is self.addresses and self.neighbours.shares(like.neighbours):
                 roads = like.roads
         self.hooks: dict[str, Hooks] = {
             name: known.get(name, survey.hooks).bound(self.addresses, self.services)
@@ -122,7 +138,7 @@ class Analysis:
         }
         self._rows: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, ...]]] = {}
         """By sources and columns of a road: what the chains on it know the sources by."""
-        self.roads: Roads = Roads(self.surveys, self.hooks, self.wiring, self.addresses, roads)
+        self.roads: Roads = Roads(self.surveys, self.hooks, self.neighbours, self.addresses, self.version, roads)
 
     def share(self, other: Analysis) -> None:
         """Take over the atoms of another analysis that was made with this one in `also`."""
@@ -131,9 +147,11 @@ class Analysis:
 
     def address_cuts(self) -> set[int]:
         """Every address at which something begins that anything on the site tells apart."""
-        networks = (*self._networks, *self.site.subnets.values(), *SPECIAL)
+        version = self.version
+        networks = (*self._networks, *self.site.subnets.values(), *version.special)
+        mine = [network for network in networks if isinstance(network.address, version.kind)]
         return set().union(
-            cuts_of((int(n.address), int(n.broadcast)) for n in networks if isinstance(n.address, IPv4)),
+            cuts_of(((int(n.address), int(n.broadcast)) for n in mine), version),
             *(survey.cuts for survey in self.surveys.values()),
         )
 
@@ -148,7 +166,7 @@ class Analysis:
     @property
     def limits(self) -> frozenset[OutOfScope]:
         """What lies outside the exact scope: rules and settings, and of layer 2 what walks have met."""
-        return self.wiring.found.union(self._unread, *(survey.limits for survey in self.surveys.values()))
+        return self.neighbours.found.union(self._unread, *(survey.limits for survey in self.surveys.values()))
 
     def mask_of(self, service: Service) -> int:
         """The cells of a service: all of them for `any`."""
@@ -171,20 +189,39 @@ class Analysis:
         survey = self.surveys.get(device)
         if survey is None or not services:
             return found
-        node = survey.machine
         if not self.roads.is_plain(device, target):
             destination = self.addresses.first(target)
-            if node.ip.is_local(destination):
+            if survey.layer.is_local(destination):
                 return [Delivery(device, services, source, target)]
-            if node.ip.type_of(destination) in GROUPS:
+            if survey.layer.type_of(destination) in GROUPS:
+                return found
+            if self.roads.is_scoped(target):
+                self._send_near(device, Packets(source, target, services), found)
                 return found
         if self.hooks[device].programs:
             self._send_filtered(device, Packets(source, target, services), found)
             return found
-        arrival = self.roads.exit_of(device, target)
+        arrival = self.roads.exit_of(device, target, self._asker(device, source))
         if arrival is not None:
             self._arrive(arrival, Packets(source, target, services), found, 1)
         return found
+
+    def _asker(self, device: str, source: int) -> Address | None:
+        """The address from which a device asks for the next hop of what it sends from a source."""
+        return self.neighbours.asks_as(device, self.addresses.first(source))
+
+    def _send_near(self, device: str, sent: Packets, found: list[Delivery]) -> None:
+        """Send to an address that means something on a link alone: over every interface, as the sender says which."""
+        layer, destination = self.surveys[device].layer, self.addresses.first(sent.target)
+        for name, interface in self.machines[device].interfaces.items():
+            if interface.kind == "loopback" or interface.master is not None or not interface.up:
+                continue
+            for packets in self._pass(device, Situation("output", outgoing=name), sent):
+                if packets.target != sent.target:
+                    self._send_again(device, packets, found)
+                    continue
+                situation = Situation("postrouting", None, name, None, packets.status)
+                self._leave(device, situation, packets, found, hop=layer.next_hop(None, destination), depth=0)
 
     def targets_of(self, device: str) -> Sequence[int]:
         """The destination atoms at which something that a device sends may arrive; at others nothing does."""
@@ -203,18 +240,23 @@ class Analysis:
         Where frames go the same ways on both, packets do too, and only chains that were changed can tell them apart.
         `known` is kept from one question about the two sites to the next.
         """
-        if not self.wiring.shares(other.wiring) or self.surveys[device] is not other.surveys.get(device):
+        if not self.neighbours.shares(other.neighbours) or self.surveys[device] is not other.surveys.get(device):
             return sources
         if self.hooks[device].programs:
             return sources
         if not self.roads.is_plain(device, target):
-            ip, destination = self.machines[device].ip, self.addresses.first(target)
-            if ip.is_local(destination) or ip.type_of(destination) in GROUPS:
+            layer, destination = self.surveys[device].layer, self.addresses.first(target)
+            if layer.is_local(destination) or layer.type_of(destination) in GROUPS:
                 return ()  # the sender decides that alone
-        arrival = self.roads.exit_of(device, target)
+            if self.roads.is_scoped(target):
+                return sources
+        askers = {self._asker(device, source): None for source in sources}
+        if len(askers) > 1:
+            return sources
+        arrival = self.roads.exit_of(device, target, *askers)
         if arrival is None:
             return ()
-        key = (self.roads.place_of(arrival), target)
+        key = (self.roads.place_of(arrival, target), target)
         if key not in known:
             known[key] = self._changed(other, arrival, target)
         changed = known[key]
@@ -250,8 +292,10 @@ class Analysis:
         The same as all that `get_through` finds; what does not depend on the source is asked once, and sources that no
         chain on the road tells apart are one.
         """
-        if device in self.surveys and not self.hooks[device].programs and self.roads.is_plain(device, target):
-            arrival = self.roads.exit_of(device, target)
+        plain = device in self.surveys and not self.hooks[device].programs and self.roads.is_plain(device, target)
+        askers = {self._asker(device, source): None for source in sources} if plain else {}
+        if len(askers) == 1:
+            arrival = self.roads.exit_of(device, target, *askers)
             if arrival is None:
                 return 0
             entrance, road = self.roads.road(arrival, target)
@@ -267,6 +311,7 @@ class Analysis:
     def _over(self, entrance: Guard, road: Road, sources: tuple[int, ...]) -> int:
         if not (entrance.trusts(sources) and road.guard.trusts(sources) and self.roads.are_hosts(sources)):
             sources = tuple(source for source in sources if entrance[source] and road.guard[source])
+            sources = tuple(source for source in sources if road.hops == 1 or not self.roads.is_scoped(source))
         asked = (sources, road.columns)
         rows = self._rows.get(asked)
         if rows is None:
@@ -285,34 +330,40 @@ class Analysis:
 
     def _send_filtered(self, device: str, sent: Packets, found: list[Delivery]) -> None:
         """Send from a device with rules of its own."""
-        node = self.machines[device]
+        layer = self.surveys[device].layer
         destination = self.addresses.first(sent.target)
-        route = node.ip.routes.lookup(destination)
-        if route is None or route.device is None or not node.ip.goes_out(destination, route):
+        route = layer.routes.lookup(destination)
+        if route is None or route.device is None or not layer.goes_out(destination, route):
             return
         for packets in self._pass(device, Situation("output", outgoing=route.device), sent):
-            way, to = route, destination
             if packets.target != sent.target:  # translated on the way out: the way is looked for again
-                to = self.addresses.first(packets.target)
-                again = node.ip.routes.lookup(to)
-                if node.ip.is_local(to):
-                    found.append(Delivery(device, packets.services, packets.source, packets.target))
-                if node.ip.is_local(to) or again is None or not node.ip.goes_out(to, again):
-                    continue
-                way = again
-            hop = node.ip.next_hop(way, to)
-            situation = Situation("postrouting", None, way.device, None, packets.status)
+                self._send_again(device, packets, found)
+                continue
+            hop = layer.next_hop(route, destination)
+            situation = Situation("postrouting", None, route.device, None, packets.status)
             self._leave(device, situation, packets, found, hop=hop, depth=0)
 
+    def _send_again(self, device: str, packets: Packets, found: list[Delivery]) -> None:
+        """Send on what the output hook translated."""
+        layer, to = self.surveys[device].layer, self.addresses.first(packets.target)
+        if layer.is_local(to):
+            found.append(Delivery(device, packets.services, packets.source, packets.target))
+            return
+        way = layer.routes.lookup(to)
+        if way is None or way.device is None or not layer.goes_out(to, way):
+            return
+        situation = Situation("postrouting", None, way.device, None, packets.status)
+        self._leave(device, situation, packets, found, hop=layer.next_hop(way, to), depth=0)
+
     def _leave(
-        self, device: str, situation: Situation, packets: Packets, found: list[Delivery], *, hop: IPv4, depth: int
+        self, device: str, situation: Situation, packets: Packets, found: list[Delivery], *, hop: Address, depth: int
     ) -> None:
         outgoing = situation.outgoing
         assert outgoing is not None
         if not self.machines[device].interfaces[outgoing].up:
             return
         for left in self._pass(device, situation, packets, hop):
-            arrival = self.wiring.answer(device, outgoing, hop)
+            arrival = self.neighbours.answer(device, outgoing, hop, self._asker(device, left.source))
             if arrival is not None:
                 self._arrive(arrival, left._replace(status=frozenset()), found, depth + 1)
 
@@ -330,6 +381,8 @@ class Analysis:
                 return
         if not entrance[source] or not road.guard[source] or not road.device:
             return
+        if road.hops > (road.onward is None) and self.roads.is_scoped(source):
+            return  # it would have to be passed on
         if road.onward is None:
             found.append(Delivery(road.device, services, source, target))
         else:
@@ -342,31 +395,31 @@ class Analysis:
             for by_source, candidates, answers in road.gates[:gates]:
                 left &= answers[by_source[source] & candidates]
             passed = (*entrance.arrivals, *road.guard.arrivals)[:devices]
+            if self.roads.is_scoped(source):
+                return
             if left and all(self.roads.believes(arrival, source) for arrival in passed):
-                self.wiring.met.update(doubts)
+                self.neighbours.met.update(doubts)
 
     def _arrive_translated(self, arrival: Arrival, packets: Packets, found: list[Delivery], depth: int) -> None:
         device, name, mac = arrival
-        node = self.machines[device]
         if depth >= MAX_HOPS:
             return
         for here in self._pass(device, Situation("prerouting", name, None, mac), packets):
             if not self.roads.believes(arrival, here.source):
                 continue
-            destination = self.addresses.first(here.target)
             way = self.roads.way(device, name, here.target)
             if way.fate is Fate.LOCAL:
-                if node.ip.type_of(destination) in GROUPS:
+                if self.surveys[device].layer.type_of(self.addresses.first(here.target)) in GROUPS:
                     continue
                 taken = self._pass(device, Situation("input", name, None, mac, here.status), here)
                 found += [Delivery(device, t.services, t.source, t.target) for t in taken]
-            elif way.outgoing is not None:
+            elif way.outgoing is not None and not self.roads.is_scoped(here.source):
                 out = way.outgoing.name
                 for on in self._pass(device, Situation("forward", name, out, mac, here.status), here):
                     leaving = Situation("postrouting", name, out, None, on.status)
                     self._leave(device, leaving, on, found, hop=way.next_hop, depth=depth)
 
-    def _pass(self, device: str, situation: Situation, packets: Packets, hop: IPv4 | None = None) -> list[Packets]:
+    def _pass(self, device: str, situation: Situation, packets: Packets, hop: Address | None = None) -> list[Packets]:
         """Run one hook; what comes out."""
         out: list[Packets] = []
         queue = [(packets, 0)]
@@ -388,7 +441,7 @@ class Analysis:
         return out
 
     def _translated(
-        self, device: str, situation: Situation, stage: Stage, packets: Packets, hop: IPv4 | None
+        self, device: str, situation: Situation, stage: Stage, packets: Packets, hop: Address | None
     ) -> list[Packets]:
         """The first chain that translates decides; each translation gives a set of its own."""
         out = []
@@ -405,14 +458,15 @@ class Analysis:
         return out
 
     def _translate(
-        self, device: str, situation: Situation, made: Translation, packets: Packets, hop: IPv4 | None
+        self, device: str, situation: Situation, made: Translation, packets: Packets, hop: Address | None
     ) -> Packets:
         address = made.address
         node = self.machines[device]
         if made.own:
             incoming = node.interfaces.get(situation.incoming or "")
             outgoing = node.interfaces.get(situation.outgoing or "")
-            address = node.ip.own_address(situation.hook, incoming, outgoing, hop)
+            to = self.addresses.first(packets.target)
+            address = self.version.own_address(node, situation.hook, incoming, outgoing, hop, to)
         atom = None if address is None else self.addresses.of(address)
         if made.of_source:
             source = packets.source if atom is None else atom
@@ -421,18 +475,3 @@ class Analysis:
         target = packets.target if atom is None else atom
         services = self.services.moved(packets.services, dport=made.port)
         return packets._replace(target=target, services=services, status=packets.status | {"dnat"})
-
-
-SPECIAL = tuple(
-    Network.parse(text)
-    for text in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "127.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-        "255.255.255.255/32",
-    )
-)

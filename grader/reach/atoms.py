@@ -10,8 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from labs.model.addresses import IPv4
-from labs.net import icmp
+from labs.model.addresses import Address, IPv4, IPv6
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP
 
 __all__ = ["AddressAtoms", "Cell", "Intervals", "ServiceCells", "common", "complement"]
@@ -19,7 +18,6 @@ __all__ = ["AddressAtoms", "Cell", "Intervals", "ServiceCells", "common", "compl
 Intervals = tuple[tuple[int, int], ...]
 """Numbers from low to high, both included."""
 
-ADDRESSES = (0, (1 << 32) - 1)
 PORTS = (1, (1 << 16) - 1)
 CLIENT_PORTS = (40_000, 32_768, 50_000, 1_024)  # what a witness uses, best first
 PORT_PROTOCOLS = (PROTO_TCP, PROTO_UDP)
@@ -59,11 +57,12 @@ def _merged(intervals: Intervals) -> Intervals:
 
 
 class AddressAtoms:
-    """IPv4 addresses between neighbouring boundaries; an atom is known by its number."""
+    """Addresses between neighbouring boundaries; an atom is known by its number."""
 
-    def __init__(self, cuts: Iterable[int]) -> None:
+    def __init__(self, cuts: Iterable[int], kind: type[IPv4 | IPv6] = IPv4) -> None:
         """`cuts` are the addresses at which something begins to differ from the one before."""
-        self.starts = sorted({ADDRESSES[0], *cuts})
+        self.starts = sorted({0, *cuts})
+        self._kind = kind
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -76,13 +75,14 @@ class AddressAtoms:
         """The atoms of an interval whose ends are boundaries."""
         return range(bisect_left(self.starts, low), bisect_left(self.starts, high + 1))
 
-    def first(self, atom: int) -> IPv4:
+    def first(self, atom: int) -> Address:
         """Its lowest address, which stands for all."""
-        return IPv4(self.starts[atom])
+        return self._kind(self.starts[atom])
 
-    def last(self, atom: int) -> IPv4:
+    def last(self, atom: int) -> Address:
         """Its highest address."""
-        return IPv4(self.starts[atom + 1] - 1 if atom + 1 < len(self.starts) else ADDRESSES[1])
+        top = (1 << self._kind.bits) - 1
+        return self._kind(self.starts[atom + 1] - 1 if atom + 1 < len(self.starts) else top)
 
 
 class _PortClasses:
@@ -144,8 +144,9 @@ class ServiceCells:
     Cell 0 is the echo request. TCP and UDP follow, a row of destination classes for each source class.
     """
 
-    def __init__(self, predicates: Iterable[tuple[int, str, Intervals]]) -> None:
-        """`predicates` are (protocol, "sport" or "dport", intervals)."""
+    def __init__(self, predicates: Iterable[tuple[int, str, Intervals]], icmp: int = PROTO_ICMP) -> None:
+        """`predicates` are (protocol, "sport" or "dport", intervals); `icmp` is the number of that protocol."""
+        self._icmp = icmp
         grouped: dict[tuple[int, str], dict[Intervals, None]] = {}
         for protocol, field, intervals in predicates:
             grouped.setdefault((protocol, field), {}).setdefault(intervals)
@@ -156,7 +157,7 @@ class ServiceCells:
             for protocol in PORT_PROTOCOLS
             for field in ("sport", "dport")
         }
-        self.cells = [Cell(PROTO_ICMP)]
+        self.cells = [Cell(icmp)]
         self._base: dict[int, int] = {}
         for protocol in PORT_PROTOCOLS:
             self._base[protocol] = len(self.cells)
@@ -171,7 +172,7 @@ class ServiceCells:
 
     def of_protocol(self, protocol: int) -> int:
         """Every cell of a protocol."""
-        if protocol == PROTO_ICMP:
+        if protocol == self._icmp:
             return self.icmp
         if protocol not in self._base:
             return 0
@@ -196,7 +197,7 @@ class ServiceCells:
 
     def cell(self, protocol: int, sport: int = 0, dport: int = 0) -> int:
         """The number of the cell of a packet that begins a conversation."""
-        if protocol == PROTO_ICMP:
+        if protocol == self._icmp:
             return 0
         sports, dports = self._classes[protocol, "sport"], self._classes[protocol, "dport"]
         return self._base[protocol] + sports.of(sport) * dports.count + dports.of(dport)
@@ -204,7 +205,7 @@ class ServiceCells:
     def ports(self, number: int, wished: Sequence[int] = ()) -> tuple[int, int]:
         """Source and destination port that stand for a cell; 0 for ICMP. `wished` are destination ports to prefer."""
         cell = self.cells[number]
-        if cell.protocol == PROTO_ICMP:
+        if cell.protocol == self._icmp:
             return 0, 0
         sports, dports = self._classes[cell.protocol, "sport"], self._classes[cell.protocol, "dport"]
         return sports.sample(cell.sport, CLIENT_PORTS), dports.sample(cell.dport, wished)
@@ -212,12 +213,12 @@ class ServiceCells:
     def destination_ports(self, number: int) -> list[tuple[int, int]]:
         """The ranges of destination ports of a cell; empty for ICMP."""
         cell = self.cells[number]
-        return [] if cell.protocol == PROTO_ICMP else self._classes[cell.protocol, "dport"].parts[cell.dport]
+        return [] if cell.protocol == self._icmp else self._classes[cell.protocol, "dport"].parts[cell.dport]
 
     def source_ports(self, number: int) -> list[tuple[int, int]]:
         """The ranges of source ports of a cell; empty for ICMP."""
         cell = self.cells[number]
-        return [] if cell.protocol == PROTO_ICMP else self._classes[cell.protocol, "sport"].parts[cell.sport]
+        return [] if cell.protocol == self._icmp else self._classes[cell.protocol, "sport"].parts[cell.sport]
 
     def moved(self, mask: int, *, sport: int | None = None, dport: int | None = None) -> int:
         """The cells after a translation of ports; ICMP has none and stays."""
@@ -244,6 +245,3 @@ def bits(mask: int) -> Iterable[int]:
 def describe_protocol(protocol: int) -> str:
     """`tcp`, `udp` or `ping`."""
     return {PROTO_TCP: "tcp", PROTO_UDP: "udp"}.get(protocol, "ping")
-
-
-ECHO = (icmp.ECHO_REQUEST, 0)

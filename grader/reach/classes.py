@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from grader.reach.versions import V4
 from grader.reach.wiring import Tap
 from labs.model.addresses import IPv4
 
@@ -44,7 +45,7 @@ def target_classes(reach: Reach, names: Sequence[str]) -> list[Hashable]:
             continue
         address = reach.addresses_of(name)[0]
         atom = analysis.addresses.of(address)
-        routes = tuple(id(node.ip.routes.lookup(address)) for node in routers)
+        routes = tuple(id(analysis.surveys[node.name].layer.routes.lookup(address)) for node in routers)
         found.append((where, asked[atom] if asked else (), routes))
     return found
 
@@ -64,13 +65,15 @@ def _plain(reach: Reach, name: str) -> Hashable | None:
 def _look(reach: Reach, name: str) -> Hashable | None:
     analysis = reach.analysis
     node = analysis.machines.get(name)
+    if analysis.version is not V4:  # every host has several addresses
+        return None
     if node is None or analysis.hooks[name].programs:
         return None
     shown = [i for i in node.interfaces.values() if i.kind != "loopback"]
     if len(shown) != 1 or len(shown[0].addresses) != 1 or shown[0].kind != "ether" or not shown[0].up:
         return None
     address = shown[0].addresses[0]
-    if not isinstance(address.address, IPv4) or not analysis.wiring.alone(address.address):
+    if not isinstance(address.address, IPv4) or not analysis.neighbours.alone(address.address):
         return None
     if node.sysctl.number("net.ipv4.ip_forward") or node.sysctl.interface_number(shown[0].name, "rp_filter"):
         return None

@@ -7,13 +7,14 @@ The order of chains, connection tracking and translation in a hook is `Netfilter
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from grader.reach.program import SAMPLES, ChainProgram
+from grader.reach.program import ChainProgram
 from grader.reach.scope import Limit, OutOfScope
+from grader.reach.versions import V4, Version
 from labs.model.addresses import Mac
-from labs.net.ethernet import ETHERTYPE_IPV4, Frame
+from labs.net.ethernet import Frame
 from labs.net.ipv4 import PROTO_UDP
 from labs.net.netfilter import Core
 from labs.net.nftables import Chain, Context, base_chains
@@ -73,21 +74,32 @@ class Stage(NamedTuple):
 class Hooks:
     """The rules of a device, compiled."""
 
-    def __init__(self, node: LinuxNode) -> None:
-        self._node = node
+    def __init__(self, node: LinuxNode, version: Version = V4) -> None:
+        self._node, self._version = node, version
         ruleset = node.netfilter.ruleset
         tables = {id(chain): table for table in ruleset.tables for chain in table.chains}
         self.programs: dict[str, list[ChainProgram]] = {}
         self._of: dict[int, ChainProgram] = {}
         for hook in HOOKS if node.netfilter.active else ():
             self.programs[hook] = []
-            for chain in base_chains(ruleset, "ip", hook):
-                program = self._of[id(chain)] = ChainProgram(tables[id(chain)], chain)
+            for chain in base_chains(ruleset, version.family, hook):
+                program = self._of[id(chain)] = ChainProgram(tables[id(chain)], chain, version)
                 self.programs[hook].append(program)
+        self.near = self._near()
+        """What judges the questions that neighbours ask each other: by ARP nothing does."""
         self._stages: dict[Situation, tuple[Stage, ...]] = {}
         self._addresses: AddressAtoms | None = None
         self._services: ServiceCells | None = None
         self._asking = {hook for hook, programs in self.programs.items() if any(program.asks for program in programs)}
+
+    def _near(self) -> tuple[object, ...]:
+        if self._version.family != "ip6" or not self._node.netfilter.active:
+            return ()
+        judging = {id(p.table): p.table for hook in HOOKS if hook != "forward" for p in self.programs[hook]}
+        return tuple(
+            replace(table, chains=tuple(chain for chain in table.chains if chain.hook != "forward"), last_handle=0)
+            for table in judging.values()
+        )
 
     @property
     def all_programs(self) -> list[ChainProgram]:
@@ -144,7 +156,7 @@ class Hooks:
             return
         tracked = hook not in ENTERING
         before, after = self._context(situation, tracked=False), self._context(situation, tracked=True)
-        for part in self._node.netfilter.path(hook, "ip"):
+        for part in self._node.netfilter.path(hook, self._version.family):
             if part is Core.CONNTRACK:
                 tracked = True
             elif part is Core.NAT:
@@ -173,16 +185,16 @@ class Hooks:
         return found
 
     def _context(self, situation: Situation, *, tracked: bool) -> Context:
-        frame = None
+        frame, sample = None, self._version.samples[PROTO_UDP]
         if situation.source_mac is not None and situation.incoming is not None:
             own = self._node.interfaces[situation.incoming].mac
-            frame = Frame(own, situation.source_mac, ETHERTYPE_IPV4, SAMPLES[PROTO_UDP])
+            frame = Frame(own, situation.source_mac, self._version.ethertype, sample)
         return Context(
-            "ip",
+            self._version.family,
             situation.hook,
             situation.incoming,
             situation.outgoing,
             frame,
-            SAMPLES[PROTO_UDP],
+            sample,
             _Beginning(status=situation.status) if tracked else None,  # type: ignore[arg-type]
         )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import IPv4, IPv6
 from labs.net.bridge import Bridge, BridgePort, PortState
+from labs.net.inet6_address import Inet6Address
 from labs.net.interface import Interface
 from labs.net.linux.node import LinuxNode
 from labs.net.nftables import from_json
@@ -19,6 +20,7 @@ from labs.net.vlan import VlanTable
 from labs.things.nowhere import Nowhere
 
 if TYPE_CHECKING:
+    from labs.model.addresses import Address
     from labs.model.site import Device
     from labs.model.state import BridgePortState, DeviceState, InterfaceState
     from labs.net.process import Process
@@ -44,10 +46,11 @@ def machine(device: Device) -> LinuxNode:
     for shown in state.interfaces:
         _connect(node.interfaces, shown)
     node.ip.routes.attach(node.interfaces)
+    node.ipv6.routes.attach(node.interfaces)
     node.sysctl.restore(state.sysctls)
     for route in state.routes:
-        if isinstance(route.prefix.address, IPv4):
-            node.ip.routes.append(route)
+        (node.ip if isinstance(route.prefix.address, IPv4) else node.ipv6).routes.append(route)
+    node.ipv6.on = any(node.ipv6.enabled(interface) for interface in node.interfaces.values())
     if state.ruleset:
         node.netfilter.replace(from_json(state.ruleset))
     _open(node, state)
@@ -58,12 +61,22 @@ def _interface(shown: InterfaceState) -> Interface:
     found = Interface(shown.name, shown.index, shown.kind, shown.mac, shown.mac)
     found.up, found.carrier, found.mtu = shown.up, shown.carrier, shown.mtu
     found.addresses = [address for address in shown.addresses if isinstance(address.address, IPv4)]
+    found.inet6 = [
+        _wide(shown, known.address, known.length) for known in shown.addresses if known not in found.addresses
+    ]
     found.vlan = shown.vlan
     if shown.bridge is not None:
         bridge = found.bridge = Bridge()
         bridge.vlan_filtering = shown.bridge.vlan_filtering
         bridge.vlans = VlanTable(dict(shown.bridge.vlans), shown.bridge.pvid)
     return found
+
+
+def _wide(shown: InterfaceState, address: Address, length: int) -> Inet6Address:
+    """An address of IPv6 as it stood; its lifetimes do not run."""
+    assert isinstance(address, IPv6)
+    tentative, old = address in shown.tentative, address in shown.deprecated
+    return Inet6Address(address, length, shown.name, tentative=tentative, preferred_until_ns=0 if old else None)
 
 
 def _connect(interfaces: dict[str, Interface], shown: InterfaceState) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from grader.reach.atoms import ADDRESSES, PORTS, Intervals, complement
+from grader.reach.atoms import PORTS, Intervals, complement
 from grader.reach.scope import Limit
+from grader.reach.versions import V4, Version
 from labs.net.ipv4 import PROTO_TCP, PROTO_UDP
 from labs.net.nftables import Context
 from labs.net.nftables.actions import compile_match
@@ -43,8 +44,19 @@ SITUATION_META = frozenset({"iifname", "oifname", "iif", "oif", "nfproto", "prot
 SITUATION_CT = frozenset({"state", "status", "direction", "mark", "l3proto"})
 SITUATION_FRAME = frozenset({"ether", "vlan"})
 SERVICE_FIELDS = frozenset(
-    {("ip", "protocol"), ("icmp", "type"), ("icmp", "code"), ("tcp", "flags"), ("ip", "version")}
+    {
+        ("ip", "version"),
+        ("ip", "protocol"),
+        ("icmp", "type"),
+        ("icmp", "code"),
+        ("ip6", "version"),
+        ("ip6", "nexthdr"),
+        ("icmpv6", "type"),
+        ("icmpv6", "code"),
+        ("tcp", "flags"),
+    }
 )
+OF_A_VERSION = frozenset({"ip", "icmp", "ip6", "icmpv6", "arp"})
 COMPARING = frozenset({"<", ">", "<=", ">="})
 
 
@@ -93,7 +105,7 @@ class Condition:
         )
 
 
-def conditions(match: Match, table: Table) -> list[Condition]:
+def conditions(match: Match, table: Table, version: Version = V4) -> list[Condition]:
     """The ways in which a match can hold, each a conjunction; several for a set of concatenations."""
     left = match.left
     if _is_dynamic(match.right, table):
@@ -102,20 +114,22 @@ def conditions(match: Match, table: Table) -> list[Condition]:
         if match.op == "!=" or not isinstance(match.right, SetLiteral | SetRef):
             return [Condition(limits=(Limit.NEGATED_CONCATENATION,))]
         return [
-            found for element in _elements(match.right, table) for found in element_conditions(left, element, table)
+            found
+            for element in _elements(match.right, table)
+            for found in element_conditions(left, element, table, version)
         ]
-    return [_single(match, table)]
+    return [_single(match, table, version)]
 
 
-def element_conditions(key: Expr, element: Element, table: Table) -> list[Condition]:
+def element_conditions(key: Expr, element: Element, table: Table, version: Version = V4) -> list[Condition]:
     """When the key of a set, a map or a verdict map is this element."""
     if isinstance(key, Concat):
         found = Condition()
         values = element.key.parts if isinstance(element.key, Concat) else (element.key,)
         for part, value in zip(key.parts, values, strict=True):
-            found = found.also(_single(Match("==", part, value), table))  # type: ignore[arg-type]
+            found = found.also(_single(Match("==", part, value), table, version))  # type: ignore[arg-type]
         return [found]
-    return [_single(Match("==", key, element.key), table)]
+    return [_single(Match("==", key, element.key), table, version)]
 
 
 def _is_dynamic(value: Value, table: Table) -> bool:
@@ -132,16 +146,16 @@ def _elements(value: SetLiteral | SetRef, table: Table) -> tuple[Element, ...]:
     return () if found is None else found.elements
 
 
-def _single(match: Match, table: Table) -> Condition:
+def _single(match: Match, table: Table, version: Version) -> Condition:
     """A match on one field."""
     left = match.left
-    masked = _unmasked(match)
+    masked = _unmasked(match, version)
     if masked is not None:
         match, left = masked, masked.left
     if isinstance(left, Payload):
         place = (left.protocol, left.field)
-        if place in (("ip", "saddr"), ("ip", "daddr")):
-            intervals = _intervals(match, table, ADDRESSES)
+        if place in ((version.family, "saddr"), (version.family, "daddr")):
+            intervals = _intervals(match, table, version.domain)
             if intervals is None:
                 return Condition(limits=(Limit.HEADER_FIELD,))
             if left.field == "saddr":
@@ -153,10 +167,10 @@ def _single(match: Match, table: Table) -> Condition:
                 return Condition(limits=(Limit.HEADER_FIELD,))
             odd = compile_match(match, table) if left.protocol == "th" else None
             return Condition(ports=(PortTest(PORTED[left.protocol], left.field, intervals, odd),))
-    return _question(match, compile_match(match, table))
+    return _question(match, compile_match(match, table), version)
 
 
-def _question(match: Match, test: Question) -> Condition:
+def _question(match: Match, test: Question, version: Version) -> Condition:
     """A match that is no interval: on the situation, on the service, or on a field that is left open."""
     left: Value = match.left
     while isinstance(left, BinOp):
@@ -180,12 +194,12 @@ def _question(match: Match, test: Question) -> Condition:
         if left.protocol in PORTED:  # a field of the header that is left open, of a protocol that must be there
             wanted = PORTED[left.protocol]
             return Condition(ports=(PortTest(wanted, "dport", (PORTS,)),), limits=(Limit.HEADER_FIELD,))
-        if left.protocol in ("ip6", "icmpv6", "arp"):
+        if left.protocol in OF_A_VERSION - version.own:  # no packet of this version has it
             return Condition(service=(test,))
     return Condition(limits=(Limit.HEADER_FIELD,))
 
 
-def _unmasked(match: Match) -> Match | None:
+def _unmasked(match: Match, version: Version) -> Match | None:
     """`ip saddr & 255.255.255.0 == 10.0.0.0` is a prefix; None for what is none."""
     left = match.left
     if (
@@ -196,7 +210,12 @@ def _unmasked(match: Match) -> Match | None:
     ):
         return None
     kinds = expression_type(left)
-    if not kinds or kinds[0].kind != "ipv4" or not isinstance(left.left, Payload) or not isinstance(left.right, str):
+    if (
+        not kinds
+        or kinds[0].name != version.datatype
+        or not isinstance(left.left, Payload)
+        or not isinstance(left.right, str)
+    ):
         return None
     mask = kinds[0].number(left.right)
     length = mask.bit_count()

@@ -17,37 +17,29 @@ from typing import TYPE_CHECKING, NamedTuple
 from grader.reach.atoms import common
 from grader.reach.predicates import Condition, PortTest, conditions, element_conditions
 from grader.reach.scope import Limit
-from labs.model.addresses import IPv4
-from labs.net import icmp, tcp
-from labs.net.icmp import IcmpMessage
-from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from grader.reach.versions import V4, Version
+from labs.net.ipv4 import PROTO_TCP, PROTO_UDP
 from labs.net.nftables import Chain, Context, Rule, Table, render_rule, tree
 from labs.net.nftables.datatypes import DATATYPES
 from labs.net.nftables.elements import interval
-from labs.net.tcp import TcpSegment
-from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from grader.reach.atoms import AddressAtoms, Intervals, ServiceCells
+    from labs.model.addresses import Address
 
 __all__ = ["ChainProgram", "Decision", "Entry", "Translation"]
 
 MAX_DEPTH = 16  # NFT_JUMP_STACK_SIZE
 FINAL = frozenset({"accept", "drop", "translate"})
-SAMPLES = {
-    PROTO_ICMP: Ipv4Packet(IPv4(1), IPv4(2), PROTO_ICMP, IcmpMessage(icmp.ECHO_REQUEST, 0, 1, 1, bytes(56))),
-    PROTO_TCP: Ipv4Packet(IPv4(1), IPv4(2), PROTO_TCP, TcpSegment(40_000, 1, 1, 0, tcp.SYN)),
-    PROTO_UDP: Ipv4Packet(IPv4(1), IPv4(2), PROTO_UDP, UdpDatagram(40_000, 1, b"")),
-}
 
 
 class Translation(NamedTuple):
     """What a NAT rule makes of a packet: None leaves a part as it is; `own` means an address of this device."""
 
     kind: str
-    address: IPv4 | None
+    address: Address | None
     port: int | None
     own: bool = False
 
@@ -100,8 +92,8 @@ class Answers(dict[int, int]):
 class ChainProgram:
     """A base chain with every chain that it can jump to."""
 
-    def __init__(self, table: Table, chain: Chain) -> None:
-        self.table, self.chain = table, chain
+    def __init__(self, table: Table, chain: Chain, version: Version = V4) -> None:
+        self.table, self.chain, self._version = table, chain, version
         self.entries: list[Entry] = []
         self.limits: list[tuple[Limit, str]] = []
         self.sets_mark = self.asks_mark = False
@@ -149,7 +141,9 @@ class ChainProgram:
         for statement in rule.expr:
             match statement:
                 case tree.Match():
-                    ways = [way.also(found) for way in ways for found in conditions(statement, self.table)]
+                    ways = [
+                        way.also(found) for way in ways for found in conditions(statement, self.table, self._version)
+                    ]
                 case tree.Limit():
                     self._limit(rule, Limit.RATE)
                     ways = [replace(way, uncertain=True) for way in ways]  # it may pass, and it may not
@@ -164,7 +158,7 @@ class ChainProgram:
                     yield from self._entries(rule, ways, kind, target or "")
                     return
                 case tree.Reject(kind):
-                    if kind != "icmpv6":
+                    if kind != ("icmp" if self._version.family == "ip6" else "icmpv6"):
                         yield from self._entries(rule, ways, "drop", "")
                     return
                 case tree.Nat():
@@ -196,19 +190,27 @@ class ChainProgram:
     def _branches(self, rule: Rule, ways: list[Condition], vmap: tree.Vmap) -> Iterator[Entry]:
         for element in self._elements(vmap.data):
             if isinstance(element.data, tree.Verdict):
-                here = [w.also(c) for w in ways for c in element_conditions(vmap.key, element, self.table)]
+                asked = element_conditions(vmap.key, element, self.table, self._version)
+                here = [w.also(c) for w in ways for c in asked]
                 yield from self._entries(rule, here, element.data.kind, element.data.target or "")
 
     def _translations(self, rule: Rule, ways: list[Condition], nat: tree.Nat) -> Iterator[Entry]:
-        if nat.family == "ip6":
+        if not self._is_translated(nat):
             return
         if isinstance(nat.addr, tree.MapExpr):
             for element in self._elements(nat.addr.data):
-                here = [w.also(c) for w in ways for c in element_conditions(nat.addr.key, element, self.table)]
+                asked = element_conditions(nat.addr.key, element, self.table, self._version)
+                here = [w.also(c) for w in ways for c in asked]
                 made = self._constant(rule, nat, element.data)
                 yield from self._entries(rule, here, "translate", "", made)
             return
         yield from self._entries(rule, ways, "translate", "", self._constant(rule, nat, nat.addr))
+
+    def _is_translated(self, nat: tree.Nat) -> bool:
+        """Whether a rule translates packets of this version; in a table of inet an address alone means IPv4."""
+        if nat.family is not None:
+            return nat.family == self._version.family
+        return not (self.table.family == "inet" and nat.addr is not None and self._version.family == "ip6")
 
     def _constant(self, rule: Rule, nat: tree.Nat, address: tree.Value | None) -> Translation:
         """The translation with everything that is a constant; the rest is outside the scope."""
@@ -216,7 +218,7 @@ class ChainProgram:
         if isinstance(address, tree.Concat) and len(address.parts) == 2:
             address, port = address.parts
         numbers: list[int | None] = []
-        for value, kind in ((address, DATATYPES["ipv4_addr"]), (port, DATATYPES["inet_service"])):
+        for value, kind in ((address, DATATYPES[self._version.datatype]), (port, DATATYPES["inet_service"])):
             if value is None:
                 numbers.append(None)
             elif isinstance(value, int | str | tree.Range | tree.Prefix):
@@ -228,7 +230,7 @@ class ChainProgram:
                 self._limit(rule, Limit.NAT_RANGE)
                 numbers.append(None)
         own = address is None and nat.kind in ("masquerade", "redirect")
-        return Translation(nat.kind, None if numbers[0] is None else IPv4(numbers[0]), numbers[1], own)
+        return Translation(nat.kind, None if numbers[0] is None else self._version.kind(numbers[0]), numbers[1], own)
 
     # Cuts
 
@@ -255,7 +257,7 @@ class ChainProgram:
         """The same rules as bitsets over the atoms of a site; `recut` where its addresses are cut in another way."""
         found = copy(self)
         found._full = services.full  # noqa: SLF001 - a copy of itself
-        found.masks = [_service_mask(entry.condition, services) for entry in self.entries]
+        found.masks = [_service_mask(entry.condition, services, self._version) for entry in self.entries]
         if recut:
             found._cut(addresses)  # noqa: SLF001
         found._known = {}  # noqa: SLF001
@@ -380,19 +382,20 @@ def _columns(asked: list[tuple[Intervals, ...]], atoms: AddressAtoms) -> list[in
     return list(accumulate(flips[:-1], xor))
 
 
-def _service_mask(condition: Condition, services: ServiceCells) -> int:
+def _service_mask(condition: Condition, services: ServiceCells, version: Version) -> int:
     mask = services.full
+    samples = {protocol: Context(version.family, "", packet=packet) for protocol, packet in version.samples.items()}
     for test in condition.ports:
         here = 0
         for protocol in test.protocols:
             here |= services.mask(protocol, test.field, test.intervals)
-        if test.icmp is not None and test.icmp(Context("ip", "", packet=SAMPLES[PROTO_ICMP])):
+        if test.icmp is not None and test.icmp(samples[version.icmp]):
             here |= services.icmp
         mask &= here
     for question in condition.service:
         here = 0
-        for protocol, packet in SAMPLES.items():
-            if question(Context("ip", "", packet=packet)):
+        for protocol, sample in samples.items():
+            if question(sample):
                 here |= services.of_protocol(protocol)
         mask &= here
     return mask

@@ -15,7 +15,7 @@ from grader.reach.senders import Senders
 from grader.reach.shadowed import Shadowed, shadowed_rules
 from grader.reach.trace import CLIENT_PORT, Conversation, Packet, Tracer
 from grader.reach.witness import Answer, Narrator, Opening, Witness
-from labs.model.addresses import IPv4, Network
+from labs.model.addresses import Address, Network
 from labs.model.services import Service
 from labs.model.site import Endpoint, Link, Site
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP
@@ -65,7 +65,7 @@ class Reach:
             networks=self._networks,
             like=None if like is None else like.analysis,
         )
-        self.tracer = Tracer(self.analysis.machines, self.analysis.wiring)
+        self.tracer = Tracer(self.analysis.machines, self.analysis.neighbours)
         self._narrator = Narrator(site)
         self.senders = Senders(site, self.analysis)
         self.plain: dict[str, Hashable | None] = {}
@@ -74,7 +74,7 @@ class Reach:
 
     # Who can send what
 
-    def addresses_of(self, device: str) -> list[IPv4]:
+    def addresses_of(self, device: str) -> list[Address]:
         """The addresses of a device, loopback left out."""
         return self.senders.addresses_of(device)
 
@@ -162,17 +162,17 @@ class Reach:
         assert failed is not None
         return Answer(holds=False, witness=self.tell(failed), classes=len(packets), limits=self.limits)
 
-    def converse(self, a: str, target: IPv4, service: Service) -> Conversation:
+    def converse(self, a: str, target: Address, service: Service) -> Conversation:
         """One conversation from a device's own address, there and back."""
         return self.tracer.converse(self.packet(a, target, service))
 
     @staticmethod
-    def packet(a: str, target: IPv4, service: Service) -> Packet:
+    def packet(a: str, target: Address, service: Service) -> Packet:
         """The packet that begins a conversation of a service."""
         protocol = service.protocol if service.protocol in ("tcp", "udp") else "ping"
         return Packet(a, target, protocol, service.port)
 
-    def _near(self, a: str, b: str) -> list[IPv4]:
+    def _near(self, a: str, b: str) -> list[Address]:
         """The addresses of a device, those in a network of the asker first."""
         state = self.site.devices[a].state
         networks = [address.network for address in state.addresses()] if state is not None else []
@@ -238,10 +238,10 @@ class Reach:
 
     def arrives(self, packet: Packet, device: str) -> bool:
         """Whether a packet gets to a device, by the analysis of all packets."""
-        node = self.analysis.machines.get(packet.device)
+        survey = self.analysis.surveys.get(packet.device)
         source = packet.source
-        if source is None and node is not None:
-            source = node.ip.preferred_source(packet.target)
+        if source is None and survey is not None:
+            source = survey.layer.preferred_source(packet.target)
         if source is None:
             return False
         atoms = self.analysis.addresses

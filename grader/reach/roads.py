@@ -20,14 +20,15 @@ from labs.net.linux.way import Fate
 if TYPE_CHECKING:
     from grader.reach.atoms import AddressAtoms
     from grader.reach.hooks import Hooks
+    from grader.reach.neighbours import Neighbours
     from grader.reach.program import Answers
     from grader.reach.survey import Survey
-    from grader.reach.wiring import Doubts, Wiring
+    from grader.reach.versions import Version
+    from grader.reach.wiring import Doubts
+    from labs.model.addresses import Address
     from labs.net.linux.way import Way
 
 __all__ = ["Gate", "Guard", "Road", "Roads"]
-
-GROUP_RANGES = ((127 << 24, (128 << 24) - 1), (224 << 24, (1 << 32) - 1), (0, 0))  # addresses that are no host's
 
 
 class Gate(NamedTuple):
@@ -97,9 +98,9 @@ Place = Arrival | tuple[str, bool]
 class _Known:
     """What was found out about one device. A part is a stretch of addresses that none of its routes tells apart."""
 
-    exits: dict[int, tuple[Arrival | None, Doubts]] = field(default_factory=dict)
-    """Part -> where everything goes that it sends there, by way of a gateway."""
-    near: dict[int, tuple[Arrival | None, Doubts]] = field(default_factory=dict)
+    exits: dict[tuple[int, Address | None], tuple[Arrival | None, Doubts]] = field(default_factory=dict)
+    """Part, and who asks for the gateway -> where everything goes that it sends there."""
+    near: dict[tuple[int, Address | None], tuple[Arrival | None, Doubts]] = field(default_factory=dict)
     """Destination atom -> the same."""
     ways: dict[tuple[bool, int], Way] = field(default_factory=dict)
     believed: dict[tuple[str, int], bool] = field(default_factory=dict)
@@ -114,12 +115,14 @@ class Roads:
         self,
         surveys: Mapping[str, Survey],
         hooks: Mapping[str, Hooks],
-        wiring: Wiring,
+        neighbours: Neighbours,
         addresses: AddressAtoms,
+        version: Version,
         like: Roads | None = None,
     ) -> None:
-        """`like` are those of a similar site with the same atoms and the same wiring."""
-        self._surveys, self._hooks, self._wiring, self._addresses = surveys, hooks, wiring, addresses
+        """`like` are those of a similar site with the same atoms and the same neighbours."""
+        self._surveys, self._hooks, self._addresses = surveys, hooks, addresses
+        self._neighbours, self._version = neighbours, version
         self._asks = {name: found.asks for name, found in hooks.items()}
         self._roads: dict[tuple[Place, int], Road | None] = {}
         self._entrances: dict[Arrival, tuple[Place, Guard]] = {}
@@ -136,8 +139,10 @@ class Roads:
                 self._own[name] = frozenset(addresses.of(address) for address in survey.own)
             same = like is not None and like._hooks.get(name) is hooks[name] and self._known[name] is like._known[name]
             self._steps[name] = like._steps[name] if like is not None and same else {}
+        self._scoped = {n for a, b in version.of_link for n in range(addresses.of(a), addresses.of(b) + 1)}
+        """Addresses that mean something else on each link."""
         self._odd = {addresses.of(end) for survey in surveys.values() for end in survey.ends}
-        for low, high in GROUP_RANGES:
+        for low, high in version.nobody:
             self._odd.update(range(addresses.of(low), addresses.of(high) + 1))
         if like is not None:
             self._take_over(like)
@@ -159,52 +164,62 @@ class Roads:
         """Addresses that are a host's for certain, whoever has them."""
         return self._odd.isdisjoint(sources)
 
+    def is_scoped(self, atom: int) -> bool:
+        """An address that means something on its link alone."""
+        return atom in self._scoped
+
     def is_plain(self, device: str, target: int) -> bool:
         """An address that is a host's for certain, and not the device's own."""
         return target not in self._own[device] and target not in self._odd
 
     # Out of the sender
 
-    def exit_of(self, device: str, target: int) -> Arrival | None:
-        """Where packets of a device without rules of its own come in first; None where they do not leave it."""
+    def exit_of(self, device: str, target: int, asker: Address | None = None) -> Arrival | None:
+        """Where packets of a device without rules of its own come in first; None where they do not leave it.
+
+        `asker` is the address from which it asks for the next hop (`Neighbours.asks_as`).
+        """
         known, survey = self._known[device], self._surveys[device]
         part = survey.part(self._addresses.starts[target])
-        found = known.exits.get(part) if target not in self._odd else None
-        found = found or known.near.get(target)
+        found = known.exits.get((part, asker)) if target not in self._odd else None
+        found = found or known.near.get((target, asker))
         if found is None:
-            found = self._find_exit(device, target, part)
+            found = self._find_exit(device, target, part, asker)
         if found[1]:
-            self._wiring.met.update(found[1])
+            self._neighbours.met.update(found[1])
         return found[0]
 
-    def _find_exit(self, device: str, target: int, part: int) -> tuple[Arrival | None, Doubts]:
-        known, node = self._known[device], self._surveys[device].machine
+    def _find_exit(self, device: str, target: int, part: int, asker: Address | None) -> tuple[Arrival | None, Doubts]:
+        known, survey = self._known[device], self._surveys[device]
+        node, layer = survey.machine, survey.layer
         destination = self._addresses.first(target)
         found: tuple[Arrival | None, Doubts] = (None, ())
-        route = node.ip.routes.lookup(destination)
-        if route is not None and route.device is not None and node.ip.goes_out(destination, route):
-            hop = node.ip.next_hop(route, destination)
+        route = layer.routes.lookup(destination)
+        if route is not None and route.device is not None and layer.goes_out(destination, route):
+            hop = layer.next_hop(route, destination)
             if node.interfaces[route.device].up:
-                found = self._wiring.look(device, route.device, hop)
+                seen = self._neighbours.look(device, route.device, hop, asker)
+                found = seen.onward, seen.doubts
             if hop != destination and target not in self._odd:
-                known.exits[part] = found
-        known.near[target] = found
+                known.exits[part, asker] = found
+        known.near[target, asker] = found
         return found
 
     def targets_of(self, device: str) -> list[int]:
         """The destinations, among those that are no address of its own, at which something that it sends may arrive."""
         found: list[int] = []
         atoms, survey = self._addresses, self._surveys[device]
-        for low, high in survey.stretches():
-            inside = atoms.within(low, high)
-            first = next((target for target in inside if target not in self._odd), None)
-            arrival = None if first is None else self.exit_of(device, first)
-            if survey.part(low) not in self._known[device].exits:
-                found += [target for target in inside if target not in self._own[device]]
-            else:
-                live = [] if arrival is None else self._live_from(arrival)
-                found += live[bisect_left(live, inside.start) : bisect_left(live, inside.stop)]
-                found += [target for target in inside if target in self._odd]
+        for asker in self._neighbours.ways_to_ask(device):
+            for low, high in survey.stretches():
+                inside = atoms.within(low, high)
+                first = next((target for target in inside if target not in self._odd), None)
+                arrival = None if first is None else self.exit_of(device, first, asker)
+                if (survey.part(low), asker) not in self._known[device].exits:
+                    found += [target for target in inside if target not in self._own[device]]
+                else:
+                    live = [] if arrival is None else self._live_from(arrival)
+                    found += live[bisect_left(live, inside.start) : bisect_left(live, inside.stop)]
+                    found += [target for target in inside if target in self._odd]
         return sorted(set(found))
 
     def _live_from(self, arrival: Arrival) -> list[int]:
@@ -218,13 +233,15 @@ class Roads:
 
     # Over the devices
 
-    def place_of(self, arrival: Arrival) -> Place:
-        """What roads are told by that begin somewhere."""
-        return (self._entrances.get(arrival) or self._enter(arrival))[0]
+    def place_of(self, arrival: Arrival, target: int) -> Place:
+        """What roads to a destination are told by that begin somewhere."""
+        return arrival if target in self._scoped else (self._entrances.get(arrival) or self._enter(arrival))[0]
 
     def road(self, arrival: Arrival, target: int) -> tuple[Guard, Road | None]:
         """The road of packets that come in somewhere, and whom the device there believes."""
         place, guard = self._entrances.get(arrival) or self._enter(arrival)
+        if target in self._scoped:
+            place = arrival
         try:
             return guard, self._roads[place, target]
         except KeyError:
@@ -240,7 +257,7 @@ class Roads:
     def _follow(self, arrival: Arrival, target: int) -> Road | None:
         passed: dict[Place, _Step] = {}
         while True:
-            place, _ = self._entrances.get(arrival) or self._enter(arrival)
+            place = self.place_of(arrival, target)
             if (place, target) in self._roads:
                 road = self._roads[place, target]
                 break
@@ -285,8 +302,7 @@ class Roads:
         for device, interface, _ in arrivals:
             wary = self._known[device].wary
             if interface not in wary:
-                sysctl = self._surveys[device].machine.sysctl
-                wary[interface] = bool(sysctl.interface_number(interface, "rp_filter"))
+                wary[interface] = self._version.is_wary(self._surveys[device].machine, interface)
             if wary[interface]:
                 return None
         return frozenset().union(*(self._own[device] for device, _, _ in arrivals))
@@ -294,34 +310,36 @@ class Roads:
     def believes(self, arrival: Arrival, source: int) -> bool:
         """Whether a device takes the source of what comes in for real."""
         device, name, _ = arrival
-        node = self._surveys[device].machine
+        survey = self._surveys[device]
+        node = survey.machine
         key = (name, -1 - source)
         if self.is_plain(device, source):
-            if not node.sysctl.interface_number(name, "rp_filter"):
+            if not self._version.is_wary(node, name):
                 return True
-            key = (name, self._surveys[device].part(self._addresses.starts[source]))
+            key = (name, survey.part(self._addresses.starts[source]))
         believed = self._known[device].believed
         if key not in believed:
-            believed[key] = node.ip.believes(node.interfaces[name], self._addresses.first(source))
+            believed[key] = survey.layer.believes(node.interfaces[name], self._addresses.first(source))
         return believed[key]
 
     def way(self, device: str, interface: str, target: int) -> Way:
         """The routing decision about what comes in over an interface."""
-        node = self._surveys[device].machine
+        survey = self._surveys[device]
+        node, layer = survey.machine, survey.layer
         destination = self._addresses.first(target)
         if not self.is_plain(device, target):
-            return node.ip.way_to(node.interfaces[interface], destination)
+            return layer.way_to(node.interfaces[interface], destination)
         ways = self._known[device].ways
-        key = (self._forwards(device, interface), self._surveys[device].part(destination))
+        key = (self._forwards(device, interface), survey.part(destination))
         found = ways.get(key)
         if found is None:
-            found = ways[key] = node.ip.way_to(node.interfaces[interface], destination)
+            found = ways[key] = layer.way_to(node.interfaces[interface], destination)
         if found.outgoing is None:
             return found
-        return found._replace(next_hop=node.ip.next_hop(found.route, destination))
+        return found._replace(next_hop=layer.next_hop(found.route, destination))
 
     def _forwards(self, device: str, interface: str) -> bool:
-        return bool(self._surveys[device].machine.sysctl.number(f"net.ipv4.conf.{interface}.forwarding"))
+        return self._version.forwards(self._surveys[device].machine, interface)
 
     def _step(self, place: Place, arrival: Arrival, target: int) -> _Step:
         """The way through a device that translates nothing: the same for every source."""
@@ -336,17 +354,17 @@ class Roads:
         way = self.way(device, name, target)
         gates = [*self._gates(device, Situation("prerouting", name, None, mac), target)]
         if way.fate is Fate.LOCAL:
-            if self._surveys[device].machine.ip.type_of(self._addresses.first(target)) in GROUPS:
+            if self._surveys[device].layer.type_of(self._addresses.first(target)) in GROUPS:
                 return NOWHERE
             gates += self._gates(device, Situation("input", name, None, mac), target)
             return _Step(tuple(gates), kept=True)
         if way.outgoing is None or not way.outgoing.up:
             return NOWHERE
         out = way.outgoing.name
-        onward, doubts = self._wiring.look(device, out, way.next_hop)
+        seen = self._neighbours.look(device, out, way.next_hop)
         gates += self._gates(device, Situation("forward", name, out, mac), target)
         gates += self._gates(device, Situation("postrouting", name, out), target)
-        return _Step(tuple(gates), onward, doubts=doubts)
+        return _Step(tuple(gates), seen.onward, doubts=seen.doubts)
 
     def _gates(self, device: str, situation: Situation, target: int) -> Iterator[Gate]:
         for stage in self._hooks[device].stages(situation):

@@ -11,6 +11,7 @@ __all__ = ["Limit", "OutOfScope"]
 class Limit(StrEnum):
     """Why a proof does not hold for everything. Closed: messages and tests know no other."""
 
+    ASKED_ITSELF = "a neighbour that is known only after it has asked itself"
     BRIDGE_RULES = "rules of the bridge family"
     CLIENT_CERTIFICATE = "a broker that asks for a certificate of its clients"
     CONNECTION_FIELD = "a rule asks for a field of the connection"
@@ -37,7 +38,14 @@ class Limit(StrEnum):
 
 # With these the analysis takes a packet to pass wherever it might: what it says does not arrive does not arrive.
 CAUTIOUS = frozenset(
-    {Limit.RATE, Limit.HEADER_FIELD, Limit.DYNAMIC_SET, Limit.CONNECTION_FIELD, Limit.NEGATED_CONCATENATION}
+    {
+        Limit.ASKED_ITSELF,
+        Limit.CONNECTION_FIELD,
+        Limit.DYNAMIC_SET,
+        Limit.HEADER_FIELD,
+        Limit.NEGATED_CONCATENATION,
+        Limit.RATE,
+    }
 )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from grader.reach.analysis import SPECIAL, Analysis
-from labs.model.addresses import IPv4
+from grader.reach.analysis import Analysis
+from labs.model.addresses import Address
 from labs.model.site import Kind, Site
 
 if TYPE_CHECKING:
@@ -20,27 +20,27 @@ class Senders:
 
     def __init__(self, site: Site, analysis: Analysis) -> None:
         self._site = site
-        self._analysis = analysis
+        self._analysis, self._version = analysis, analysis.version
         self._owned = {
             int(address.address): name
             for name, device in site.devices.items()
             if device.state is not None
             for address in device.state.addresses()
-            if isinstance(address.address, IPv4)
+            if isinstance(address.address, self._version.kind)
         }
         self._asked: Sequence[tuple[object, ...]] | None = None
         self._wary: list[LinuxNode] = []
-        self._addresses: dict[str, list[IPv4]] = {}
+        self._addresses: dict[str, list[Address]] = {}
         self._atoms: dict[str, list[int]] = {}
         self._sources: dict[str, list[int]] = {}
 
-    def addresses_of(self, device: str) -> list[IPv4]:
+    def addresses_of(self, device: str) -> list[Address]:
         """The addresses of a device, loopback left out."""
         known = self._addresses.get(device)
         if known is None:
             state = self._site.devices[device].state
             found = state.addresses() if state is not None else ()
-            known = [address.address for address in found if isinstance(address.address, IPv4)]
+            known = [address.address for address in found if isinstance(address.address, self._version.kind)]
             self._addresses[device] = known
         return known
 
@@ -84,9 +84,10 @@ class Senders:
         """Atoms of addresses that nobody has and this device could take."""
         atoms = self._analysis.addresses
         state = self._site.devices[device].state
-        networks = [a.network for a in state.addresses() if a.length < 31] if state is not None else []
+        short = self._version.smallest
+        networks = [a.network for a in state.addresses() if a.length <= short] if state is not None else []
         for network in networks:
-            if isinstance(network.address, IPv4):
+            if isinstance(network.address, self._version.kind):
                 ends = (int(network.address), int(network.broadcast))
                 for atom in atoms.within(*ends):
                     first = int(atoms.first(atom))
@@ -97,10 +98,9 @@ class Senders:
 
     def _public(self) -> Iterator[int]:
         """Atoms of addresses that are neither special nor in a network of the site."""
-        inside = [network for network in (*SPECIAL, *self._site.subnets.values()) if network.length]
+        inside = [network for network in (*self._version.special, *self._site.subnets.values()) if network.length]
         for node in self._analysis.machines.values():
-            for interface in node.interfaces.values():
-                inside += [address.network for address in interface.addresses]
+            inside += self._version.networks(node)
         for atom in range(len(self._analysis.addresses)):
             first = self._analysis.addresses.first(atom)
             if not any(first in network for network in inside):
@@ -115,7 +115,7 @@ class Senders:
             self._wary = [
                 node
                 for node in self._analysis.machines.values()
-                if any(node.sysctl.interface_number(i, "rp_filter") for i in node.interfaces)
+                if any(self._version.is_wary(node, name) for name in node.interfaces)
             ]
         asked = self._asked[atom]
         if not self._wary:

@@ -1,4 +1,7 @@
-"""What one device brings to the analysis of its site: worked out once, and good while the device stays as it is."""
+"""What one device brings to the analysis of its site: worked out once, and good while the device stays as it is.
+
+A survey is about one version of IP.
+"""
 
 from __future__ import annotations
 
@@ -9,40 +12,45 @@ from typing import TYPE_CHECKING
 from grader.reach.hooks import Hooks
 from grader.reach.machine import machine
 from grader.reach.scope import Limit, OutOfScope
-from labs.model.addresses import IPv4, IPv6, Network
+from grader.reach.versions import V4, Version
+from labs.model.addresses import IPv6
 
 if TYPE_CHECKING:
+    from labs.model.addresses import Network
     from labs.model.site import Device
+    from labs.net.linux.node import LinuxNode
 
 __all__ = ["Survey", "cuts_of"]
 
-LAST = (1 << 32) - 1
 
-
-def cuts_of(intervals: Iterable[tuple[int, int]]) -> Iterator[int]:
+def cuts_of(intervals: Iterable[tuple[int, int]], version: Version = V4) -> Iterator[int]:
     """The addresses at which an interval begins, or ends before."""
+    last = version.domain[1]
     for low, high in intervals:
         yield low
-        if high < LAST:
+        if high < last:
             yield high + 1
 
 
 class Survey:
     """One observed device: its machine, its rules, every boundary that it draws. Raises ValueError, as `machine`."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, version: Version = V4, node: LinuxNode | None = None) -> None:
+        """`node` is the machine of the device, if it is there already."""
         assert device.state is not None
+        self.version = version
         self._ports, self._files, self._state = device.ports, device.files, device.state
-        node = self.machine = machine(device)
-        self.hooks = Hooks(node)
-        self.own = frozenset(node.local_addresses())
-        addresses = [address for interface in node.interfaces.values() for address in interface.addresses]
-        self.ends = frozenset(int(address.network.broadcast) for address in addresses)
+        node = self.machine = machine(device) if node is None else node
+        self.layer = version.layer(node)
+        self.hooks = Hooks(node, version)
+        self.own = frozenset(version.addresses(node))
+        networks = version.networks(node)
+        self.ends = frozenset(version.ends(networks))
         """Addresses that mean everybody on a network."""
-        prefixes = {route.prefix for route in node.ip.routes if isinstance(route.prefix.address, IPv4)}
-        self._bounds = sorted({0, *cuts_of((int(p.address), int(p.broadcast)) for p in prefixes)})
+        prefixes = {route.prefix for route in self.layer.routes}
+        self._bounds = sorted({0, *self._cuts_of((int(p.address), int(p.broadcast)) for p in prefixes)})
         self.translates = self.hooks.translates
-        self.cuts = frozenset(self._cuts(addresses_networks=[a.network for a in addresses]))
+        self.cuts = frozenset(self._cuts(networks))
         self.ports = tuple(
             (protocol, test.field, test.intervals)
             for program in self.hooks.all_programs
@@ -51,18 +59,21 @@ class Survey:
         )
         self.limits = frozenset([*self.hooks.limits(), *self._six(device.name)])
 
-    def _cuts(self, addresses_networks: list[Network]) -> Iterator[int]:
+    def _cuts_of(self, intervals: Iterable[tuple[int, int]]) -> Iterator[int]:
+        return cuts_of(intervals, self.version)
+
+    def _cuts(self, networks: list[Network]) -> Iterator[int]:
         yield from self._bounds
-        yield from cuts_of((int(address), int(address)) for address in self.own)
-        for network in addresses_networks:
+        yield from self._cuts_of((int(address), int(address)) for address in self.own)
+        for network in networks:
             low, high = int(network.address), int(network.broadcast)
-            yield from cuts_of(((low, low), (low, high), (high, high)))
+            yield from self._cuts_of(((low, low), (low, high), (high, high)))
         for program in self.hooks.all_programs:
-            yield from cuts_of(program.address_intervals())
+            yield from self._cuts_of(program.address_intervals())
 
     def _six(self, name: str) -> Iterator[OutOfScope]:
         """Addresses of IPv6 that are more than a link's own: packets between them are not looked at."""
-        for shown in self._state.addresses():
+        for shown in self._state.addresses() if self.version is V4 else ():
             if isinstance(shown.address, IPv6) and not shown.address.is_link_local:
                 yield OutOfScope(name, Limit.IPV6, str(shown))
 
@@ -72,7 +83,8 @@ class Survey:
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """The first and the last address of each part."""
-        yield from zip(self._bounds, [*(bound - 1 for bound in self._bounds[1:]), LAST], strict=True)
+        last = self.version.domain[1]
+        yield from zip(self._bounds, [*(bound - 1 for bound in self._bounds[1:]), last], strict=True)
 
     def holds(self, device: Device) -> bool:
         """The device is still what was surveyed."""
@@ -94,3 +106,7 @@ class Survey:
             two.sysctls,
             two.routes,
         )
+
+    def asks_as(self, other: Survey) -> bool:
+        """What finds out about neighbours is judged by the same rules."""
+        return self is other or self.hooks.near == other.hooks.near

@@ -11,21 +11,24 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from labs.model.addresses import Address, IPv4, Mac
-from labs.net import icmp, tcp
+from grader.reach.versions import V4, Version, version_of
+from labs.model.addresses import Address, IPv4, IPv6, Mac
+from labs.net import icmp, icmpv6, tcp
 from labs.net.actions import Delivered, Dropped, DropReason
-from labs.net.ethernet import ETHERTYPE_IPV4, Frame
+from labs.net.ethernet import Frame
 from labs.net.icmp import IcmpMessage
-from labs.net.ipv4 import ANY, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.icmpv6 import Icmpv6Message
+from labs.net.ipv4 import PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import Ipv6Packet
 from labs.net.linux.link_layer import LinkLayer
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
-    from grader.reach.wiring import Wiring
+    from grader.reach.neighbours import Neighbours
+    from grader.reach.wiring import Arrival
     from labs.net.actions import Note
     from labs.net.interface import Interface
-    from labs.net.ipv6 import Ipv6Packet
     from labs.net.linux.node import LinuxNode
 
 __all__ = ["Conversation", "Packet", "Tracer"]
@@ -41,21 +44,31 @@ ICMP_ID = 7
 class Packet:
     """A packet that begins a conversation: `protocol` is ping, tcp or udp; ports count for the last two.
 
-    `source` None is the address that the kernel would choose.
+    `source` None is the address that the kernel would choose. `over` names the interface of the sender where the target
+    means something on its link alone; "" leaves it to the routes.
     """
 
     device: str
-    target: IPv4
+    target: Address
     protocol: str = "ping"
     port: int = 0
-    source: IPv4 | None = None
+    source: Address | None = None
     source_port: int = CLIENT_PORT
+    over: str = ""
+
+    @property
+    def zoned(self) -> str:
+        """The target as a program is told of it: `fe80::1%eth0`."""
+        return f"{self.target}%{self.over}" if self.over else str(self.target)
 
     def __str__(self) -> str:
         source = str(self.source) if self.source is not None else self.device
         if self.protocol == "ping":
-            return f"ping {source} -> {self.target}"
-        return f"{self.protocol} {source}:{self.source_port} -> {self.target}:{self.port}"
+            return f"ping {source} -> {self.zoned}"
+        if isinstance(self.target, IPv4):
+            return f"{self.protocol} {source}:{self.source_port} -> {self.target}:{self.port}"
+        source = f"[{source}]" if self.source is not None else source
+        return f"{self.protocol} {source}:{self.source_port} -> [{self.zoned}]:{self.port}"
 
 
 @dataclass(slots=True)
@@ -83,36 +96,42 @@ def _is_reply(note: Note) -> bool:
     payload = packet.payload
     if isinstance(payload, IcmpMessage):
         return payload.type != icmp.ECHO_REQUEST
+    if isinstance(payload, Icmpv6Message):
+        return payload.type != icmpv6.ECHO_REQUEST6
     if isinstance(payload, TcpSegment):
         return payload.flags & (tcp.ACK | tcp.RST) != 0
     return isinstance(payload, UdpDatagram) and payload.data == ANSWERED
 
 
+_Sent = tuple[str, str, Ipv4Packet | Ipv6Packet, Address]  # device, interface, packet, next hop
+
+
 class _Catcher(LinkLayer):
     """Keeps what layer 3 wants to send instead of asking for the neighbour."""
 
-    def __init__(self, node: LinuxNode, sent: deque[tuple[str, str, Ipv4Packet, IPv4]]) -> None:
+    def __init__(self, node: LinuxNode, sent: deque[_Sent]) -> None:
         super().__init__(node)
         self._sent = sent
 
     def send_ip(self, interface: Interface, packet: Ipv4Packet | Ipv6Packet, next_hop: Address) -> None:
         """A packet for a neighbour."""
-        if isinstance(packet, Ipv4Packet) and isinstance(next_hop, IPv4):
-            self._sent.append((self._node.name, interface.name, packet, next_hop))
+        self._sent.append((self._node.name, interface.name, packet, next_hop))
 
     def send_to_mac(self, interface: Interface, packet: Ipv4Packet | Ipv6Packet, mac: Mac) -> None:
         """A broadcast: nobody here waits for one."""
 
 
 class Tracer:
-    """Sends packets between the machines of a site."""
+    """Sends packets of one version between the machines of a site."""
 
-    def __init__(self, machines: dict[str, LinuxNode], wiring: Wiring) -> None:
+    def __init__(self, machines: dict[str, LinuxNode], neighbours: Neighbours, version: Version = V4) -> None:
         self._machines = machines
-        self._wiring = wiring
-        self._sent: deque[tuple[str, str, Ipv4Packet, IPv4]] = deque()
+        self._neighbours, self._version = neighbours, version
+        self._sent: deque[_Sent] = deque()
         self._touched: set[str] = set()
         self._links: dict[str, _Catcher] = {}
+        self._heard: dict[tuple[str, str, Address], Arrival] = {}
+        """What devices learned of their neighbours in this conversation."""
 
     def converse(self, packet: Packet) -> Conversation:
         """Send a packet, let it be answered, and see whether the answer comes."""
@@ -120,22 +139,26 @@ class Tracer:
         node = self._machines.get(packet.device)
         if node is None:
             return found
-        source = packet.source or node.ip.preferred_source(packet.target)
-        asked = _packet(packet, source or ANY)
+        layer = self._version.layer(node)
+        source = packet.source or layer.preferred_source(packet.target)
+        asked = _packet(packet, self._version.kind(0) if source is None else source)
         if not self._links:
             self._links = {name: _Catcher(machine, self._sent) for name, machine in self._machines.items()}
-        for name, machine in self._machines.items():
-            machine.tracing = True
-            machine.link = self._links[name]  # another tracer may have had it meanwhile
+        self._take(tracing=True)
         try:
             self._touched.add(packet.device)
-            node.ip.output(asked)
+            layer.output(asked, interface=node.interfaces[packet.over] if packet.over else None)
             self._run(found, node, asked)
         finally:
             self._wipe()
         return found
 
-    def _run(self, found: Conversation, client: LinuxNode, asked: Ipv4Packet) -> None:
+    def _take(self, *, tracing: bool) -> None:
+        for name, machine in self._machines.items():
+            machine.tracing = tracing
+            machine.link = self._links[name]  # another tracer may have had it meanwhile
+
+    def _run(self, found: Conversation, client: LinuxNode, asked: Ipv4Packet | Ipv6Packet) -> None:
         self._collect(client, found)
         if any(_answers(note, asked) for _, note in found.notes):  # it spoke with itself
             found.answered = True
@@ -143,19 +166,33 @@ class Tracer:
         for _ in range(MAX_PACKETS):
             if not self._sent:
                 return
+            arrival = self._next_arrival(found, self._sent[0])
             device, interface, packet, hop = self._sent.popleft()
-            arrival = self._wiring.answer(device, interface, hop)
             if arrival is None:
                 found.notes.append((device, Dropped(DropReason.NEIGHBOUR_FAILED, interface, None, packet, str(hop))))
                 continue
             node = self._machines[arrival.device]
             self._touched.add(arrival.device)
             incoming = node.interfaces[arrival.interface]
-            node.ip.receive(incoming, packet, Frame(incoming.mac, arrival.mac, ETHERTYPE_IPV4, packet))
+            frame = Frame(incoming.mac, arrival.mac, self._version.ethertype, packet)
+            self._version.layer(node).receive(incoming, packet, frame)
             self._collect(node, found)
             if node is client and any(_answers(note, asked) for name, note in found.notes if name == client.name):
                 found.answered = True
                 return
+
+    def _next_arrival(self, found: Conversation, sent: _Sent) -> Arrival | None:
+        """Where a packet comes in: what the sender learned meanwhile, or what it is told when it asks."""
+        device, interface, packet, hop = sent
+        known = self._heard.get((device, interface, hop))
+        if known is not None:
+            return known
+        seen = self._neighbours.look(device, interface, hop, self._neighbours.asks_as(device, packet.src))
+        self._neighbours.met.update(seen.doubts)
+        self._heard.update({fact[:3]: fact[3] for fact in seen.taught})
+        if seen.arrival is None:
+            found.notes += seen.notes
+        return seen.arrival
 
     def _collect(self, node: LinuxNode, found: Conversation) -> None:
         """Take what a machine reports, pass on what went over its loopback, and let datagrams be answered."""
@@ -169,13 +206,20 @@ class Tracer:
                     while socket.queue:
                         datagram = socket.queue.popleft()
                         here, there = datagram.destination, datagram.source
-                        if datagram.data == ASKED and isinstance(here, IPv4) and isinstance(there, IPv4):
+                        if datagram.data == ASKED and here is not None:
                             payload = UdpDatagram(socket.port, datagram.sport, ANSWERED)
-                            node.ip.output(Ipv4Packet(here, there, PROTO_UDP, payload))
+                            self._answer(node, here, there, payload, datagram.interface)
             items, node._out = node._out, []
             found.notes += [(node.name, item) for item in items if hasattr(item, "packet")]  # type: ignore[misc]
             if not soon and not items:
                 return
+
+    def _answer(self, node: LinuxNode, here: Address, there: Address, payload: UdpDatagram, interface: str) -> None:
+        if isinstance(here, IPv4) and isinstance(there, IPv4):
+            node.ip.output(Ipv4Packet(here, there, PROTO_UDP, payload))
+        elif isinstance(here, IPv6) and isinstance(there, IPv6):
+            over = node.interfaces[interface] if there.is_link_local else None
+            node.ipv6.output(Ipv6Packet(here, there, PROTO_UDP, payload), interface=over)
 
     def _wipe(self) -> None:
         for name in self._touched:
@@ -183,6 +227,7 @@ class Tracer:
             node.netfilter.conntrack.flush()
             node.ip.paths.forget()
             node.ip.errors.forget()
+            node.ipv6.forget()
             node.transport._connections.clear()
             for listener in node.transport.listeners():
                 listener.backlog.clear()
@@ -190,21 +235,33 @@ class Tracer:
             node._out.clear()
         self._touched.clear()
         self._sent.clear()
+        self._heard.clear()
         for node in self._machines.values():
             node.tracing = False
 
 
-def _packet(packet: Packet, source: IPv4) -> Ipv4Packet:
-    if packet.protocol == "tcp":
-        segment = TcpSegment(packet.source_port, packet.port, 1, 0, tcp.SYN)
-        return Ipv4Packet(source, packet.target, PROTO_TCP, segment, dont_fragment=True)
-    if packet.protocol == "udp":
-        return Ipv4Packet(source, packet.target, PROTO_UDP, UdpDatagram(packet.source_port, packet.port, ASKED))
-    message = IcmpMessage(icmp.ECHO_REQUEST, 0, ICMP_ID, 1, bytes(56))
-    return Ipv4Packet(source, packet.target, PROTO_ICMP, message)
+def _packet(packet: Packet, source: Address) -> Ipv4Packet | Ipv6Packet:
+    version = version_of(source)
+    protocol: int = {"tcp": PROTO_TCP, "udp": PROTO_UDP}.get(packet.protocol, version.icmp)
+    payload: TcpSegment | UdpDatagram | IcmpMessage | Icmpv6Message
+    if protocol == PROTO_TCP:
+        payload = TcpSegment(packet.source_port, packet.port, 1, 0, tcp.SYN)
+    elif protocol == PROTO_UDP:
+        payload = UdpDatagram(packet.source_port, packet.port, ASKED)
+    elif isinstance(source, IPv6):
+        payload = Icmpv6Message(icmpv6.ECHO_REQUEST6, 0, ICMP_ID, 1, bytes(56))
+    else:
+        payload = IcmpMessage(icmp.ECHO_REQUEST, 0, ICMP_ID, 1, bytes(56))
+    if isinstance(source, IPv6):
+        assert isinstance(packet.target, IPv6)
+        assert not isinstance(payload, IcmpMessage)
+        return Ipv6Packet(source, packet.target, protocol, payload)
+    assert isinstance(packet.target, IPv4)
+    assert not isinstance(payload, Icmpv6Message)
+    return Ipv4Packet(source, packet.target, protocol, payload, dont_fragment=protocol == PROTO_TCP)
 
 
-def _answers(note: Note, asked: Ipv4Packet) -> bool:
+def _answers(note: Note, asked: Ipv4Packet | Ipv6Packet) -> bool:
     """A packet that was delivered to the client and is what it waits for."""
     packet = note.packet
     if not isinstance(note, Delivered) or packet is None or (packet.src, packet.dst) != (asked.dst, asked.src):
@@ -212,6 +269,8 @@ def _answers(note: Note, asked: Ipv4Packet) -> bool:
     ours, theirs = asked.payload, packet.payload
     if isinstance(ours, IcmpMessage):
         return isinstance(theirs, IcmpMessage) and theirs.type == icmp.ECHO_REPLY and theirs.identifier == ICMP_ID
+    if isinstance(ours, Icmpv6Message):
+        return isinstance(theirs, Icmpv6Message) and (theirs.type, theirs.identifier) == (icmpv6.ECHO_REPLY6, ICMP_ID)
     if isinstance(ours, UdpDatagram) and isinstance(theirs, UdpDatagram):
         return (theirs.sport, theirs.dport) == (ours.dport, ours.sport)
     if not isinstance(ours, TcpSegment) or not isinstance(theirs, TcpSegment):

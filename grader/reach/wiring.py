@@ -1,4 +1,4 @@
-"""Layer 2 of a whole site: who hears a frame, over which switches, and who answers for an address.
+"""Layer 2 of a whole site: who hears a frame, over which switches.
 
 Every (bridge, VLAN) is a node of a graph; what leaves a port, with which tag, is asked of the bridge's own functions.
 Before changing this file read `labs.net.linux.link_layer`, whose way of a frame it follows.
@@ -100,8 +100,6 @@ class Wiring:
 
     def __init__(self, site: Site, machines: Mapping[str, LinuxNode]) -> None:
         self._machines = machines
-        self.met: set[OutOfScope] = set()
-        """What packets met that makes their way depend on chance or on the past."""
         self._far: dict[End, End] = {}
         for link in site.links:
             a, b = (tuple(link.a), tuple(link.b))
@@ -109,39 +107,13 @@ class Wiring:
         self._leaving: dict[_Segment, _Way] = {}
         self._heard: dict[_Segment, Neighbourhood] = {}
         self._around: dict[Tap, Neighbourhood] = {}
-        self._answers: dict[tuple[str, str, IPv4], tuple[Arrival | None, Doubts]] = {}
-        self._static = {
-            (name, entry.interface, entry.address): entry.mac
-            for name, device in site.devices.items()
-            if device.state is not None
-            for entry in device.state.static_neighbours
-        }
-        self._owners: dict[int, list[str]] = {}
-        for name, node in machines.items():
-            for address in set(node.local_addresses()):
-                self._owners.setdefault(int(address), []).append(name)
-        self._proxies = [
-            Tap(name, interface.name)
-            for name, node in machines.items()
-            for interface in node.interfaces.values()
-            if node.sysctl.interface_number(interface.name, "proxy_arp")
-        ]
         self.settings = frozenset(self._settings(site))
 
     def again(self, machines: Mapping[str, LinuxNode]) -> Wiring:
         """The same leads and bridges between machines that treat frames alike: whatever is known of them stays true."""
         found = copy(self)
-        found._machines, found.met = machines, set()  # noqa: SLF001 - a copy of itself
+        found._machines = machines  # noqa: SLF001 - a copy of itself
         return found
-
-    def shares(self, other: Wiring) -> bool:
-        """One was made of the other by `again`."""
-        return self._answers is other._answers
-
-    @property
-    def found(self) -> frozenset[OutOfScope]:
-        """What lies outside the exact scope: settings, and what packets met."""
-        return self.settings | self.met
 
     @staticmethod
     def _settings(site: Site) -> list[OutOfScope]:
@@ -178,7 +150,7 @@ class Wiring:
 
     def _flood(self, tap: Tap) -> Neighbourhood:
         way = _Way()
-        self._transmit(self._interface(tap), tap.device, None, way)
+        self._transmit(self.interface(tap), tap.device, None, way)
         found = Neighbourhood(dict.fromkeys(way.taps, ()))
         for segment, incoming, _, _ in way.entered:
             heard = self._through(segment)
@@ -219,7 +191,7 @@ class Wiring:
         known = self._leaving.get(segment)
         if known is None:
             known = self._leaving[segment] = _Way()
-            interface = self._interface(Tap(segment.device, segment.bridge))
+            interface = self.interface(Tap(segment.device, segment.bridge))
             bridge = interface.bridge
             assert bridge is not None
             for port in forward({}, bridge.ports, _ASK, None, segment.vid):
@@ -277,68 +249,12 @@ class Wiring:
     def segment(self, tap: Tap) -> object | None:
         """The bridge and VLAN that an interface is plugged into, if nothing else hangs between; None for any other."""
         way = _Way()
-        self._transmit(self._interface(tap), tap.device, None, way)
+        self._transmit(self.interface(tap), tap.device, None, way)
         return way.entered[0].segment if len(way.entered) == 1 and not way.taps else None
 
-    def alone(self, address: IPv4) -> bool:
-        """One device has the address, and nobody was told by hand where it is."""
-        return len(self._owners.get(int(address), ())) == 1 and not self._static
-
-    # Who has an address
-
-    def answer(self, device: str, interface: str, address: IPv4) -> Arrival | None:
-        """Where a packet for a neighbour goes, or None where nobody answers for its address."""
-        found, doubts = self.look(device, interface, address)
-        if doubts:
-            self.met.update(doubts)
-        return found
-
-    def look(self, device: str, interface: str, address: IPv4) -> tuple[Arrival | None, Doubts]:
-        """The same before a packet takes the way, with the doubts that it would meet."""
-        key = (device, interface, address)
-        known = self._answers.get(key)
-        if known is None:
-            doubts: list[OutOfScope] = []
-            known = self._answers[key] = (self._ask(*key, doubts), tuple(doubts))
-        return known
-
-    def _ask(self, device: str, interface: str, address: IPv4, doubts: list[OutOfScope]) -> Arrival | None:
-        node = self._machines[device]
-        here = Tap(device, interface)
-        sending = node.interfaces[interface]
-        heard = self.around(here)
-        if heard.looped:
-            doubts.append(OutOfScope(heard.looped, Limit.SWITCHING_LOOP))
-        fixed = self._static.get((device, interface, address))
-        if fixed is not None:
-            taps = [tap for tap in heard.taps if self._machines[tap.device].interfaces[tap.interface].mac == fixed]
-            return Arrival(*taps[0], sending.mac) if taps else None
-        sender = node.ip.source_for(sending, address)
-        if sender is None or address.is_loopback:
-            return None
-        owners = self._owners.get(int(address), ())
-        answering = [tap for tap in heard.taps if tap.device in owners and self._replies(tap, here, sender)]
-        if not answering:
-            answering = [
-                tap
-                for tap in self._proxies
-                if tap in heard.taps
-                and self._machines[tap.device].link.proxies(self._interface(tap), address)
-                and self._replies(tap, here, sender)
-            ]
-        if len(answering) > 1:
-            names = ", ".join(sorted(f"{tap.device}:{tap.interface}" for tap in answering))
-            doubts.append(OutOfScope(device, Limit.DUPLICATE_ADDRESS, f"{address}: {names}"))
-        return Arrival(*answering[0], sending.mac) if answering else None
-
-    def _interface(self, tap: Tap) -> Interface:
+    def interface(self, tap: Tap) -> Interface:
+        """The interface itself."""
         return self._machines[tap.device].interfaces[tap.interface]
-
-    def _replies(self, tap: Tap, asker: Tap, sender: IPv4) -> bool:
-        """The question is believed, and the answer finds its way back."""
-        return (
-            not self._machines[tap.device].ip.spoofed(self._interface(tap), sender) and asker in self.around(tap).taps
-        )
 
     def passages(self, device: str, interface: str, arrival: Arrival) -> tuple[Passage, ...]:
         """The bridges between an interface and where its packet comes in."""

@@ -85,6 +85,10 @@ class InterfaceState:
     vlan: int | None = None
     bridge: BridgeState | None = None
     bridge_port: BridgePortState | None = None
+    tentative: frozenset[Address] = frozenset()
+    """Addresses of IPv6 that cannot be used: duplicate detection is at work, or found another owner."""
+    deprecated: frozenset[Address] = frozenset()
+    """Addresses of IPv6 that nothing new is to begin from, since their preferred lifetime is over."""
 
 
 @dataclass(frozen=True, slots=True)

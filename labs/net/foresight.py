@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address
 
 __all__ = ["Foresight", "Question", "Step"]
 
@@ -17,11 +17,13 @@ class Question:
     packet is made by hand: it then may come from any address, and no program waits for its answer.
     """
 
-    destination: IPv4
+    destination: Address
     protocol: str = "ping"
     port: int = 0
-    source: IPv4 | None = None
+    source: Address | None = None
     source_port: int = 0
+    over: str = ""
+    """The interface that stands behind the % of a link-local destination."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ class Interface(Watched):
                 return True
         return False
 
-    def snapshot(self) -> InterfaceState:
+    def snapshot(self, now: int = 0) -> InterfaceState:
         """The frozen picture for tables, observers and grader."""
         return InterfaceState(
             name=self.name,
@@ -172,4 +172,6 @@ class Interface(Watched):
             vlan=self.vlan,
             bridge=self.bridge.snapshot() if self.bridge else None,
             bridge_port=self.bridge_port.snapshot() if self.bridge_port else None,
+            tentative=frozenset(known.address for known in self.inet6 if known.tentative or known.failed),
+            deprecated=frozenset(known.address for known in self.inet6 if known.deprecated(now)),
         )

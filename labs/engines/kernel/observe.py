@@ -167,7 +167,15 @@ def _interface(link: Mapping[str, Any], bridges: Mapping[str, _Bridge]) -> Inter
         vlan=data.get("id") if kind == "vlan" else None,
         bridge=bridge,
         bridge_port=_bridge_port(above, name, details.get("info_slave_data", {})) if above is not None else None,
+        tentative=_marked(link, "tentative", "dadfailed"),
+        deprecated=_marked(link, "deprecated"),
     )
+
+
+def _marked(link: Mapping[str, Any], *flags: str) -> frozenset[Address]:
+    """The addresses that `ip addr` shows with one of some words."""
+    found = link.get("addr_info", ())
+    return frozenset(parse_address(one["local"]) for one in found if any(one.get(flag) for flag in flags))
 
 
 def _bridge_port(bridge: _Bridge, name: str, data: Mapping[str, Any]) -> BridgePortState:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from labs.engines.base import Disposition
 from labs.engines.sim.explain import ANSWERED, ASKED, Explainer, error_text, is_answer
-from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of, made_by_hand
+from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of, made_by_hand, send_by_hand
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
-from labs.model.addresses import IPv4
+from labs.model.addresses import Address, IPv4, IPv6
 from labs.model.site import Endpoint
 from labs.net.actions import (
     Dropped,
@@ -231,9 +231,10 @@ def _ping(node: LinuxNode, question: Question) -> Watch | Ending:
 
 
 def _by_hand(node: LinuxNode, question: Question) -> Watch | Ending:
-    source = (question.source or ANY, question.source_port)
+    nowhere: Address = IPv6(0) if isinstance(question.destination, IPv6) else ANY
+    source = (question.source or nowhere, question.source_port)
     packet = made_by_hand(question.protocol, source, (question.destination, question.port), ASKED, TAG)
-    error = node.ip.output(packet)
+    error = send_by_hand(node, packet, question.over)
     if error is not None:
         return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), error
     return lambda: None

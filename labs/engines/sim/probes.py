@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
 from labs.engines.base import Disposition, Probe
-from labs.model.addresses import Address, IPv4, IPv6
+from labs.model.addresses import Address, IPv4, IPv6, parse_address
 from labs.net import icmp, icmpv6, tcp
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.linux.ipv6_layer import NO_ADDRESS
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import IcmpError, SocketError, connect
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
-from labs.shell.resolver import ResolveError, lookup
+from labs.shell.resolver import Place, ResolveError, lookup
 
-__all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "made_by_hand", "probe_program"]
+if TYPE_CHECKING:
+    from labs.net.linux.node import LinuxNode
+
+__all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "made_by_hand", "probe_program", "send_by_hand"]
 
 Ending = tuple[Disposition, str, str]  # how it ended, the address that was used, details
 Attempt = Generator[Wait, None, Ending]
@@ -41,12 +47,13 @@ def probe_program(probe: Probe, tag: int, result: list[Ending]) -> Callable[[Pro
 
     def program(process: Process) -> Routine:
         try:
-            address = (yield from lookup(process, probe.target))[0].address
+            place = (yield from lookup(process, probe.target))[0]
         except ResolveError as error:
             result.append((Disposition.NAME_UNKNOWN, "", str(error)))
             return 1
-        if probe.source_port and isinstance(address, IPv4):
-            ending = yield from _by_hand(process, probe, address, tag)
+        address = place.address
+        if probe.source_port:
+            ending = yield from _by_hand(process, probe, place, tag)
         elif probe.protocol == "tcp":
             ending = yield from _tcp(process, probe, address, tag)
         elif probe.protocol == "udp":
@@ -79,24 +86,48 @@ def _tcp(process: Process, probe: Probe, address: Address, tag: int) -> Attempt:
 
 
 def made_by_hand(
-    protocol: str, source: tuple[IPv4, int], target: tuple[IPv4, int], data: bytes, tag: int
-) -> Ipv4Packet:
+    protocol: str, source: tuple[Address, int], target: tuple[Address, int], data: bytes, tag: int
+) -> Ipv4Packet | Ipv6Packet:
     """A first packet with whatever source: an echo request, the SYN of TCP, a datagram. Ends are address and port."""
     (address, source_port), (to, port) = source, target
+    if isinstance(to, IPv6):
+        return _wide_by_hand(protocol, (IPv6(address), source_port), (to, port), data, tag)
+    here = IPv4(address)
     if protocol == "tcp":
         segment = TcpSegment(source_port, port, 1, 0, tcp.SYN)
-        return Ipv4Packet(address, to, PROTO_TCP, segment, dont_fragment=True, tag=tag)
+        return Ipv4Packet(here, to, PROTO_TCP, segment, dont_fragment=True, tag=tag)
     if protocol == "udp":
-        return Ipv4Packet(address, to, PROTO_UDP, UdpDatagram(source_port, port, data), tag=tag)
+        return Ipv4Packet(here, to, PROTO_UDP, UdpDatagram(source_port, port, data), tag=tag)
     message = IcmpMessage(icmp.ECHO_REQUEST, 0, source_port, 1, bytes(56))
-    return Ipv4Packet(address, to, PROTO_ICMP, message, tag=tag)
+    return Ipv4Packet(here, to, PROTO_ICMP, message, tag=tag)
 
 
-def _by_hand(process: Process, probe: Probe, address: IPv4, tag: int) -> Attempt:
+def _wide_by_hand(
+    protocol: str, source: tuple[IPv6, int], target: tuple[IPv6, int], data: bytes, tag: int
+) -> Ipv6Packet:
+    (address, source_port), (to, port) = source, target
+    if protocol == "tcp":
+        return Ipv6Packet(address, to, PROTO_TCP, TcpSegment(source_port, port, 1, 0, tcp.SYN), tag=tag)
+    if protocol == "udp":
+        return Ipv6Packet(address, to, PROTO_UDP, UdpDatagram(source_port, port, data), tag=tag)
+    message = Icmpv6Message(icmpv6.ECHO_REQUEST6, 0, source_port, 1, bytes(56))
+    return Ipv6Packet(address, to, PROTO_ICMPV6, message, tag=tag)
+
+
+def send_by_hand(node: LinuxNode, packet: Ipv4Packet | Ipv6Packet, over: str = "") -> str | None:
+    """Send it; `over` is the interface behind the % of a link-local target. None, or the error of the call."""
+    if isinstance(packet, Ipv4Packet):
+        return node.ip.output(packet)
+    return node.ipv6.output(packet, interface=node.interfaces[over] if over else None)
+
+
+def _by_hand(process: Process, probe: Probe, place: Place, tag: int) -> Attempt:
     """No program waits for an answer: what counts is where the packet goes."""
-    source = IPv4.parse(probe.source_address) if probe.source_address else ANY
+    address = place.address
+    nowhere: Address = IPv6(0) if isinstance(address, IPv6) else ANY
+    source = parse_address(probe.source_address) if probe.source_address else nowhere
     packet = made_by_hand(probe.protocol, (source, probe.source_port), (address, probe.port), b"netwerf probe", tag)
-    error = process.node.ip.output(packet)
+    error = send_by_hand(process.node, packet, place.zone)
     if error is not None:
         return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), str(address), error
     deadline = process.node.now + probe.timeout_ns

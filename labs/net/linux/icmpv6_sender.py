@@ -80,6 +80,10 @@ class Icmpv6Sender:
             Ipv6Packet(source, packet.src, PROTO_ICMPV6, message, tag=packet.tag), tracked=tracked.answer
         )
 
+    def forget(self) -> None:
+        """Forget who was told how often."""
+        self._credit.clear()
+
     def _within_rate(self, peer: IPv6) -> bool:
         """A bucket for each peer; the shorter the prefix of its route, the more it holds (icmpv6_xrlim_allow)."""
         if self._layer.is_local(peer):

@@ -420,6 +420,11 @@ class Ipv6Layer:
             self._paths.clear()
         self._paths[destination] = max(mtu, MIN_MTU)
 
+    def forget(self) -> None:
+        """Forget path MTUs and whom errors were told."""
+        self._paths.clear()
+        self.errors.forget()
+
     def mtu_to(self, destination: IPv6) -> int:
         """The path MTU to a destination, as far as it is known."""
         route = self.routes.lookup(destination)

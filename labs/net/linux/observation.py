@@ -28,7 +28,7 @@ def snapshot(node: LinuxNode) -> DeviceState:
     }
     learned = {known.address for interface in interfaces for known in interface.inet6 if known.learned}
     return DeviceState(
-        interfaces=tuple(interface.snapshot() for interface in interfaces),
+        interfaces=tuple(interface.snapshot(node.now) for interface in interfaces),
         routes=(*node.ip.routes.routes(), *node.ipv6.routes.routes()),
         ruleset=to_json(node.netfilter.ruleset),
         sysctls=node.sysctl.snapshot(),
