@@ -183,8 +183,8 @@ class Analysis:
 
     # The walk
 
-    def send(self, device: str, source: int, target: int, services: int) -> list[Delivery]:
-        """Where packets arrive that a device itself sends."""
+    def send(self, device: str, source: int, target: int, services: int, over: str = "") -> list[Delivery]:
+        """Where packets arrive that a device itself sends; `over` is the interface towards an address of a link."""
         found: list[Delivery] = []
         survey = self.surveys.get(device)
         if survey is None or not services:
@@ -196,7 +196,7 @@ class Analysis:
             if survey.layer.type_of(destination) in GROUPS:
                 return found
             if self.roads.is_scoped(target):
-                self._send_near(device, Packets(source, target, services), found)
+                self._send_near(device, Packets(source, target, services), found, over)
                 return found
         if self.hooks[device].programs:
             self._send_filtered(device, Packets(source, target, services), found)
@@ -210,11 +210,11 @@ class Analysis:
         """The address from which a device asks for the next hop of what it sends from a source."""
         return self.neighbours.asks_as(device, self.addresses.first(source))
 
-    def _send_near(self, device: str, sent: Packets, found: list[Delivery]) -> None:
+    def _send_near(self, device: str, sent: Packets, found: list[Delivery], over: str) -> None:
         """Send to an address that means something on a link alone: over every interface, as the sender says which."""
         layer, destination = self.surveys[device].layer, self.addresses.first(sent.target)
         for name, interface in self.machines[device].interfaces.items():
-            if interface.kind == "loopback" or interface.master is not None or not interface.up:
+            if over not in ("", name) or interface.kind == "loopback" or interface.master or not interface.up:
                 continue
             for packets in self._pass(device, Situation("output", outgoing=name), sent):
                 if packets.target != sent.target:

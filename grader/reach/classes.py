@@ -14,7 +14,7 @@ from grader.reach.wiring import Tap
 from labs.model.addresses import IPv4
 
 if TYPE_CHECKING:
-    from grader.reach.questions import Reach
+    from grader.reach.side import Side
 
 __all__ = ["numbered", "sender_classes", "target_classes"]
 
@@ -25,12 +25,12 @@ def numbered(classes: Iterable[Hashable]) -> list[int]:
     return [numbers.setdefault(found, len(numbers)) for found in classes]
 
 
-def sender_classes(reach: Reach, names: Sequence[str]) -> list[Hashable]:
+def sender_classes(reach: Side, names: Sequence[str]) -> list[Hashable]:
     """For each device what its packets are told by: where they start, the way out, and all that asks for the source."""
     return [name if (where := _plain(reach, name)) is None else (where, _sources(reach, name)) for name in names]
 
 
-def target_classes(reach: Reach, names: Sequence[str]) -> list[Hashable]:
+def target_classes(reach: Side, names: Sequence[str]) -> list[Hashable]:
     """For each device what packets to it are told by: where it is, and all that asks for the destination."""
     analysis = reach.analysis
     programs = [program for hooks in analysis.hooks.values() for program in hooks.all_programs]
@@ -50,11 +50,11 @@ def target_classes(reach: Reach, names: Sequence[str]) -> list[Hashable]:
     return found
 
 
-def _sources(reach: Reach, name: str) -> Hashable:
+def _sources(reach: Side, name: str) -> Hashable:
     return frozenset(reach.signature(atom) for atom in reach.sources_of(name))
 
 
-def _plain(reach: Reach, name: str) -> Hashable | None:
+def _plain(reach: Side, name: str) -> Hashable | None:
     """Where a plain host is and how it gets away from there; None for any other device."""
     known = reach.plain
     if name not in known:
@@ -62,7 +62,7 @@ def _plain(reach: Reach, name: str) -> Hashable | None:
     return known[name]
 
 
-def _look(reach: Reach, name: str) -> Hashable | None:
+def _look(reach: Side, name: str) -> Hashable | None:
     analysis = reach.analysis
     node = analysis.machines.get(name)
     if analysis.version is not V4:  # every host has several addresses

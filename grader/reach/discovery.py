@@ -99,7 +99,7 @@ class SolicitingNeighbours(Neighbours):
         arrival = self._only(here, address, answering, doubts)
         if arrival is not None:
             return Found(arrival, tuple(doubts), taught=taught)
-        perhaps = next((owner for owner in owners if self._told(owner, here, address)), None)
+        perhaps = next((owner for owner in owners if self._may_know(here, owner, address, asker)), None)
         notes = tuple(note for _, talk in asked for note in talk.notes)
         if perhaps is None:
             return Found(None, tuple(doubts), None, notes, taught)
@@ -126,6 +126,13 @@ class SolicitingNeighbours(Neighbours):
                     talk.deliver(here, answer, answering.mac, asking.mac)
         talk.answered = link.mac_of(asking, address) == answering.mac
         return talk
+
+    def _may_know(self, here: Tap, owner: Tap, address: IPv6, asker: Address | None) -> bool:
+        """Whether a neighbour may be known all the same: from another packet, or because it told of itself."""
+        others = (other for other in self.ways_to_ask(here.device) if other != asker)
+        return self._told(owner, here, address) or any(
+            self._question(here, owner, address, other).answered for other in others
+        )
 
     def _told(self, owner: Tap, here: Tap, address: IPv6) -> bool:
         """Whether the owner of an address, when it asks or advertises itself, tells a neighbour where it is."""
@@ -191,22 +198,19 @@ class _Talk:
         self.answered = False
         self.taught: list[tuple[str, str, Address, Arrival]] = []
         self.notes: list[tuple[str, Note]] = []
-        self._before: dict[str, LinkLayer] = {}
+        self._before: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> None:
         for name, node in self._nodes.items():
-            self._before[name], node.link = node.link, self.mouths[name]
-            node.tracing = True
+            self._before[name] = {part: getattr(node, part) for part in ("link", "tracing", "_out", "_timers")}
+            node.link, node.tracing, node._out, node._timers = self.mouths[name], True, [], []
 
     def __exit__(self, *_: object) -> None:
         for name, node in self._nodes.items():
-            node.link = self._before[name]
-            node.tracing = False
             self.notes += [(name, item) for item in node._out if isinstance(item, Dropped | PolicyVerdict)]
-            node._out.clear()
-            node._timers.clear()
+            for part, value in self._before[name].items():
+                setattr(node, part, value)
             node.ipv6.routes.forget_answers()
-            node.netfilter.conntrack.flush()
 
     def node(self, tap: Tap) -> LinuxNode:
         """The device of an interface."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from grader.reach.analysis import Analysis
-from labs.model.addresses import Address
+from grader.reach.versions import V6
+from labs.model.addresses import Address, Network
 from labs.model.site import Kind, Site
 
 if TYPE_CHECKING:
@@ -21,13 +22,7 @@ class Senders:
     def __init__(self, site: Site, analysis: Analysis) -> None:
         self._site = site
         self._analysis, self._version = analysis, analysis.version
-        self._owned = {
-            int(address.address): name
-            for name, device in site.devices.items()
-            if device.state is not None
-            for address in device.state.addresses()
-            if isinstance(address.address, self._version.kind)
-        }
+        self._owned = {int(address): name for name in site.devices for address in self._usable(name)}
         self._asked: Sequence[tuple[object, ...]] | None = None
         self._wary: list[LinuxNode] = []
         self._addresses: dict[str, list[Address]] = {}
@@ -38,11 +33,14 @@ class Senders:
         """The addresses of a device, loopback left out."""
         known = self._addresses.get(device)
         if known is None:
-            state = self._site.devices[device].state
-            found = state.addresses() if state is not None else ()
-            known = [address.address for address in found if isinstance(address.address, self._version.kind)]
-            self._addresses[device] = known
+            known = self._addresses[device] = self._usable(device)
         return known
+
+    def _usable(self, device: str) -> list[Address]:
+        state, kind = self._site.devices[device].state, self._version.kind
+        interfaces = [i for i in state.interfaces if i.kind != "loopback"] if state is not None else []
+        found = [(known.address, shown) for shown in interfaces for known in shown.addresses]
+        return [address for address, shown in found if isinstance(address, kind) and address not in shown.tentative]
 
     def atoms_of(self, device: str) -> list[int]:
         """The same as atoms."""
@@ -62,7 +60,8 @@ class Senders:
         known = self._sources.get(device)
         if known is None:
             own = self.atoms_of(device)
-            seen = {self.signature(atom) for atom in own}
+            asked = [self._analysis.neighbours.asks_as(device, address) for address in self.addresses_of(device)]
+            seen = {self.signature(atom) for atom, asker in zip(own, asked, strict=True) if asker is None}
             known = list(own)
             alone = self._site.devices[device].kind not in (
                 Kind.ROUTER,
@@ -83,18 +82,28 @@ class Senders:
     def _spare(self, device: str) -> Iterator[int]:
         """Atoms of addresses that nobody has and this device could take."""
         atoms = self._analysis.addresses
-        state = self._site.devices[device].state
-        short = self._version.smallest
-        networks = [a.network for a in state.addresses() if a.length <= short] if state is not None else []
-        for network in networks:
-            if isinstance(network.address, self._version.kind):
-                ends = (int(network.address), int(network.broadcast))
-                for atom in atoms.within(*ends):
-                    first = int(atoms.first(atom))
-                    if first not in self._owned and first not in ends:
-                        yield atom
+        for network in self._links_of(device):
+            ends = set(self._version.ends([network]))
+            if ends:
+                ends.add(int(network.address))
+            for atom in atoms.within(int(network.address), int(network.broadcast)):
+                first = int(atoms.first(atom))
+                if first not in self._owned and first not in ends:
+                    yield atom
         if self._site.devices[device].kind is Kind.INTERNET:
             yield from self._public()
+
+    def _links_of(self, device: str) -> list[Network]:
+        """The networks that a device is on: those of its addresses, and of IPv6 those that a router says are here."""
+        state, version = self._site.devices[device].state, self._version
+        if state is None:
+            return []
+        found = [known.network for known in state.addresses()]
+        if version is V6:
+            near = (r for r in state.routes if r.via is None and r.device is not None and r.kind == "unicast")
+            found += [route.prefix for route in near if route.prefix.length and not route.prefix.address.is_multicast]
+        mine = (n for n in found if isinstance(n.address, version.kind) and n.length <= version.smallest)
+        return list(dict.fromkeys(mine))
 
     def _public(self) -> Iterator[int]:
         """Atoms of addresses that are neither special nor in a network of the site."""
@@ -118,8 +127,10 @@ class Senders:
                 if any(self._version.is_wary(node, name) for name in node.interfaces)
             ]
         asked = self._asked[atom]
+        if self._analysis.roads.is_scoped(atom):
+            asked = (*asked, "of a link")
         if not self._wary:
             return asked
         address = self._analysis.addresses.first(atom)
-        routes = (node.ip.routes.lookup(address) for node in self._wary)
+        routes = (self._version.layer(node).routes.lookup(address) for node in self._wary)
         return (*asked, *(None if route is None else route.device for route in routes))

@@ -9,6 +9,8 @@ from labs.net.nftables import render_rule
 from labs.net.origin import rule_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from grader.reach.analysis import Analysis
     from grader.reach.hooks import Hooks
     from grader.reach.program import ChainProgram, Entry
@@ -27,15 +29,20 @@ class Shadowed:
     where: str = ""
 
 
-def shadowed_rules(analysis: Analysis) -> tuple[Shadowed, ...]:
-    """Every rule of a site that decides nothing.
+def shadowed_rules(analyses: Sequence[Analysis]) -> tuple[Shadowed, ...]:
+    """Every rule of a site that decides nothing, over none of the versions of IP that `analyses` are about.
 
     Every source and destination and every pair of interfaces is tried, whether or not a packet can come that way.
     """
     found = []
-    for name, hooks in analysis.hooks.items():
-        for program in hooks.all_programs:
-            found += [_place(analysis.machines[name], name, program, entry) for entry in _idle(hooks, program)]
+    for name, node in analyses[0].machines.items():
+        idle: dict[int, tuple[ChainProgram, Entry]] = {}
+        deciding: set[int] = set()
+        for analysis in analyses:
+            hooks = analysis.hooks[name]
+            for program in hooks.all_programs:
+                _judge(hooks, program, idle, deciding)
+        found += [_place(node, name, *idle[rule]) for rule in idle if rule not in deciding]
     return tuple(found)
 
 
@@ -46,8 +53,10 @@ def _place(node: LinuxNode, name: str, program: ChainProgram, entry: Entry) -> S
     return Shadowed(name, place, render_rule(program.table, entry.rule), where)
 
 
-def _idle(hooks: Hooks, program: ChainProgram) -> list[Entry]:
-    """An entry of each rule that decides nothing. Rules that only IPv6, an answer or a frame can meet stay out."""
+def _judge(
+    hooks: Hooks, program: ChainProgram, idle: dict[int, tuple[ChainProgram, Entry]], deciding: set[int]
+) -> None:
+    """Sort the rules of a chain; those that only the other version, an answer or a frame can meet stay out."""
     asked = {source & target for source in set(program.by_source) for target in set(program.by_target)}
     before, program.matched = program.matched, 0
     program.forget()
@@ -59,8 +68,8 @@ def _idle(hooks: Hooks, program: ChainProgram) -> list[Entry]:
     for number, entry in enumerate(program.entries):
         rules.setdefault(id(entry.rule), []).append((number, entry))
     masks = program.masks
-    return [
-        entries[0][1]
-        for entries in rules.values()
-        if not any(matched >> number & 1 or not masks[number] or e.condition.asks_frame for number, e in entries)
-    ]
+    for rule, entries in rules.items():
+        if any(matched >> number & 1 for number, _ in entries):
+            deciding.add(rule)
+        elif not any(not masks[number] or entry.condition.asks_frame for number, entry in entries):
+            idle.setdefault(rule, (program, entries[0][1]))

@@ -59,8 +59,8 @@ class Answer:
 
     @property
     def proved(self) -> bool:
-        """Nothing on the way was outside the exact scope (packets of IPv6 are none of the question)."""
-        return all(limit.aside for limit in self.limits)
+        """Nothing on the way was outside the exact scope."""
+        return not self.limits
 
     def __bool__(self) -> bool:
         return self.holds
@@ -106,7 +106,12 @@ class Narrator:
             return Witness(packet, (), "the sender has no power")
         by_hand = packet.source is not None
         question = Question(
-            packet.target, packet.protocol, packet.port, packet.source, packet.source_port if by_hand else 0
+            packet.target,
+            packet.protocol,
+            packet.port,
+            packet.source,
+            packet.source_port if by_hand else 0,
+            packet.over,
         )
         told = foresee(self._machines, self._wires, 0, packet.device, question)
         return Witness(packet, told.steps, told.ending)
