@@ -96,8 +96,8 @@ class Reach(Side):
     def packet_through(self, a: str, b: str, service: Service | str = "any") -> Packet | None:
         """A packet of a service that gets from one device to another, from any address that it may take.
 
-        None is a proof that there is none, as far as `limits` is empty; the way back is not looked at. It is one of IPv4
-        if there is such a packet, and of IPv6 alone where the service says `ipv6/`.
+        None is a proof that there is none, as far as `limits` is empty; the way back is not looked at. A packet of IPv4
+        is named first; where the service says `ipv6/`, it is one of IPv6.
         """
         wanted = Service.parse(service) if isinstance(service, str) else service
         found = None if wanted.wide else super().packet_through(a, b, wanted)

@@ -99,6 +99,7 @@ def _exists(lab: Lab, place: str, name: str) -> bool:
 def asked_at(lab: Lab, place: str, words: list[str]) -> tuple[str, str]:
     """Where a `why` is typed, and the line: at the device that it names first, else here. Raises Refusal."""
     devices = lab.variant.healthy.devices
+    version, words = (words[:1], words[1:]) if words[:1] in (["-4"], ["-6"]) else ([], words)
     if len(words) > 1 and words[0] in devices and words[1] not in ("ping", "icmp", "tcp", "udp"):
         place, words = words[0], words[1:]
     if place not in devices:
@@ -107,7 +108,7 @@ def asked_at(lab: Lab, place: str, words: list[str]) -> tuple[str, str]:
             devices=", ".join(devices),
             near=near(words[0], list(devices)) if words else "",
         )
-    return place, shlex.join(["why", *words])
+    return place, shlex.join(["why", *version, *words])
 
 
 class Desk:

@@ -6,16 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labs.engines.sim.shadow import Judged
-from labs.net import icmp, tcp
+from labs.net import icmp, icmpv6, tcp
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded
 from labs.net.arp import ArpPacket
 from labs.net.foresight import Step
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, GrePacket, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
+from labs.net.ndp import Advert, Solicit
 from labs.net.nftables import VerdictCode, render_rule
 from labs.net.origin import policy_line, route_line, rule_line, setting_line
 from labs.net.routing import route_text
+from labs.net.sockets import hears
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -32,6 +35,8 @@ __all__ = ["ANSWERED", "ASKED", "Explainer", "error_text", "is_answer", "packet_
 AROUND = 1 << 16  # marks what a tunnel puts around a packet
 ASKED, ANSWERED = b"why?", b"because"  # the data of the datagram that is sent, and of its answer
 FRAME_REASONS = frozenset({DropReason.NOT_FOR_ME, DropReason.BRIDGE_SAME_PORT})
+# Nobody has to be told of these: a question for a neighbour reaches many, and what a rule stops is told with the rule
+QUIET_REASONS = FRAME_REASONS | {DropReason.POLICY, DropReason.NO_PROTOCOL}
 DROPPING = frozenset({VerdictCode.DROP, VerdictCode.REJECT})
 UNREACHABLE = {
     icmp.NET_UNREACHABLE: "network unreachable",
@@ -42,11 +47,22 @@ UNREACHABLE = {
     icmp.HOST_PROHIBITED: "host prohibited",
     icmp.ADMIN_PROHIBITED: "administratively prohibited",
 }
+UNREACHABLE6 = {
+    icmpv6.NO_ROUTE: "no route",
+    icmpv6.ADMIN_PROHIBITED6: "administratively prohibited",
+    icmpv6.ADDRESS_UNREACHABLE: "address unreachable",
+    icmpv6.PORT_UNREACHABLE6: "port unreachable",
+    icmpv6.POLICY_FAILED: "source address failed policy",
+    icmpv6.REJECT_ROUTE: "reject route",
+}
+Packet = Ipv4Packet | Ipv6Packet
 
 
-def is_answer(packet: Ipv4Packet) -> bool:
+def is_answer(packet: Packet) -> bool:
     """True for what comes back: answers, resets, errors."""
     payload = packet.payload
+    if isinstance(payload, Icmpv6Message):
+        return payload.type != icmpv6.ECHO_REQUEST6
     if isinstance(payload, IcmpMessage):
         return payload.type != icmp.ECHO_REQUEST
     if isinstance(payload, TcpSegment):
@@ -65,10 +81,32 @@ def error_text(kind: int, code: int) -> str:
     return UNREACHABLE.get(code, f"unreachable, code {code}")
 
 
-def packet_text(packet: Ipv4Packet) -> str:
+def error_text6(kind: int, code: int) -> str:
+    """An error of ICMPv6 in words."""
+    if kind == icmpv6.PACKET_TOO_BIG:
+        return "packet too big"
+    return "time exceeded" if kind == icmpv6.TIME_EXCEEDED6 else UNREACHABLE6.get(code, f"unreachable, code {code}")
+
+
+def is_discovery(packet: Packet | None) -> bool:
+    """True for what neighbours and routers say of themselves: it explains the way of packets."""
+    return isinstance(packet, Ipv6Packet) and getattr(packet.payload, "discovery", None) is not None
+
+
+def _end(address: object, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
+
+
+def packet_text(packet: Packet) -> str:
     """`tcp 10.0.0.5:40000 -> 10.0.0.6:80, SYN`."""
     payload = packet.payload
     source = "(no address)" if packet.src == ANY else packet.src
+    if isinstance(payload, Icmpv6Message):
+        if payload.original is not None:
+            what = f"error: {error_text6(payload.type, payload.code)}"
+        else:
+            what = "echo request" if payload.type == icmpv6.ECHO_REQUEST6 else "echo reply"
+        return f"icmpv6 {source} -> {packet.dst}, {what}"
     if isinstance(payload, IcmpMessage):
         if payload.original is not None:
             what = f"error: {error_text(payload.type, payload.code)}"
@@ -82,14 +120,14 @@ def packet_text(packet: Ipv4Packet) -> str:
     if not isinstance(payload, TcpSegment | UdpDatagram):
         return f"{source} -> {packet.dst}, a fragment"
     protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
-    text = f"{protocol} {source}:{payload.sport} -> {packet.dst}:{payload.dport}"
+    text = f"{protocol} {_end(source, payload.sport)} -> {_end(packet.dst, payload.dport)}"
     if isinstance(payload, TcpSegment):
         flags = [name for name, bit in (("SYN", tcp.SYN), ("RST", tcp.RST), ("ACK", tcp.ACK)) if payload.flags & bit]
         text += f", {'-'.join(flags)}"
     return text
 
 
-def _kind(packet: Ipv4Packet) -> int:
+def _kind(packet: Packet) -> int:
     """What tells the packets of one conversation apart: the flags of TCP, the type of ICMP, the way of UDP."""
     payload = packet.payload
     if isinstance(payload, GrePacket):
@@ -98,12 +136,16 @@ def _kind(packet: Ipv4Packet) -> int:
         return _kind(payload) | AROUND
     if isinstance(payload, TcpSegment):
         return payload.flags
-    return payload.type if isinstance(payload, IcmpMessage) else int(is_answer(packet))
+    return payload.type if isinstance(payload, IcmpMessage | Icmpv6Message) else int(is_answer(packet))
 
 
-def _is_handshake_end(packet: Ipv4Packet) -> bool:
+def _is_handshake_end(packet: Packet) -> bool:
     segment = packet.payload
     return isinstance(segment, TcpSegment) and segment.flags & (tcp.SYN | tcp.RST | tcp.ACK) == tcp.ACK
+
+
+def _route_to(node: LinuxNode, packet: Packet) -> Route | None:
+    return node.ip.routes.lookup(packet.dst) if isinstance(packet, Ipv4Packet) else node.ipv6.route_to(packet.dst)
 
 
 class Explainer:
@@ -125,7 +167,8 @@ class Explainer:
     def add(self, node: LinuxNode, item: Note | Judged, passed: Sequence[tuple[str, str, str, bool]]) -> None:
         """Explain one report of a device. `passed` are the bridges that the frame came through."""
         packet = item.packet
-        if isinstance(packet, Ipv6Packet):
+        if is_discovery(packet):
+            self._neighbours_spoke(node, item)
             return
         if packet is not None and _is_handshake_end(packet):
             return
@@ -135,7 +178,8 @@ class Explainer:
         if packet is None:
             return
         back = is_answer(packet)
-        if isinstance(packet.payload, IcmpMessage) and packet.payload.original is not None and packet.src == packet.dst:
+        payload = packet.payload
+        if isinstance(payload, IcmpMessage | Icmpv6Message) and payload.original and packet.src == packet.dst:
             return  # a device tells itself
         if (node.name, _kind(packet)) not in self._spoken:
             self._spoken.add((node.name, _kind(packet)))
@@ -157,8 +201,8 @@ class Explainer:
         elif isinstance(item, Dropped):
             self._died(node, item, packet, back)
 
-    def _routed(self, node: LinuxNode, what: str, packet: Ipv4Packet, by: str, back: bool) -> None:  # noqa: FBT001
-        route = node.ip.routes.lookup(packet.dst)
+    def _routed(self, node: LinuxNode, what: str, packet: Packet, by: str, back: bool) -> None:  # noqa: FBT001
+        route = _route_to(node, packet)
         self._say(node.name, what, f"route {by}" if by else "", self._route_line(node, route), back=back)
 
     @staticmethod
@@ -166,9 +210,11 @@ class Explainer:
         return route_line(node.files, route) if route is not None else ""
 
     @staticmethod
-    def _taker(node: LinuxNode, packet: Ipv4Packet) -> str:
+    def _taker(node: LinuxNode, packet: Packet) -> str:
         """Which program gets it."""
         payload = packet.payload
+        if isinstance(payload, Icmpv6Message):
+            return ""
         if isinstance(payload, IcmpMessage):
             ignoring = payload.type == icmp.ECHO_REQUEST and node.sysctl.number("net.ipv4.icmp_echo_ignore_all")
             return ": ignored (net.ipv4.icmp_echo_ignore_all = 1)" if ignoring else ""
@@ -180,11 +226,10 @@ class Explainer:
         if not isinstance(payload, UdpDatagram):
             return ""
         group = node.transport._udp.get(payload.dport, [])
-        taker = next((socket for socket in group if socket.address in (packet.dst, ANY)), None)
+        taker = next((socket for socket in group if hears(socket.address, packet.dst, v6only=socket.v6only)), None)
         return f": {taker.program} listens on udp port {payload.dport}" if taker is not None else ""
 
     def _judged(self, node: LinuxNode, item: Judged, back: bool) -> None:  # noqa: FBT001
-        assert isinstance(item.packet, Ipv4Packet)
         passage = (node.name, item.hook, _kind(item.packet))
         if passage in self._hooks:
             return
@@ -203,7 +248,7 @@ class Explainer:
         if after is None:
             if not dropped:
                 self._say(node.name, f"{item.hook}: dropped", "connection tracking", back=back)
-        elif after != before and isinstance(after, Ipv4Packet):
+        elif after != before:
             outcome_ = next((outcome for outcome in item.outcomes if outcome.nat is not None), None)
             by, where = (
                 self._rule(node, item, outcome_) if outcome_ is not None else ("the connection it belongs to", "")
@@ -233,27 +278,49 @@ class Explainer:
                     return f"{place}: {render_rule(table, rule)}", where
         return f"{outcome.table} {outcome.chain}", ""
 
-    def _died(self, node: LinuxNode, item: Dropped, packet: Ipv4Packet, back: bool) -> None:  # noqa: FBT001
+    def _died(self, node: LinuxNode, item: Dropped, packet: Packet, back: bool) -> None:  # noqa: FBT001
         if item.reason is DropReason.POLICY:  # the hook has told it
             return
         by, where, what = item.by, "", f"dies: {item.reason.value}"
         if item.reason is DropReason.NOT_FORWARDING:
-            where = setting_line(node.files, "net.ipv4.ip_forward")
+            wide = isinstance(packet, Ipv6Packet)
+            where = setting_line(node.files, "net.ipv6.conf.all.forwarding" if wide else "net.ipv4.ip_forward")
         elif item.reason is DropReason.NO_ROUTE:
-            route = node.ip.routes.lookup(packet.dst)
+            route = _route_to(node, packet)
             where = self._route_line(node, route)
             by = f"route {route_text(route)}" if route is not None else f"no route covers {packet.dst}"
         elif item.reason is DropReason.NO_LISTENER:
             what, by = f"dies: nothing listens on {by}", ""
         elif item.reason is DropReason.NEIGHBOUR_FAILED:
-            what = f"dies: nobody answers ARP for {item.by or packet.dst} on {item.interface}"
+            question = "ARP" if isinstance(packet, Ipv4Packet) else "neighbour solicitations"
+            what = f"dies: nobody answers {question} for {item.by or packet.dst} on {item.interface}"
             by = ""
         elif item.reason is DropReason.INVALID_SOURCE:
-            own = node.ip.is_local(packet.src)
+            own = node.is_local(packet.src)
             by = f"{packet.src} is an address of {node.name} itself" if own else f"rp_filter on {item.interface}"
         self._say(node.name, what, by, where, back=back)
         if item.reason is DropReason.NEIGHBOUR_FAILED:
             self._tell_frames()
+
+    def _neighbours_spoke(self, node: LinuxNode, item: Note | Judged) -> None:
+        """A question or an answer between neighbours: only its death is worth a word, where a packet died of it."""
+        packet = item.packet
+        said = getattr(packet.payload, "discovery", None) if packet is not None else None
+        if not isinstance(said, Solicit | Advert):
+            return
+        what = (
+            f"the neighbour {'solicitation' if isinstance(said, Solicit) else 'advertisement'} for {said.target} dies"
+        )
+        if isinstance(item, Judged) and item.after is None:
+            outcome = next((outcome for outcome in item.outcomes if outcome.verdict in DROPPING), None)
+            if outcome is not None:
+                step = Step(
+                    node.name, f"{what}: {item.hook}: {outcome.verdict.value}", *self._rule(node, item, outcome)
+                )
+                self._frames += [step] if step not in self._frames else []
+        elif isinstance(item, Dropped) and item.reason not in QUIET_REASONS:
+            step = Step(node.name, f"{what} at {item.interface or 'a port'}: {item.reason.value}", item.by)
+            self._frames += [step] if step not in self._frames else []
 
     def _frame_died(self, node: LinuxNode, item: Dropped) -> None:
         frame = item.frame

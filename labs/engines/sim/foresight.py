@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labs.engines.base import Disposition
-from labs.engines.sim.explain import ANSWERED, ASKED, Explainer, error_text, is_answer
+from labs.engines.sim.explain import (
+    ANSWERED,
+    ASKED,
+    Explainer,
+    error_text,
+    error_text6,
+    is_answer,
+    is_discovery,
+)
 from labs.engines.sim.probes import SOCKET_ERRORS, disposition_of, made_by_hand, send_by_hand
 from labs.engines.sim.shadow import Judged, shadow
 from labs.engines.sim.wire import OVERHEAD_BYTES
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     from labs.engines.sim.wire import Wire
     from labs.net.actions import Action, Note
     from labs.net.ethernet import Frame
+    from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
 
 __all__ = ["foresee"]
@@ -105,13 +114,16 @@ class _Stage:
     def _passed(self, packet: Ipv4Packet | Ipv6Packet | None) -> tuple[Passage, ...]:
         """The bridges that a packet came through: none for the answer to what has just arrived."""
         arrived = self._arrival.frame.payload if self._arrival is not None else None
-        if self._arrival is None or not isinstance(packet, Ipv4Packet) or not isinstance(arrived, Ipv4Packet):
+        if not isinstance(packet, Ipv4Packet | Ipv6Packet) or not isinstance(arrived, Ipv4Packet | Ipv6Packet):
+            return ()
+        if self._arrival is None or is_discovery(arrived):
             return ()
         return self._arrival.passed if is_answer(arrived) == is_answer(packet) else ()
 
     @staticmethod
     def _concerns(item: Note | Judged) -> bool:
-        return (item.packet is not None and item.packet.tag == TAG) or isinstance(item, Dropped)
+        tagged = item.packet is not None and item.packet.tag == TAG
+        return tagged or isinstance(item, Dropped) or is_discovery(item.packet)
 
     def _transmit(self, node: LinuxNode, item: Transmit) -> None:
         end = Endpoint(node.name, item.port)
@@ -123,7 +135,7 @@ class _Stage:
             reason = DropReason.NO_CARRIER
         elif self.now < wire.storm_until_ns:
             reason = DropReason.STORM
-        packet = item.frame.payload if isinstance(item.frame.payload, Ipv4Packet) else None
+        packet = item.frame.payload if isinstance(item.frame.payload, Ipv4Packet | Ipv6Packet) else None
         if reason is not None or wire is None:
             dropped = Dropped(reason or DropReason.UNPLUGGED, item.port, item.frame, packet, str(end))
             self.perform(node, [dropped])
@@ -180,10 +192,12 @@ class _Stage:
                     socket.queue.clear()
                     for datagram in datagrams:
                         payload = UdpDatagram(socket.port, datagram.sport, ANSWERED)
-                        assert isinstance(datagram.source, IPv4)
-                        assert isinstance(datagram.destination, IPv4)
-                        answer = Ipv4Packet(datagram.destination, datagram.source, PROTO_UDP, payload, tag=TAG)
-                        node.ip.output(answer)
+                        here, there = datagram.destination, datagram.source
+                        if isinstance(here, IPv6) and isinstance(there, IPv6):
+                            over = node.interfaces[datagram.interface] if there.is_link_local else None
+                            node.ipv6.output(Ipv6Packet(here, there, PROTO_UDP, payload, tag=TAG), interface=over)
+                        elif isinstance(here, IPv4) and isinstance(there, IPv4):
+                            node.ip.output(Ipv4Packet(here, there, PROTO_UDP, payload, tag=TAG))
                         self.perform(node, node.drain(self.now))
 
 
@@ -209,13 +223,19 @@ Watch = Callable[[], Ending | None]
 
 
 def _report(error: IcmpError) -> str:
-    return f"{error.source} says: {error_text(error.type, error.code)}"
+    text = error_text6 if isinstance(error.source, IPv6) else error_text
+    return f"{error.source} says: {text(error.type, error.code)}"
+
+
+def _over(node: LinuxNode, question: Question) -> Interface | None:
+    """The interface that stands behind the % of the destination."""
+    return node.interfaces.get(question.over)
 
 
 def _ping(node: LinuxNode, question: Question) -> Watch | Ending:
     socket = node.transport.echo_open(tag=TAG)
-    more = {} if question.source is None else {"source": question.source}
-    error = node.transport.echo_send(socket, question.destination, 1, **more)  # type: ignore[arg-type]
+    more: dict[str, Any] = {} if question.source is None else {"source": question.source}
+    error = node.transport.echo_send(socket, question.destination, 1, interface=_over(node, question), **more)
     if error is not None:
         return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), error
 
@@ -243,7 +263,8 @@ def _by_hand(node: LinuxNode, question: Question) -> Watch | Ending:
 def _udp(node: LinuxNode, question: Question) -> Watch | Ending:
     more = {} if question.source is None else {"address": question.source}
     socket = node.transport.udp_open(program="why", tag=TAG, **more)  # type: ignore[arg-type]
-    error = node.transport.udp_send(socket, question.destination, question.port, ASKED)
+    over = _over(node, question)
+    error = node.transport.udp_send(socket, question.destination, question.port, ASKED, interface=over)
     if error is not None:
         return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), error
 
@@ -261,7 +282,10 @@ def _tcp(node: LinuxNode, question: Question) -> Watch | Ending:
     transport = node.transport
     try:
         if question.source is None:
-            connection = transport.tcp_connect(question.destination, question.port, program="why", tag=TAG)
+            over = _over(node, question)
+            connection = transport.tcp_connect(
+                question.destination, question.port, program="why", tag=TAG, interface=over
+            )
         else:
             key = (question.source, transport.free_port("tcp"), question.destination, question.port)
             connection = transport._connection(key, "why", TAG)

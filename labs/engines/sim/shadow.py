@@ -8,9 +8,13 @@ whatever happens to it happens to nobody else.
 # ruff: noqa: SLF001 - a copy is made of what a device keeps to itself
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from labs.net.ipv6_routes import Ipv6Routes
+from labs.net.linux.autoconf import Autoconf
+from labs.net.linux.discovery import Discovery
+from labs.net.linux.icmpv6_sender import Icmpv6Sender
 from labs.net.linux.node import LinuxNode
 from labs.net.linux.transport import Transport
 from labs.net.neighbour import NeighbourState
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from labs.net.conntrack import Tracked
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.ipv6 import Ipv6Packet
+    from labs.net.linux.ipv6_layer import Ipv6Layer
     from labs.net.nftables import Chain, Context, Outcome, Ruleset
 
 __all__ = ["Judged", "shadow"]
@@ -76,6 +81,7 @@ def shadow(node: LinuxNode, now: int) -> LinuxNode:
     twin.interfaces = deepcopy(node.interfaces, memo)
     twin.ip = deepcopy(node.ip, memo)
     twin.link = deepcopy(node.link, memo)
+    twin.ipv6 = _layer6(node.ipv6, twin)
     for entry in twin.link.neighbours.entries(now):
         entry.waiting.clear()
         if entry.state is NeighbourState.INCOMPLETE:  # its timer was left behind: ask anew
@@ -87,6 +93,20 @@ def shadow(node: LinuxNode, now: int) -> LinuxNode:
     twin.transport = Transport(twin)
     _copy_sockets(node.transport, twin.transport)
     return twin
+
+
+def _layer6(real: Ipv6Layer, twin: LinuxNode) -> Ipv6Layer:
+    """Layer 3 for IPv6; nobody advertises to a shadow, so addresses and routers stay as they are."""
+    layer = copy(real)
+    layer._node, layer._mine, layer._paths = twin, None, dict(real._paths)
+    layer.routes = Ipv6Routes(layer._forget_answers, layer._alive)
+    layer.routes.attach(twin.interfaces)
+    layer.routes._routes = list(real.routes)
+    layer.errors = Icmpv6Sender(twin, layer)
+    layer.errors._credit = dict(real.errors._credit)
+    layer.discovery = Discovery(twin, layer)
+    layer.autoconf = Autoconf(twin, layer)
+    return layer
 
 
 def _copy_sockets(real: Transport, stand_in: Transport) -> None:

@@ -5,18 +5,20 @@ Nothing is sent: the answer comes from whoever knows the whole site (`node.oracl
 
 from __future__ import annotations
 
-from labs.model.addresses import IPv4, IPv6
+from labs.model.addresses import Address, parse_address
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.process import Process, Program, Routine
 from labs.net.service_names import port_number
-from labs.shell.resolver import ResolveError, literal_place, resolve
+from labs.shell.resolver import ResolveError, lookup
 
 __all__ = ["COMMANDS"]
 
-USAGE = """Usage: why [SOURCE] DESTINATION [ping | tcp PORT | udp PORT]
+USAGE = """Usage: why [-4 | -6] [SOURCE] DESTINATION [ping | tcp PORT | udp PORT]
 What would become of a packet from here, hop by hop, and what decides it. Nothing is sent.
-SOURCE is an address of this device, or the name of another that would send it; without it the kernel chooses."""
+SOURCE is an address of this device, or the name of another that would send it; without it the kernel chooses.
+A name means the address that ping would take; -4 and -6 ask for one of that version."""
 PROTOCOLS = ("ping", "icmp", "tcp", "udp")
+FAMILIES = {"-4": "ip", "-6": "ip6"}
 
 
 class _Refusal(Exception):
@@ -49,11 +51,6 @@ def _read(words: list[str]) -> tuple[list[str], str, int]:
         protocol = "ping" if protocol == "icmp" else protocol
     if not 1 <= len(places) <= 2 or any(place.startswith("-") for place in places):
         raise _Refusal("")
-    for place in places:
-        found = literal_place(place)
-        if found is not None and isinstance(found.address, IPv6):
-            message = f"{place}: IPv6 is not explained here"
-            raise _Refusal(message)
     return places, protocol, port
 
 
@@ -64,11 +61,13 @@ def why(process: Process) -> Routine:
         process.error("why: nobody here knows the whole site")
         return 2
     try:
-        places, protocol, port = _read(process.argv[1:])
+        words = process.argv[1:]
+        family = FAMILIES.get(words[0], "") if words else ""
+        places, protocol, port = _read(words[1:] if family else words)
         sender, source = node.name, None
         if len(places) == 2:
             sender, source = _sender(process, places[0])
-        destination = yield from resolve(process, places[-1])
+        found = (yield from lookup(process, places[-1], family=family))[0]
     except _Refusal as refusal:
         process.error(*([f"why: {refusal}"] if str(refusal) else []), *USAGE.split("\n"))
         return 2
@@ -76,7 +75,8 @@ def why(process: Process) -> Routine:
         process.error(f"why: {places[-1]}: {error}")
         return 2
     try:
-        answer = node.oracle.foresee(sender, Question(destination, protocol, port, source))
+        question = Question(found.address, protocol, port, source, over=found.zone)
+        answer = node.oracle.foresee(sender, question)
     except KeyError:
         process.error(
             f'why: "{sender}" is neither an address of this device nor the name of another', *USAGE.split("\n")
@@ -89,13 +89,13 @@ def why(process: Process) -> Routine:
     return 0 if answer.answered else 1
 
 
-def _sender(process: Process, text: str) -> tuple[str, IPv4 | None]:
+def _sender(process: Process, text: str) -> tuple[str, Address | None]:
     """Who would send, and from which address: one of this device, or whichever another device would choose."""
     try:
-        address = IPv4.parse(text)
+        address = parse_address(text)
     except ValueError:
         return text, None
-    if not process.node.ip.is_local(address):
+    if not process.node.is_local(address):
         message = f"{text} is no address of this device"
         raise _Refusal(message)
     return process.node.name, address

@@ -10,6 +10,8 @@ from labs.engines.base import Probe
 from labs.engines.sim import SimEngine
 from labs.model.addresses import IPv6
 from labs.model.site import Site
+from labs.net.nftables import NftError
+from labs.net.nftables.apply import load
 from tests.sites import machine, site
 
 SECOND = 1_000_000_000
@@ -117,7 +119,8 @@ matches = st.one_of(
     st.sampled_from(
         [
             "icmpv6 type echo-request", "meta l4proto ipv6-icmp", "meta l4proto != tcp", "ip6 nexthdr udp",
-            "meta nfproto ipv6", "meta nfproto ipv4", "ip saddr 10.0.1.0/24", "ip protocol tcp", "icmp type echo-request",
+            "meta nfproto ipv6", "meta nfproto ipv4", "ip saddr 10.0.1.0/24", "ip protocol tcp",
+            "icmp type echo-request",
             "ct state new", "ct state established,related", "ct state != invalid", "ct state { new, untracked }",
             "ip6 saddr . tcp dport { 2001:db8:1::10 . 22, 2001:db8:1::/64 . 80 }", "tcp flags syn",
             "ip6 daddr & ffff:ffff:ffff:ffff:: == 2001:db8:2::", "ct status dnat",
@@ -205,6 +208,15 @@ table ip6 nat {{
 """
 
 
+def is_loadable(text: str) -> bool:
+    """Rules that contradict themselves are refused as a whole."""
+    try:
+        load(text)
+    except NftError:
+        return False
+    return True
+
+
 rulesets = st.builds(
     ruleset,
     st.lists(rules, min_size=1, max_size=6),
@@ -214,7 +226,7 @@ rulesets = st.builds(
     hiding,
     st.sampled_from(["accept", "drop"]),
     discovering,
-)
+).filter(is_loadable)
 
 
 def packets() -> list[Packet]:
@@ -242,8 +254,8 @@ def own_rules(chosen: dict[str, str]) -> dict[str, str]:
     found = {}
     for name, text in chosen.items():
         first, _, rest = text.partition("; ")
-        chain = f"type filter hook input priority 0; {first.rstrip(';')}; {rest}"
-        found[name] = f"table ip6 own {{ chain input {{ {chain}\n tcp dport {{ 22, 80 }} accept\n }} }}\n"
+        lines = [f"type filter hook input priority 0; {first.rstrip(';')}", rest, "tcp dport { 22, 80 } accept"]
+        found[name] = "table ip6 own {\n  chain input {\n    " + "\n    ".join(lines) + "\n  }\n}\n"
     return found
 
 
