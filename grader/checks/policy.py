@@ -38,6 +38,7 @@ UNUSED = (Service("tcp", 47_808), Service("udp", 47_808))
 SHOWN = 4
 MAX_HANDMADE = 400
 REASONS = {
+    Limit.ASKED_ITSELF: message("a neighbour that is known only after it has asked itself"),
     Limit.BRIDGE_RULES: message("rules of the bridge family"),
     Limit.CLIENT_CERTIFICATE: message("a broker that asks for a certificate of its clients"),
     Limit.CONNECTION_FIELD: message("a rule asks for a field of the connection"),

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Way", "tell_way", "way_of"]
 
 DEADLY = ("dies", ": drop", ": reject")  # words of a step with which a packet ends
-ASIDE = ("the ARP question for", "the frame for", "the neighbour ")  # frames beside the packet: they explain, they do not travel on
+ASIDE = (
+    "the ARP question for",
+    "the frame for",
+    "the neighbour ",
+)  # frames beside the packet: they explain, they do not travel on
 
 
 @dataclass(frozen=True, slots=True)
