@@ -56,7 +56,8 @@ MAX_LINES = 500
 LONG_WITH_REASON: dict[str, str] = {}  # path -> why it is one chapter
 
 HEAVY = (
-    "IPython click ipykernel jinja2 lark matplotlib mininet nbformat networkx numpy paho prompt_toolkit rich simpy"
+    "IPython click ipykernel jinja2 lark matplotlib mininet nbformat networkx numpy paho prompt_toolkit pymodbus rich"
+    " simpy"
 ).split()
 
 

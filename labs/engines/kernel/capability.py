@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from labs.engines.kernel.services import CATALOGUE
+from labs.engines.kernel.things.fork import SHARED
 from labs.engines.kernel.vlans.way import lacking_vlans, tried
 from labs.model.site import Link, Site
 from labs.net.linux.units import WANTS
@@ -17,6 +19,7 @@ TUNNEL = re.compile(
     r"^\s*(?:pre-|post-)?up\s+ip\s+(?:tunnel|link)\s+add\s.*\b(?:mode|type)\s+(?:gre|ipip)\b", re.MULTILINE
 )
 TLS = re.compile(r"^\s*(?:certfile|keyfile|ssl_certificate)\s|^\s*tls\s*=\s*true", re.MULTILINE)
+INSTALL = 'pip install "netwerf[kernel]"'
 SEEN_NS = 1_000_000  # a delay below this drowns in what the machine itself takes
 
 
@@ -51,9 +54,20 @@ def _slow_lead(site: Site) -> str:
     return next((str(link) for link in site.links if slow(link)), "")
 
 
+def _needs(unit: str) -> Callable[[Site], str]:
+    path = CATALOGUE[unit].config
+    return lambda site: next((device.name for device in site.devices.values() if path in device.files), "")
+
+
+def _speaks_mqtt(site: Site) -> str:
+    return next((who for kind in SHARED if kind != "modbus" and (who := _needs(kind)(site))), "")
+
+
 NEEDS: tuple[tuple[Callable[[Site], str], Callable[[], bool], str], ...] = (
     (_asks(TUNNEL), _tunnels, "this kernel has no tunnels (modules ip_gre and ipip)"),
     (_slow_lead, _delays, "this kernel cannot delay packets (module sch_netem)"),
+    (_speaks_mqtt, lambda: find_spec("paho") is not None, f"the engine kernel needs paho-mqtt ({INSTALL})"),
+    (_needs("modbus"), lambda: find_spec("pymodbus") is not None, f"the engine kernel needs pymodbus ({INSTALL})"),
 )
 
 

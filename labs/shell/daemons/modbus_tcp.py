@@ -12,7 +12,7 @@ from labs.things.modbus.framing import Adu, FrameError, encode_mbap, read_mbap
 if TYPE_CHECKING:
     from labs.net.tcp import TcpConnection
 
-__all__ = ["Answerer", "serve_tcp"]
+__all__ = ["MAX_CLIENTS", "Answerer", "serve_tcp"]
 
 Answerer = Callable[[Process, Adu], Generator[Wait, None, bytes]]
 MAX_CLIENTS = 4  # what small gateways allow
@@ -43,7 +43,13 @@ def _session(connection: TcpConnection, answer: Answerer) -> Program:
 
 
 def serve_tcp(process: Process, port: int, answer: Answerer) -> Program:
-    """A program that listens on a port and answers, as a part of `process`. Raises SocketError."""
+    """A program that listens on a port and answers, as a part of `process`. Raises SocketError.
+
+    A device may bring a server of its own (`serve_modbus`).
+    """
+    own: Callable[[Process, int, Answerer], Program] | None = getattr(process.node, "serve_modbus", None)
+    if own is not None:
+        return own(process, port, answer)
     listener = listen(process, port)
     clients: list[Process] = []
 

@@ -29,6 +29,7 @@ SHARED: dict[str, tuple[str, str]] = {
     "actuator": ("actuator", "actuatord"),
     "rules": ("rules", "rulesd"),
     "dashboard": ("dashboard", "dashboardd"),
+    "modbus": ("modbus", "modbusd"),
 }
 """Unit to the daemon of the simulator that runs here on real connections, and what the process is called."""
 
@@ -112,4 +113,5 @@ def modules_of(kind: str) -> tuple[str, ...]:
     """What has to be imported before a device that may start this unit is closed."""
     if kind in OWN:
         return (f"labs.engines.kernel.{OWN[kind][0]}",)
-    return ("labs.engines.kernel.things.station", f"labs.shell.daemons.{SHARED[kind][0]}")
+    more = ("labs.engines.kernel.things.modbus_server",) if kind == "modbus" else ()
+    return ("labs.engines.kernel.things.station", f"labs.shell.daemons.{SHARED[kind][0]}", *more)

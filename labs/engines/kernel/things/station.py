@@ -20,7 +20,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.files import RealFiles
 from labs.engines.kernel.machine import Machine
@@ -29,6 +29,9 @@ from labs.engines.kernel.things.paho_link import PahoLink
 from labs.model.world import Act
 from labs.net.process import Process, Program, Scheduler, Writer
 from labs.things.world import RoomSense
+
+if TYPE_CHECKING:
+    from labs.shell.daemons.modbus_tcp import Answerer
 
 __all__ = ["DueTimes", "Station", "take_over"]
 
@@ -143,7 +146,8 @@ class Station:
         self.processes = Scheduler()
         self.loop = asyncio.new_event_loop()
         self.world: RoomSense = OutwardSense(machine.world, lambda words: self.say({"drive": words}))
-        self.mqtt_link = partial(_open_link, self)
+        self.mqtt_link = partial(PahoLink, self)
+        self.serve_modbus = partial(_serve_modbus, self)
         self.links: list[PahoLink] = []
         self._due = DueTimes()
         self._alarm: asyncio.TimerHandle | None = None
@@ -253,5 +257,7 @@ class Station:
         self.say({"round": number, "active": self.activity != before, "due": self._due.first})
 
 
-def _open_link(station: Station, process: Process) -> PahoLink:
-    return PahoLink(station, process)
+def _serve_modbus(station: Station, process: Process, port: int, answer: Answerer) -> Program:
+    from labs.engines.kernel.things.modbus_server import serve_modbus
+
+    return serve_modbus(station, process, port, answer)
