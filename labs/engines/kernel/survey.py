@@ -40,7 +40,6 @@ TOOLS = (
     ("dhclient", "isc-dhcp-client", "--version"),
     ("mosquitto", "mosquitto", "-h"),
     ("mosquitto_sub", "mosquitto-clients", "--version"),
-    ("mbpoll", "mbpoll", "-V"),
     ("sshd", "openssh-server", "-V"),
     ("nginx", "nginx-light", "-v"),
     ("chronyd", "chrony", "--version"),
