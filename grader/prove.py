@@ -6,15 +6,20 @@ reference repair and every other repair must pass, and whatever a lazy or clever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 
 from grader.grade import judge
+from grader.side_by_side import side_by_side
 from grader.verdict import Grade, Outcome, Verdict
 from labs.journal import Header
 from labs.messages import Message, message
+from labs.model.rings import has_ring
 from labs.model.site import Kind, Site
-from labs.scenario.scenario import FaultUse, Scenario
+from labs.scenario.scenario import Scenario
 from labs.scenario.variant import Variant, break_site, draw
 from labs.version import version
 
@@ -48,125 +53,160 @@ class Proof:
         return bool(self.lines) and all(line.good for line in self.lines)
 
 
-def prove(scenario: Scenario, seeds: Iterable[int | str] = (0, 1, 2), *, engine: str = "sim") -> Proof:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Something to try: a site, what is typed there, and what its grade means."""
+
+    what: str
+    variant: Variant
+    site: Site
+    typed: Lines
+    meaning: Callable[[Grade], tuple[Message, bool]]
+
+    def same_as(self, other: _Attempt) -> bool:
+        """True where another tries the same, whatever it takes it for."""
+        mine, others = self.variant, other.variant
+        return (mine.seed, self.typed, self.site) == (others.seed, other.typed, other.site)
+
+
+def prove(
+    scenario: Scenario,
+    seeds: Iterable[int | str] = (0, 1, 2),
+    *,
+    engine: str = "sim",
+    at_once: int = 1,
+    tell: Callable[[int, int, Line], None] | None = None,
+) -> Proof:
     """Try a scenario out.
 
     Every seed is tried with the healthy site, the broken site and the repairs; every fault of the file by itself, and
-    the cheats, on the first seed. On the engine kernel that takes real time.
+    the cheats, on the first seed. A site that two attempts have in common is judged once.
+
+    Parameters
+    ----------
+    scenario
+        What to try.
+    seeds
+        Of the variants.
+    engine
+        On the engine kernel it takes real time.
+    at_once
+        How many labs run side by side: worth it where they wait in real time.
+    tell
+        Is called after each attempt: how many are done, of how many, and the line.
     """
     proof = Proof(scenario.id, tuple(str(seed) for seed in seeds))
+    attempts: list[_Attempt] = []
     for index, seed in enumerate(proof.seeds):
-        variant = draw(scenario, seed)
-        trial = _Trial(variant, proof, engine)
-        trial.healthy()
-        trial.broken()
-        if index == 0:
-            trial.faults_alone()
-        trial.repairs()
-        trial.half_repairs()
-        if index == 0:
-            trial.cheats()
+        attempts += _attempts(draw(scenario, seed), first=index == 0)
+    groups: list[list[int]] = []
+    for number, attempt in enumerate(attempts):
+        group = next((known for known in groups if attempts[known[0]].same_as(attempt)), None)
+        if group is None:
+            groups.append([number])
+        else:
+            group.append(number)
+    lines: dict[int, Line] = {}
+    storm = Lock()
+    tasks = [partial(_judged, attempts[group[0]], engine, storm) for group in groups]
+    for place, grade in side_by_side(tasks, at_once):
+        for number in groups[place]:
+            attempt = attempts[number]
+            said, good = attempt.meaning(grade)
+            lines[number] = Line(f"{attempt.what} (seed {attempt.variant.seed})", said, good, grade)
+            if tell is not None:
+                tell(len(lines), len(attempts), lines[number])
+    proof.lines = [lines[number] for number in range(len(attempts))]
     return proof
 
 
-class _Trial:
-    """One seed."""
+def _judged(attempt: _Attempt, engine: str, storm: AbstractContextManager[object]) -> Grade:
+    """Where nobody repairs a loop, it takes a core of a real kernel as long as it lasts: one such site at a time."""
+    variant = attempt.variant
+    header = Header(variant.scenario.id, variant.scenario.digest, variant.seed, engine, version())
+    screams = has_ring(attempt.site) and attempt.meaning is not _full_marks
+    with storm if screams else nullcontext():
+        return judge(variant, header, site=attempt.site, lines=attempt.typed)
 
-    def __init__(self, variant: Variant, proof: Proof, engine: str) -> None:
-        self._variant = variant
-        self._proof = proof
-        scenario = variant.scenario
-        self._header = Header(scenario.id, scenario.digest, variant.seed, engine, version())
 
-    def _judge(self, site: Site, lines: Sequence[tuple[str, str]] = ()) -> Grade:
-        return judge(self._variant, self._header, site=site, lines=lines)
+def _attempts(variant: Variant, *, first: bool) -> Iterator[_Attempt]:
+    """Everything that is tried with one seed."""
+    scenario, broken = variant.scenario, variant.broken
+    yield _Attempt("healthy site", variant, variant.healthy, [], _full_marks)
+    yield _Attempt("broken site, do nothing", variant, broken, [], _fails)
+    for choice in scenario.faults if first else ():
+        for use in choice.options:
+            site = break_site(scenario, variant.healthy, (use,), variant.placeholders)
+            yield _Attempt(use.fault, variant, site, [], _noticed)
+    for name, steps in [("reference repair", scenario.solution), *scenario.other_solutions.items()]:
+        yield _Attempt(name, variant, broken, _typed(variant.steps(steps)), _full_marks)
+    for name, steps in scenario.not_enough.items():
+        yield _Attempt(name, variant, broken, _typed(variant.steps(steps)), _not_enough)
+    for name, lines in _cheats(variant).items() if first else ():
+        yield _Attempt(name, variant, broken, lines, _earns_nothing)
 
-    def _note(self, what: str, said: Message, grade: Grade, *, good: bool) -> None:
-        self._proof.lines.append(Line(f"{what} (seed {self._variant.seed})", said, good, grade))
 
-    def healthy(self) -> None:
-        """Passes everything."""
-        grade = self._judge(self._variant.healthy)
-        self._full_marks("healthy site", grade)
-
-    def _full_marks(self, what: str, grade: Grade) -> None:
-        passed = sum(result.verdict is Verdict.PASS for result in grade.results)
-        wrong = [result for result in grade.results if result.verdict is not Verdict.PASS]
-        if wrong:
-            said = message(
-                "passes {passed} of {all}; {id}: {why}",
-                passed=passed,
-                all=len(grade.results),
-                id=wrong[0].id,
-                why=wrong[0].rationale,
-            )
-        else:
-            said = message("passes {passed} of {all} checks", passed=passed, all=len(grade.results))
-        self._note(what, said, grade, good=not wrong and grade.outcome is Outcome.PASSED)
-
-    def broken(self) -> None:
-        """Fails, and doing nothing is not enough."""
-        grade = self._judge(self._variant.broken)
-        failed = [result.id for result in grade.results if result.verdict is not Verdict.PASS]
+def _full_marks(grade: Grade) -> tuple[Message, bool]:
+    """Healthy sites and repairs pass everything."""
+    passed = sum(result.verdict is Verdict.PASS for result in grade.results)
+    wrong = [result for result in grade.results if result.verdict is not Verdict.PASS]
+    if wrong:
         said = message(
-            "fails {failed} of {all}: {ids}", failed=len(failed), all=len(grade.results), ids=", ".join(failed)
+            "passes {passed} of {all}; {id}: {why}",
+            passed=passed,
+            all=len(grade.results),
+            id=wrong[0].id,
+            why=wrong[0].rationale,
         )
-        self._note("broken site, do nothing", said, grade, good=bool(failed) and grade.outcome is Outcome.BELOW)
+    else:
+        said = message("passes {passed} of {all} checks", passed=passed, all=len(grade.results))
+    return said, not wrong and grade.outcome is Outcome.PASSED
 
-    def faults_alone(self) -> None:
-        """Every fault by itself breaks at least one check."""
-        scenario = self._variant.scenario
-        for choice in scenario.faults:
-            for use in choice.options:
-                self._fault_alone(use)
 
-    def _fault_alone(self, use: FaultUse) -> None:
-        variant = self._variant
-        site = break_site(variant.scenario, variant.healthy, (use,), variant.placeholders)
-        grade = self._judge(site)
-        broken = [result.id for result in grade.results if result.verdict is not Verdict.PASS]
-        said = (
-            message("breaks {ids}", ids=", ".join(broken)) if broken else message("breaks nothing: no check notices it")
-        )
-        self._note(use.fault, said, grade, good=bool(broken) and grade.outcome is not Outcome.UNGRADABLE)
+def _failed(grade: Grade) -> list[str]:
+    return [result.id for result in grade.results if result.verdict is not Verdict.PASS]
 
-    def repairs(self) -> None:
-        """The reference repair and every other repair earn full marks."""
-        scenario = self._variant.scenario
-        for name, steps in [("reference repair", scenario.solution), *scenario.other_solutions.items()]:
-            self._full_marks(name, self._judge(self._variant.broken, _typed(self._variant.steps(steps))))
 
-    def half_repairs(self) -> None:
-        """What the author says is not enough does not pass."""
-        for name, steps in self._variant.scenario.not_enough.items():
-            grade = self._judge(self._variant.broken, _typed(self._variant.steps(steps)))
-            failed = [result.id for result in grade.results if result.verdict is not Verdict.PASS]
-            said = message(
-                "is not enough: {points} of {max} points; {ids}",
-                points=grade.points,
-                max=grade.max_points,
-                ids=", ".join(failed),
-            )
-            if grade.outcome is Outcome.PASSED:
-                said = message(
-                    "{points} of {max} points: that is enough to pass", points=grade.points, max=grade.max_points
-                )
-            self._note(name, said, grade, good=grade.outcome is Outcome.BELOW)
+def _fails(grade: Grade) -> tuple[Message, bool]:
+    """The broken site fails, and doing nothing is not enough."""
+    failed = _failed(grade)
+    said = message("fails {failed} of {all}: {ids}", failed=len(failed), all=len(grade.results), ids=", ".join(failed))
+    return said, bool(failed) and grade.outcome is Outcome.BELOW
 
-    def cheats(self) -> None:
-        """None of the short cuts reaches the threshold; a dead or closed site earns nothing for being safe."""
-        for name, lines in _cheats(self._variant).items():
-            grade = self._judge(self._variant.broken, lines)
-            negative = [r.id for r in grade.results if r.kind in NEGATIVE and r.verdict is Verdict.PASS]
-            said = message("{points} of {max} points", points=grade.points, max=grade.max_points)
-            good = grade.outcome is Outcome.BELOW and not negative
-            if grade.outcome is Outcome.PASSED:
-                said = message(
-                    "{points} of {max} points: that is enough to pass", points=grade.points, max=grade.max_points
-                )
-            elif negative:
-                said = message("earns {ids} without doing anything for it", ids=", ".join(negative))
-            self._note(name, said, grade, good=good)
+
+def _noticed(grade: Grade) -> tuple[Message, bool]:
+    """Every fault by itself breaks at least one check."""
+    broken = _failed(grade)
+    said = message("breaks {ids}", ids=", ".join(broken)) if broken else message("breaks nothing: no check notices it")
+    return said, bool(broken) and grade.outcome is not Outcome.UNGRADABLE
+
+
+def _enough(grade: Grade) -> Message:
+    return message("{points} of {max} points: that is enough to pass", points=grade.points, max=grade.max_points)
+
+
+def _not_enough(grade: Grade) -> tuple[Message, bool]:
+    """What the author says is not enough does not pass."""
+    said = message(
+        "is not enough: {points} of {max} points; {ids}",
+        points=grade.points,
+        max=grade.max_points,
+        ids=", ".join(_failed(grade)),
+    )
+    if grade.outcome is Outcome.PASSED:
+        said = _enough(grade)
+    return said, grade.outcome is Outcome.BELOW
+
+
+def _earns_nothing(grade: Grade) -> tuple[Message, bool]:
+    """None of the short cuts reaches the threshold; a dead or closed site earns nothing for being safe."""
+    negative = [r.id for r in grade.results if r.kind in NEGATIVE and r.verdict is Verdict.PASS]
+    said = message("{points} of {max} points", points=grade.points, max=grade.max_points)
+    if grade.outcome is Outcome.PASSED:
+        said = _enough(grade)
+    elif negative:
+        said = message("earns {ids} without doing anything for it", ids=", ".join(negative))
+    return said, grade.outcome is Outcome.BELOW and not negative
 
 
 def _typed(steps: Iterable[tuple[str, str]]) -> Lines:

@@ -11,12 +11,24 @@ from typing import Any
 
 from grader.checks.context import Context
 from grader.verdict import Finding, Unjudgeable, Verdict
+from labs.engines.base import BeyondEngine
 from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.scenario.data_intents import Listening
 from labs.things.mqtt.topics import matches
 
-__all__ = ["Heard", "Recording", "field_of", "listen", "login", "moment_of", "nothing_heard", "number_of"]
+__all__ = [
+    "Heard",
+    "Recording",
+    "field_of",
+    "hear_soon",
+    "heard_alike",
+    "listen",
+    "login",
+    "moment_of",
+    "nothing_heard",
+    "number_of",
+]
 
 SECOND = 1_000_000_000
 TIMED_OUT = 27  # exit status of mosquitto_sub -W
@@ -24,6 +36,8 @@ STOPPED = 124  # exit status of a line that made too much happen on the network
 MOST_MESSAGES = 100_000
 MOST_OUTPUT = 1 << 25  # characters; a message takes some 250
 LONGEST_S = 24 * 3600
+EAR = "/run/ear"
+ROUNDS, ROUND_NS = 3, 3 * SECOND
 GRACE_NS = 10 * SECOND  # for a client that gives up by itself to do so
 FLOOD = 1000  # with so many messages it is they that were too much, and no loop
 
@@ -82,6 +96,11 @@ def _key(body: Listening) -> tuple[object, ...]:
     return (body.broker, body.user, body.password, body.port, body.cafile)
 
 
+def heard_alike(one: Listening, other: Listening) -> bool:
+    """Two checks that listen with one login: what one hears, the other hears as well."""
+    return _key(one) == _key(other)
+
+
 def listen(context: Context, body: Listening) -> Recording:
     """What the broker says for as long as a check asks. Checks with the same login share one recording.
 
@@ -135,17 +154,51 @@ def _record(context: Context, body: Listening, seconds: int) -> Recording:
         )
     if output.status not in (0, TIMED_OUT):
         return Recording(began, now, problem=output.text.strip())
+    return Recording(began, now, _heard(context, body.broker, output.text, began, now))
+
+
+def _heard(context: Context, broker: str, text: str, began: int, now: int) -> tuple[Heard, ...]:
+    """The messages of a recording, with their moments."""
     messages = []
-    for line in output.text.splitlines():
+    for line in text.splitlines():
         stamp, _, rest = line.partition(" ")
         kept, _, rest = rest.partition(" ")
         payload, _, topic = rest.partition(" ")
         if kept not in ("0", "1") or not topic:
             continue  # "Timed out" on standard error
         seconds_, _, nanos = stamp.partition(".")
-        at = context.engine.moment(body.broker, int(seconds_) * SECOND + int(nanos))
+        at = context.engine.moment(broker, int(seconds_) * SECOND + int(nanos))
         messages.append(Heard(min(max(at, began), now), topic, bytes.fromhex(payload), kept == "1"))
-    return Recording(began, now, tuple(messages))
+    return tuple(messages)
+
+
+def hear_soon(context: Context, body: Listening) -> Recording | None:
+    """What is said within the time of a check, on an engine in real time that need not wait for it.
+
+    The clocks go forward by that time, and everything that speaks now and then is made to speak, some times over. None
+    where the engine repeats itself (and time costs nothing), where something on site keeps a clock of its own, such as
+    a loop in a shell, or where the broker does not answer: then somebody has to listen for as long as that.
+    """
+    if context.engine.repeats:
+        return None
+    began = context.engine.now
+    try:
+        context.elapse(body.during)
+    except BeyondEngine:
+        return None
+    seconds = ROUNDS * (ROUND_NS // SECOND + 1)
+    ear = f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'"
+    context.engine.run(body.broker, f"{ear} > {EAR} 2>&1 &")
+    for _ in range(ROUNDS):
+        context.settle(ROUND_NS)
+        context.wait(ROUND_NS)
+    output = context.engine.run(
+        body.broker, f'wait $!; ended=$?; cat {EAR}; rm -f {EAR}; (exit "$ended")', longest_ns=GRACE_NS
+    )
+    now = context.engine.now
+    if output.status != TIMED_OUT:
+        return None
+    return Recording(began, now, _heard(context, body.broker, output.text, began, now))
 
 
 def nothing_heard(recording: Recording, body: Listening, topic: str, verdict: Verdict = Verdict.FAIL) -> Finding:

@@ -184,6 +184,14 @@ def _validate(context: click.Context, /, **options: Any) -> int:
 @click.argument("scenarios", metavar="[SCENARIO]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help=marked("every scenario that is shipped"))
 @click.option("--seeds", type=Whole(1, 1000), default=2, metavar="N", help=marked("how many variants are tried (2)"))
+@click.option(
+    "-j",
+    "--jobs",
+    type=Whole(0, 64),
+    default=0,
+    metavar="N",
+    help=marked("how many scenarios (sim) or labs of one (kernel) side by side; 0: what the machine carries (0)"),
+)
 @click.option("-q", "--quiet", is_flag=True, help=marked("only what is not as it must be"))
 @click.option(
     "--engine", type=OneOf(ENGINES), default="sim", help=marked("sim, or kernel: real Linux, in real time (sim)")

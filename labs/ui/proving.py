@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from labs.engines.base import EngineUnavailable, SandboxMissing
 from labs.messages import Message, message
@@ -17,10 +19,15 @@ from labs.scenario.scenario import ScenarioError
 from labs.ui.catalogue import scenario_named
 from labs.ui.style import Refusal, Screen
 
+if TYPE_CHECKING:
+    from grader.prove import Line
+
 __all__ = ["prove_scenarios"]
 
 WRONG = 2
 NOT_PROVED = 1
+LABS = 14  # attempts at once on the engine kernel: most of the time they only wait
+LAB_BYTES = 200 << 20  # of memory for an attempt: two labs of ten devices
 WIDEST_NAME = 44
 SEED = re.compile(r" \(seed [^)]*\)$")
 
@@ -47,8 +54,14 @@ class Tried:
         return NOT_PROVED if self.failure or not all(good for good, _, _ in self.lines) else 0
 
 
-def _try(name: str, seeds: int, engine: str) -> Tried:
-    """Prove one scenario."""
+Tell = Callable[[int, int, "Line"], None]
+
+
+def _try(name: str, seeds: int, engine: str, at_once: int = 1, tell: Callable[[str], Tell] | None = None) -> Tried:
+    """Prove one scenario, `at_once` attempts at a time (0: what the machine carries).
+
+    `tell` makes of its name who is told of each attempt.
+    """
     from grader import prove
 
     tried = Tried(name)
@@ -56,7 +69,9 @@ def _try(name: str, seeds: int, engine: str) -> Tried:
     try:
         scenario = find_scenario(name)
         tried.name = scenario.id
-        tried.lines = [(line.good, line.what, line.said) for line in prove(scenario, range(seeds), engine=engine).lines]
+        told = tell(scenario.id) if tell is not None else None
+        proof = prove(scenario, range(seeds), engine=engine, at_once=at_once or _room(), tell=told)
+        tried.lines = [(line.good, line.what, line.said) for line in proof.lines]
     except SandboxMissing:
         raise
     except EngineUnavailable as error:
@@ -69,10 +84,23 @@ def _try(name: str, seeds: int, engine: str) -> Tried:
     return tried
 
 
+def _room() -> int:
+    """How many attempts on the engine kernel this machine carries side by side."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return LABS
+    return max(1, min(LABS, free // LAB_BYTES))
+
+
 def prove_scenarios(
-    screen: Screen, *, scenarios: tuple[str, ...], every: bool, seeds: int, quiet: bool, engine: str
+    screen: Screen, *, scenarios: tuple[str, ...], every: bool, seeds: int, jobs: int, quiet: bool, engine: str
 ) -> int:
-    """`netwerf prove`: a line for everything that was tried, and whether that is as it must be."""
+    """`netwerf prove`: a line for everything that was tried, and whether that is as it must be.
+
+    `jobs` is how many scenarios are proved at once on the engine sim, and how many labs of one on the engine kernel; 0
+    for as many as the machine carries.
+    """
     if every and scenarios:
         raise Refusal("give names of scenarios or --all, not both")
     names = [str(path) for path in scenario_files()] if every else list(scenarios)
@@ -87,7 +115,9 @@ def prove_scenarios(
         check_machine()  # what keeps it from running at all is told once, and no reason to exclude a scenario
     begun = time.perf_counter()
     worst, proved, excluded = 0, 0, 0
-    for tried in _tried(names, seeds, engine):
+    progress = _Progress(screen, lasting=engine == "kernel" and not quiet)
+    for tried in _tried(names, seeds, jobs, engine, progress):
+        progress.clear()
         if tried.excluded and len(names) == 1:
             raise EngineUnavailable(tried.excluded)
         _show(screen, tried, seeds, quiet=quiet)
@@ -106,10 +136,46 @@ def prove_scenarios(
     return worst
 
 
-def _tried(names: list[str], seeds: int, engine: str) -> Iterator[Tried]:
-    """In the order of the names; on several cores where there is more than one scenario and the machine lets us."""
+class _Progress:
+    """How far it is: a line that is written over on a terminal; elsewhere one for each attempt, where `lasting`."""
+
+    def __init__(self, screen: Screen, *, lasting: bool) -> None:
+        self._screen = screen
+        self._terminal = sys.stderr.isatty()
+        self._lasting = lasting
+        self._width = 0
+
+    def of(self, name: str) -> Tell:
+        """Who is told of the attempts of one scenario."""
+        begun = time.perf_counter()
+
+        def tell(done: int, every: int, line: Line) -> None:
+            seconds = f"{time.perf_counter() - begun:.0f}"
+            values = {"name": name, "done": done, "all": every, "seconds": seconds, "what": line.what}
+            shown = self._screen.phrase("{name}: {done} of {all} tried in {seconds} s: {what}", **values)
+            if self._terminal:
+                self.clear()
+                self._width = len(shown)
+                self._screen.show(shown, err=True, newline=False)
+            elif self._lasting:
+                self._screen.show(f"{shown}{'' if line.good else ' ✖'}", err=True)
+
+        return tell
+
+    def clear(self) -> None:
+        """Take away what is still there."""
+        if self._width:
+            self._screen.show("\r" + " " * self._width + "\r", err=True, newline=False)
+            self._width = 0
+
+
+def _tried(names: list[str], seeds: int, jobs: int, engine: str, progress: _Progress) -> Iterator[Tried]:
+    """In the order of the names; on several cores where there is more than one scenario and the machine lets us.
+
+    On the engine kernel the labs of one scenario run side by side instead: they wait in real time.
+    """
     attempt = partial(_try, seeds=seeds, engine=engine)
-    workers = min(len(names), os.cpu_count() or 1) if engine == "sim" else 1  # one lab at a time: it has the kernel
+    workers = min(len(names), jobs or os.cpu_count() or 1) if engine == "sim" else 1
     done = 0
     if workers > 1:
         try:
@@ -126,7 +192,8 @@ def _tried(names: list[str], seeds: int, engine: str) -> Iterator[Tried]:
             RuntimeError,
         ):  # no semaphores, no processes (a browser, a sandbox): one by one then
             pass
-    yield from map(attempt, names[done:])
+    labs = jobs if engine == "kernel" else 1
+    yield from map(partial(attempt, at_once=labs, tell=progress.of), names[done:])
 
 
 def _show(screen: Screen, tried: Tried, seeds: int, *, quiet: bool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+
 import pytest
 
 import grader
@@ -38,3 +41,28 @@ def test_healthy_site_that_is_not_healthy_is_found() -> None:
 
 def test_threshold_that_doing_nothing_reaches_is_found() -> None:
     assert "broken site, do nothing" in bad_lines(small(**{"minutes: 10": "minutes: 10\npass: 0.25"}))
+
+
+def test_attempts_side_by_side_the_proof_is_the_same_and_each_is_told():
+    told = []
+    alone = grader.prove(small(), [3])
+    beside = grader.prove(small(), [3], at_once=4, tell=lambda done, every, line: told.append((done, every, line.what)))
+    assert [(line.what, str(line.said), line.good) for line in beside.lines] == [
+        (line.what, str(line.said), line.good) for line in alone.lines
+    ]
+    assert sorted(what for _, _, what in told) == sorted(line.what for line in alone.lines)
+    assert [(done, every) for done, every, _ in told] == [(n + 1, len(alone.lines)) for n in range(len(alone.lines))]
+
+
+def test_site_that_two_attempts_share_is_judged_once(monkeypatch):
+    prove = sys.modules["grader.prove"]
+    judged, whole = [], prove.judge
+
+    def judge(variant, header, *, site, lines):
+        judged.append((site, lines))
+        return whole(variant, header, site=site, lines=lines)
+
+    monkeypatch.setattr(prove, "judge", judge)
+    proof = grader.prove(small(**{"  - rule-too-wide: {on: gw, port: 443}\n": ""}), [0])  # one fault is the broken site
+    assert len(judged) == len(proof.lines) - 1
+    assert all(one != other for one, other in itertools.combinations(judged, 2))

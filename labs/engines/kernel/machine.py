@@ -153,6 +153,8 @@ class Machine:
         self.units = Units(self, catalogue)  # type: ignore[arg-type]
         self.vlans: Switchboard | None = None
         """Its VLANs, where Open vSwitch does them."""
+        self.hurried = False
+        """Bridges that are made now get a short forward delay."""
         self._started = started
         self._shift = mmap.mmap(-1, 8)  # forked programs see the clock jump, too
         self._elapsed = mmap.mmap(-1, 8)
@@ -172,12 +174,12 @@ class Machine:
     @property
     def now(self) -> int:
         """Nanoseconds since the site was switched on."""
-        return int((time.monotonic() - self._started) * 1e9) + int.from_bytes(self._shift[:8], "little")
+        return int((time.monotonic() - self._started) * 1e9) + int.from_bytes(self._shift[:8], "little", signed=True)
 
     def arrive(self, now: int = ARRIVAL_NS) -> None:
         """The clock jumps: to the moment when the trainee arrives, or to that of the lab."""
-        shift = int.from_bytes(self._shift[:8], "little") + now - self.now
-        self._shift[:8] = shift.to_bytes(8, "little")
+        shift = int.from_bytes(self._shift[:8], "little", signed=True) + now - self.now
+        self._shift[:8] = shift.to_bytes(8, "little", signed=True)
         self._jumps.append((time.time(), shift))
         self.crew.jumped()
 
@@ -346,6 +348,11 @@ class Machine:
             pipe.close()
         child.finished.set()
         child.exited.fire()
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it looks after."""
+        return list(self._children)
 
     def became(self, process: Process, child: Child) -> None:
         """A program of the init is a process of the system now: its number is the one that people see."""

@@ -20,6 +20,7 @@ from typing import Any
 from labs.engines.kernel.capability import lacking, slow
 from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.cores import Cores
 from labs.engines.kernel.device import TOOLS, fork_device, has_things
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
@@ -31,6 +32,7 @@ from labs.engines.kernel.sandbox import SandboxError
 from labs.engines.kernel.topology import Batch, build_network
 from labs.engines.kernel.vlans.way import Way, vlan_way
 from labs.engines.kernel.witness import probe_all
+from labs.model.rings import has_ring
 from labs.model.site import Device, Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.things.world import LivingWorld, RoomSense
@@ -43,6 +45,7 @@ ANSWER_S = 200.0  # longer than any line may take
 STALE_NS = 30 * SECOND  # base_reachable_time_ms, arp(7)
 SETTLE_NS = SECOND // 2
 REST_S = 3.0  # how long `settle` waits for bridges at most
+REST_SPANNING_S = 32.0  # and for a spanning tree: twice the forward delay of 15 s (IEEE 802.1D-2004 table 17-1)
 REST_WIDE_S = 9.0  # and for IPv6: duplicate detection, a router that is asked, duplicate detection (RFC 4862, RFC 4861)
 SECOND_ROUTER_S = 0.6  # every router answers a question within half a second (RFC 4861, MAX_RA_DELAY_TIME)
 LOOK_NS, LOOK_WIDE_NS = SECOND // 200, SECOND // 20
@@ -63,6 +66,7 @@ class Lab(Exchange):
         self.proof = proof
         self.network: Any = None
         self.vlans: Way | None = None
+        self.cores = Cores(LAB_DEVICES.parent / "sys")
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
         self.senses: dict[str, RoomSense] = {}
@@ -96,6 +100,8 @@ class Lab(Exchange):
             for port in device.ports:
                 self.batch.port(Endpoint(device.name, port.name), str(port.mac))
         self._plug_in([device.name for device in powered])
+        if has_ring(self.site):
+            self.cores.spare(self.batch.jacks.values())
         later = [device.name for device in powered if DHCP in device.files.get("/etc/network/interfaces", "")]
         self.ask(later, do="light")
         first = [device.name for device in powered if device.name not in later]
@@ -113,6 +119,7 @@ class Lab(Exchange):
             hurry(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
         self._shift_ns = ARRIVAL_NS - self.now + self._shift_ns
         self.ask(self.devices, do="arrive")
+        self.hurried = False
 
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
@@ -134,6 +141,8 @@ class Lab(Exchange):
         run_batch([*self.batch.lines, *(f"link set {jack} up" for jack in lit)])
         self.batch.lines.clear()
         self.panel.jacks = self.batch.jacks
+        if self.network is not None and self.hurried:
+            self.cores.spare(self.batch.jacks[end] for end in self.batch.jacks if end.device in names)
         self.panel.raised(lit)
         self.panel.join()
         self._slow_down()
@@ -158,6 +167,8 @@ class Lab(Exchange):
             passed = time.monotonic() - begun
             if any(answer["busy"] for answer in answers) and passed < REST_S:
                 self.wait(LOOK_NS)
+            elif any(answer["spanning"] for answer in answers) and passed < REST_SPANNING_S:
+                self.wait(LOOK_WIDE_NS)
             elif any(answer["wide"] for answer in answers) and passed < REST_WIDE_S:
                 self.wait(LOOK_WIDE_NS)
                 moved = time.monotonic()
@@ -214,7 +225,14 @@ class Lab(Exchange):
         self.wait(message["duration_ns"])
 
     def do_settle(self, message: Mapping[str, Any]) -> None:
-        """As after some time: neighbours are forgotten, and what is done now and then has been done since."""
+        """As after some time: neighbours are forgotten, and what is done now and then has been done since.
+
+        Only judges ask for it: from the first time on, spanning trees of this lab need less time.
+        """
+        if not self.hurried:
+            self.hurried = True
+            self.ask(self.devices, do="hasten")
+            self.cores.spare(self.batch.jacks.values())
         if message["duration_ns"] >= STALE_NS:
             self.ask(self.devices, do="forget")
         self.ask(self.devices, do="tick")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from grader.checks.hearing import listen
+from grader.checks.context import Context
+from grader.checks.hearing import hear_soon, listen
 from labs.engines.base import BeyondEngine
 from labs.engines.kernel import KernelEngine
+from labs.engines.kernel.machine import Machine
 from labs.model.world import ARRIVAL_NS
 from labs.scenario.data_intents import Listening
+from labs.scenario.library import find_scenario
+from labs.scenario.variant import draw
 from tests.engines.kernel.kernel_site import device, needs_kernel, running, site, two_networks
 
 pytestmark = needs_kernel
@@ -39,6 +45,14 @@ def test_job_in_the_background_clocks_are_not_put_forward(lab: KernelEngine):
     with pytest.raises(BeyondEngine, match="pc: something that was started in its shell still runs"):
         lab.elapse(MINUTE)
     lab.run("pc", "kill $job; wait")
+    lab.elapse(MINUTE)
+
+
+def test_process_that_left_its_shell_clocks_are_not_put_forward(lab: KernelEngine):
+    assert lab.run("pc", "setsid sh -c 'sleep 300 & ' > /dev/null 2>&1").status == 0
+    with pytest.raises(BeyondEngine, match="pc: sleep, which nobody looks after, still runs"):
+        lab.elapse(MINUTE)
+    lab.run("pc", "pkill sleep")
     lab.elapse(MINUTE)
 
 
@@ -77,3 +91,29 @@ def test_broker_is_listened_to_each_message_has_the_moment_at_which_it_came():
     assert [first.payload, second.payload] == [b"1", b"2"]
     assert recording.began_ns < first.at_ns < second.at_ns < recording.ended_ns - SECOND
     assert 0.8 < (second.at_ns - first.at_ns) / SECOND < 1.9
+
+
+def test_thing_speaks_now_and_then_it_is_heard_at_once_unless_somebody_keeps_time():
+    variant = draw(find_scenario("first-sensor-online"), 0)
+    body = Listening(broker="server", user="house", password="sleutel-onder-de-mat", during=3 * MINUTE)
+    with running(variant.healthy) as engine:
+        context = Context(engine, variant)
+        recording = hear_soon(context, body)
+        assert recording is not None
+        assert len(recording.on("home/garden/+")) > 1
+        assert recording.ended_ns - recording.began_ns > body.during
+        engine.power("sensor", on=False)
+        silence = hear_soon(context, body)
+        assert silence is not None
+        assert not silence.on("home/garden/+")
+        engine.run("server", "(sleep 100; mosquitto_pub -t home/garden/x -m 1) > /dev/null 2>&1 &")
+        assert hear_soon(context, body) is None
+
+
+def test_site_that_takes_longer_to_start_than_the_trainee_to_come_its_clock_stands_at_his_arrival():
+    machine = Machine("pc", SimpleNamespace(), {}, time.monotonic() - 75)
+    machine.arrive()
+    machine.loop.close()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    assert ARRIVAL_NS <= machine.now < ARRIVAL_NS + SECOND
