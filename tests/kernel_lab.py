@@ -7,7 +7,6 @@ that the simulated device boots from. Sockets of all namespaces live in this one
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import itertools
 import json
@@ -29,15 +28,12 @@ import pytest
 
 from labs.model.site import Device, Site
 from labs.net.ifupdown import Stanza, parse_interfaces
-from tests.traffic import PORT, Flow
+from tests.kernel_flows import SENDERS, answer, servers
+from tests.traffic import Flow
 
 SIOCGIFFLAGS = 0x8913  # linux/sockios.h
 IFF_UP, IFF_RUNNING = 1, 0x40  # net/if.h
 CLONE_NEWNET = 0x40000000  # sched.h
-IP_RECVERR = 11  # linux/in.h
-SOL_RAW = 255  # linux/socket.h
-ECHO_REQUEST = b"\x08"  # RFC 792
-ICMP_FILTER = 1  # linux/icmp.h
 RETRANS_MS = 30  # ARP gives up after three times this, so that nobody waits three seconds
 LOOKS = 3
 LONGEST_S = 0.9  # less than the first retransmission of a SYN
@@ -274,14 +270,7 @@ class KernelLab:
 
     def _serve(self, device: str) -> None:
         with self.inside(device):
-            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            tcp.bind(("0.0.0.0", PORT))
-            tcp.listen(64)
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            udp.bind(("0.0.0.0", PORT))
-        for server in (tcp, udp):
-            server.setblocking(False)
-            self._servers.append(server)
+            self._servers += servers()
 
     def send(self, flows: list[Flow], quiet_s: float = QUIET_S) -> dict[Flow, str]:
         """What each sender is told, all flows at once; over when nothing has been heard for so long."""
@@ -289,12 +278,11 @@ class KernelLab:
         told: dict[Flow, str] = {}
         with selectors.DefaultSelector() as selector:
             for server in self._servers:
-                selector.register(server, selectors.EVENT_READ, _answer)
+                selector.register(server, selectors.EVENT_READ, answer)
             made: list[socket.socket] = []
             for number, flow in enumerate(flows, start=1):
                 with self.inside(flow.source):
-                    begin = {"ping": _ping, "tcp": _tcp, "udp": _udp}[flow.protocol]
-                    made.append(begin(flow, number, told, selector))
+                    made.append(SENDERS[flow.protocol](flow, number, told, selector))
             until = time.monotonic() + LONGEST_S
             quiet_until = time.monotonic() + quiet_s
             while len(told) < len(flows) and time.monotonic() < min(until, quiet_until):
@@ -319,127 +307,3 @@ def _lines(stanza: Stanza) -> list[str]:
         if stanza.get("gateway"):
             lines.append(f"route add default via {stanza.get('gateway')} dev {name} onlink")
     return lines + [line.replace("$IFACE", name).removeprefix("ip ") for line in stanza.values("up")]
-
-
-def _answer(server: socket.socket) -> None:
-    with suppress(OSError):  # nothing there after all, or no way back to the asker
-        if server.type == socket.SOCK_STREAM:
-            connection, peer = server.accept()
-            with connection:
-                connection.send(peer[0].encode())
-        else:
-            _, peer = server.recvfrom(100)
-            server.sendto(peer[0].encode(), peer)
-
-
-def _errors(handle: socket.socket, identifier: int = 0) -> Iterator[str]:
-    """The error queue (ip(7), IP_RECVERR); of an echo request those that quote its identifier."""
-    while True:
-        try:
-            quoted, controls, _, _ = handle.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
-        except OSError:
-            return
-        if identifier and (quoted[:1] != ECHO_REQUEST or quoted[4:6] != struct.pack("!H", identifier)):
-            continue  # a raw socket hears of every ICMP packet to its target, of replies too; ping(8) looks as well
-        for level, kind, value in controls:
-            if level == socket.IPPROTO_IP and kind == IP_RECVERR:
-                number, origin, icmp_type, code, _, _, _ = struct.unpack_from("IBBBBII", value)
-                offender = socket.inet_ntoa(value[20:24])
-                yield f"error {icmp_type}/{code} from {offender}" if origin == 2 else os.strerror(number)
-
-
-Reader = Callable[[socket.socket], None]
-
-
-def _open(flow: Flow, kind: int, protocol: int = 0) -> socket.socket:
-    handle = socket.socket(socket.AF_INET, kind, protocol)
-    handle.setblocking(False)
-    handle.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, flow.ttl)
-    return handle
-
-
-def _datagrams(
-    flow: Flow,
-    handle: socket.socket,
-    request: bytes,
-    told: dict[Flow, str],
-    understand: Callable[[bytes], str | None],
-    identifier: int = 0,
-) -> Reader | None:
-    """Send one datagram; the reader takes its answer or its error."""
-    handle.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-    try:
-        if handle.type == socket.SOCK_RAW:  # so that it hears of its own errors alone
-            handle.connect((flow.target, flow.port))
-        handle.sendto(request, (flow.target, flow.port))
-    except OSError as error:
-        told[flow] = error.strerror
-        return None
-
-    def read(_: socket.socket) -> None:
-        for text in _errors(handle, identifier):
-            told.setdefault(flow, text)
-        while True:
-            try:
-                text = understand(handle.recv(2048))
-            except BlockingIOError:
-                return
-            except OSError:
-                continue
-            if text is not None:
-                told.setdefault(flow, text)
-
-    return read
-
-
-def _ping(flow: Flow, number: int, told: dict[Flow, str], selector: selectors.BaseSelector) -> socket.socket:
-    handle = _open(flow, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-    handle.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("I", 0xFFFFFFFF ^ 1))
-    body = bytes(56)
-    head = struct.pack("!BBHHH", 8, 0, 0, number, 1)
-    total = sum(struct.unpack(f"!{len(head + body) // 2}H", head + body))
-    total = (total >> 16) + (total & 0xFFFF)
-    head = struct.pack("!BBHHH", 8, 0, ~(total + (total >> 16)) & 0xFFFF, number, 1)
-
-    def understand(packet: bytes) -> str | None:
-        mine = packet[20] == 0 and struct.unpack_from("!H", packet, 24)[0] == number
-        return f"reply ttl={packet[8]}" if mine else None
-
-    read = _datagrams(flow, handle, head + body, told, understand, number)
-    if read is not None:
-        selector.register(handle, selectors.EVENT_READ, read)
-    return handle
-
-
-def _udp(flow: Flow, _: int, told: dict[Flow, str], selector: selectors.BaseSelector) -> socket.socket:
-    handle = _open(flow, socket.SOCK_DGRAM)
-    read = _datagrams(flow, handle, b"?", told, lambda data: f"seen as {data.decode()}")
-    if read is not None:
-        selector.register(handle, selectors.EVENT_READ, read)
-    return handle
-
-
-def _tcp(flow: Flow, _: int, told: dict[Flow, str], selector: selectors.BaseSelector) -> socket.socket:
-    handle = _open(flow, socket.SOCK_STREAM)
-    number = handle.connect_ex((flow.target, flow.port))
-    if number not in (0, errno.EINPROGRESS):
-        told[flow] = os.strerror(number)
-        return handle
-
-    def connected(_: socket.socket) -> None:
-        failed = handle.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if failed:
-            told[flow] = os.strerror(failed)
-            selector.unregister(handle)
-            return
-        selector.modify(handle, selectors.EVENT_READ, read)
-
-    def read(_: socket.socket) -> None:
-        try:
-            told[flow] = f"seen as {handle.recv(100).decode()}"
-        except OSError as error:
-            told[flow] = error.strerror
-        selector.unregister(handle)
-
-    selector.register(handle, selectors.EVENT_WRITE, connected)
-    return handle

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from labs.engines.sim import SimEngine
-from labs.model.addresses import IPv4
+from labs.model.addresses import parse_address
+from labs.net.ipv6 import ANY6
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import SocketError, connect, listen
 
@@ -24,20 +25,31 @@ class Flow(NamedTuple):
     port: int = PORT
     ttl: int = 64
 
+    @property
+    def wide(self) -> bool:
+        """True over IPv6."""
+        return ":" in self.target
+
 
 def server(process: Process) -> Routine:
     """Answer TCP and UDP on PORT with the address of the asker."""
-    tcp = listen(process, PORT)
-    udp = process.node.transport.udp_open(PORT, program="server")
+    transport = process.node.transport
+    listeners = [listen(process, PORT), listen(process, PORT, ANY6, v6only=True)]
+    sockets = [
+        transport.udp_open(PORT, program="server"),
+        transport.udp_open(PORT, ANY6, program="server", v6only=True),
+    ]
     while True:
-        while tcp.backlog:
-            connection = tcp.backlog.popleft()
-            connection.send(str(connection.remote[0]).encode(), process.node.now)
-            connection.close(process.node.now)
-        while udp.queue:
-            asked = udp.queue.popleft()
-            process.node.transport.udp_send(udp, asked.source, asked.sport, str(asked.source).encode())
-        yield Wait((tcp.signal, udp.signal))
+        for tcp in listeners:
+            while tcp.backlog:
+                connection = tcp.backlog.popleft()
+                connection.send(str(connection.remote[0]).encode(), process.node.now)
+                connection.close(process.node.now)
+        for udp in sockets:
+            while udp.queue:
+                asked = udp.queue.popleft()
+                transport.udp_send(udp, asked.source, asked.sport, str(asked.source).encode())
+        yield Wait(tuple(end.signal for end in (*listeners, *sockets)))
 
 
 def _tell_error(source: object, kind: int, code: int) -> str:
@@ -47,7 +59,7 @@ def _tell_error(source: object, kind: int, code: int) -> str:
 def _ping(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
     transport = process.node.transport
     socket = transport.echo_open()
-    error = transport.echo_send(socket, IPv4.parse(flow.target), 1, ttl=flow.ttl)
+    error = transport.echo_send(socket, parse_address(flow.target), 1, ttl=flow.ttl)
     until = process.node.now + PATIENCE_NS
     while error is None and process.node.now < until and flow not in told:
         yield Wait((socket.signal,), until)
@@ -63,7 +75,7 @@ def _ping(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
 
 def _tcp(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
     try:
-        connection = yield from connect(process, IPv4.parse(flow.target), flow.port, timeout_ns=PATIENCE_NS)
+        connection = yield from connect(process, parse_address(flow.target), flow.port, timeout_ns=PATIENCE_NS)
     except SocketError as error:
         told[flow] = "nothing" if str(error) == "Connection timed out" else str(error)
         return 0
@@ -78,8 +90,8 @@ def _tcp(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
 
 def _udp(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
     transport = process.node.transport
-    socket = transport.udp_open(program="flow")
-    error = transport.udp_send(socket, IPv4.parse(flow.target), flow.port, b"?", ttl=flow.ttl)
+    socket = transport.udp_open(address=ANY6, program="flow") if flow.wide else transport.udp_open(program="flow")
+    error = transport.udp_send(socket, parse_address(flow.target), flow.port, b"?", ttl=flow.ttl)
     until = process.node.now + PATIENCE_NS
     while error is None and process.node.now < until and flow not in told:
         yield Wait((socket.signal,), until)

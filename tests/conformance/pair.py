@@ -35,7 +35,7 @@ class EngineLab(KernelLab):
         }
         for name in self._spaces:
             with self.inside(name):
-                for path in Path("/proc/sys/net/ipv4/neigh").iterdir():
+                for path in (*Path("/proc/sys/net/ipv4/neigh").iterdir(), *Path("/proc/sys/net/ipv6/neigh").iterdir()):
                     (path / "retrans_time_ms").write_text(str(RETRANS_MS * patience), encoding="ascii")
                 for setting, value in QUICK_SETTINGS.items():
                     Path("/proc/sys/net", setting).write_text(value, encoding="ascii")
