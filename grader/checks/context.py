@@ -117,10 +117,10 @@ class Context:
         while not done() and self.engine.now < until:
             self.wait(min(LOOK_NS, max(1, until - self.engine.now)))
 
-    def elapse(self, duration_ns: int) -> None:
+    def elapse(self, duration_ns: int, *, besides: str = "") -> None:
         """Let so much time of the world pass; an engine in real time puts the clocks forward. Raises BeyondEngine."""
         self._site = None
-        self.engine.elapse(duration_ns)
+        self.engine.elapse(duration_ns, besides=besides)
 
     def settle(self, duration_ns: int) -> None:
         """Let so much time pass as far as memories go: an engine in real time empties them instead of waiting."""

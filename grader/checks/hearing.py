@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from grader.checks.context import Context
 from grader.verdict import Finding, Unjudgeable, Verdict
-from labs.engines.base import BeyondEngine
+from labs.engines.base import BeyondEngine, CommandRejected, Output
 from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.scenario.data_intents import Listening
@@ -21,8 +22,6 @@ __all__ = [
     "Heard",
     "Recording",
     "field_of",
-    "hear_soon",
-    "heard_alike",
     "listen",
     "login",
     "moment_of",
@@ -36,8 +35,9 @@ STOPPED = 124  # exit status of a line that made too much happen on the network
 MOST_MESSAGES = 100_000
 MOST_OUTPUT = 1 << 25  # characters; a message takes some 250
 LONGEST_S = 24 * 3600
-EAR = "/run/ear"
-ROUNDS, ROUND_NS = 3, 3 * SECOND
+EAR = "/run/netwerf.ear"
+FORM = "%U %r %x %t"
+SUBSCRIBED_NS = SECOND // 2
 GRACE_NS = 10 * SECOND  # for a client that gives up by itself to do so
 FLOOD = 1000  # with so many messages it is they that were too much, and no loop
 
@@ -96,11 +96,6 @@ def _key(body: Listening) -> tuple[object, ...]:
     return (body.broker, body.user, body.password, body.port, body.cafile)
 
 
-def heard_alike(one: Listening, other: Listening) -> bool:
-    """Two checks that listen with one login: what one hears, the other hears as well."""
-    return _key(one) == _key(other)
-
-
 def listen(context: Context, body: Listening) -> Recording:
     """What the broker says for as long as a check asks. Checks with the same login share one recording.
 
@@ -133,9 +128,9 @@ def _complete(recording: Recording) -> Recording:
 
 def _record(context: Context, body: Listening, seconds: int) -> Recording:
     began = context.engine.now
-    output = context.engine.run(
+    output = _hurried(context, body, seconds) or context.engine.run(
         body.broker,
-        f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'",
+        f"{_ear(body)} -W {seconds}",
         most=MOST_OUTPUT,
         longest_ns=seconds * SECOND + GRACE_NS,
     )
@@ -172,33 +167,33 @@ def _heard(context: Context, broker: str, text: str, began: int, now: int) -> tu
     return tuple(messages)
 
 
-def hear_soon(context: Context, body: Listening) -> Recording | None:
-    """What is said within the time of a check, on an engine in real time that need not wait for it.
+def _ear(body: Listening) -> str:
+    return f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -F '{FORM}'"
 
-    The clocks go forward by that time, and everything that speaks now and then is made to speak, some times over. None
-    where the engine repeats itself (and time costs nothing), where something on site keeps a clock of its own, such as
-    a loop in a shell, or where the broker does not answer: then somebody has to listen for as long as that.
+
+def _hurried(context: Context, body: Listening, seconds: int) -> Output | None:
+    """What `mosquitto_sub` prints, and its exit status, where time passes faster than in life.
+
+    None where it must not: the engine repeats itself (and time costs nothing), or something on site keeps a clock of
+    its own, such as a loop in a shell. Then somebody has to listen for as long as that.
     """
-    if context.engine.repeats:
+    engine = context.engine
+    if engine.repeats:
         return None
-    began = context.engine.now
+    engine.run(body.broker, f"{_ear(body)} > {EAR} 2>&1 & ear=$!")
+    hurried = True
     try:
-        context.elapse(body.during)
+        context.wait(SUBSCRIBED_NS)
+        context.elapse(seconds * SECOND, besides=FORM)
     except BeyondEngine:
-        return None
-    seconds = ROUNDS * (ROUND_NS // SECOND + 1)
-    ear = f"mosquitto_sub {login(body)} -t '#' -C {MOST_MESSAGES} -W {seconds} -F '%U %r %x %t'"
-    context.engine.run(body.broker, f"{ear} > {EAR} 2>&1 &")
-    for _ in range(ROUNDS):
-        context.settle(ROUND_NS)
-        context.wait(ROUND_NS)
-    output = context.engine.run(
-        body.broker, f'wait $!; ended=$?; cat {EAR}; rm -f {EAR}; (exit "$ended")', longest_ns=GRACE_NS
-    )
-    now = context.engine.now
-    if output.status != TIMED_OUT:
-        return None
-    return Recording(began, now, _heard(context, body.broker, output.text, began, now))
+        hurried = False
+    ended = engine.run(body.broker, "kill $ear; alive=$?; wait $ear; (exit $(($? * alive)))")
+    text = ended.text
+    with suppress(CommandRejected):
+        text = engine.read_file(body.broker, EAR).decode("utf-8", "replace")
+    engine.run(body.broker, f"rm -f {EAR}")
+    full = text.count("\n") >= MOST_MESSAGES
+    return Output(text, ended.status or (0 if full else TIMED_OUT)) if hurried else None
 
 
 def nothing_heard(recording: Recording, body: Listening, topic: str, verdict: Verdict = Verdict.FAIL) -> Finding:

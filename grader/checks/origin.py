@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 from grader.checks.context import Context
-from grader.checks.hearing import Recording, hear_soon, heard_alike, listen, nothing_heard, number_of
+from grader.checks.hearing import Recording, listen, nothing_heard, number_of
 from grader.verdict import Finding, Verdict
 from labs.messages import message
-from labs.scenario.data_intents import Listening, Origin
+from labs.scenario.data_intents import Origin
 
 __all__ = ["judge_origin"]
 
@@ -18,9 +18,7 @@ FADE_NS = 10 * SECOND  # what was on its way when the power went
 
 def judge_origin(context: Context, body: Origin) -> Finding:
     """Hear every topic, then switch devices off in groups such that each is once off while any one other is on."""
-    recording = _within(context, body)
-    if recording is None or not all(_speaks(recording, topic, body.field, 0) for topic in body.of):
-        recording = listen(context, body)
+    recording = listen(context, body)
     for topic in body.of:
         if recording.problem or not _speaks(recording, topic, body.field, 0):
             return nothing_heard(recording, body, topic)
@@ -30,15 +28,6 @@ def judge_origin(context: Context, body: Origin) -> Finding:
         if finding is not None:
             return finding
     return Finding(Verdict.PASS, message("each of {count} topics falls silent with its device", count=len(body.of)))
-
-
-def _within(context: Context, body: Origin) -> Recording | None:
-    """Who speaks at all: what is recorded anyway tells, and in real time a moment does."""
-    shared = any(
-        isinstance(check.body, Listening) and not isinstance(check.body, Origin) and heard_alike(check.body, body)
-        for check in context.variant.scenario.checks
-    )
-    return None if shared else hear_soon(context, body)
 
 
 def _groups(devices: list[str]) -> list[list[str]]:
@@ -61,7 +50,7 @@ def _while_off(context: Context, body: Origin, off: list[str]) -> Finding | None
         context.engine.power(name, on=False)
     context.wait(FADE_NS)
     context.recordings.clear()
-    recording = hear_soon(context, body) or listen(context, body)
+    recording = listen(context, body)
     for name in powered:
         context.engine.power(name, on=True)
     context.recordings.clear()

@@ -176,11 +176,12 @@ class Engine(Protocol):
     def wait(self, duration_ns: int) -> None:
         """Let time pass. Raises BeyondEngine where an engine in real time does not wait for so long."""
 
-    def elapse(self, duration_ns: int) -> None:
+    def elapse(self, duration_ns: int, *, besides: str = "") -> None:
         """Let so much time of the world pass; an engine in real time puts the clocks of the site forward.
 
         What goes on now and then goes on as before, so whatever is shown is as old as the jump until it comes again.
-        Raises BeyondEngine where something on site would have changed meanwhile that no clock of the site moves.
+        Raises BeyondEngine where something on site would have changed meanwhile that no clock of the site moves; a
+        program with `besides` among its words is the judge's own and does not count.
         """
 
     def moment(self, device: str, unix_ns: int) -> int:

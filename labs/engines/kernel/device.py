@@ -284,7 +284,8 @@ class Init:
         """Tell what here would notice that so much time passed although the clocks were only put forward."""
         from labs.engines.kernel.ageing import ageing, strangers
 
-        busy = "something that was started in its shell still runs" if self.session.busy else ""
+        started = self.session.busy(message["besides"])
+        busy = "something that was started in its shell still runs" if started else ""
         left = [] if busy else strangers(self.machine.children)
         busy = f"{left[0]}, which nobody looks after, still runs" if left else busy
         return {"ageing": busy or await ageing(self.machine, message["duration_ns"])}

@@ -105,18 +105,19 @@ class KernelEngine:
         in_real_time(duration_ns)
         self._ask("wait", duration_ns=duration_ns)
 
-    def elapse(self, duration_ns: int) -> None:
+    def elapse(self, duration_ns: int, *, besides: str = "") -> None:
         """Put the clocks of the site forward.
 
         Raises BeyondEngine where something has a clock of its own: a lease, an address or a set element that ends
         meanwhile, or what somebody left running in a shell.
         """
-        self._ask("elapse", duration_ns=duration_ns)
+        self._ask("elapse", duration_ns=duration_ns, besides=besides)
 
     def moment(self, device: str, unix_ns: int) -> int:
         """When the clock of this machine, which every tool shows, showed this Unix time."""
         del device
-        return self.now - (time.time_ns() - unix_ns)
+        moment: int = self._ask("moment", unix_ns=unix_ns)
+        return moment
 
     def settle(self, duration_ns: int) -> None:
         """Bring the site to rest, as so much time would: caches are emptied, bridges forward. Takes a moment."""

@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import time
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,8 @@ class Lab(Exchange):
         self.cores = Cores(LAB_DEVICES.parent / "sys")
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
+        self._jumps: list[tuple[int, int]] = []
+        """When the clocks were put forward, in Unix time, and by how much."""
         self.senses: dict[str, RoomSense] = {}
 
     # What the product asks for
@@ -250,8 +253,9 @@ class Lab(Exchange):
 
     def do_elapse(self, message: Mapping[str, Any]) -> None:
         """Put every clock of the site forward, unless somebody there would have noticed the time by another one."""
-        duration_ns = message["duration_ns"]
-        for name, answer in self.ask(self.devices, do="ageing", duration_ns=duration_ns).items():
+        duration_ns, besides = message["duration_ns"], message["besides"]
+        asked = self.ask(self.devices, do="ageing", duration_ns=duration_ns, besides=besides)
+        for name, answer in asked.items():
             if answer["ageing"]:
                 raise Refused(f"{name}: {answer['ageing']}", "beyond")
         hurry(self, self.now + duration_ns)
@@ -261,10 +265,18 @@ class Lab(Exchange):
 
         Whether any had something to do, and when the next has.
         """
+        if duration_ns:
+            self._jumps.append((time.time_ns(), duration_ns))
         self._shift_ns += duration_ns
         answers = self.ask(self.devices, do="round", forward_ns=duration_ns).values()
         due = min((answer["due"] for answer in answers if answer["due"] is not None), default=None)
         return any(answer["active"] for answer in answers), due
+
+    def do_moment(self, message: Mapping[str, Any]) -> int:
+        """The time of the site when the clock of the machine showed a Unix time."""
+        unix_ns = message["unix_ns"]
+        since = sum(jump for at, jump in self._jumps[bisect_left(self._jumps, (unix_ns, 0)) :])
+        return self.now - (time.time_ns() - unix_ns) - since
 
     def do_observe(self, message: Mapping[str, Any]) -> Any:
         """The site as it now is."""

@@ -45,10 +45,12 @@ class Session:
         self._limit_s = LINE_LIMIT_S
         self._idle = 0
 
-    @property
-    def busy(self) -> bool:
-        """True where more runs than the shell itself: a job in the background."""
-        return self._popen is not None and len(descendants(self._popen.pid)) > self._idle
+    def busy(self, besides: str = "") -> bool:
+        """True where more runs than the shell itself: a job in the background without `besides` among its words."""
+        if self._popen is None:
+            return False
+        below = descendants(self._popen.pid)
+        return sum(not besides or besides not in command_line(pid) for pid in below) > self._idle
 
     def _start(self) -> None:
         orders_read, self._orders = os.pipe()

@@ -210,8 +210,9 @@ class SimEngine:
         """Let the site come to rest: here time costs nothing."""
         self.wait(duration_ns)
 
-    def elapse(self, duration_ns: int) -> None:
+    def elapse(self, duration_ns: int, *, besides: str = "") -> None:
         """Let time pass."""
+        del besides
         self.wait(duration_ns)
 
     def moment(self, device: str, unix_ns: int) -> int:
