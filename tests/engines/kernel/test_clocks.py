@@ -52,7 +52,7 @@ def test_job_in_the_background_clocks_are_not_put_forward(lab: KernelEngine):
 
 def test_process_that_left_its_shell_clocks_are_not_put_forward(lab: KernelEngine):
     assert lab.run("pc", "setsid sh -c 'sleep 300 & ' > /dev/null 2>&1").status == 0
-    with pytest.raises(BeyondEngine, match="pc: (sleep|sh), which nobody looks after, still runs"):
+    with pytest.raises(BeyondEngine, match=r"pc: (sleep|sh), which nobody looks after, still runs"):
         lab.elapse(MINUTE)
     lab.run("pc", "pkill sleep")
     lab.elapse(MINUTE)
