@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,10 @@ from labs.version import version
 if TYPE_CHECKING:
     from grader.checks import Context
 
-__all__ = ["check", "grade", "judge"]
+__all__ = ["Watch", "check", "grade", "judge"]
+
+Watch = Callable[[Message], None]
+"""Is told what is being judged now, where that takes its time."""
 
 SECOND = 1_000_000_000
 OUTAGE_NS = 10 * SECOND
@@ -36,12 +40,18 @@ STORMY = frozenset({"withstands"})  # on a real kernel a loop takes all of a cor
 MAX_LAB_NS = 60 * 24 * 3600 * SECOND
 
 
-def check(lab: Lab) -> Grade:
-    """Judge a lab as it stands, on a fresh replay: the lab itself is not touched."""
-    return judge(lab.variant, lab.journal.header, lab.journal.entries)
+def _unwatched(_: Message) -> None:
+    """Nobody is told."""
 
 
-def grade(path: str | Path, *, scenario: Scenario | None = None, engine: str | None = None) -> Grade:
+def check(lab: Lab, *, watch: Watch | None = None) -> Grade:
+    """Judge a lab as it stands, on a fresh replay: the lab itself is not touched. `watch` is told what is judged."""
+    return judge(lab.variant, lab.journal.header, lab.journal.entries, watch=watch)
+
+
+def grade(
+    path: str | Path, *, scenario: Scenario | None = None, engine: str | None = None, watch: Watch | None = None
+) -> Grade:
     """Judge a submission file. A file that cannot be judged gives an ungradable grade, never an exception.
 
     Parameters
@@ -53,6 +63,8 @@ def grade(path: str | Path, *, scenario: Scenario | None = None, engine: str | N
     engine
         Which engine replays it; None for the one that it was made on. Another one, and one in real time, answers
         otherwise: then exit statuses are compared, and the grade tells of the first line that ended otherwise.
+    watch
+        Is told the title of each check before it is judged; from several threads where time is real.
     """
     try:
         journal = Journal.load(Path(path))
@@ -65,7 +77,7 @@ def grade(path: str | Path, *, scenario: Scenario | None = None, engine: str | N
     refusal = _refusal(journal.header, known)
     if refusal is not None:
         return _ungradable(journal.header, refusal)
-    graded = judge(variant, journal.header, journal.entries, engine=engine)
+    graded = judge(variant, journal.header, journal.entries, engine=engine, watch=watch)
     if journal.notice:
         graded = replace(graded, notices=(*graded.notices, message("{notice}", notice=journal.notice)))
     return graded
@@ -102,6 +114,7 @@ def judge(
     lines: Sequence[tuple[str, str]] | None = None,
     engine: str | None = None,
     opened: Engine | None = None,
+    watch: Watch | None = None,
 ) -> Grade:
     """Judge what a site has become.
 
@@ -119,6 +132,10 @@ def judge(
         Instead of entries: place and text, typed without comparing answers (proofs).
     engine
         Which engine replays; None for that of the header.
+    opened
+        An engine on which all of that has already been done.
+    watch
+        Is told the title of each check before it is judged.
     """
     scenario = variant.scenario
     chosen = engine or header.engine
@@ -136,7 +153,14 @@ def judge(
     start = site if site is not None else variant.broken
     try:
         findings, used_ns, outcome = _trial(
-            chosen, variant, start, effective, lines, same=chosen == header.engine, opened=opened
+            chosen,
+            variant,
+            start,
+            effective,
+            lines,
+            same=chosen == header.engine,
+            opened=opened,
+            watch=watch or _unwatched,
         )
     except (BeyondEngine, CommandRejected) as error:
         return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
@@ -203,7 +227,8 @@ def _trial(
     lines: Sequence[tuple[str, str]] | None,
     *,
     same: bool,
-    opened: Engine | None = None,
+    opened: Engine | None,
+    watch: Watch,
 ) -> tuple[dict[str, Finding], int, _Replay]:
     """Judge everything once, and what must survive a restart once more after one.
 
@@ -232,18 +257,23 @@ def _trial(
     def at_once() -> None:
         engine.settle(SETTLE_NS)
         try:
-            findings.update(_judge_all(checks, Context(engine, variant, again, site)))
+            findings.update(_judge_all(checks, Context(engine, variant, again, site), watch))
         finally:
             engine.stop()
 
     def afterwards() -> dict[str, Finding]:
         wanted = [check_ for check_ in lasting if _still_wanted(check_, findings)]
+
+        def watch_(title: Message) -> None:
+            watch(message("after a power cut: {title}", title=title))
+
         if not wanted:
             return {}
         cut, _ = _replayed(name, site, entries, lines, same=same)
         try:
             _power_cut(cut)
-            return _judge_all(wanted, Context(cut, variant, start=site), lambda check_: _still_wanted(check_, findings))
+            still = partial(_still_wanted, findings=findings)
+            return _judge_all(wanted, Context(cut, variant, start=site), watch_, still)
         finally:
             cut.stop()
 
@@ -279,7 +309,7 @@ def _power_cut(engine: Engine) -> None:
 
 
 def _judge_all(
-    checks: Sequence[Check], context: Context, wanted: Callable[[Check], bool] = lambda _: True
+    checks: Sequence[Check], context: Context, watch: Watch, wanted: Callable[[Check], bool] = lambda _: True
 ) -> dict[str, Finding]:
     """Judge in an order in which whatever a check needs comes first; what is not `wanted` any more is left out."""
     findings: dict[str, Finding] = {}
@@ -296,6 +326,7 @@ def _judge_all(
         if missing:
             finding = Finding(Verdict.BLOCKED, message("not judged yet: needs {checks}", checks=", ".join(missing)))
         else:
+            watch(_title(check))
             finding = _judge_one(check, context)
         findings[check.id] = finding
         return finding
@@ -327,13 +358,11 @@ def _results(scenario: Scenario, findings: dict[str, Finding]) -> tuple[Result, 
     results = []
     for check_ in scenario.checks:
         finding = findings[check_.id]
-        title = check_.title
-        name = check_.id.replace("-", " ")
         results.append(
             Result(
                 id=check_.id,
                 kind=check_.kind,
-                title=Message("{text}", {"text": name}) if title is None else _localised(title.en, title.nl),
+                title=_title(check_),
                 verdict=finding.verdict,
                 points=check_.points if finding.verdict is Verdict.PASS else 0,
                 max_points=check_.points,
@@ -346,6 +375,14 @@ def _results(scenario: Scenario, findings: dict[str, Finding]) -> tuple[Result, 
             )
         )
     return tuple(results)
+
+
+def _title(check_: Check) -> Message:
+    """What the author calls it, else its name."""
+    title = check_.title
+    if title is None:
+        return Message("{text}", {"text": check_.id.replace("-", " ")})
+    return _Localised("", {"en": title.en, "nl": title.nl})
 
 
 def _hidden(finding: Finding) -> Message:
@@ -361,7 +398,3 @@ class _Localised(Message):
             if language == "nl"
             else str(self.values["en"] or self.values["nl"])
         )
-
-
-def _localised(en: str, nl: str) -> Message:
-    return _Localised("", {"en": en, "nl": nl})

@@ -9,6 +9,7 @@ from pathlib import Path
 from labs.scenario.library import load_scenario
 from labs.scenario.scenario import ScenarioError
 from labs.ui.catalogue import scenario_named
+from labs.ui.passing import passing_line
 from labs.ui.storage import write_whole
 from labs.ui.style import Refusal, Screen
 
@@ -28,7 +29,8 @@ def grade_files(
     if _unreadable(screen, files):
         return UNREADABLE
     known = scenario_named(scenario) if scenario is not None else None
-    grades = [(str(path), grade(path, scenario=known, engine=engine)) for path in files]
+    with passing_line(screen) as passing:
+        grades = [(str(path), grade(path, scenario=known, engine=engine, watch=passing.judging)) for path in files]
     report = FORMATS[form](grades, language=screen.language)
     if output is None and form == "text":
         for line in report.rstrip("\n").split("\n"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from labs.messages import Message, message
 from labs.scenario.library import find_scenario, scenario_files
 from labs.scenario.scenario import ScenarioError
 from labs.ui.catalogue import scenario_named
+from labs.ui.passing import PassingLine, passing_line
 from labs.ui.style import Refusal, Screen
 
 if TYPE_CHECKING:
@@ -115,15 +115,16 @@ def prove_scenarios(
         check_machine()  # what keeps it from running at all is told once, and no reason to exclude a scenario
     begun = time.perf_counter()
     worst, proved, excluded = 0, 0, 0
-    progress = _Progress(screen, lasting=engine == "kernel" and not quiet)
-    for tried in _tried(names, seeds, jobs, engine, progress):
-        progress.clear()
-        if tried.excluded and len(names) == 1:
-            raise EngineUnavailable(tried.excluded)
-        _show(screen, tried, seeds, quiet=quiet)
-        worst = max(worst, tried.status)
-        proved += tried.status == 0 and not tried.excluded
-        excluded += bool(tried.excluded)
+    with passing_line(screen) as line:
+        progress = _Progress(screen, line, lasting=engine == "kernel" and not quiet)
+        for tried in _tried(names, seeds, jobs, engine, progress):
+            line.clear()
+            if tried.excluded and len(names) == 1:
+                raise EngineUnavailable(tried.excluded)
+            _show(screen, tried, seeds, quiet=quiet)
+            worst = max(worst, tried.status)
+            proved += tried.status == 0 and not tried.excluded
+            excluded += bool(tried.excluded)
     if excluded:
         screen.say("{count} of {all} scenarios are excluded by capability", count=excluded, all=len(names))
     if len(names) > 1:
@@ -136,14 +137,13 @@ def prove_scenarios(
     return worst
 
 
+@dataclass(frozen=True, slots=True)
 class _Progress:
-    """How far it is: a line that is written over on a terminal; elsewhere one for each attempt, where `lasting`."""
+    """How far it is: on the passing line; where there is none a line for each attempt, where `lasting`."""
 
-    def __init__(self, screen: Screen, *, lasting: bool) -> None:
-        self._screen = screen
-        self._terminal = sys.stderr.isatty()
-        self._lasting = lasting
-        self._width = 0
+    screen: Screen
+    line: PassingLine
+    lasting: bool
 
     def of(self, name: str) -> Tell:
         """Who is told of the attempts of one scenario."""
@@ -152,21 +152,12 @@ class _Progress:
         def tell(done: int, every: int, line: Line) -> None:
             seconds = f"{time.perf_counter() - begun:.0f}"
             values = {"name": name, "done": done, "all": every, "seconds": seconds, "what": line.what}
-            shown = self._screen.phrase("{name}: {done} of {all} tried in {seconds} s: {what}", **values)
-            if self._terminal:
-                self.clear()
-                self._width = len(shown)
-                self._screen.show(shown, err=True, newline=False)
-            elif self._lasting:
-                self._screen.show(f"{shown}{'' if line.good else ' ✖'}", err=True)
+            shown = self.screen.phrase("{name}: {done} of {all} tried in {seconds} s: {what}", **values)
+            self.line.show(shown)
+            if self.lasting and not self.line.seen:
+                self.screen.show(f"{shown}{'' if line.good else ' ✖'}", err=True)
 
         return tell
-
-    def clear(self) -> None:
-        """Take away what is still there."""
-        if self._width:
-            self._screen.show("\r" + " " * self._width + "\r", err=True, newline=False)
-            self._width = 0
 
 
 def _tried(names: list[str], seeds: int, jobs: int, engine: str, progress: _Progress) -> Iterator[Tried]:

@@ -14,6 +14,7 @@ from labs.model.durations import format_duration, parse_duration
 from labs.model.site import Kind
 from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
+from labs.ui.passing import passing_line
 from labs.ui.style import Refusal, Screen, columns, marked, near
 
 __all__ = ["BY_HAND", "WORDS", "Desk", "asked_at", "clock", "is_place", "is_word"]
@@ -253,8 +254,10 @@ class Desk:
         from grader.report.as_text import grade_lines
 
         del rest
-        for line in grade_lines(check(self.lab), self.screen.language):
-            self.screen.verdict(line)
+        with passing_line(self.screen) as line:
+            judged = check(self.lab, watch=line.judging)
+        for row in grade_lines(judged, self.screen.language):
+            self.screen.verdict(row)
 
     def hint(self, rest: list[str]) -> None:
         """The next hint. Raises Refusal."""
@@ -266,7 +269,9 @@ class Desk:
             )
         chosen = rest[0] if rest else None
         titles = {each.id: each.title for each in self.lab.scenario.checks}
-        for hint in next_hint(self.lab, check(self.lab), chosen):
+        with passing_line(self.screen) as line:
+            judged = check(self.lab, watch=line.judging)
+        for hint in next_hint(self.lab, judged, chosen):
             title = titles[hint.check]
             name = title.in_language(self.screen.language) if title is not None else hint.check.replace("-", " ")
             self.screen.paragraph(f"{name}: {hint.render(self.screen)}")
@@ -281,9 +286,10 @@ class Desk:
         aside = hand_in(self.lab, target)
         if aside is not None:
             self.screen.say("Another file of that name is now {file}.", file=aside)
-        graded = grade(target, scenario=self.lab.scenario)
-        for line in grade_lines(graded, self.screen.language):
-            self.screen.verdict(line)
+        with passing_line(self.screen) as line:
+            graded = grade(target, scenario=self.lab.scenario, watch=line.judging)
+        for row in grade_lines(graded, self.screen.language):
+            self.screen.verdict(row)
         self.screen.say("  The submission is {file}.", file=target)
         if graded.outcome is Outcome.PASSED:
             self.screen.show()
