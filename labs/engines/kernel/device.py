@@ -27,7 +27,7 @@ from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
-from labs.engines.kernel.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
+from labs.engines.kernel.rest import hasten, unhasten, unread, unready_addresses, unready_bridges, unready_spanning
 from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
@@ -41,6 +41,7 @@ from labs.things.world import RoomSense
 __all__ = ["TOOLS", "fork_device", "has_things"]
 
 LOOK_S = 0.05  # how soon a command ends whose reader has gone
+READ_S, SHORT_S = 1.0, 0.001  # how long a client of others may take to read what has come
 READY_S = 2.0  # how long a daemon may take until it listens
 THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml", "/etc/inputs.toml", "/etc/actuator.toml"})
 TOOLS = {
@@ -129,6 +130,7 @@ class Init:
         self.session = Session(self.machine, self.seccomp)
         self._tasks: set[asyncio.Task[None]] = set()
         self._following = False
+        self._deaf: frozenset[str] = frozenset()
 
     def run(self) -> None:
         """For ever; returns never."""
@@ -194,6 +196,10 @@ class Init:
         if message["forward_ns"]:
             self.machine.elapse(message["forward_ns"])
         done = await self.machine.crew.round()
+        until = time.monotonic() + READ_S
+        while unread() - self._deaf and time.monotonic() < until:
+            await asyncio.sleep(SHORT_S)
+        self._deaf |= unread()  # who never reads is waited for once
         return {"active": done.active, "due": done.due}
 
     async def do_arrive(self, message: Mapping[str, Any]) -> None:

@@ -77,8 +77,15 @@ class PahoLink:
         self._opening: asyncio.Future[Any] | None = None
         self._confirmed = asyncio.Event()
         self._asked = 0
+        self._mute = False
+        self._keepalive_ns = 0
         self.unconfirmed: set[int] = set()
         station.links.append(self)
+
+    @property
+    def connected(self) -> bool:
+        """True while there is a conversation."""
+        return self._client is not None and self._socket is not None
 
     @property
     def client(self) -> PahoClient:
@@ -128,6 +135,7 @@ class PahoLink:
         except OSError as error:
             raise SocketError(reason(error)) from None
         self._client, self._said = client, PahoClient(self, client)
+        self._mute, self._keepalive_ns = False, hello.keepalive_s * SECOND
         own = client.socket()
         if own is None:
             raise SocketError("Connection reset by peer")
@@ -175,6 +183,7 @@ class PahoLink:
     def _readable(self) -> None:
         client = self._client
         if client is not None:
+            self._mute = False
             client.loop_read()
             self.flush()
             self._fire()
@@ -232,7 +241,7 @@ class PahoLink:
         if self._opening is not None:
             await asyncio.wait([self._opening], timeout=None)
         client = self._client
-        if client is None or not client.is_connected():
+        if client is None or self._mute or not client.is_connected():
             return
         self._confirmed.clear()
         _, number = client.unsubscribe(NOBODY)
@@ -242,6 +251,15 @@ class PahoLink:
             await asyncio.wait_for(self._confirmed.wait(), SETTLE_S)
         except TimeoutError:
             self._station.activity += 1
+            self._mute = True
+            if self._keepalive_ns:
+                self._station.call_at(self._station.now + self._keepalive_ns, lambda: self._give_up(client))
+
+    def _give_up(self, client: paho.Client) -> None:
+        """By the clock of the lab the keepalive is over, and nothing was heard: paho looks at another clock."""
+        if self._mute and client is self._client:
+            self._tell(Lost("the broker does not answer"))
+            self._signal.fire()
 
     def close(self) -> None:
         """Close the connection; what is queued is still delivered."""

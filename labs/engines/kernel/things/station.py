@@ -221,7 +221,7 @@ class Station:
 
     def say(self, message: dict[str, Any]) -> None:
         """Tell the init."""
-        self.activity += "drive" in message
+        self.activity += "round" not in message
         with contextlib.suppress(OSError):
             os.write(CONTROL, json.dumps(message).encode() + b"\n")
 
