@@ -51,7 +51,7 @@ def strangers(known: Iterable[int]) -> list[str]:
 
 async def ageing(machine: Machine, duration_ns: int) -> str:
     """What would have changed within the next `duration_ns`, in words; empty where nothing would."""
-    until_s = (machine.elapsed_ns + duration_ns) / 1e9  # what was put forward before did not age it either
+    until_s = (machine.clock.elapsed_ns + duration_ns) / 1e9  # what was put forward before did not age it either
     for path in sorted(glob.glob(LEASES)):
         if any(left_s <= until_s for left_s in renewals(machine.files.get(path), time.time())):
             return "its lease would be renewed meanwhile"

@@ -24,6 +24,7 @@ from typing import Any
 
 from labs.engines.kernel import syscalls
 from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
@@ -64,7 +65,7 @@ def has_things(device: Device) -> bool:
 
 
 def fork_device(
-    device: Device, root: Path, world: RoomSense, started: float, vlans: Way | None = None
+    device: Device, root: Path, world: RoomSense, clock: LabClock, vlans: Way | None = None
 ) -> tuple[int, Channel]:
     """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -77,7 +78,7 @@ def fork_device(
             try:
                 syscalls.die_with_parent()
                 here.close()
-                _become(device, root, Channel(there), world, started=started, vlans=vlans)
+                _become(device, root, Channel(there), world, clock=clock, vlans=vlans)
                 status = 0
             except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -91,7 +92,7 @@ def fork_device(
 
 
 def _become(
-    device: Device, root: Path, channel: Channel, world: RoomSense, *, started: float, vlans: Way | None
+    device: Device, root: Path, channel: Channel, world: RoomSense, *, clock: LabClock, vlans: Way | None
 ) -> None:
     keep = {0, 1, 2, channel.fileno()}
     for name in os.listdir("/proc/self/fd"):
@@ -103,7 +104,7 @@ def _become(
     channel.send({"ready": True})
     enter_root(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    init = Init(device, channel, world, started)
+    init = Init(device, channel, world, clock)
     if vlans is Way.OPEN_VSWITCH:
         from labs.engines.kernel.vlans.board import Switchboard
 
@@ -116,12 +117,12 @@ def _become(
 class Init:
     """The device in operation."""
 
-    def __init__(self, device: Device, channel: Channel, world: RoomSense, started: float) -> None:
+    def __init__(self, device: Device, channel: Channel, world: RoomSense, clock: LabClock) -> None:
         from labs.engines.kernel.services import CATALOGUE
 
         self.device = device
         self.channel = channel
-        self.machine = Machine(device.name, world, dict(CATALOGUE), started)
+        self.machine = Machine(device.name, world, dict(CATALOGUE), clock)
         self.loop = self.machine.loop
         self.machine.crew.outward = self._driven
         self.ports: dict[int, str] = {}
@@ -192,15 +193,14 @@ class Init:
         self.machine.tell([(decode(act), origin) for act, origin in message["acts"]])
 
     async def do_round(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """The clock goes forward, and programs of ours do what is due."""
-        if message["forward_ns"]:
-            self.machine.elapse(message["forward_ns"])
+        """Programs of ours do what is due."""
+        del message
         done = await self.machine.crew.round()
         until = time.monotonic() + READ_S
         while unread() - self._deaf and time.monotonic() < until:
             await asyncio.sleep(SHORT_S)
         self._deaf |= unread()  # who never reads is waited for once
-        return {"active": done.active, "due": done.due}
+        return {"spoke": done.spoke, "due": done.due}
 
     async def do_arrive(self, message: Mapping[str, Any]) -> None:
         """The trainee arrives."""
@@ -208,7 +208,7 @@ class Init:
         if self.machine.hurried:
             self.machine.hurried = False
             unhasten()
-        self.machine.arrive()
+        self.machine.crew.jumped()
 
     async def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """One line of the person at the device."""
@@ -295,10 +295,6 @@ class Init:
         left = [] if busy else strangers(self.machine.children)
         busy = f"{left[0]}, which nobody looks after, still runs" if left else busy
         return {"ageing": busy or await ageing(self.machine, message["duration_ns"])}
-
-    async def do_arrive_at(self, message: Mapping[str, Any]) -> None:
-        """The clock of the lab, for a device that was switched on later."""
-        self.machine.arrive(message["now"])
 
     async def do_ports(self, message: Mapping[str, Any]) -> None:
         """A port was put in anew."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labs.engines.kernel.channel import Channel, ChannelClosed
+from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.leads import LeadError, PatchPanel
 from labs.model.site import Endpoint
 
@@ -48,8 +49,7 @@ class Exchange:
         self.hurried = True
         """Spanning trees need less time than in life: until the trainee arrives, and for judges."""
         self.later: list[Callable[[], None]] = []
-        self._started = time.monotonic()
-        self._shift_ns = 0
+        self.clock = LabClock()
         self._numbers = 0
         self._answers: dict[int, Mapping[str, Any]] = {}
         self._booting: dict[str, int] = {}
@@ -161,7 +161,7 @@ class Exchange:
     @property
     def now(self) -> int:
         """Nanoseconds since the site was switched on."""
-        return int((time.monotonic() - self._started) * 1e9) + self._shift_ns
+        return self.clock.now
 
     def wait(self, duration_ns: int) -> None:
         """Let real time pass."""

@@ -1,9 +1,10 @@
 """Time of the site that passes faster than real time: from one moment at which something is due to the next.
 
-Programs of ours live by the clock of the lab alone. So the clocks are put forward to the earliest of their deadlines,
-they do what is due, and nothing goes on before it has arrived: whoever speaks MQTT leaves a topic that it never asked
-for, and the broker confirms that after everything it was told before, and after everything that it had to say by then.
-When a round passes in which nobody said or heard anything, the site rests until the next deadline.
+Programs of ours live by the clock of the lab alone. So the clock is put forward to the earliest of their deadlines,
+whoever is due acts, and nothing goes on before it has arrived: who speaks MQTT leaves a topic that it never asked for,
+and the broker confirms that after everything it was told before, and after everything that it had to say by then. When
+a round passes in which nobody said anything, all that was said has been heard, and the site rests until the next one is
+due. Clients of others are waited for until they have read what came.
 """
 
 from __future__ import annotations
@@ -27,23 +28,23 @@ RESTLESS = 200  # rounds without rest between two deadlines
 def hurry(lab: Lab, until: int) -> None:
     """Let the site live until a time. Raises Refused where that takes more than a quarter of an hour of real time."""
     latest, since = time.monotonic() + LONGEST_WAIT_NS / 1e9, lab.now
-    forward = 0
-    while True:
-        due = _rested(lab, forward, latest)
+    _rest(lab, list(lab.devices), latest)
+    while (now := lab.now) < until:
+        due = min((at for name in lab.devices if (at := lab.due.get(name)) is not None), default=until)
+        lab.clock.forward(max(0, min(due, until) - now))
         now = lab.now
-        if now >= until:
-            return
-        forward = max(0, (until if due is None or due > until else due) - now)
+        _rest(lab, [name for name in lab.devices if (lab.due.get(name) or now + 1) <= now], latest)
         if time.monotonic() > latest:
             done = format_duration((now - since) // MINUTE * MINUTE)
             raise Refused(f"a quarter of an hour of real time brought the site {done} forward and no further", "beyond")
+    lab.ask(lab.devices, do="arrive")  # alarms are set anew
 
 
-def _rested(lab: Lab, forward: int, latest: float) -> int | None:
-    """Put the clocks forward, and wait until everybody has done what is due; when something is due again."""
-    active, due = lab.forward(forward)
+def _rest(lab: Lab, names: list[str], latest: float) -> None:
+    """Let these devices do what is due, and everybody hear of it, until nobody says anything any more."""
+    spoke = lab.round(names)
     for _ in range(RESTLESS):
-        if not active or time.monotonic() > latest:
-            return due
-        active, due = lab.forward(0)
+        if not spoke or time.monotonic() > latest:
+            return
+        spoke = lab.round(lab.devices)
     raise Refused("programs of the site go on talking without time passing", "beyond")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import mmap
 import os
 import re
 import signal
@@ -21,11 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.files import RealFiles
 from labs.engines.kernel.syscalls import confine
 from labs.engines.kernel.things.crew import Crew
 from labs.engines.kernel.vlans.way import HIDDEN
-from labs.model.world import ARRIVAL_NS, Act
+from labs.model.world import Act
 from labs.net.filesystem import FileError
 from labs.net.linux.units import Unit, Units
 from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Scheduler, Signal, Wait, Writer
@@ -91,7 +91,7 @@ class _Modified:
             changed_s = os.stat(path).st_mtime
         except OSError:
             return default
-        return self._machine.moment(changed_s)
+        return self._machine.clock.moment(int(changed_s * 1e9))
 
 
 class _Table(Scheduler):
@@ -143,7 +143,7 @@ def _nothing(number: int, frame: object) -> None:
 class Machine:
     """What stands where the simulator has a `LinuxNode`: the part of it that services and their commands use."""
 
-    def __init__(self, name: str, world: RoomSense, catalogue: dict[str, Unit], started: float) -> None:
+    def __init__(self, name: str, world: RoomSense, catalogue: dict[str, Unit], clock: LabClock) -> None:
         self.name = name
         self.world = world
         self.files = RealFiles()
@@ -155,10 +155,7 @@ class Machine:
         """Its VLANs, where Open vSwitch does them."""
         self.hurried = False
         """Bridges that are made now get a short forward delay."""
-        self._started = started
-        self._shift = mmap.mmap(-1, 8)  # forked programs see the clock jump, too
-        self._elapsed = mmap.mmap(-1, 8)
-        self._jumps: list[tuple[float, int]] = []
+        self.clock = clock
         self._children: dict[int, Child] = {}
         self.loop = asyncio.new_event_loop()
         self.crew = Crew(self.loop)
@@ -174,29 +171,7 @@ class Machine:
     @property
     def now(self) -> int:
         """Nanoseconds since the site was switched on."""
-        return int((time.monotonic() - self._started) * 1e9) + int.from_bytes(self._shift[:8], "little", signed=True)
-
-    def arrive(self, now: int = ARRIVAL_NS) -> None:
-        """The clock jumps: to the moment when the trainee arrives, or to that of the lab."""
-        shift = int.from_bytes(self._shift[:8], "little", signed=True) + now - self.now
-        self._shift[:8] = shift.to_bytes(8, "little", signed=True)
-        self._jumps.append((time.time(), shift))
-        self.crew.jumped()
-
-    @property
-    def elapsed_ns(self) -> int:
-        """How far the clock was put forward since the trainee arrived: time in which nothing happened."""
-        return int.from_bytes(self._elapsed[:8], "little")
-
-    def elapse(self, duration_ns: int) -> None:
-        """The clock is put forward."""
-        self._elapsed[:8] = (self.elapsed_ns + duration_ns).to_bytes(8, "little")
-        self.arrive(self.now + duration_ns)
-
-    def moment(self, unix_s: float) -> int:
-        """The time of the lab at a time of the host."""
-        shift = next((shift for at, shift in reversed(self._jumps) if at <= unix_s), 0)
-        return int((unix_s - time.time() + time.monotonic() - self._started) * 1e9) + shift
+        return self.clock.now
 
     def wall_clock(self) -> float:
         """Unix time by the clock of this device."""

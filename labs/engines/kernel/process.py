@@ -12,7 +12,6 @@ import re
 import signal
 import socket
 import time
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -70,9 +69,9 @@ class Lab(Exchange):
         self.cores = Cores(LAB_DEVICES.parent / "sys")
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
-        self._jumps: list[tuple[int, int]] = []
-        """When the clocks were put forward, in Unix time, and by how much."""
         self.senses: dict[str, RoomSense] = {}
+        self.due: dict[str, int | None] = {}
+        """When programs of ours on a device are next due, as far as it told."""
 
     # What the product asks for
 
@@ -120,14 +119,14 @@ class Lab(Exchange):
         self._rest([device.name for device in powered if any(map(MOVING.search, device.files.values()))])
         if any(has_things(device) for device in powered):
             hurry(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
-        self._shift_ns = ARRIVAL_NS - self.now + self._shift_ns
+        self.clock.arrive(ARRIVAL_NS)
         self.ask(self.devices, do="arrive")
         self.hurried = False
 
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
             world = self.senses[device.name] = RoomSense(self._living, device.room, self.site.seed, device.name)
-            pid, channel = fork_device(device, self.roots[device.name], world, self._started, self.vlans)
+            pid, channel = fork_device(device, self.roots[device.name], world, self.clock, self.vlans)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
             try:
@@ -260,23 +259,16 @@ class Lab(Exchange):
                 raise Refused(f"{name}: {answer['ageing']}", "beyond")
         hurry(self, self.now + duration_ns)
 
-    def forward(self, duration_ns: int) -> tuple[bool, int | None]:
-        """Put every clock forward and let programs of ours do what is due.
-
-        Whether any had something to do, and when the next has.
-        """
-        if duration_ns:
-            self._jumps.append((time.time_ns(), duration_ns))
-        self._shift_ns += duration_ns
-        answers = self.ask(self.devices, do="round", forward_ns=duration_ns).values()
-        due = min((answer["due"] for answer in answers if answer["due"] is not None), default=None)
-        return any(answer["active"] for answer in answers), due
+    def round(self, names: Iterable[str]) -> bool:
+        """Let programs of ours on these devices do what is due; whether any of them said something."""
+        answers = self.ask(names, do="round")
+        for name, answer in answers.items():
+            self.due[name] = answer["due"]
+        return any(answer["spoke"] for answer in answers.values())
 
     def do_moment(self, message: Mapping[str, Any]) -> int:
         """The time of the site when the clock of the machine showed a Unix time."""
-        unix_ns = message["unix_ns"]
-        since = sum(jump for at, jump in self._jumps[bisect_left(self._jumps, (unix_ns, 0)) :])
-        return self.now - (time.time_ns() - unix_ns) - since
+        return self.clock.moment(message["unix_ns"])
 
     def do_observe(self, message: Mapping[str, Any]) -> Any:
         """The site as it now is."""
@@ -365,7 +357,6 @@ class Lab(Exchange):
             for port in self.site.devices[device].ports:
                 self._make_port(Endpoint(device, port.name))
             self._plug_in([device])
-            self.devices[device].channel.send({"do": "arrive_at", "now": self.now})
             self.boot([device])
 
     def _make_port(self, end: Endpoint) -> None:

@@ -95,6 +95,6 @@ def unready_addresses() -> int:
 
 
 def unread() -> frozenset[str]:
-    """The sockets of TCP connections here whose bytes nobody has read yet, by inode (proc_net_tcp.txt of the kernel)."""
+    """The TCP sockets here with bytes that nobody has read yet, by inode (the kernel's proc_net_tcp.rst)."""
     lines = (line.split() for name in ("tcp", "tcp6") for line in _read(f"/proc/net/{name}").splitlines()[1:])
     return frozenset(words[9] for words in lines if words[3] in CONNECTED and not words[4].endswith(":00000000"))

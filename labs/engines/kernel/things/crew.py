@@ -20,9 +20,9 @@ ROUND_S = 20.0  # a broker that does not answer is given up after ten seconds
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What became of asking every program to do what is due: whether anything happened, and what comes next."""
+    """What became of asking every program to do what is due: whether any said something, and what comes next."""
 
-    active: bool
+    spoke: bool
     due: int | None
 
 
@@ -82,14 +82,14 @@ class Crew:
             waiting.append(member.answers[number])
             self._put(member, json.dumps({"round": number}).encode() + b"\n")
         if not waiting:
-            return Round(active=False, due=None)
+            return Round(spoke=False, due=None)
         await asyncio.wait(waiting, timeout=ROUND_S)
         answers = [future.result() for future in waiting if future.done() and not future.cancelled()]
         for member in asked:
             member.answers.pop(number, None)
         late = len(answers) < len(waiting)
         return Round(
-            active=late or any(answer["active"] for answer in answers),
+            spoke=late or any(answer["spoke"] for answer in answers),
             due=min((answer["due"] for answer in answers if answer["due"] is not None), default=None),
         )
 
@@ -119,7 +119,7 @@ class Crew:
             member.said = -1
         for answer in member.answers.values():
             if not answer.done():
-                answer.set_result({"active": True, "due": None})
+                answer.set_result({"spoke": True, "due": None})
 
     def _hear(self, member: _Member) -> None:
         try:

@@ -147,7 +147,6 @@ class PahoLink:
     # What paho tells
 
     def _tell(self, event: Event) -> None:
-        self._station.activity += 1
         self._events.append(event)
 
     def _welcomed(self, client: Any, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
@@ -206,7 +205,7 @@ class PahoLink:
 
     def worked(self) -> None:
         """Something was said."""
-        self._station.activity += 1
+        self._station.spoken += 1
 
     def flush(self) -> None:
         """Send what the client has to say."""
@@ -240,6 +239,7 @@ class PahoLink:
         """Until the broker has taken everything that was said, and has said everything that it had by then."""
         if self._opening is not None:
             await asyncio.wait([self._opening], timeout=None)
+            self._station.spoken += 1
         client = self._client
         if client is None or self._mute or not client.is_connected():
             return
@@ -250,7 +250,7 @@ class PahoLink:
         try:
             await asyncio.wait_for(self._confirmed.wait(), SETTLE_S)
         except TimeoutError:
-            self._station.activity += 1
+            self._station.spoken += 1
             self._mute = True
             if self._keepalive_ns:
                 self._station.call_at(self._station.now + self._keepalive_ns, lambda: self._give_up(client))

@@ -5,7 +5,7 @@ deadlines. Here a deadline is real, and a real socket fires a signal. What a pro
 pipe, and what others did comes in over another.
 
 Each line is a JSON value. What comes in: a list is an act and who told it; `{"round": n}` asks to do everything that is
-due, to let the broker confirm that it took what was said, and to answer `{"round": n, "active": …, "due": …}`; an empty
+due, to let the broker confirm that it took what was said, and to answer `{"round": n, "spoke": …, "due": …}`; an empty
 line says that the clock jumped. What goes out: `{"drive": …}` and the answers.
 """
 
@@ -152,10 +152,10 @@ class Station:
         self._due = DueTimes()
         self._alarm: asyncio.TimerHandle | None = None
         self._heard = b""
-        self._told_active = 0
+        self._told = 0
         self._main: Process | None = None
-        self.activity = 0
-        """How often something happened; a round in which it stays the same was quiet."""
+        self.spoken = 0
+        """How often it said something, to a broker or to the world."""
 
     # What programs use
 
@@ -221,7 +221,7 @@ class Station:
 
     def say(self, message: dict[str, Any]) -> None:
         """Tell the init."""
-        self.activity += "round" not in message
+        self.spoken += "round" not in message
         with contextlib.suppress(OSError):
             os.write(CONTROL, json.dumps(message).encode() + b"\n")
 
@@ -243,18 +243,24 @@ class Station:
             *act, origin = message
             if origin != os.getpid():
                 take_over(self.world, Act(*act))
-                self.activity += 1
         elif "round" in message:
             self.loop.create_task(self._answer(message["round"]))
 
     async def _answer(self, number: int) -> None:
-        """Everything that is due is done and has arrived; then tell whether there was anything, and what comes next."""
+        """Do everything that is due; tell whether that made it say anything, and what comes next.
+
+        It answers when what it said last has arrived: its brokers have confirmed that.
+        """
         self.pump()
-        for link in list(self.links):
-            await link.settled()
-        self.pump()
-        before, self._told_active = self._told_active, self.activity
-        self.say({"round": number, "active": self.activity != before, "due": self._due.first})
+        while True:
+            before = self.spoken
+            for link in list(self.links):
+                await link.settled()
+            self.pump()
+            if self.spoken == before:
+                break
+        said, self._told = self.spoken != self._told, self.spoken
+        self.say({"round": number, "spoke": said, "due": self._due.first})
 
 
 def _serve_modbus(station: Station, process: Process, port: int, answer: Answerer) -> Program:
