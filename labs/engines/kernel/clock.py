@@ -19,8 +19,9 @@ MOST_JUMPS = 1 << 17  # afterwards the last one stands for all
 class LabClock:
     """Nanoseconds since the site was switched on. Made before the devices fork."""
 
-    def __init__(self) -> None:
-        self._started = time.monotonic_ns()
+    def __init__(self, began: int | None = None) -> None:
+        """`began` is when the site was switched on, by time.monotonic_ns."""
+        self._started = time.monotonic_ns() if began is None else began
         self._memory = mmap.mmap(-1, HEAD.size + MOST_JUMPS * JUMP.size)
 
     @property

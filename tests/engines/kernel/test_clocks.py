@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import signal
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ from grader.checks.context import Context
 from grader.checks.hearing import listen
 from labs.engines.base import BeyondEngine
 from labs.engines.kernel import KernelEngine
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.clock import LabClock
 from labs.model.world import ARRIVAL_NS
 from labs.scenario.data_intents import Listening
 from labs.scenario.library import find_scenario
@@ -120,9 +119,18 @@ def test_thing_speaks_now_and_then_hours_are_heard_in_moments_unless_somebody_ke
 
 
 def test_site_that_takes_longer_to_start_than_the_trainee_to_come_its_clock_stands_at_his_arrival():
-    machine = Machine("pc", SimpleNamespace(), {}, time.monotonic() - 75)
-    machine.arrive()
-    machine.loop.close()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    assert ARRIVAL_NS <= machine.now < ARRIVAL_NS + SECOND
+    clock = LabClock(time.monotonic_ns() - 75 * SECOND)
+    clock.arrive(ARRIVAL_NS)
+    assert ARRIVAL_NS <= clock.now < ARRIVAL_NS + SECOND
+    assert clock.elapsed_ns == 0
+
+
+def test_clock_is_put_forward_a_moment_of_the_machine_keeps_its_time_in_the_lab():
+    clock = LabClock()
+    moments = []
+    for _ in range(5):
+        moments.append((time.time_ns(), clock.now))
+        clock.forward(10 * MINUTE)
+    for unix_ns, at in moments:
+        assert abs(clock.moment(unix_ns) - at) < SECOND // 10
+    assert clock.elapsed_ns == 50 * MINUTE
