@@ -52,15 +52,16 @@ class Unknown(NamedTuple):
 
 
 class GrePacket(NamedTuple):
-    """A packet in a GRE tunnel (RFC 2784), with the key of RFC 2890 where there is one."""
+    """A packet in a GRE tunnel (RFC 2784), with the key of RFC 2890 and a checksum where there is one."""
 
     inner: Ipv4Packet
     key: int | None = None
+    summed: bool = False
 
     @property
     def length(self) -> int:
         """Bytes, the GRE header included."""
-        return (4 if self.key is None else 8) + self.inner.length
+        return 4 + 4 * (self.key is not None) + 4 * self.summed + self.inner.length
 
 
 class Fragment(NamedTuple):

@@ -16,6 +16,7 @@ MODES = ("gre", "ipip")
 OUTER_BYTES = 20  # the IPv4 header around the packet
 GRE_BYTES = 4  # RFC 2784 §2
 KEY_BYTES = 4  # RFC 2890 §2
+SUM_BYTES = 4  # RFC 2784 §2.1
 
 
 @dataclass(slots=True, eq=False)
@@ -38,13 +39,17 @@ class Tunnel:
     errors: int = 0
     """ICMP errors that came about packets of this tunnel, and not yet told to a sender."""
     error_ns: int = 0
+    input_sum: bool = False
+    """True where packets with a checksum are taken, and no others; without it, those without."""
+    output_sum: bool = False
 
     @property
     def overhead(self) -> int:
         """Bytes that the tunnel adds to a packet."""
         if self.mode == "ipip":
             return OUTER_BYTES
-        return OUTER_BYTES + GRE_BYTES + (KEY_BYTES if self.output_key is not None else 0)
+        key = KEY_BYTES if self.output_key is not None else 0
+        return OUTER_BYTES + GRE_BYTES + key + (SUM_BYTES if self.output_sum else 0)
 
     def same_ends(self, other: Tunnel) -> bool:
         """True where the kernel takes two tunnels for the same (ip_tunnel_find)."""

@@ -40,6 +40,7 @@ DONT_FRAGMENT = 0x4000
 MORE_FRAGMENTS = 0x2000
 OFFSET = 0x1FFF
 GRE_KEY = 0x2000  # RFC 2890 §2.1: the K bit
+GRE_SUM = 0x8000  # RFC 2784 §2.1
 ARP_HEAD = struct.pack("!HHBB", 1, ETHERTYPE_IPV4, 6, 4)
 TIMESTAMPS = b"\x08\x0a" + bytes(8)  # RFC 7323 §3.2
 SYN_OPTIONS = b"\x04\x02" + TIMESTAMPS + b"\x01\x03\x03\x07"  # SACK, timestamps, scale
@@ -130,7 +131,10 @@ def encode_payload(packet: Ipv4Packet | Ipv6Packet) -> bytes:
         return _encode_packet(payload)
     if isinstance(payload, GrePacket):
         key = b"" if payload.key is None else struct.pack("!I", payload.key)
-        return struct.pack("!HH", GRE_KEY if key else 0, ETHERTYPE_IPV4) + key + _encode_packet(payload.inner)
+        head = struct.pack("!HH", (GRE_KEY if key else 0) | GRE_SUM * payload.summed, ETHERTYPE_IPV4)
+        inside = key + _encode_packet(payload.inner)
+        check = struct.pack("!HH", checksum(head + bytes(4) + inside), 0) if payload.summed else b""
+        return head + check + inside
     if isinstance(payload, IcmpMessage):
         return _encode_icmp(payload)
     if isinstance(payload, UdpDatagram):
@@ -252,10 +256,11 @@ def _decode_payload(protocol: int, body: bytes) -> IcmpMessage | UdpDatagram | T
         return _decode_packet(body)
     if protocol == PROTO_GRE:
         bits, kind = struct.unpack_from("!HH", body)
-        if bits & ~GRE_KEY or kind != ETHERTYPE_IPV4:
+        if bits & ~(GRE_KEY | GRE_SUM) or kind != ETHERTYPE_IPV4:
             raise WireError("GRE with something else than IPv4 in it")
-        key = struct.unpack_from("!I", body, 4)[0] if bits else None
-        return GrePacket(_decode_packet(body[8 if bits else 4 :]), key)
+        place = 8 if bits & GRE_SUM else 4
+        key = struct.unpack_from("!I", body, place)[0] if bits & GRE_KEY else None
+        return GrePacket(_decode_packet(body[place + 4 if bits & GRE_KEY else place :]), key, bool(bits & GRE_SUM))
     if protocol != PROTO_ICMP:
         message = f"IP protocol {protocol}"
         raise WireError(message)

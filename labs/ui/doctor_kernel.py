@@ -43,6 +43,7 @@ def kernel_findings(host: Host | None = None, try_it: Callable[[], SelfTest] = s
         yield Finding(ABSENT, message("packages to add"), _install(found.packages))
     yield _group(found, message("device types"), DEVICE_TYPES)
     yield _vlans(found)
+    yield _tunnels(found)
     yield _group(found, message("queues"), QUEUES)
     yield _group(found, message("firewall"), EXPRESSIONS)
     yield _tun(found)
@@ -146,6 +147,19 @@ def _vlans(found: Survey) -> Finding:
     )  # fmt: skip
 
 
+def _tunnels(found: Survey) -> Finding:
+    """Who puts packets into packets."""
+    what = message("tunnels")
+    if found.features.get("gre") and found.features.get("ipip"):
+        return Finding(GOOD, what, message("by the kernel"))
+    if found.features.get("tun"):
+        return Finding(GOOD, what, message("by a process of ours over TUN devices, since this kernel has none"))
+    return Finding(
+        ABSENT, what, message("labs with GRE or IPIP tunnels are played on the engine sim"),
+        message("they need ip_gre and ipip in the kernel, or /dev/net/tun"),
+    )  # fmt: skip
+
+
 def _without_feature(names: list[str]) -> Message | None:
     """What goes without something of the kernel; the gravest is told, VLANs have a line of their own."""
     if "vlan_filtering" in names or "vlan" in names:
@@ -162,7 +176,9 @@ def _without_feature(names: list[str]) -> Message | None:
 def _tun(found: Survey) -> Finding:
     if found.features.get("tun"):
         return Finding(GOOD, message("TUN"), message("TAP devices can be made"))
-    return Finding(ABSENT, message("TUN"), message("no TAP device can be made: Open vSwitch cannot do VLANs"))
+    return Finding(
+        ABSENT, message("TUN"), message("no TAP device can be made: VLANs and tunnels are the kernel's, or none")
+    )
 
 
 def _neighbours(found: Survey) -> Finding:

@@ -46,7 +46,6 @@ LACKING = {
 """Scenarios that the kernel engine refuses on every machine, to what it says it has not."""
 
 LACKING_HERE = {
-    "pumping-station-link": "tunnels",
     "three-floors-one-trunk": "VLAN",
 }
 """Scenarios that it refuses where the kernel of the machine lacks something, to the word it says then."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from labs.engines.sim import SimEngine
@@ -71,6 +73,26 @@ def test_keys_that_differ_nothing_comes_out():
     engine = start(GRE + " key 42")
     engine.run("s", "ip tunnel change t0 key 43")
     assert "0 received" in engine.run("a", "ping -c 1 -W 1 10.0.2.20").text
+
+
+def test_checksum_that_is_asked_for_is_shown_and_both_ends_have_to_agree():
+    engine = start(GRE + " key 42 csum")
+    assert "mtu 1468 " in engine.run("r", "ip link show t0").text
+    engine.run("p", "tcpdump -vnn -c 1 -i one proto gre > /tmp/seen 2>/dev/null &")
+    assert "1 received" in engine.run("a", "ping -c 1 10.0.2.20").text
+    text = engine.run("p", "cat /tmp/seen").text
+    assert re.search(r"Flags \[checksum present, key present\], sum 0x\w+, off 0x0, key=0x2a, length 96", text), text
+    engine.run("s", "ip tunnel change t0 noicsum")
+    assert "0 received" in engine.run("a", "ping -c 1 -W 1 10.0.2.20").text
+    assert engine.node("s").interfaces["t0"].rx.damaged == 1
+
+
+def test_ipip_without_its_other_end_the_sender_is_told_of_gre_not():
+    for mode, told in (("ipip", True), ("gre", False)):
+        engine = start(GRE.replace("gre", mode))
+        engine.run("s", "ip tunnel change t0 remote 203.0.113.77")
+        said = engine.run("r", "ping -c 3 -i 0.3 -W 1 172.30.0.2").text
+        assert ("Destination Host Unreachable" in said) is told
 
 
 def test_other_end_missing_the_sender_is_told_on_the_next_try():

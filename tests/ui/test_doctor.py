@@ -92,6 +92,18 @@ def test_machine_with_everything_has_no_lack(capsys):
 
 
 @pytest.mark.parametrize(
+    ("lacks", "words"),
+    [
+        ([], "tunnels by the kernel"),
+        (["gre", "ipip"], "tunnels by a process of ours over TUN devices, since this kernel has none"),
+        (["gre", "ipip", "tun"], "tunnels labs with GRE or IPIP tunnels are played on the engine sim"),
+    ],
+)
+def test_who_does_the_tunnels_is_named(capsys, lacks, words):
+    assert words in " ".join(said(capsys, FakeHost(lacks=lacks)).split())
+
+
+@pytest.mark.parametrize(
     ("host", "words"),
     [
         (FakeHost(without=["bwrap", "nft", "dhclient"]),

@@ -111,6 +111,21 @@ def _not_here(process: Process) -> int:
     return 1
 
 
+def _links(name: str, init: Init) -> Program:
+    """Open vSwitch or tunnels of ours have a say in it."""
+    vlans, tunnels = init.machine.vlans, init.machine.tunnels
+    program: Program = _passed_on
+    if vlans is not None:
+        from labs.engines.kernel.vlans.commands import answer
+
+        program = answer(name, vlans)
+    if tunnels is not None and name == "ip":
+        from labs.engines.kernel.tunnels.commands import answer as answer_tunnels
+
+        program = answer_tunnels(tunnels, program)
+    return program
+
+
 def program_for(name: str, init: Init) -> Program:
     """The program that answers."""
     if name == "systemctl":
@@ -129,9 +144,7 @@ def program_for(name: str, init: Init) -> Program:
     if name == "ss":
         return _ss
     if name in ("ip", "bridge"):
-        from labs.engines.kernel.vlans.commands import answer
-
-        return answer(name, init.machine.vlans) if init.machine.vlans is not None else _passed_on
+        return _links(name, init)
     if name == "service":
         return _service
     if name in ("reboot", "poweroff", "shutdown", "halt"):

@@ -8,28 +8,16 @@ from importlib.util import find_spec
 
 from labs.engines.kernel.services import CATALOGUE
 from labs.engines.kernel.things.fork import SHARED
+from labs.engines.kernel.tunnels.way import lacking_tunnels
 from labs.engines.kernel.vlans.way import lacking_vlans, tried
 from labs.model.site import Link, Site
 from labs.net.linux.units import WANTS
 
 __all__ = ["lacking"]
 
-INTERFACES = "/etc/network/interfaces"
-TUNNEL = re.compile(
-    r"^\s*(?:pre-|post-)?up\s+ip\s+(?:tunnel|link)\s+add\s.*\b(?:mode|type)\s+(?:gre|ipip)\b", re.MULTILINE
-)
 TLS = re.compile(r"^\s*(?:certfile|keyfile|ssl_certificate)\s|^\s*tls\s*=\s*true", re.MULTILINE)
 INSTALL = 'pip install "netwerf[kernel]"'
 SEEN_NS = 1_000_000  # a delay below this drowns in what the machine itself takes
-
-
-def _tunnels() -> bool:
-    able = all(
-        tried(f"ip tunnel add tryt mode {mode} local 192.0.2.1 remote 192.0.2.2", "ip tunnel del tryt")
-        for mode in ("gre", "ipip")
-    )
-    tried("ip tunnel del tryt")
-    return able
 
 
 def _delays() -> bool:
@@ -41,13 +29,6 @@ def _delays() -> bool:
 def slow(link: Link) -> bool:
     """True for a lead whose delay or jitter can be told from none."""
     return link.delay_ns >= SEEN_NS or link.jitter_ns >= SEEN_NS
-
-
-def _asks(pattern: re.Pattern[str]) -> Callable[[Site], str]:
-    def find(site: Site) -> str:
-        return next((d.name for d in site.devices.values() if pattern.search(d.files.get(INTERFACES, ""))), "")
-
-    return find
 
 
 def _slow_lead(site: Site) -> str:
@@ -64,7 +45,6 @@ def _speaks_mqtt(site: Site) -> str:
 
 
 NEEDS: tuple[tuple[Callable[[Site], str], Callable[[], bool], str], ...] = (
-    (_asks(TUNNEL), _tunnels, "this kernel has no tunnels (modules ip_gre and ipip)"),
     (_slow_lead, _delays, "this kernel cannot delay packets (module sch_netem)"),
     (_speaks_mqtt, lambda: find_spec("paho") is not None, f"the engine kernel needs paho-mqtt ({INSTALL})"),
     (_needs("modbus"), lambda: find_spec("pymodbus") is not None, f"the engine kernel needs pymodbus ({INSTALL})"),
@@ -96,6 +76,9 @@ def lacking(site: Site) -> str:
     vlans = lacking_vlans(site)
     if vlans:
         return f"{vlans}; use the engine sim"
+    tunnels = lacking_tunnels(site)
+    if tunnels:
+        return f"{tunnels}; use the engine sim"
     for asks, able, text in NEEDS:
         who = asks(site)
         if who and not able():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["ACTIVE", "ANSWERED", "ASK", "PASS", "write_commands", "write_vlan_commands"]
+__all__ = ["ACTIVE", "ANSWERED", "ASK", "PASS", "write_commands", "write_link_commands"]
 
 ASK = "/run/netwerf/ask"
 PASS = 1 << 16
@@ -53,20 +53,22 @@ done
 exit 1
 """
 
-ACTIVE = "/run/netwerf/vlans"
-# Where Open vSwitch does the VLANs: what has nothing to do with them goes to the real tool at once.
+ACTIVE = "/run/netwerf/links"
+# Where VLANs or tunnels are none of the kernel's: what has nothing to do with them goes to the real tool at once.
 AT_ONCE = {
     "ip": r"""
+tunnel=
 for word in "$@"; do
     case $word in
         -*) ;;
         l | li | lin | link | a | ad | add | addr | addre | addres | address) break ;;
+        t | tu | tun | tunn | tunne | tunnel | tunl) tunnel=yes; break ;;
         *) exec /usr/sbin/ip "$@" ;;
     esac
 done
-if [ ! -e ACTIVE ]; then
+if [ ! -e ACTIVE ] && [ -z "$tunnel" ]; then
     case " $* " in
-        *" type vlan "* | *" type bridge "*) ;;
+        *" type vlan "* | *" type bridge "* | *" type gre "* | *" type ipip "*) ;;
         *) exec /usr/sbin/ip "$@" ;;
     esac
 fi
@@ -77,8 +79,8 @@ fi
 }
 
 
-def write_vlan_commands(folder: Path) -> None:
-    """Write `ip` and `bridge`, which ask only about bridges and VLAN interfaces."""
+def write_link_commands(folder: Path) -> None:
+    """Write `ip` and `bridge`, which ask only about bridges, VLAN interfaces and tunnels."""
     for name, before in AT_ONCE.items():
         first, rest = SCRIPT.split("\n", 1)
         path = folder / name

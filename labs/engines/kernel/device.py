@@ -20,7 +20,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from labs.engines.kernel import syscalls
 from labs.engines.kernel.channel import Channel, ChannelClosed
@@ -33,13 +33,15 @@ from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
 from labs.engines.kernel.settings import Settings, write_defaults
+from labs.engines.kernel.tunnels.way import TUN
+from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.vlans.way import Way, has_vlans
 from labs.model.site import Device
 from labs.net.linux.units import enabled_path
 from labs.net.process import Process
 from labs.things.world import RoomSense
 
-__all__ = ["TOOLS", "fork_device", "has_things"]
+__all__ = ["TOOLS", "Ways", "fork_device", "has_things"]
 
 LOOK_S = 0.05  # how soon a command ends whose reader has gone
 READ_S, SHORT_S = 1.0, 0.001  # how long a client of others may take to read what has come
@@ -64,8 +66,18 @@ def has_things(device: Device) -> bool:
     return any(enabled_path(name) in device.files and CATALOGUE[name].config in device.files for name in SHARED)
 
 
+class Ways(NamedTuple):
+    """How what a kernel may lack is done in this site."""
+
+    vlans: Way | None = None
+    tunnels: TunnelWay | None = None
+
+
+NO_WAYS = Ways()
+
+
 def fork_device(
-    device: Device, root: Path, world: RoomSense, clock: LabClock, vlans: Way | None = None
+    device: Device, root: Path, world: RoomSense, clock: LabClock, ways: Ways = NO_WAYS
 ) -> tuple[int, Channel]:
     """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -78,7 +90,7 @@ def fork_device(
             try:
                 syscalls.die_with_parent()
                 here.close()
-                _become(device, root, Channel(there), world, clock=clock, vlans=vlans)
+                _become(device, root, Channel(there), world, clock=clock, ways=ways)
                 status = 0
             except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -91,9 +103,7 @@ def fork_device(
     return pid, Channel(here)
 
 
-def _become(
-    device: Device, root: Path, channel: Channel, world: RoomSense, *, clock: LabClock, vlans: Way | None
-) -> None:
+def _become(device: Device, root: Path, channel: Channel, world: RoomSense, *, clock: LabClock, ways: Ways) -> None:
     keep = {0, 1, 2, channel.fileno()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in keep:
@@ -102,15 +112,20 @@ def _become(
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     write_defaults()
     channel.send({"ready": True})
+    tun = os.open(TUN, os.O_RDWR | os.O_CLOEXEC) if ways.tunnels is TunnelWay.CARRIER else -1
     enter_root(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     init = Init(device, channel, world, clock)
-    if vlans is Way.OPEN_VSWITCH:
+    if ways.vlans is Way.OPEN_VSWITCH:
         from labs.engines.kernel.vlans.board import Switchboard
 
         init.machine.vlans = Switchboard(init.machine)
         if has_vlans(device):
             init.machine.vlans.begin()
+    if tun >= 0:
+        from labs.engines.kernel.tunnels.board import TunnelBoard
+
+        init.machine.tunnels = TunnelBoard(init.machine, tun)
     init.run()
 
 

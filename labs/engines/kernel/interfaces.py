@@ -225,15 +225,15 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
     """Do the steps in order, `ip` lines in batches; returns the interfaces of which one failed."""
     failed: set[str] = set()
     position = 0
-    vlans = _Vlans(process)
+    vlans, tunnels = _Vlans(process), _Tunnels(process)
     done: set[int] = set()
     while position < len(steps):
         line = steps[position]
         if line.interface in failed or position in done:
             position += 1
             continue
-        if vlans.concern(line.text):
-            said = vlans.do(line.text)
+        if tunnels.concern(line.text) or vlans.concern(line.text):
+            said = tunnels.do(line.text) if tunnels.concern(line.text) else vlans.do(line.text)
             if said is not None and not line.ignored:
                 failed.add(line.interface)
                 process.error(*(said if not quiet else ()))
@@ -245,6 +245,7 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
             and PLAIN.fullmatch(steps[end].text)
             and steps[end].interface not in failed
             and not vlans.concern(steps[end].text)
+            and not tunnels.concern(steps[end].text)
         ):
             end += 1
         done |= vlans.settle(steps, position, max(end, position + 1))
@@ -265,6 +266,29 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
         position += bad + 1
     vlans.finish()
     return failed
+
+
+class _Tunnels:
+    """The steps that are about tunnels which the kernel has no part in."""
+
+    def __init__(self, process: Process) -> None:
+        self._machine: Machine = process.node  # type: ignore[assignment]
+
+    def concern(self, text: str) -> bool:
+        """True for a step that is none of the kernel's."""
+        board = self._machine.tunnels
+        if board is None or not LINK_WORDS.fullmatch(text):
+            return False
+        from labs.engines.kernel.tunnels.commands import is_ours
+
+        return is_ours(board, text.split())
+
+    def do(self, text: str) -> list[str] | None:
+        """Do it; what was said where it failed."""
+        from labs.engines.kernel.tunnels.commands import change
+
+        assert self._machine.tunnels is not None
+        return change(self._machine, self._machine.tunnels, text.split())
 
 
 class _Vlans:

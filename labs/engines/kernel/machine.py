@@ -32,6 +32,7 @@ from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Sche
 from labs.things.world import RoomSense
 
 if TYPE_CHECKING:
+    from labs.engines.kernel.tunnels.board import TunnelBoard
     from labs.engines.kernel.vlans.board import Switchboard
 
 __all__ = ["Child", "Machine", "Prefixed", "View", "run_child"]
@@ -155,6 +156,8 @@ class Machine:
         """Its VLANs, where Open vSwitch does them."""
         self.hurried = False
         """Bridges that are made now get a short forward delay."""
+        self.tunnels: TunnelBoard | None = None
+        """Its tunnels, where the kernel has none."""
         self.clock = clock
         self._children: dict[int, Child] = {}
         self.loop = asyncio.new_event_loop()

@@ -25,7 +25,8 @@ __all__ = ["device_state", "speaks_six"]
 
 SECOND = 1_000_000_000
 IP, BRIDGE = "/usr/sbin/ip", "/usr/sbin/bridge"
-KINDS = {"bridge": "bridge", "vlan": "vlan"}
+KINDS = {"bridge": "bridge", "vlan": "vlan", "gre": "gre", "ipip": "ipip"}
+TUNNELS = ("gre", "ipip")
 UNFILTERED = {1: True}  # what a port has from the start; a kernel that cannot filter does not tell
 ENTERED = ("static", "permanent")  # states of stations that nobody learned
 OWNER = re.compile(r'users:\(\("([^"]*)"')
@@ -48,6 +49,11 @@ async def device_state(machine: Machine) -> DeviceState:
 
         own.look()
         links = as_json(links, own)
+    if machine.tunnels is not None:
+        from labs.engines.kernel.tunnels.view import as_json as with_tunnels
+
+        machine.tunnels.look()
+        links = with_tunnels(links, machine.tunnels)
     bridges: dict[str, _Bridge] = {}
     if any(_kind(link) == "bridge" for link in links):
         vlans = await _json(machine, BRIDGE, "-j", "vlan")
@@ -153,9 +159,9 @@ def _interface(link: Mapping[str, Any], bridges: Mapping[str, _Bridge]) -> Inter
         name=name,
         index=link["ifindex"],
         kind=kind,
-        mac=Mac.parse(link.get("address", "00:00:00:00:00:00")),
+        mac=Mac(0) if kind in TUNNELS else Mac.parse(link.get("address", "00:00:00:00:00:00")),
         up="UP" in link["flags"],
-        carrier="LOWER_UP" in link["flags"],
+        carrier="LOWER_UP" in link["flags"] or kind in TUNNELS,
         mtu=link["mtu"],
         master=link.get("master"),
         addresses=tuple(

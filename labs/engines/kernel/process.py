@@ -21,15 +21,17 @@ from labs.engines.kernel.capability import lacking, slow
 from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.cores import Cores
-from labs.engines.kernel.device import TOOLS, fork_device, has_things
+from labs.engines.kernel.device import TOOLS, Ways, fork_device, has_things
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
 from labs.engines.kernel.hurry import hurry
 from labs.engines.kernel.leads import run_batch
 from labs.engines.kernel.proof import Proof
-from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_vlans, stored_files
+from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_tunnels, prepare_vlans, stored_files
 from labs.engines.kernel.sandbox import SandboxError
 from labs.engines.kernel.topology import Batch, build_network
+from labs.engines.kernel.tunnels.way import Way as TunnelWay
+from labs.engines.kernel.tunnels.way import tunnel_way
 from labs.engines.kernel.vlans.way import Way, vlan_way
 from labs.engines.kernel.witness import probe_all
 from labs.model.rings import has_ring
@@ -65,8 +67,8 @@ class Lab(Exchange):
         self.skeleton = skeleton
         self.proof = proof
         self.network: Any = None
-        self.vlans: Way | None = None
         self.cores = Cores(LAB_DEVICES.parent / "sys")
+        self.ways = Ways()
         self._living = LivingWorld(self.site.world, self.site.seed)
         self._acts = 0
         self.senses: dict[str, RoomSense] = {}
@@ -82,10 +84,12 @@ class Lab(Exchange):
         if missing:
             raise Refused(missing, "unavailable")
         self._living = LivingWorld(self.site.world, self.site.seed)
-        self.vlans = vlan_way(self.site)
-        preload(self.site, own_vlans=self.vlans is Way.OPEN_VSWITCH)
-        if self.vlans is Way.OPEN_VSWITCH:
+        self.ways = Ways(vlan_way(self.site), tunnel_way(self.site))
+        preload(self.site, self.ways)
+        if self.ways.vlans is Way.OPEN_VSWITCH:
             prepare_vlans()
+        if self.ways.tunnels is TunnelWay.CARRIER:
+            prepare_tunnels()
         if any(SPANNING.search(d.files.get("/etc/network/interfaces", "")) for d in self.site.devices.values()):
             clients = self.skeleton["etc/dhcp/dhclient.conf"]  # ask until ports that listen and learn forward: 30 s
             self.skeleton["etc/dhcp/dhclient.conf"] = clients.replace(b"timeout 30;", b"timeout 50;")
@@ -126,7 +130,7 @@ class Lab(Exchange):
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
             world = self.senses[device.name] = RoomSense(self._living, device.room, self.site.seed, device.name)
-            pid, channel = fork_device(device, self.roots[device.name], world, self.clock, self.vlans)
+            pid, channel = fork_device(device, self.roots[device.name], world, self.clock, self.ways)
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
             try:
@@ -397,13 +401,14 @@ PRELOADED = ("ageing", "answers", "inetd", "listeners", "observe", "probes", "se
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 
 
-def preload(site: Site, *, own_vlans: bool) -> None:
+def preload(site: Site, ways: Ways) -> None:
     """Import everything that the devices of this site may need."""
     from importlib import import_module
 
-    if own_vlans:
+    own = {"vlans": ways.vlans is Way.OPEN_VSWITCH, "tunnels": ways.tunnels is TunnelWay.CARRIER}
+    for package in (name for name, needed in own.items() if needed):
         for name in ("board", "commands"):
-            import_module(f"labs.engines.kernel.vlans.{name}")
+            import_module(f"labs.engines.kernel.{package}.{name}")
 
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)

@@ -14,10 +14,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labs.engines.kernel import syscalls
-from labs.engines.kernel.commands import write_commands, write_vlan_commands
+from labs.engines.kernel.commands import write_commands, write_link_commands
 from labs.engines.kernel.sandbox import PROCESS_NUMBERS
 
-__all__ = ["LAB", "LAB_DEVICES", "build_root", "enter_root", "prepare_lab", "prepare_vlans", "stored_files"]
+__all__ = [
+    "LAB",
+    "LAB_DEVICES",
+    "build_root",
+    "enter_root",
+    "prepare_lab",
+    "prepare_tunnels",
+    "prepare_vlans",
+    "stored_files",
+]
 
 LAB = Path("/run/netwerf")
 COMMON = LAB / "common"
@@ -71,10 +80,6 @@ def prepare_lab() -> dict[str, bytes]:
     for name in NODES:
         (nodes / name).touch()
         syscalls.mount(f"/dev/{name}", str(nodes / name), "", syscalls.MS_BIND)
-    if os.path.exists("/dev/net/tun"):
-        (nodes / "net").mkdir()
-        (nodes / "net/tun").touch()
-        syscalls.mount("/dev/net/tun", str(nodes / "net/tun"), "", syscalls.MS_BIND)
     for name in ("pts", "shm"):
         (nodes / name).mkdir()
     for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
@@ -95,8 +100,17 @@ def prepare_vlans() -> None:
     """VLANs will not be the kernel's: `ip` and `bridge` have to know of them."""
     from labs.engines.kernel.vlans.openvswitch import write_template
 
-    write_vlan_commands(COMMON / "local/sbin")
+    nodes = COMMON / "dev"
+    (nodes / "net").mkdir()
+    (nodes / "net/tun").touch()
+    syscalls.mount("/dev/net/tun", str(nodes / "net/tun"), "", syscalls.MS_BIND)
+    write_link_commands(COMMON / "local/sbin")
     write_template(COMMON / "local/share/openvswitch.db")
+
+
+def prepare_tunnels() -> None:
+    """Tunnels will not be the kernel's: `ip` has to know of them."""
+    write_link_commands(COMMON / "local/sbin")
 
 
 def _skeleton() -> dict[str, bytes]:

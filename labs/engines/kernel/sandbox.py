@@ -66,6 +66,7 @@ for path in /proc/1/root/proc /proc/1/cwd/proc; do [ -e "$path" ] && fail 'the i
 nsenter -t 1 -m true 2>/dev/null && fail 'the namespaces of the init can be entered'
 chroot / true 2>/dev/null && fail 'chroot can be used'
 (exec 3<>/dev/mem) 2>/dev/null && fail 'memory can be read'
+(exec 3<>/dev/net/tun) 2>/dev/null && fail 'TUN devices can be made'
 for host in /boot /media /lost+found; do [ -e "$host" ] && fail "$host of the host can be seen"; done
 while read -r key value; do [ "$key" = NoNewPrivs: ] && [ "$value" != 1 ] && fail 'rights can be gained'
     [ "$key" = Seccomp: ] && [ "$value" != 2 ] && fail 'system calls are not filtered'
@@ -117,7 +118,8 @@ def seccomp_file() -> int:
 
 def sandboxed(argv: list[str], seccomp: int) -> list[str]:
     """The command line that runs `argv` in the sandbox, inside a device."""
-    options = ["/usr/bin/bwrap", "--dev-bind", "/", "/", "--unshare-ipc", "--die-with-parent", "--new-session",
+    hidden = ["--tmpfs", "/dev/net"] if os.path.isdir("/dev/net") else []  # where Open vSwitch needs /dev/net/tun
+    options = ["/usr/bin/bwrap", "--dev-bind", "/", "/", *hidden, "--unshare-ipc", "--die-with-parent", "--new-session",
                "--seccomp", str(seccomp), "--chdir", "/root", "--cap-drop", "ALL"]  # fmt: skip
     for capability in CAPABILITIES:
         options += ["--cap-add", f"CAP_{capability}"]

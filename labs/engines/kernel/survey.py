@@ -67,6 +67,8 @@ TRIALS = (
     ("log", "nft add rule ip t f log group 5"),
     ("numgen", "nft add rule ip t f numgen random mod 10 1 drop"),
     ("tun", "ip tuntap add dev nwt mode tap"),
+    ("gre", "ip tunnel add nwg mode gre local 192.0.2.1 remote 192.0.2.2"),
+    ("ipip", "ip tunnel add nwi mode ipip local 192.0.2.1 remote 192.0.2.2"),
 )  # fmt: skip
 FEATURES = tuple(name for name, _ in TRIALS)
 REQUIRED_FEATURES = frozenset({"veth", "bridge", "rules", "ingress", "fwd", "nftrace", "ct"})

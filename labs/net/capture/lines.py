@@ -23,6 +23,7 @@ from labs.net.service_names import port_name
 from labs.net.stp import Bpdu
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
+from labs.net.wire import encode_payload
 
 __all__ = ["LineStyle", "Printer", "addresses_in"]
 
@@ -188,7 +189,7 @@ class Printer:
             assert isinstance(packet, Ipv4Packet)
             return f"{src} > {dst}: {self._icmp(packet, payload)}"
         if isinstance(payload, GrePacket):
-            return f"{src} > {dst}: {self._gre(payload)}"
+            return f"{src} > {dst}: {self._gre(packet, payload)}"
         if isinstance(payload, Ipv4Packet):
             return f"{src} > {dst}: IP {self._ipv4(payload)}{'' if self.style.verbose else ' (ipip-proto-4)'}"
         protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
@@ -197,9 +198,13 @@ class Printer:
             return f"{ends}: {self._tcp(packet, payload)}"
         return f"{ends}: {self._udp(payload)}"
 
-    def _gre(self, gre: GrePacket) -> str:
-        flags = ", Flags [key present]" if gre.key is not None else ", Flags [none]"
+    def _gre(self, packet: Ipv4Packet | Ipv6Packet, gre: GrePacket) -> str:
+        words = ["checksum present"] * gre.summed + ["key present"] * (gre.key is not None)
+        flags = f", Flags [{', '.join(words) or 'none'}]"
         key = f", key=0x{gre.key:x}" if gre.key is not None else ""
+        if gre.summed:
+            found = int.from_bytes(encode_payload(packet)[4:6], "big")
+            key = f"{f', sum 0x{found:x}' if self.style.verbose else ''}, off 0x0{key}"
         proto = ", proto IPv4 (0x0800)" if self.style.link else ""
         head = f"GREv0{flags if self.style.verbose else ''}{key}{proto}, length {gre.length}"
         label = "" if self.style.link else "IP "

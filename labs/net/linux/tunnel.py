@@ -56,7 +56,7 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
             node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE)
         else:
             tunnel.errors = 0
-    inner = packet if tunnel.mode == "ipip" else GrePacket(packet, tunnel.output_key)
+    inner = packet if tunnel.mode == "ipip" else GrePacket(packet, tunnel.output_key, tunnel.output_sum)
     outer = Ipv4Packet(
         tunnel.local,
         tunnel.remote,
@@ -99,6 +99,11 @@ def receive(node: LinuxNode, packet: Ipv4Packet, interface: Interface) -> None:
         node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, code)
         return
     best = max(found, key=lambda other: _exactness(other.tunnel))
+    assert best.tunnel is not None
+    if best.tunnel.input_sum != (isinstance(payload, GrePacket) and payload.summed):
+        best.rx.damage()
+        node.drop(DropReason.TUNNEL, best.name, packet=packet, by=f"{best.name}: checksum")
+        return
     frame = node.link.count_tunnelled(best, "in", inner)
     node.ip.receive(best, inner, frame)
 
@@ -118,10 +123,13 @@ def _exactness(tunnel: Tunnel | None) -> int:
 
 
 def failed(node: LinuxNode, outer: Ipv4Packet, message: IcmpMessage) -> None:
-    """An ICMP error about a packet of a tunnel: whoever sends through it next is told (ipgre_err)."""
-    if message.type == icmp.REDIRECT or message.code in (icmp.PORT_UNREACHABLE, icmp.FRAGMENTATION_NEEDED):
-        return
+    """An ICMP error about a packet of a tunnel: whoever sends through it next is told (ipgre_err, ipip_err)."""
     mode = "gre" if isinstance(outer.payload, GrePacket) else "ipip"
+    if message.type == icmp.DEST_UNREACHABLE:
+        if message.code == icmp.FRAGMENTATION_NEEDED or (message.code == icmp.PORT_UNREACHABLE and mode == "gre"):
+            return
+    elif message.type != icmp.TIME_EXCEEDED:
+        return
     for interface in node.interfaces.values():
         tunnel = interface.tunnel
         if tunnel is None or tunnel.mode != mode or tunnel.remote != outer.dst:

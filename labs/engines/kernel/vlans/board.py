@@ -10,15 +10,15 @@ IP stack from hearing what the port hears, which is the bridge's alone.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.commands import ACTIVE
 from labs.engines.kernel.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.told import Told
 from labs.engines.kernel.vlans.flows import bridge_flows, learned_flow, number_of, trunk_flows
 from labs.engines.kernel.vlans.openvswitch import OpenVSwitch, Seen, SwitchError
 from labs.engines.kernel.vlans.way import HIDDEN, SINK, TRUNKS
@@ -37,7 +37,6 @@ __all__ = ["Switchboard"]
 IP = "/usr/sbin/ip"
 FIRST_VLAN_NUMBER = 2000  # ports of a bridge are numbered below (labs.net.bridge.MAX_PORTS)
 SECOND = 1_000_000_000
-IFF_UP, IFF_LOOPBACK = 1, 8
 
 
 class _Nothing:
@@ -135,7 +134,7 @@ class Switchboard:
             if name in HIDDEN:
                 continue
             try:
-                told = _Told.of(name)
+                told = Told.of(name)
             except OSError:  # gone in the meantime
                 continue
             mac, up = told.mac, told.up
@@ -396,31 +395,6 @@ class Switchboard:
 def _light_switch(name: str) -> list[str]:
     """A TAP device tells its carrier only after that changed once."""
     return [f"link set {name} carrier off", f"link set {name} carrier on"]
-
-
-class _Told(NamedTuple):
-    """What the kernel tells of an interface in /sys/class/net."""
-
-    mac: Mac
-    mtu: int
-    up: bool
-    carrier: bool
-    loopback: bool
-
-    @classmethod
-    def of(cls, name: str) -> _Told:
-        """Look now. Raises OSError."""
-        folder = Path("/sys/class/net", name)
-        flags = int((folder / "flags").read_text("ascii"), 16)
-        carrier = False
-        with contextlib.suppress(OSError):  # unreadable while the interface is down
-            carrier = (folder / "carrier").read_text("ascii").strip() == "1"
-        try:
-            mac = Mac.parse((folder / "address").read_text("ascii").strip())
-        except ValueError:  # a tunnel has none
-            mac = Mac(0)
-        mtu = int((folder / "mtu").read_text("ascii"))
-        return cls(mac, mtu, bool(flags & IFF_UP), carrier, bool(flags & IFF_LOOPBACK))
 
 
 def _ip_batch(lines: Iterable[str]) -> None:

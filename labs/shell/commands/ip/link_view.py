@@ -116,6 +116,8 @@ def _header(record: Record, interface: Interface, *, mode: bool, short: bool = F
     record.add("ifindex", interface.index, f"{interface.index}: ")
     if interface.parent is not None:
         record.only_json("link", interface.parent.name)
+    elif interface.tunnel is not None and interface.wireguard is None:
+        record.only_json("link", interface.tunnel.link)
     record.add("ifname", interface.name, brief_name(interface) + ": ")
     flags = link_flags(interface)
     record.add("flags", flags, f"<{','.join(flags)}> ")

@@ -33,7 +33,7 @@ USAGE = (
     "Usage: ip tunnel { add | change | del | show } [ NAME ]",
     "        [ mode { gre | ipip } ]",
     "        [ remote ADDR ] [ local ADDR ]",
-    "        [ [i|o]key KEY ]",
+    "        [ [i|o]key KEY ] [ [i|o]csum ]",
     "        [ ttl TTL ] [ tos TOS ] [ [no]pmtudisc ] [ dev PHYS_DEV ]",
     "",
     "Where: NAME := STRING",
@@ -46,6 +46,7 @@ LINK_USAGE = (
     "Usage: ... {kind:<9}[ remote ADDR ]",
     "			[ local ADDR ]",
     "			[ [i|o]key KEY | no[i|o]key ]",
+    "			[ [no][i|o]csum ]",
     "			[ ttl TTL ]",
     "			[ tos TOS ]",
     "			[ [no]pmtudisc ]",
@@ -57,9 +58,10 @@ LINK_USAGE = (
     "	KEY  := {{ DOTTED_QUAD | NUMBER }}",
 )
 ELSEWHERE = frozenset(
-    "seq iseq oseq noseq noiseq nooseq csum icsum ocsum nocsum noicsum noocsum ignore-df noignore-df fwmark external"
+    "seq iseq oseq noseq noiseq nooseq ignore-df noignore-df fwmark external"
     " noencap encap encap-sport encap-dport encap-csum noencap-csum mode prl-default 6rd-prefix".split()
 )
+SUMS = ("csum", "icsum", "ocsum", "nocsum", "noicsum", "noocsum")
 FALLBACK = {"gre": "gre0", "ipip": "tunl0"}  # the device that the kernel's answers speak of
 
 
@@ -94,6 +96,10 @@ def _setting(settings: Tunnel, word: str, words: Words) -> bool:
     elif word in ("nokey", "noikey", "nookey"):
         settings.input_key = settings.input_key if word == "nookey" else None
         settings.output_key = settings.output_key if word == "noikey" else None
+    elif word in SUMS:
+        on = not word.startswith("no")
+        settings.input_sum = settings.input_sum if word.endswith("ocsum") else on
+        settings.output_sum = settings.output_sum if word.endswith("icsum") else on
     elif word in ("ttl", "hoplimit", "hlim"):
         text = words.value()
         found = 0 if text == "inherit" else number(text, 255)
@@ -117,6 +123,8 @@ def _setting(settings: Tunnel, word: str, words: Words) -> bool:
 
 
 def _check(settings: Tunnel, *, given: bool) -> None:
+    if settings.mode == "ipip":  # has no place for them, and the kernel says nothing (ipip_tunnel_ctl)
+        settings.input_sum = settings.output_sum = False
     if settings.ttl and not settings.path_mtu:
         raise IpError("ttl != 0 and nopmtudisc are incompatible", status=EXIT_USAGE)
     if given and settings.mode == "ipip" and (settings.input_key is not None or settings.output_key is not None):
@@ -128,7 +136,7 @@ def link_settings(kind: str, words: Words, node: LinuxNode) -> Tunnel:
     settings = Tunnel(kind)
     while words.more:
         word = words.take()
-        if kind == "ipip" and word.lstrip("nio") == "key":
+        if kind == "ipip" and word.lstrip("nio") in ("key", "csum"):
             raise _link_usage(kind, word)
         if _setting(settings, word, words):
             continue
@@ -232,6 +240,7 @@ def _change(process: Process, words: Words) -> int:
     assert old is not None
     fields = (old.local, old.remote, old.ttl, old.tos, old.inherit_tos)
     new = Tunnel(old.mode, *fields, old.input_key, old.output_key, old.path_mtu, old.link)
+    new.input_sum, new.output_sum = old.input_sum, old.output_sum
     _read(Words(rest), new)
     if new.mode != old.mode:
         raise _failed("change", name or "", "Invalid argument")
@@ -296,6 +305,11 @@ def _record(interface: Interface, style: Style) -> Record:
         for word, key in (("ikey", settings.input_key), ("okey", settings.output_key)):
             if key is not None:
                 record.add(word, key, f" {word} {key}")
+    if settings.mode == "gre":
+        flags = ["rx_csum"] * settings.input_sum + ["tx_csum"] * settings.output_sum
+        record.only_json("flags", flags)
+        record.say(f"{style.newline}  Checksum in received packet is required." * settings.input_sum)
+        record.say(f"{style.newline}  Checksum output packets." * settings.output_sum)
     return record
 
 
@@ -322,4 +336,8 @@ def tunnel_details(settings: Tunnel) -> tuple[str, dict[str, object]]:
         if key is not None:
             data[word] = str(IPv4(key))
             text += f"{word} {IPv4(key)} "
+    for word, on in (("icsum", settings.input_sum), ("ocsum", settings.output_sum)):
+        if on:
+            data[word] = True
+            text += f"{word} "
     return text, data
