@@ -1,23 +1,31 @@
 """Mechanical mutants of the grader: one comparison of a judge turned round at a time, and who notices.
 
-`python -m tests.verdicts.mutants [MODULE…]` tries all of them, or those of some modules of `grader.checks`. Each meets
-a repair that must pass and up to six cases in which a judge of that module must find fault. What nobody notices is
-printed: a gap of the corpus, or a comparison that changes nothing that can be seen.
+`python -m tests.verdicts.mutants [MODULE…]` tries all of them, or those of some modules of `grader.checks`. First every
+case is judged once by judges that note which comparisons they ask; then each mutant meets the cases that ask its
+comparison, until one of them gets another verdict than it must. What nobody notices is printed: a gap of the corpus, or
+a comparison that changes nothing that can be seen. Those of the second kind stand in `EQUIVALENT`, with the reason.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
+import contextlib
+import hashlib
 import importlib
+import mmap
+import os
+import signal
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader import checks
-from tests.verdicts.corpus import Case, load, variant_of, wrong
+from labs.engines.base import Engine
+from labs.scenario.variant import Variant
+from tests.verdicts.corpus import Case, compared, judged, load, wrong
+from tests.verdicts.runner import Crash, side_by_side
 
 ROOT = Path(checks.__file__).parent
 TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -32,7 +40,10 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
-MOST_CASES = 6
+MOST_CASES = 25
+LONGEST_S = 120
+EQUIVALENT: dict[tuple[str, str], str] = {}
+"""Comparisons that may be turned round without any verdict being another one: module and text, and why."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +93,19 @@ def turned(mutant: Mutant) -> types.ModuleType:
     """The module with that comparison turned round; nobody uses it yet."""
     path = ROOT / f"{mutant.module}.py"
     tree = ast.fix_missing_locations(_Turn(mutant.number).visit(ast.parse(path.read_text(encoding="utf-8"))))
-    name = f"grader.checks.{mutant.module}"
+    return _compiled(mutant.module, tree, {})
+
+
+def _compiled(word: str, tree: ast.AST, more: dict[str, object]) -> types.ModuleType:
+    path = ROOT / f"{word}.py"
+    name = f"grader.checks.{word}"
     module = types.ModuleType(name)
     module.__file__ = str(path)
+    module.__dict__.update(more)
     whole = sys.modules.get(name)
     sys.modules[name] = module  # dataclasses look their module up
     try:
-        exec(compile(tree, str(path), "exec"), module.__dict__)
+        exec(compile(tree, str(path), "exec"), module.__dict__)  # type: ignore[arg-type]
     finally:
         if whole is not None:
             sys.modules[name] = whole
@@ -103,14 +120,15 @@ class Replaced:
         self._before: list[tuple[object, str, object]] = []
 
     def __enter__(self) -> None:
-        """Every function of the module, wherever a judge has it by name."""
+        """Every function and class of the module, wherever the grader has it by name."""
         name = self._module.__name__
         whole = importlib.import_module(name)
+        sys.modules[f"{name} turned"] = self._module  # so that another one finds it, too
         for word, value in list(vars(whole).items()):
-            if not (isinstance(value, types.FunctionType) and value.__module__ == name):
+            if not (isinstance(value, types.FunctionType | type) and value.__module__ == name):
                 continue
             new = vars(self._module)[word]
-            for other in [m for n, m in list(sys.modules.items()) if n.startswith("grader.checks")]:
+            for other in [m for n, m in list(sys.modules.items()) if n.startswith("grader.")]:
                 for known, held in list(vars(other).items()):
                     if held is value:
                         self._before.append((other, known, held))
@@ -121,6 +139,7 @@ class Replaced:
                     checks.JUDGES[kind] = new
 
     def __exit__(self, *_: object) -> None:
+        del sys.modules[f"{self._module.__name__} turned"]
         for holder, word, value in self._before:
             if isinstance(holder, dict):
                 holder[word] = value
@@ -128,49 +147,122 @@ class Replaced:
                 setattr(holder, word, value)
 
 
-@functools.cache
-def cases_for(module: str) -> list[Case]:
-    """Cases whose verdicts come from the judges of a module: first those that expect it to find fault."""
-    own = {kind for kind, judge in checks.JUDGES.items() if judge.__module__ == f"grader.checks.{module}"}
-    asked: dict[str, set[str]] = {}
-    faults, passes = [], []
-    for case in load():
-        if case.scenario not in asked:
-            asked[case.scenario] = {c.id for c in variant_of(case).scenario.checks if not own or c.kind in own}
-        expected = asked[case.scenario]
-        if expected & set(case.expect):
-            faults.append(case)
-        elif expected and not case.expect:
-            passes.append(case)
-    spread = faults[:: max(1, len(faults) // MOST_CASES)]
-    return [*passes[:1], *spread]
+# Who is asked what
 
 
-def survivor(mutant: Mutant) -> bool:
-    """True where no case notices it."""
+def noting(module: str, asked: set[int]) -> types.ModuleType:
+    """The module with comparisons that write their number into `asked` when they are made."""
+
+    class Note(ast.NodeTransformer):
+        def __init__(self) -> None:
+            self.seen = -1
+
+        def visit_Compare(self, node: ast.Compare) -> ast.AST:
+            self.generic_visit(node)
+            self.seen += 1
+            note = ast.Call(ast.Name("_note_", ast.Load()), [ast.Constant(self.seen)], [])
+            return ast.BoolOp(ast.And(), [note, node])
+
+    path = ROOT / f"{module}.py"
+    tree = ast.fix_missing_locations(Note().visit(ast.parse(path.read_text(encoding="utf-8"))))
+    return _compiled(module, tree, {"_note_": lambda number: asked.add(number) or True})
+
+
+def comparisons(modules: list[str]) -> Callable[[Case, Variant, Engine], set[tuple[str, int]]]:
+    """Work for the runner: the comparisons that the judges make in a case."""
+
+    def work(case: Case, variant: Variant, engine: Engine) -> set[tuple[str, int]]:
+        asked: dict[str, set[int]] = {module: set() for module in modules}
+        with contextlib.ExitStack() as stack:
+            for module in modules:
+                stack.enter_context(Replaced(noting(module, asked[module])))
+            judged(case, variant, engine)
+        return {(module, number) for module, numbers in asked.items() for number in numbers}
+
+    return work
+
+
+# Who notices
+
+
+def trials(asked: dict[str, list[Mutant]], alive: mmap.mmap, numbers: dict[Mutant, int]) -> Callable[..., list[str]]:
+    """Work for the runner: the mutants that a case notices, of those that nobody noticed before."""
+
+    def work(case: Case, variant: Variant, engine: Engine) -> None:
+        for mutant in asked[str(case)]:
+            if not alive[numbers[mutant]]:
+                continue
+            child = os.fork()
+            if not child:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(LONGEST_S)  # ends the process, and that is noticed, too
+                os._exit(int(_notices(case, variant, engine, mutant)))
+            if os.waitpid(child, 0)[1]:
+                alive[numbers[mutant]] = 0
+
+    return work
+
+
+def _notices(case: Case, variant: Variant, engine: Engine, mutant: Mutant) -> bool:
+    try:
+        with Replaced(turned(mutant)):
+            return bool(compared(case, variant, engine))
+    except BaseException:  # noqa: BLE001 - a mutant that breaks the grader is noticed, too
+        return True
+
+
+def noticed_by(mutant: Mutant, case: Case) -> bool:
+    """Whether a case gets another verdict from the mutant."""
     with Replaced(turned(mutant)):
-        for case in cases_for(mutant.module):
-            try:
-                if wrong(case):
-                    return False
-            except Exception:  # noqa: BLE001 - a mutant that breaks the grader is noticed, too
-                return False
-    return True
+        try:
+            return bool(wrong(case))
+        except Exception:  # noqa: BLE001 - a mutant that breaks the grader is noticed, too
+            return True
+
+
+def survivors(tried: list[Mutant], cases: list[Case], most: int) -> tuple[list[Mutant], list[Mutant]]:
+    """The mutants that nobody notices: those whose comparison no case asks, and the others."""
+    modules = sorted({mutant.module for mutant in tried})
+    known = {(mutant.module, mutant.number): mutant for mutant in tried}
+    askers: dict[Mutant, list[str]] = {mutant: [] for mutant in tried}
+    for case, found in side_by_side(cases, comparisons(modules)):
+        if isinstance(found, Crash):
+            raise RuntimeError(f"{case}: {found.said}")  # noqa: TRY004 - no type of an argument
+        for key in found:
+            if key in known:
+                askers[known[key]].append(str(case))
+    asked: dict[str, list[Mutant]] = {str(case): [] for case in cases}
+    for mutant, names in askers.items():
+        for name in sorted(names, key=lambda name: hash_of(f"{mutant}/{name}"))[:most]:
+            asked[name].append(mutant)
+    numbers = {mutant: number for number, mutant in enumerate(tried)}
+    alive = mmap.mmap(-1, max(1, len(tried)))  # shared with every process
+    alive[:] = b"\x01" * len(alive)
+    needed = [case for case in cases if asked[str(case)]]
+    for _ in side_by_side(needed, trials(asked, alive, numbers)):
+        pass
+    left = [mutant for mutant in tried if alive[numbers[mutant]]]
+    return [m for m in left if not askers[m]], [m for m in left if askers[m]]
+
+
+def hash_of(text: str) -> bytes:
+    """An order that is the same on every machine."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def main() -> int:
-    """Try the mutants of the modules named, or of all."""
+    """Try the mutants of the modules named, or of all; 0 where each is noticed or known to change nothing."""
     modules = sys.argv[1:] or sorted(path.stem for path in ROOT.glob("*.py") if path.stem != "__init__")
-    tried = left = 0
-    for module in modules:
-        for mutant in mutants(module):
-            tried += 1
-            if survivor(mutant):
-                left += 1
-                sys.stdout.write(f"not noticed: {mutant}\n")
-                sys.stdout.flush()
-    sys.stdout.write(f"{tried} mutants, {left} not noticed\n")
-    return int(left > 0)
+    tried = [mutant for module in modules for mutant in mutants(module)]
+    equal = [mutant for mutant in tried if (mutant.module, mutant.text) in EQUIVALENT]
+    unasked, left = survivors([mutant for mutant in tried if mutant not in equal], load(), MOST_CASES)
+    for mutant in unasked:
+        sys.stdout.write(f"never asked: {mutant}\n")
+    for mutant in left:
+        sys.stdout.write(f"not noticed: {mutant}\n")
+    counts = f"{len(tried)} mutants, {len(equal)} change nothing, {len(unasked)} never asked, {len(left)} not noticed\n"
+    sys.stdout.write(counts)
+    return int(bool(unasked or left))
 
 
 if __name__ == "__main__":

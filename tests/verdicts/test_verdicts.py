@@ -30,7 +30,7 @@ from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
 from labs.messages import message
 from tests.verdicts.corpus import Case, grade, load, variant_of, wrong
-from tests.verdicts.mutants import mutants, survivor
+from tests.verdicts.mutants import EQUIVALENT, mutants, noticed_by, survivors
 
 CASES = load()
 HEARD = (
@@ -46,7 +46,11 @@ HEARD = (
     "topic",
     "unit",
 )
-SAMPLE = (("unique", 1), ("untouched", 4), ("origin", 0))
+SAMPLE = (
+    ("unique", 1, "reference repair", "bakery-address-clash"),
+    ("untouched", 4, "reference repair", "pumping-station-link"),
+    ("origin", 0, "reference repair", "tasting-room-guests"),
+)
 # Of each scenario the first case and then one in so many: half a minute in all. `make verdicts` judges every case.
 EVERY = {
     "bakery-address-clash": 5,
@@ -300,6 +304,19 @@ def test_verdict_without_a_proof_says_so() -> None:
 
 def test_comparison_that_is_turned_round_is_noticed() -> None:
     """A sample of the mechanical mutants; `python -m tests.verdicts.mutants` tries all of them."""
-    for module, number in SAMPLE:
+    for module, number, name, scenario in SAMPLE:
         mutant = next(one for one in mutants(module) if one.number == number)
-        assert not survivor(mutant), str(mutant)
+        assert noticed_by(mutant, named(name, scenario)), str(mutant)
+
+
+def test_mutants_side_by_side_are_noticed_by_the_cases_that_ask_their_comparison() -> None:
+    tried = [mutant for mutant in mutants("entrance") if mutant.number < 4]
+    cases = [case for case in CASES if case.scenario == "locked-broker"][:8]
+    unasked, left = survivors(tried, cases, most=3)
+    assert len(unasked) + len(left) < len(tried)
+    assert not any(noticed_by(mutant, case) for mutant in left for case in cases[:3])
+
+
+def test_mutants_that_change_nothing_are_comparisons_of_the_code_as_it_is() -> None:
+    texts = {(mutant.module, mutant.text) for module in {m for m, _ in EQUIVALENT} for mutant in mutants(module)}
+    assert set(EQUIVALENT) - texts == set()
