@@ -2,7 +2,7 @@
 
 from grader.checks.battery import judge_battery
 from grader.checks.context import Context
-from grader.checks.control import judge_reacts
+from grader.checks.control import judge_reacts, judge_stays
 from grader.checks.data import (
     judge_duplicate,
     judge_gap,
@@ -43,6 +43,7 @@ JUDGES = {
     "refuse": judge_refuse,
     "resolve": judge_resolve,
     "shows": judge_shows,
+    "stays": judge_stays,
     "topic": judge_topic,
     "unique": judge_unique,
     "unit": judge_unit,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from grader.reach import Reach
-from labs.engines.base import Engine, Observation, Probe
+from labs.engines.base import BeyondEngine, Engine, Observation, Probe
 from labs.lab import engine_named
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6
 from labs.model.services import Service
@@ -35,7 +35,7 @@ class Context:
         self,
         engine: Engine,
         variant: Variant,
-        again: Callable[[], Engine] | None = None,
+        again: Callable[[int | None], Engine] | None = None,
         start: Site | None = None,
     ) -> None:
         self.engine = engine
@@ -51,6 +51,7 @@ class Context:
         """What was heard at brokers, by who listened where."""
         self.watched: tuple[int, int] | None = None
         """From when to when the site was left alone, so that one look back serves several checks."""
+        self._other_days: dict[int, Context] = {}
         self._reach: Reach | None = None
         self._before: Reach | None = None
 
@@ -97,10 +98,23 @@ class Context:
 
     def anew(self) -> Context | None:
         """The trial again from the moment at which the judging began; None where the engine does not repeat itself."""
-        return (
-            Context(self._again(), self.variant, start=self.start)
-            if self._again is not None and self.engine.repeats
-            else None
+        return self._replayed(None)
+
+    def on_another_day(self, start_s: int) -> Context:
+        """The repair made again on the site as it is on another day, once for all who ask. Raises BeyondEngine."""
+        if start_s not in self._other_days:
+            there = self._replayed(start_s)
+            if there is None:
+                raise BeyondEngine("another day cannot be tried in real time")
+            self._other_days[start_s] = there
+        return self._other_days[start_s]
+
+    def _replayed(self, start_s: int | None) -> Context | None:
+        if self._again is None or not self.engine.repeats:
+            return None
+        once_more = self._again
+        return Context(
+            once_more(start_s), self.variant, lambda at: once_more(start_s if at is None else at), start=self.start
         )
 
     def wait(self, duration_ns: int) -> None:

@@ -1,7 +1,8 @@
-"""Judge of `reacts`: what is driven in a room follows the truth, and does not chatter."""
+"""Judges of rooms: what is driven follows the truth and does not chatter; a room stays as people want it."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from bisect import bisect_right
 from datetime import datetime
@@ -11,12 +12,12 @@ from grader.verdict import Finding, Verdict
 from labs.messages import message
 from labs.model.durations import format_duration
 from labs.model.world import ARRIVAL_NS
-from labs.scenario.data_intents import Reacts, window_of
+from labs.scenario.control_intents import Reacts, Stays, Watching, window_of
 from labs.things.conditions import Moment, parse_condition
 from labs.things.timezone import local_time, zone
 from labs.things.units import BASE_UNITS, symbol
 
-__all__ = ["judge_reacts"]
+__all__ = ["judge_reacts", "judge_stays"]
 
 SECOND = 1_000_000_000
 STEP_NS = 60 * SECOND
@@ -28,6 +29,7 @@ LATER = message("the hours to come are judged: let the next time come near, or u
 def judge_reacts(context: Context, body: Reacts) -> Finding:
     """Let the time pass, then look back minute by minute. A state that nobody ever asked for is not judged."""
     wanted_on = body.level == "on"
+    context = _day_of(context, body)
     if body.without:
         context.watched = None  # whoever looks after this looks from then on
     if body.without and not _came(context, body, wanted=not wanted_on):
@@ -58,11 +60,70 @@ def judge_reacts(context: Context, body: Reacts) -> Finding:
     return finding
 
 
-def _watched(context: Context, body: Reacts) -> tuple[int, int]:
+def judge_stays(context: Context, body: Stays) -> Finding:
+    """Let the time pass, then look back minute by minute. What nobody heats stays cool: `needs` asks for more."""
+    context = _day_of(context, body)
+    began, ended = _watched(context, body)
+    where = zone(body.timezone)
+    window = parse_condition(window_of(body), frozenset())
+    unit = symbol(BASE_UNITS.get(body.quantity, ""))
+    seen: list[float] = []
+    for now in range(began, ended, STEP_NS):
+        local = local_time(where, context.site.world.epoch_s + (now - ARRIVAL_NS) / SECOND)[0]
+        if not window.judge(Moment({}, local)):
+            continue
+        truth = context.truth(body.room, body.quantity, now)
+        seen.append(truth)
+        too_low = body.low is not None and truth < body.low
+        if too_low or (body.high is not None and truth > body.high):
+            values = {"when": f"{local:%a %d %b %H:%M}", "room": body.room, "quantity": body.quantity}
+            said = f"{truth:.1f} {unit}".rstrip()
+            limit = f"{body.low if too_low else body.high:g} {unit}".rstrip()
+            text = (
+                message(
+                    "on {when} the {quantity} of {room} is {about}; it may not fall below {limit}",
+                    **values,
+                    about=said,
+                    limit=limit,
+                )
+                if too_low
+                else message(
+                    "on {when} the {quantity} of {room} is {about}; it may not rise above {limit}",
+                    **values,
+                    about=said,
+                    limit=limit,
+                )
+            )
+            return Finding(Verdict.FAIL, text)
+    if not seen:
+        text = message("in {length} the time to look never came", length=format_duration(body.during))
+        return Finding(Verdict.BLOCKED, text, help=LATER)
+    return Finding(
+        Verdict.PASS,
+        message(
+            "the {quantity} of {room} is between {low} and {high}",
+            quantity=body.quantity,
+            room=body.room,
+            low=f"{min(seen):.1f}",
+            high=f"{max(seen):.1f} {unit}".rstrip(),
+        ),
+    )
+
+
+def _day_of(context: Context, body: Watching) -> Context:
+    """The trial on the day that the check asks for: of several one is drawn by the seed of the variant."""
+    if not body.starts:
+        return context
+    drawn = hashlib.sha256(f"{context.variant.seed}/{body.starts}".encode()).digest()[0]
+    return context.on_another_day(body.starts[drawn % len(body.starts)])
+
+
+def _watched(context: Context, body: Watching) -> tuple[int, int]:
     """Leave the site alone for as long as the longest check asks, once for all up to one that interferes."""
     if context.watched is None or context.watched[1] - context.watched[0] < body.during:
-        bodies = [check.body for check in context.variant.scenario.checks if isinstance(check.body, Reacts)]
-        together = itertools.takewhile(lambda known: not known.without, bodies[bodies.index(body) :])
+        bodies = [check.body for check in context.variant.scenario.checks if isinstance(check.body, Watching)]
+        bodies = [known for known in bodies if known.starts == body.starts]
+        together = itertools.takewhile(lambda known: not getattr(known, "without", ()), bodies[bodies.index(body) :])
         durations = [known.during for known in together]
         began = context.engine.now
         context.elapse(max([body.during, *durations]))

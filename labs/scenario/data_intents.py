@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.scenario.schema import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Record, Spec, String
+from labs.scenario.schema import Boolean, Duration, Field, ListOf, MapOf, Number, Record, Spec, String
 
 __all__ = [
     "DATA_INTENTS",
@@ -21,10 +21,8 @@ __all__ = [
     "NoPlaintext",
     "OnTopic",
     "Origin",
-    "Reacts",
     "Reading",
     "Unit",
-    "window_of",
 ]
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
@@ -147,30 +145,6 @@ class Authorised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reacts:
-    """What is driven in a room follows the world: at `level` whenever the truth asks for it, after `within` (ns).
-
-    The truth asks for it while a quantity is below or above a limit, inside a window of local time and on some days.
-    `switches` is how often an hour it may change at most.
-    """
-
-    room: str
-    what: str
-    level: str
-    quantity: str = ""
-    below: float | None = None
-    above: float | None = None
-    between: str = ""
-    days: str = ""
-    timezone: str = "UTC"
-    within: int = 10 * MINUTE
-    during: int = 6 * 60 * MINUTE
-    switches: int | None = None
-    without: tuple[str, ...] = ()
-    """Devices that are switched off meanwhile."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryLife(Listening):
     """A new battery of each device would last so many years, as they are now set and as far as their radio reaches."""
 
@@ -178,13 +152,6 @@ class BatteryLife(Listening):
     years: float
     acknowledged: bool = False
     """Every message has to be confirmed."""
-
-
-def window_of(body: Reacts) -> str:
-    """Its window of time as a condition of `labs.things.conditions`; always true where it has none."""
-    parts = [f"time {body.between}"] if body.between else []
-    parts += [f"day {body.days}"] if body.days else []
-    return " and ".join(parts) or "0 < 1"
 
 
 FILTERS = ListOf(String("a topic filter"), single=True)
@@ -313,24 +280,5 @@ DATA_INTENTS: dict[str, Spec] = {
         },
         build=_tuples(BatteryLife, "devices"),
         doc="a battery lasts, and its device still reports",
-    ),
-    "reacts": Record(
-        {
-            "room": Field(String("a room", NAME), "where"),
-            "what": Field(String("what is driven, such as heater", NAME), "what has to follow"),
-            "is": Field(Choice(("on", "off"), "a state"), "what it has to be then", attribute="level"),
-            "quantity": Field(String("a quantity", NAME), "what it follows", default=""),
-            "below": Field(Number(), "while the truth is below this", default=None),
-            "above": Field(Number(), "while the truth is above this", default=None),
-            "between": Field(String("17:00-23:00", r"\d{1,2}:\d{2}-\d{1,2}:\d{2}"), "local time", default=""),
-            "days": Field(String(), "days of the week, such as fri-sun", default=""),
-            "timezone": Field(String(), "whose local time", default="UTC"),
-            "within": Field(Duration(), "how fast", default=10 * MINUTE),
-            "during": Field(Duration(), "how long is watched", default=6 * 60 * MINUTE),
-            "without": Field(DEVICES, "devices that are switched off meanwhile", default=()),
-            "switches": Field(Number(1, whole=True), "how often an hour it may change at most", default=None),
-        },
-        build=_tuples(Reacts, "without"),
-        doc="an actuator follows the world",
     ),
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labs.model.services import Service
+from labs.scenario.control_intents import CONTROL_INTENTS
 from labs.scenario.data_intents import DATA_INTENTS
 from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Report, Spec, String
 from labs.scenario.yaml_tree import Node
@@ -244,6 +245,7 @@ INTENTS: dict[str, Spec] = {
         doc="a lead that closes a loop does no harm",
     ),
     **DATA_INTENTS,
+    **CONTROL_INTENTS,
     "untouched": Record(
         {
             "devices": Field(DEVICES, "devices that stay as they were found", default=()),

@@ -10,6 +10,7 @@ from typing import Any
 from labs.data import scenario_root
 from labs.model.site import Kind
 from labs.model.text import Text
+from labs.scenario.control_intents import Reacts, Stays, Watching, window_of
 from labs.scenario.data_intents import (
     Authenticated,
     Authorised,
@@ -17,9 +18,7 @@ from labs.scenario.data_intents import (
     Listening,
     NoPlaintext,
     Origin,
-    Reacts,
     Reading,
-    window_of,
 )
 from labs.scenario.document import SCENARIO
 from labs.scenario.intents import (
@@ -175,8 +174,8 @@ class _Names:
         elif isinstance(body, Shows):
             self._serves(body.display, "display", check, f"{here}.display")
             self._measured(body.room, body.quantity, check, here)
-        elif isinstance(body, Reacts):
-            self._reacts(body, check, here)
+        elif isinstance(body, Watching):
+            self._watching(body, check, here)
         elif isinstance(body, (Listening, Authenticated, Authorised)):
             self._data(body, check, here)
         elif isinstance(body, Withstands):
@@ -209,15 +208,19 @@ class _Names:
         elif isinstance(body, Authenticated) and body.source:
             self._device(body.source, check, f"{here}.from")
 
-    def _reacts(self, body: Reacts, check: Check, here: str) -> None:
-        if body.quantity:
-            self._measured(body.room, body.quantity, check, here)
+    def _watching(self, body: Watching, check: Check, here: str) -> None:
+        quantity = getattr(body, "quantity", "")
+        if quantity:
+            self._measured(body.room, quantity, check, here)
         else:
             self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
-        for name in body.without:
-            self._device(name, check, f"{here}.without")
-        if (body.quantity == "") != (body.below is None and body.above is None):
-            self._report.add(check.line, here, "a quantity goes with below or above")
+        if isinstance(body, Reacts):
+            for name in body.without:
+                self._device(name, check, f"{here}.without")
+            if (body.quantity == "") != (body.below is None and body.above is None):
+                self._report.add(check.line, here, "a quantity goes with below or above")
+        if isinstance(body, Stays) and body.low is None and body.high is None:
+            self._report.add(check.line, here, "neither low nor high: nothing is asked")
         try:
             time_zone(body.timezone)
             parse_condition(window_of(body), frozenset())

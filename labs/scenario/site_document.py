@@ -36,7 +36,7 @@ from labs.scenario.thing_services import THING_SERVICES
 from labs.scenario.things_document import FIELD_SERVICES
 from labs.scenario.yaml_tree import Node
 
-__all__ = ["NAME", "NAMES", "SERVICES", "SITE", "TEXT_FIELD"]
+__all__ = ["NAME", "NAMES", "SERVICES", "SITE", "TEXT_FIELD", "parse_start"]
 
 UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -77,7 +77,8 @@ def parse_place(text: str) -> Place:
         raise ValueError(message) from None
 
 
-def _parse_start(text: str) -> int:
+def parse_start(text: str) -> int:
+    """Seconds since 1970 of a moment in UTC. Raises ValueError."""
     try:
         moment = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
     except ValueError:
@@ -259,7 +260,7 @@ class _LinkSpec(Spec):
 SITE = Record(
     {
         "start": Field(
-            Parsed(_parse_start, "a moment such as 2026-04-14 06:00"),
+            Parsed(parse_start, "a moment such as 2026-04-14 06:00"),
             "time of day when the trainee arrives (UTC)",
             default=None,
             attribute="start_s",

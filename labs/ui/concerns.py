@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from grader.verdict import Grade, Verdict
 from labs.model.site import Kind, Site
-from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Origin, Reacts, Reading
+from labs.scenario.control_intents import Watching
+from labs.scenario.data_intents import Authenticated, Authorised, Listening, NoPlaintext, Origin, Reading
 from labs.scenario.intents import Fresh, Kept, PolicyHolds, Reach, Refuse, Resolve, Shows, Unique, Untouched
 from labs.scenario.scenario import Check, Scenario
 from labs.things.display import parse_display_config
@@ -46,7 +47,7 @@ def _named(check: Check, site: Site) -> Iterable[str]:
         return (body.display, *_sensors_in(body.room, site, _topic_of(body.display, site)))
     if isinstance(body, Reading):
         return (body.broker, *_sensors_in(body.room, site, body.topic))
-    if isinstance(body, Reacts):
+    if isinstance(body, Watching):
         return [d.name for d in site.devices.values() if d.kind is Kind.ACTUATOR and d.room == body.room]
     if isinstance(body, NoPlaintext):
         return (body.broker, *body.devices)

@@ -85,3 +85,61 @@ def test_fail_safe_is_tested_from_the_moment_of_the_trainee_when_it_is_over_by_t
     variant = draw(scenario, "0")
     grade = judge(variant, Header(scenario.id, scenario.digest, "0"), site=variant.healthy)
     assert [str(result.verdict) for result in grade.results][-1] == "pass", str(grade.results[-1].rationale)
+
+
+COOL = "stays: {room: hall, quantity: temperature, high: 20.6, during: 6 h}"
+WINTER = f"reacts: {{{IN_TIME}, quantity: temperature, below: 18.7, is: on, start: 2027-01-16 15:30}}"
+MIDWEEK = "reacts: {room: hall, what: heater, is: off, during: 3 h, start: [2027-01-13 15:30, 2027-02-02 15:30]}"
+
+
+def test_room_that_stays_within_its_limits_passes_and_tells_what_was_seen() -> None:
+    result = judged(COOL)
+    assert result.verdict is Verdict.PASS, str(result.rationale)
+    assert "the temperature of hall is between" in str(result.rationale)
+
+
+@pytest.mark.parametrize(
+    ("check", "rules", "said"),
+    [
+        (COOL, RULES.replace("hall > 20 or", "hall > 30 or"), "may not rise above 20.6 °C"),
+        (COOL.replace("high: 20.6", "low: 17"), RULES, "may not fall below 17 °C"),
+    ],
+)
+def test_room_that_leaves_its_limits_fails_with_the_moment(check: str, rules: str, said: str) -> None:
+    result = judged(check, rules=rules)
+    assert result.verdict is Verdict.FAIL, str(result.rationale)
+    assert said in str(result.rationale)
+
+
+def test_window_that_never_comes_is_not_judged() -> None:
+    result = judged(COOL.replace("during: 6 h", "during: 1 h, between: 3:00-4:00"))
+    assert result.verdict is Verdict.BLOCKED
+
+
+def test_repair_is_tried_on_another_day_whatever_is_right_today() -> None:
+    for check in (WINTER, MIDWEEK):
+        assert judged(check).verdict is Verdict.PASS
+    today = RULES.replace("day fri-sun", "day sat-mon")  # 24 October 2026 is a Saturday
+    assert judged(WARM, rules=today).verdict is Verdict.PASS
+    daily = judged(MIDWEEK, rules=RULES.replace(" and day fri-sun", ""))
+    assert daily.verdict is Verdict.FAIL
+    assert str(daily.rationale).startswith(("on Wed 13 Jan", "on Tue 02 Feb"))
+
+
+def test_what_was_typed_is_typed_again_on_the_other_day() -> None:
+    line = ("server", "sed -i 's/ and day fri-sun//' /etc/rules.conf; systemctl restart rules")
+    assert judged(MIDWEEK, line).verdict is Verdict.FAIL
+    assert judged(MIDWEEK, line, ("server", "systemctl stop rules")).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (COOL.replace("high: 20.6, ", ""), "neither low nor high: nothing is asked"),
+        (COOL.replace("room: hall", "room: hal"), "is not a room"),
+        (COOL.replace("during", "start: tomorrow, during"), "is not a moment; write it as 2026-04-14 06:00"),
+    ],
+)
+def test_mistake_in_stays_is_told(check: str, said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        parse_scenario(control(check), "control.yaml")
