@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from grader.reach import Reach
 from labs.engines.base import BeyondEngine, Engine, Observation, Probe
 from labs.lab import engine_named
-from labs.model.addresses import InterfaceAddress, IPv4, IPv6
+from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6
 from labs.model.services import Service
 from labs.model.site import Site
 from labs.scenario import intents
@@ -85,7 +85,7 @@ class Context:
             named = {s for conduit in scenario.policy.allow for s in conduit.services} if scenario.policy else set()
             for check in scenario.checks:
                 if isinstance(check.body, (intents.Reach, intents.Refuse)):
-                    named.update(service for service in check.body.services if not service.wide)
+                    named.update(check.body.services)
             known = self._reach = Reach(site, services=sorted(named), like=known)
         return known
 
@@ -156,10 +156,16 @@ class Context:
     def wide_address_of(self, device: str) -> IPv6 | None:
         """The IPv6 address of a device: one in a network that the site plans before one of a stranger's prefix."""
         state = self.site.devices[device].state
-        every = () if state is None else state.addresses()
-        found = [a.address for a in every if isinstance(a.address, IPv6) and not a.address.is_link_local]
+        every = () if state is None else state.interfaces
+        usable = [a.address for i in every if i.kind != "loopback" for a in i.addresses if a.address not in i.tentative]
+        found = [address for address in usable if isinstance(address, IPv6) and not address.is_link_local]
         planned = self.variant.scenario.site.wide.values()
         return next((a for a in found if any(a in network for network in planned)), None) or next(iter(found), None)
+
+    def target_of(self, flow: Flow) -> Address | None:
+        """The address that a flow goes to, over the version of IP that its service says; None where there is none."""
+        source, target, service = flow
+        return self.wide_address_of(target) if service.wide else self.address_of(target, source)
 
     def _homely(self, device: str, found: list[InterfaceAddress]) -> list[InterfaceAddress]:
         """The addresses that are in a subnet of the site: a leftover of another place is not where a device lives."""
@@ -171,7 +177,7 @@ class Context:
         source, target, service = flow
         name = target
         if target in self.site.devices:
-            address = self.wide_address_of(target) if service.wide else self.address_of(target, source)
+            address = self.target_of(flow)
             if address is None:
                 return None
             name = str(address)

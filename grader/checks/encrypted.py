@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from grader.checks.context import Context
 from grader.checks.second_opinion import HAND_TIMEOUT_NS
@@ -18,9 +18,13 @@ from grader.reach.brokers import Admission, Speech, is_stale, speech_of
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Probe
 from labs.messages import Message, message
+from labs.model.addresses import IPv6
 from labs.model.services import Service
 from labs.scenario.scenario import Policy
 from labs.things.mosquitto_conf import ConfigError
+
+if TYPE_CHECKING:
+    from grader.reach.side import Side
 
 __all__ = ["Bare", "bare_ports", "bare_text"]
 
@@ -71,25 +75,32 @@ def bare_ports(context: Context, policy: Policy, members: list[str]) -> list[Bar
 
 
 def _reached(context: Context, policy: Policy, members: list[str]) -> Iterator[tuple[str, str, Service, Packet]]:
-    """Who gets to which encrypted port, by the analysis: one packet for each."""
-    reach = context.reach
+    """Who gets to which encrypted port, by the analysis: one packet for each, over IPv4 if there is one."""
     found: dict[tuple[str, str, Service], Packet] = {}
-    for source in members:
-        own = set(reach.addresses_of(source))
-        for target in members:
-            wanted = {service: reach.analysis.mask_of(service) for service in policy.encrypted(source, target)}
-            if not wanted or source == target:
-                continue
-            for atom, sent_to, _, services in reach.arriving(source, target):
-                if reach.analysis.addresses.first(atom) not in own or not reach.is_owned(sent_to):
-                    continue
-                for service, mask in wanted.items():
-                    if services & mask and (source, target, service) not in found:
-                        packet = reach.example_of(source, atom, sent_to, target, services & mask)
-                        if packet is not None:
-                            found[source, target, service] = packet
+    for side in context.reach.sides:
+        for source in members:
+            for target in members:
+                services = policy.encrypted(source, target)
+                mine = [s for s in services if side is context.reach.six or not s.wide]
+                wanted = [s for s in mine if (source, target, s) not in found]
+                if wanted and source != target:
+                    found.update(((source, target, s), packet) for s, packet in _through(side, source, target, wanted))
     for (source, target, service), packet in found.items():
         yield source, target, service, packet
+
+
+def _through(side: Side, source: str, target: str, wanted: list[Service]) -> Iterator[tuple[Service, Packet]]:
+    """A packet from the sender's own address to one that somebody has, for each service that gets there."""
+    own = set(side.addresses_of(source))
+    masks = {service: side.analysis.mask_of(service) for service in wanted}
+    for atom, sent_to, _, services in side.arriving(source, target):
+        if side.analysis.addresses.first(atom) not in own or not side.is_owned(sent_to):
+            continue
+        for service in [service for service, mask in masks.items() if services & mask]:
+            packet = side.example_of(source, atom, sent_to, target, services & masks[service])
+            if packet is not None and not packet.over:
+                del masks[service]
+                yield service, packet
 
 
 def _spoken(context: Context, target: str, service: Service, packet: Packet, said: Admission) -> bool | None:
@@ -104,7 +115,8 @@ def _spoken(context: Context, target: str, service: Service, packet: Packet, sai
         line = f"printf '{CONNECT}' | nc -w 2 {packet.target} {packet.port} | xxd -p"
         return context.engine.run(packet.device, line).text.startswith(CONNACK)
     if "nginx" in programs:
-        answer = context.engine.run(packet.device, f"curl -s -m 10 http://{packet.target}:{packet.port}/")
+        host = f"[{packet.target}]" if isinstance(packet.target, IPv6) else str(packet.target)
+        answer = context.engine.run(packet.device, f"curl -s -m 10 http://{host}:{packet.port}/")
         if answer.status != NO_TOOL:
             return answer.status == 0 and REFUSED_PLAIN not in answer.text
         return said.because == Speech.PLAIN

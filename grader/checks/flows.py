@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.checks.context import Context, Flow
-from grader.checks.second_opinion import decided_at, let_through, on_reach, on_refuse, packet_of
+from grader.checks.second_opinion import cause_of, decided_at, let_through, on_reach, on_refuse, packet_of
 from grader.explain import death_of, path_of
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation
@@ -92,7 +92,7 @@ def _unreached(context: Context, flow: Flow, observation: Observation | None, nu
             "{impostor} answers in its place at {address}", impostor=impostor, address=observation.address
         )
     else:
-        cause = death_of(observation)
+        cause = cause_of(context, flow, observation)
         where = decided_at(context, flow, observation)
         cause = message("{text} ({where})", text=cause, where=where) if where else cause
     text = message(

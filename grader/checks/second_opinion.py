@@ -7,16 +7,17 @@ a file that decides.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from grader.explain import path_of
+from grader.explain import death_of, path_of
 from grader.reach import Packet, Reach
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Disposition, Observation, Probe
 from labs.messages import Message, message
-from labs.model.addresses import IPv4
-from labs.net.actions import Accepted
+from labs.model.addresses import IPv6, parse_address
+from labs.net.actions import Accepted, Dropped, DropReason
 from labs.net.icmp import REDIRECT, IcmpMessage
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
     from grader.checks.context import Context, Flow
     from labs.net.foresight import Step
 
-__all__ = ["contradiction", "decided_at", "let_through", "on_reach", "on_refuse", "packet_of"]
+__all__ = ["cause_of", "contradiction", "decided_at", "let_through", "on_reach", "on_refuse", "packet_of"]
 
+UNHEARD = re.compile(r"the neighbour (solicitation|advertisement) for (\S+) dies: ")  # a step of `why`
 DEADLY = ("dies", ": drop", ": reject")  # words of a step with which a packet ends
 HAND_TIMEOUT_NS = 1_000_000_000  # nobody waits for the answer to a packet made by hand
 
 
 def packet_of(flow: Flow, observation: Observation | None) -> Packet | None:
-    """The packet that a probe began with, as the analysis takes it; None where it has no say (IPv6, no address)."""
-    if observation is None or flow[2].wide or not observation.address:
+    """The packet that a probe began with, as the analysis takes it; None where it has no say."""
+    if observation is None or not observation.address:
         return None
     try:
-        address = IPv4.parse(observation.address)
+        address = parse_address(observation.address)
     except ValueError:
         return None
     packet = Reach.packet(flow[0], address, flow[2])
@@ -53,7 +55,9 @@ def _can_say(context: Context, flow: Flow, observation: Observation | None) -> P
         return None
     lossy = any(link.loss for link in context.site.links)
     packet = packet_of(flow, observation)
-    return None if packet is None or lossy or flow[0] not in context.reach.analysis.machines else packet
+    if packet is None or lossy or context.reach.side_of(packet.target) is None:
+        return None
+    return packet if flow[0] in context.reach.analysis.machines else None
 
 
 def on_reach(context: Context, flow: Flow, observation: Observation | None, *, worked: bool) -> Finding | None:
@@ -66,10 +70,10 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
         return None
     reach, target = context.reach, flow[1]
     known = target in context.site.devices
-    found = reach.tracer.converse(packet)
+    found = reach.converse_packet(packet)
     proved = found.answered and (not known or found.arrived_at(target))
     silent_program = flow[2].protocol == "udp" and not worked  # a program need not answer a senseless datagram
-    if _in_doubt(reach, it_can=proved):
+    if _in_doubt(reach, packet, it_can=proved):
         return None
     if worked and not proved and any(_is_redirect(note) for _, note in found.notes):
         return None  # the sender learns a shorter way and tries again; the analysis follows first packets
@@ -77,7 +81,7 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
         return contradiction(reach, packet, observation, arrives=proved)
     if worked and known:
         every = reach.can(flow[0], target, flow[2])
-        if not every.holds and not _in_doubt(reach, it_can=False) and every.witness is not None:
+        if not every.holds and not _in_doubt(reach, packet, it_can=False) and every.witness is not None:
             return _some_ports(flow, every.witness.packet, tuple(every.witness.lines()))
     return None
 
@@ -112,7 +116,11 @@ def on_refuse(context: Context, flow: Flow, observation: Observation | None, *, 
     reach = context.reach
     proved = reach.arrives(packet, flow[1])
     if proved != arrived:
-        return None if _in_doubt(reach, it_can=proved) else contradiction(reach, packet, observation, arrives=proved)
+        return (
+            None
+            if _in_doubt(reach, packet, it_can=proved)
+            else contradiction(reach, packet, observation, arrives=proved)
+        )
     if arrived:
         return None
     return _another_way(context, flow)
@@ -121,17 +129,20 @@ def on_refuse(context: Context, flow: Flow, observation: Observation | None, *, 
 def _another_way(context: Context, flow: Flow) -> Finding | None:
     """Another packet of the service that arrives, from an address of the sender; tried on the engine."""
     reach, (source, target, service) = context.reach, flow
-    own = set(reach.addresses_of(source))
-    wanted = reach.analysis.mask_of(service)
-    for atom, sent_to, _, services in reach.arriving(source, target):
-        if not services & wanted or reach.analysis.addresses.first(atom) not in own or not reach.is_owned(sent_to):
+    side = reach.side_of(service)
+    if side is None:
+        return None
+    own = set(side.addresses_of(source))
+    wanted = side.analysis.mask_of(service)
+    for atom, sent_to, _, services in side.arriving(source, target):
+        if not services & wanted or side.analysis.addresses.first(atom) not in own or not side.is_owned(sent_to):
             continue
-        packet = reach.example_of(source, atom, sent_to, target, services & wanted)
-        if packet is None or _in_doubt(reach, it_can=True) or context.engine.name != "sim":
+        packet = side.example_of(source, atom, sent_to, target, services & wanted)
+        if packet is None or _in_doubt(reach, packet, it_can=True) or context.engine.name != "sim":
             continue
         probe = Probe(
             source,
-            str(packet.target),
+            packet.zoned,
             packet.protocol,
             packet.port,
             HAND_TIMEOUT_NS,
@@ -153,9 +164,10 @@ def _another_way(context: Context, flow: Flow) -> Finding | None:
     return None
 
 
-def _in_doubt(reach: Reach, *, it_can: bool) -> bool:
-    """Something on the site lies outside the exact scope, so an answer is no proof."""
-    return any(not limit.aside and (it_can or not limit.cautious) for limit in reach.limits)
+def _in_doubt(reach: Reach, packet: Packet, *, it_can: bool) -> bool:
+    """Something on the site lies outside the exact scope, so an answer about a packet is no proof."""
+    side = reach.side_of(packet.target)
+    return side is None or any(it_can or not limit.cautious for limit in side.own_limits)
 
 
 def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arrives: bool) -> Finding:
@@ -195,11 +207,41 @@ def _narrowest(rules: list[Step]) -> Step:
     return (written or rules)[-1]
 
 
+def cause_of(context: Context, flow: Flow, observation: Observation) -> Message:
+    """Why no answer came; of a neighbour that does not answer, the firewall that stopped question or answer."""
+    cause = death_of(observation)
+    packet, death = packet_of(flow, observation), observation.death
+    if packet is None or death is None or flow[0] not in context.reach.analysis.machines:
+        return cause
+    note = death.note
+    if not isinstance(note, Dropped) or note.reason is not DropReason.NEIGHBOUR_FAILED:
+        return cause
+    steps = [(UNHEARD.match(step.what), step) for step in context.reach.tell(packet).steps]
+    stopped = [(found[1], found[2], step) for found, step in steps if found is not None and step.by]
+    if not stopped:
+        return cause
+    kind, address, step = min(stopped, key=lambda one: one[1] != note.by)
+    values = {
+        "device": step.device,
+        "address": address,
+        "rule": f"{step.by} ({step.where})" if step.where else step.by,
+    }
+    why = (
+        message("the firewall of {device} stops the neighbour solicitation for {address}: {rule}", **values)
+        if kind == "solicitation"
+        else message("the firewall of {device} stops the neighbour advertisement of {address}: {rule}", **values)
+    )
+    return message("{text}; {more}", text=cause, more=why)
+
+
 def decided_at(context: Context, flow: Flow, observation: Observation | None) -> str:
     """The file and line that decided where the packet of a probe died, or nothing where no file says so."""
     packet = packet_of(flow, observation)
     death = observation.death if observation is not None else None
     if packet is None or death is None or flow[0] not in context.reach.analysis.machines:
+        return ""
+    asked_in_vain = isinstance(death.note, Dropped) and death.note.reason is DropReason.NEIGHBOUR_FAILED
+    if asked_in_vain and isinstance(packet.target, IPv6):  # no line of the sender decides that
         return ""
     steps = context.reach.tell(packet).steps
     last = next((n for n, step in enumerate(steps) if any(word in step.what for word in DEADLY)), None)

@@ -335,6 +335,7 @@ class Analysis:
         route = layer.routes.lookup(destination)
         if route is None or route.device is None or not layer.goes_out(destination, route):
             return
+        self.neighbours.met.update(self.neighbours.choices(device, destination, answered=True))
         for packets in self._pass(device, Situation("output", outgoing=route.device), sent):
             if packets.target != sent.target:  # translated on the way out: the way is looked for again
                 self._send_again(device, packets, found)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.wiring import Arrival, Doubts, Tap
+from labs.model.addresses import IPv6
+from labs.net.routing import route_text
 
 if TYPE_CHECKING:
     from grader.reach.versions import Version
@@ -122,6 +124,19 @@ class Neighbours:
                 known = self._ask(here, address, asker, doubts)
             self._answers[key] = known
         return known
+
+    def choices(self, device: str, destination: Address, *, answered: bool) -> Doubts:
+        """The doubt of a device that has several routes to a destination, and may take another one tomorrow.
+
+        `answered`: the next hop of the first is found, so that only routes that are as good count.
+        """
+        if isinstance(destination, IPv6) and destination.is_link_local:  # the sender says over which interface
+            return ()
+        first, *others = self._version.routes_to(self._machines[device], destination) or (None,)
+        equal = [route for route in others if first is not None and route.preference == first.preference]
+        if first is None or not (equal if answered else others):
+            return ()
+        return (OutOfScope(device, Limit.EQUAL_ROUTES, route_text(first)),)
 
     def _by_hand(self, here: Tap, mac: object) -> Arrival | None:
         taps = [tap for tap in self.wiring.around(here).taps if self.wiring.interface(tap).mac == mac]

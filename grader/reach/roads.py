@@ -199,7 +199,10 @@ class Roads:
             hop = layer.next_hop(route, destination)
             if node.interfaces[route.device].up:
                 seen = self._neighbours.look(device, route.device, hop, asker)
-                found = seen.onward, seen.doubts
+                found = (
+                    seen.onward,
+                    seen.doubts + self._neighbours.choices(device, destination, answered=seen.onward is not None),
+                )
             if hop != destination and target not in self._odd:
                 known.exits[part, asker] = found
         known.near[target, asker] = found
@@ -364,7 +367,9 @@ class Roads:
         seen = self._neighbours.look(device, out, way.next_hop)
         gates += self._gates(device, Situation("forward", name, out, mac), target)
         gates += self._gates(device, Situation("postrouting", name, out), target)
-        return _Step(tuple(gates), seen.onward, doubts=seen.doubts)
+        doubts = seen.doubts
+        doubts += self._neighbours.choices(device, self._addresses.first(target), answered=seen.onward is not None)
+        return _Step(tuple(gates), seen.onward, doubts=doubts)
 
     def _gates(self, device: str, situation: Situation, target: int) -> Iterator[Gate]:
         for stage in self._hooks[device].stages(situation):

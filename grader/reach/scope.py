@@ -18,8 +18,8 @@ class Limit(StrEnum):
     DUPLICATE_ADDRESS = "two devices answer for one address"
     DUPLICATE_MAC = "two interfaces have one hardware address"
     DYNAMIC_SET = "a set that rules add to"
+    EQUAL_ROUTES = "routes that are equally good"
     HEADER_FIELD = "a rule asks for a header field that any packet may fill in"
-    IPV6 = "addresses of IPv6"
     MARK = "rules set and ask marks"
     NAT_RANGE = "a translation to a range"
     NEGATED_CONCATENATION = "a concatenation that is excluded"
@@ -56,11 +56,6 @@ class OutOfScope:
     device: str
     limit: Limit
     what: str = ""
-
-    @property
-    def aside(self) -> bool:
-        """True where the proof is exact, and says nothing of something else."""
-        return self.limit is Limit.IPV6
 
     @property
     def cautious(self) -> bool:

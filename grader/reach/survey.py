@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from grader.reach.hooks import Hooks
 from grader.reach.machine import machine
-from grader.reach.scope import Limit, OutOfScope
 from grader.reach.versions import V4, Version
-from labs.model.addresses import IPv6
 
 if TYPE_CHECKING:
     from labs.model.addresses import Network
@@ -57,7 +55,7 @@ class Survey:
             for test in program.port_predicates()
             for protocol in test.protocols
         )
-        self.limits = frozenset([*self.hooks.limits(), *self._six(device.name)])
+        self.limits = frozenset(self.hooks.limits())
 
     def _cuts_of(self, intervals: Iterable[tuple[int, int]]) -> Iterator[int]:
         return cuts_of(intervals, self.version)
@@ -70,12 +68,6 @@ class Survey:
             yield from self._cuts_of(((low, low), (low, high), (high, high)))
         for program in self.hooks.all_programs:
             yield from self._cuts_of(program.address_intervals())
-
-    def _six(self, name: str) -> Iterator[OutOfScope]:
-        """Addresses of IPv6 that are more than a link's own: packets between them are not looked at."""
-        for shown in self._state.addresses() if self.version is V4 else ():
-            if isinstance(shown.address, IPv6) and not shown.address.is_link_local:
-                yield OutOfScope(name, Limit.IPV6, str(shown))
 
     def part(self, address: int) -> int:
         """The number of the stretch of addresses that no route of the device tells apart."""

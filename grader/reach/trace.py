@@ -188,7 +188,8 @@ class Tracer:
         if known is not None:
             return known
         seen = self._neighbours.look(device, interface, hop, self._neighbours.asks_as(device, packet.src))
-        self._neighbours.met.update(seen.doubts)
+        choices = self._neighbours.choices(device, packet.dst, answered=seen.arrival is not None)
+        self._neighbours.met.update(seen.doubts + choices)
         self._heard.update({fact[:3]: fact[3] for fact in seen.taught})
         if seen.arrival is None:
             found.notes += seen.notes

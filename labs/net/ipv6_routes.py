@@ -37,14 +37,19 @@ class Ipv6Routes(RoutingTable):
         """All routes in the order of `ip -6 route`: what is inside a prefix before the prefix (fib6_walk)."""
         return sorted(self._routes, key=lambda route: (int(route.prefix.broadcast), -route.prefix.length, route.metric))
 
-    def lookup(self, destination: Address) -> Route | None:
-        """The route for a destination: among equals one whose gateway answers, then the preferred, then the oldest."""
+    def equals(self, destination: Address) -> tuple[Route, ...]:
+        """The routes that are equally good for a destination, the preferred first, then the oldest."""
         best = self._best.get(destination)
         if best is None:
             best = self._equals(destination)
             if len(self._best) > MAX_ANSWERS:
                 self._best.clear()
             self._best[destination] = best
+        return best
+
+    def lookup(self, destination: Address) -> Route | None:
+        """The route for a destination: among equals one whose gateway answers, then the preferred, then the oldest."""
+        best = self.equals(destination)
         if len(best) > 1:
             return next((route for route in best if self._alive(route)), best[0])
         return best[0] if best else None

@@ -89,6 +89,14 @@ class Ipv6Layer:
         """One of net.ipv6.conf.INTERFACE.*; what stands under `all` counts only when it is written."""
         return self._node.sysctl.number(f"net.ipv6.conf.{interface.name}.{leaf}")
 
+    @property
+    def forwards(self) -> bool:
+        """Whether packets are passed on: one setting for all interfaces (ip6_forward).
+
+        That of an interface says whether it is one of a router, to which routers do not advertise.
+        """
+        return bool(self._node.sysctl.number("net.ipv6.conf.all.forwarding"))
+
     # Addresses
 
     def addresses(self) -> dict[IPv6, Interface]:
@@ -190,7 +198,7 @@ class Ipv6Layer:
         elif frame.dst.is_group:
             node.drop(DropReason.NOT_LOCAL, interface.name, frame=frame, packet=packet)
         elif way.fate is Fate.NOT_FORWARDING:
-            by = f"net.ipv6.conf.{interface.name}.forwarding = 0"
+            by = "net.ipv6.conf.all.forwarding = 0"
             node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by=by)
         elif way.fate is Fate.OF_A_LINK or not self.may_be_routed(packet.src):
             node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=Fate.OF_A_LINK.value)
@@ -202,10 +210,8 @@ class Ipv6Layer:
         return self.on and self.enabled(interface)
 
     def believes(self, interface: Interface, source: IPv6) -> bool:
-        """False for a source that cannot be real on an interface (ip6_rcv_core, ip6_route_input)."""
-        if not self.speaks(interface) or source.is_multicast or source.is_loopback:
-            return False
-        return not self.is_local(source)
+        """False for a source that cannot be real (ip6_rcv_core); one's own address may come back, unlike with IPv4."""
+        return self.speaks(interface) and not (source.is_multicast or source.is_loopback)
 
     @staticmethod
     def may_be_routed(source: IPv6) -> bool:
@@ -219,7 +225,7 @@ class Ipv6Layer:
         owner = self.addresses().get(destination)
         if destination.is_multicast or (owner is not None and (not destination.is_link_local or owner is interface)):
             return Way(Fate.LOCAL)
-        if not self.setting(interface, "forwarding"):
+        if not self.forwards:
             return Way(Fate.NOT_FORWARDING)
         if destination.is_link_local:
             return Way(Fate.OF_A_LINK)
@@ -290,6 +296,8 @@ class Ipv6Layer:
         if self.is_local(dst):
             return self._loop_back(packet, tracked)
         route = self.route_to(dst) if interface is None else self._route_over(interface, dst)
+        if interface is not None and self._is_discovery(packet):
+            route = None  # what neighbours say to each other goes by no router (icmp6_dst_alloc)
         if interface is None:
             if not self.goes_out(dst, route):
                 kind = route.kind if route is not None else ""
@@ -300,7 +308,7 @@ class Ipv6Layer:
             interface = node.interfaces[route.device]
         if not self.enabled(interface) or not interface.up:
             return NETWORK_UNREACHABLE
-        if packet.src == ANY6 and not self._may_be_anonymous(packet):
+        if packet.src == ANY6 and not self._is_discovery(packet):
             found = route.source if route is not None and isinstance(route.source, IPv6) else None
             source = found or self.source_for(interface, dst)
             if source is None:
@@ -319,7 +327,7 @@ class Ipv6Layer:
             return self._rerouted(filtered.packet, filtered.tracked)
         if node.tracing:
             node.note(Accepted(filtered.packet, interface.name, route_text(route) if route else ""))
-        if dst.is_multicast and not self._may_be_anonymous(packet) and self.joined(interface, dst):
+        if dst.is_multicast and not self._is_discovery(packet) and self.joined(interface, dst):
             self._loop_group(filtered.packet, interface)
         next_hop = self.next_hop(route, dst)
         self._leave(filtered.packet, filtered.tracked, interface, next_hop, incoming=None)
@@ -339,8 +347,8 @@ class Ipv6Layer:
         return route if route is not None and route.device == interface.name else None
 
     @staticmethod
-    def _may_be_anonymous(packet: Ipv6Packet) -> bool:
-        """Neighbour discovery says by itself where it comes from, be it from nowhere."""
+    def _is_discovery(packet: Ipv6Packet) -> bool:
+        """Neighbour discovery: it says by itself where it comes from, be it from nowhere."""
         return isinstance(packet.payload, Icmpv6Message) and packet.payload.discovery is not None
 
     def _rerouted(self, packet: Ipv6Packet, tracked: Tracked) -> str | None:

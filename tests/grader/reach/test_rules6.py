@@ -31,7 +31,7 @@ def add(port: str, address: str) -> str:
 
 
 def host(name: str, address: str, gateway: str, **more: object) -> object:
-    lines = [add("eth0", f"{address}/64"), f"ip -6 route add default via {gateway}"]
+    lines = [add("eth0", f"{address}/64"), f"ip route add ::/0 via {gateway}"]
     old = OLD[name]
     return machine(
         name,
@@ -63,8 +63,8 @@ def small_site6(rules: str, own: dict[str, str] | None = None, **router: object)
                     add("lan", "2001:db8:1::1/64"),
                     add("dmz", "2001:db8:2::1/64"),
                     add("wan", "2001:db8:9::1/64"),
-                    "ip -6 route add 2001:db8:3::/64 via 2001:db8:9::2",
-                    "ip -6 route add blackhole 2001:db8:66::/64",
+                    "ip route add 2001:db8:3::/64 via 2001:db8:9::2",
+                    "ip route add blackhole 2001:db8:66::/64",
                 ],
                 forward=True,
                 rules=rules,
@@ -77,7 +77,7 @@ def small_site6(rules: str, own: dict[str, str] | None = None, **router: object)
                 up=[
                     add("wan", "2001:db8:9::2/64"),
                     add("lan", "2001:db8:3::1/64"),
-                    "ip -6 route add default via 2001:db8:9::1",
+                    "ip route add ::/0 via 2001:db8:9::1",
                 ],
                 forward=True,
                 rules=own.get("s", ""),

@@ -1,0 +1,145 @@
+"""What gets from one zone of a policy to another and must not: found among all packets, then sent.
+
+Over each version of IP there is one packet for each pair of devices, from the sender's own address if it can be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from grader.checks.second_opinion import HAND_TIMEOUT_NS
+from grader.reach import Limit, OutOfScope, Packet, Reach
+from grader.reach.trace import CLIENT_PORT
+from labs.engines.base import Observation, Probe
+from labs.messages import Message, message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grader.checks.context import Context
+    from grader.reach.side import Side
+    from labs.model.services import Service
+    from labs.scenario.scenario import Policy
+
+__all__ = ["Opening", "confirm", "doubt_text", "openings_over", "was_open"]
+
+MAX_HANDMADE = 400
+REASONS = {
+    Limit.ASKED_ITSELF: message("a neighbour that is known only after it has asked itself"),
+    Limit.BRIDGE_RULES: message("rules of the bridge family"),
+    Limit.CLIENT_CERTIFICATE: message("a broker that asks for a certificate of its clients"),
+    Limit.CONNECTION_FIELD: message("a rule asks for a field of the connection"),
+    Limit.DUPLICATE_ADDRESS: message("two devices answer for one address"),
+    Limit.DUPLICATE_MAC: message("two interfaces have one hardware address"),
+    Limit.DYNAMIC_SET: message("a set that rules add to"),
+    Limit.EQUAL_ROUTES: message("routes that are equally good"),
+    Limit.HEADER_FIELD: message("a rule asks for a header field that any packet may fill in"),
+    Limit.MARK: message("rules set marks and ask for them"),
+    Limit.NAT_RANGE: message("a translation to a range"),
+    Limit.NEGATED_CONCATENATION: message("a concatenation that is excluded"),
+    Limit.NOT_OBSERVED: message("a bridge port or a VLAN whose settings were not read back"),
+    Limit.NOT_TRACKED: message("a rule leaves packets untracked"),
+    Limit.PORT_SETTINGS: message("a bridge port that floods or learns in a way of its own"),
+    Limit.RATE: message("a rule that lets a rate pass"),
+    Limit.SPANNING_TREE: message("the spanning tree would choose anew"),
+    Limit.STALE_BROKER: message("a broker that has not read its files again"),
+    Limit.STATIC_STATION: message("a hardware address entered by hand in a bridge"),
+    Limit.SWITCHING_LOOP: message("switches connected in a loop"),
+    Limit.TUNNEL: message("an interface of another kind, such as a tunnel"),
+    Limit.RADIO: message("a way over the air"),
+    Limit.UNREADABLE_RULES: message("rules that cannot be read"),
+}
+
+
+class Opening(NamedTuple):
+    """A packet that gets from one zone to another and must not."""
+
+    source: str
+    target: str
+    packet: Packet
+
+
+def openings_over(side: Side, policy: Policy, members: Sequence[str], *, wide: bool) -> list[Opening]:
+    """The openings over one version of IP. A conduit speaks of both, unless its service says `ipv6/`."""
+    found: list[Opening] = []
+    for source in members:
+        own = set(side.addresses_of(source))
+        for target in members:
+            zones = policy.zone_of(source), policy.zone_of(target)
+            if source == target or zones[0] == zones[1]:
+                continue
+            may = 0
+            for service in _services_between(policy, zones):
+                if wide or not service.wide:
+                    may |= side.analysis.mask_of(service)
+            open_ = [
+                (side.analysis.addresses.first(atom) not in own, not side.is_owned(sent_to), atom, sent_to, more)
+                for atom, sent_to, _, services in side.arriving(source, target)
+                if (more := services & ~may)
+            ]
+            if open_:
+                _, _, atom, sent_to, more = min(open_)
+                packet = side.example_of(source, atom, sent_to, target, more)
+                if packet is not None:
+                    found.append(Opening(source, target, packet))
+    return found
+
+
+def _services_between(policy: Policy, zones: tuple[str | None, str | None]) -> list[Service]:
+    return [
+        service for conduit in policy.allow if (conduit.source, conduit.target) == zones for service in conduit.services
+    ]
+
+
+def confirm(
+    context: Context, side: Side, openings: list[Opening]
+) -> tuple[list[Opening], list[tuple[Opening, Observation]]]:
+    """Send every witness; those that arrive, and those that do not."""
+    able = context.engine.name == "sim"  # another engine sends from its own address and port
+    some = [o for o in openings if able or _is_ordinary(side, o)][:MAX_HANDMADE]
+    probes = [
+        Probe(
+            opening.source,
+            opening.packet.zoned,
+            opening.packet.protocol,
+            opening.packet.port,
+            HAND_TIMEOUT_NS,
+            str(opening.packet.source),
+            opening.packet.source_port,
+        )
+        for opening in some
+    ]
+    seen = context.engine.probe(probes) if probes else []
+    confirmed, unconfirmed = [opening for opening in openings if opening not in some], []
+    for opening, observation in zip(some, seen, strict=True):
+        if (
+            observation.arrived_at(opening.target) or not observation.hops
+        ):  # an engine that shows no hops shows no arrival
+            confirmed.append(opening)
+        else:
+            unconfirmed.append((opening, observation))
+    return confirmed, unconfirmed
+
+
+def _is_ordinary(side: Side, opening: Opening) -> bool:
+    """A packet that a program of the sender could send without being told its source or the way out."""
+    packet = opening.packet
+    mine = packet.source in side.addresses_of(opening.source)
+    return mine and packet.source_port == CLIENT_PORT and not packet.over
+
+
+def was_open(before: Reach, opening: Opening) -> bool:
+    """Whether the same packet got through on another site."""
+    packet = opening.packet
+    if opening.source not in before.analysis.machines:
+        return False
+    return before.converse_packet(packet).arrived_at(opening.target)
+
+
+def doubt_text(doubts: Sequence[OutOfScope]) -> Message:
+    """What makes a proof no proof: the first such thing."""
+    first = doubts[0]
+    text = message(
+        "tried with packets alone, because of {device}: {limit}", device=first.device, limit=REASONS[first.limit]
+    )
+    return message("{text} ({what})", text=text, what=first.what) if first.what else text
