@@ -272,7 +272,7 @@ class KernelLab:
         with self.inside(device):
             self._servers += servers()
 
-    def send(self, flows: list[Flow], quiet_s: float = QUIET_S) -> dict[Flow, str]:
+    def send(self, flows: list[Flow], quiet_s: float = QUIET_S, longest_s: float = LONGEST_S) -> dict[Flow, str]:
         """What each sender is told, all flows at once; over when nothing has been heard for so long."""
         quiet_s *= self._patience
         told: dict[Flow, str] = {}
@@ -283,7 +283,7 @@ class KernelLab:
             for number, flow in enumerate(flows, start=1):
                 with self.inside(flow.source):
                     made.append(SENDERS[flow.protocol](flow, number, told, selector))
-            until = time.monotonic() + LONGEST_S
+            until = time.monotonic() + max(longest_s, quiet_s)
             quiet_until = time.monotonic() + quiet_s
             while len(told) < len(flows) and time.monotonic() < min(until, quiet_until):
                 for key, _ in selector.select(0.02):

@@ -48,7 +48,8 @@ def server(process: Process) -> Routine:
         for udp in sockets:
             while udp.queue:
                 asked = udp.queue.popleft()
-                transport.udp_send(udp, asked.source, asked.sport, str(asked.source).encode())
+                over = process.node.interfaces.get(asked.interface) if str(asked.source).startswith("fe80:") else None
+                transport.udp_send(udp, asked.source, asked.sport, str(asked.source).encode(), interface=over)
         yield Wait(tuple(end.signal for end in (*listeners, *sockets)))
 
 

@@ -33,7 +33,7 @@ UNREACHABLE = {
 UNREACHABLE6 = {
     icmpv6.NO_ROUTE: "No route",
     icmpv6.ADMIN_PROHIBITED6: "Administratively prohibited",
-    2: "Beyond scope of source address",
+    icmpv6.BEYOND_SCOPE: "Beyond scope of source address",
     icmpv6.ADDRESS_UNREACHABLE: "Address unreachable",
     icmpv6.PORT_UNREACHABLE6: "Port unreachable",
     icmpv6.POLICY_FAILED: "Source address failed ingress/egress policy",

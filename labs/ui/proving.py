@@ -26,7 +26,7 @@ __all__ = ["prove_scenarios"]
 
 WRONG = 2
 NOT_PROVED = 1
-LABS = 14  # attempts at once on the engine kernel: most of the time they only wait
+LABS = 8  # attempts at once on the engine kernel: most of the time they only wait
 LAB_BYTES = 200 << 20  # of memory for an attempt: two labs of ten devices
 WIDEST_NAME = 44
 SEED = re.compile(r" \(seed [^)]*\)$")

@@ -18,6 +18,7 @@ from tests.traffic import Flow, serve, simulate
 QUICK_SETTINGS = {"ipv4/icmp_msgs_per_sec": "1000000", "ipv4/icmp_msgs_burst": "100000"}
 RETRANS_MS = 10  # an ARP request that nobody answers fails after three times this
 QUIET_S = 0.1  # silence after which no answer is expected; whoever should have got one is asked to try again
+SYN_AGAIN_S = 1.6  # the first retransmission of a SYN comes after one second (RFC 6298 §2)
 AT_ONCE = 200  # packets under way: fewer than can wait for one ARP answer (unres_qlen_bytes)
 
 
@@ -98,6 +99,9 @@ class Pair:
             real = self.lab.send(part, QUIET_S)
             late = [flow for flow in part if real[flow] == "nothing" != simulated[flow]]
             real |= self.lab.send(late) if late else {}
+            # An error that comes while connect(2) still holds its socket is kept for later, and over a veth it does so.
+            owned = [flow for flow in late if flow.wide and flow.protocol == "tcp" and real[flow] == "nothing"]
+            real |= self.lab.send(owned, SYN_AGAIN_S) if owned else {}
             told |= {flow: (simulated[flow], real[flow]) for flow in part}
         return told
 

@@ -152,6 +152,36 @@ def test_ping_through_a_router_and_every_error_on_the_way():
     assert pinged(laptop, "2001:db8:1::99") == [("error", own, "1", "3")]
 
 
+def test_sender_with_a_link_local_address_alone_is_told_what_a_router_does_not_carry():
+    """ip6_forward, icmp6_iif: an error to such an address goes back over the link that the packet came from."""
+    laptop, router, server = three()
+    link_local = str(next(own.address for own in router.interfaces["lan"].inet6 if own.address.is_link_local))
+    for known in list(laptop.interfaces["eth0"].inet6):
+        if not known.address.is_link_local:
+            run(laptop, f"ip -6 addr del {known} dev eth0")
+    run(laptop, f"ip -6 route replace default via {link_local} dev eth0")
+    far = str(server.interfaces["eth0"].inet6[0].address)
+    assert pinged(laptop, far) == [("error", link_local, "1", "2")]
+    assert pinged(laptop, far, ttl=1) == [("error", link_local, "3", "0")]
+    assert pinged(laptop, "2001:db8:9::1") == [("error", link_local, "1", "0")]
+
+
+def test_device_that_ignores_echo_requests_says_nothing():
+    laptop, _, server = three()
+    run(server, "sysctl -w net.ipv6.icmp.echo_ignore_all=1")
+    assert pinged(laptop, str(server.interfaces["eth0"].inet6[0].address)) == []
+
+
+def test_interface_is_no_router_the_machine_forwards_all_the_same():
+    """`forwarding` of an interface says whether it believes advertisements; packets ask `all` (ip6_forward)."""
+    laptop, router, server = three()
+    far = str(server.interfaces["eth0"].inet6[0].address)
+    run(router, "sysctl -w net.ipv6.conf.lan.forwarding=0")
+    assert pinged(laptop, far) == [("reply", far)]
+    run(router, "sysctl -w net.ipv6.conf.all.forwarding=0")
+    assert pinged(laptop, far) == []
+
+
 def test_narrow_link_tells_the_sender_who_then_sends_smaller_pieces():
     """Packet too big (RFC 8201): the first packet dies, the next arrive in fragments."""
     laptop, router, server = three()

@@ -213,11 +213,11 @@ class Explainer:
     def _taker(node: LinuxNode, packet: Packet) -> str:
         """Which program gets it."""
         payload = packet.payload
-        if isinstance(payload, Icmpv6Message):
-            return ""
-        if isinstance(payload, IcmpMessage):
-            ignoring = payload.type == icmp.ECHO_REQUEST and node.sysctl.number("net.ipv4.icmp_echo_ignore_all")
-            return ": ignored (net.ipv4.icmp_echo_ignore_all = 1)" if ignoring else ""
+        if isinstance(payload, Icmpv6Message | IcmpMessage):
+            wide = isinstance(payload, Icmpv6Message)
+            setting = "net.ipv6.icmp.echo_ignore_all" if wide else "net.ipv4.icmp_echo_ignore_all"
+            asks = payload.type == (icmpv6.ECHO_REQUEST6 if wide else icmp.ECHO_REQUEST)
+            return f": ignored ({setting} = 1)" if asks and node.sysctl.number(setting) else ""
         if is_answer(packet):
             return ""
         if isinstance(payload, TcpSegment):

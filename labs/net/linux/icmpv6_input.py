@@ -25,6 +25,7 @@ __all__ = ["ERRORS6", "Icmpv6Input"]
 ERRORS6 = {
     icmpv6.NO_ROUTE: NETWORK_UNREACHABLE,
     icmpv6.ADMIN_PROHIBITED6: "Permission denied",
+    icmpv6.BEYOND_SCOPE: HOST_UNREACHABLE,
     icmpv6.ADDRESS_UNREACHABLE: HOST_UNREACHABLE,
     icmpv6.PORT_UNREACHABLE6: "Connection refused",
     icmpv6.POLICY_FAILED: "Permission denied",
@@ -54,9 +55,13 @@ class Icmpv6Input:
             self._error(packet, message)
 
     def _answer(self, packet: Ipv6Packet, message: Icmpv6Message, interface: Interface) -> None:
-        layer = self._node.ipv6
+        layer, wanted = self._node.ipv6, self._node.sysctl.number
         source = packet.dst
+        if wanted("net.ipv6.icmp.echo_ignore_all"):
+            return
         if source.is_multicast:
+            if wanted("net.ipv6.icmp.echo_ignore_multicast"):
+                return
             found = layer.source_for(interface, packet.src)
             if found is None:
                 return

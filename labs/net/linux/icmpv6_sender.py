@@ -39,15 +39,16 @@ class Icmpv6Sender:
         self._layer = layer
         self._credit: dict[IPv6, tuple[int, int]] = {}
 
-    def reject(self, reject: Reject, packet: Ipv6Packet, tracked: Tracked) -> None:
+    def reject(self, reject: Reject, packet: Ipv6Packet, tracked: Tracked, incoming: Interface | None) -> None:
         """A rule rejected a packet: tell its sender as the rule says."""
         if reject.type != "tcp reset":
-            self.send(packet, icmpv6.DEST_UNREACHABLE6, icmpv6_code(reject), tracked)
+            self.send(packet, icmpv6.DEST_UNREACHABLE6, icmpv6_code(reject), tracked, incoming=incoming)
             return
         segment = packet.payload
         if isinstance(segment, TcpSegment) and not segment.flags & tcp.RST:
             answer = Ipv6Packet(packet.dst, packet.src, PROTO_TCP, reset_for(segment), tag=packet.tag)
-            self._layer.output(answer, tracked=tracked.answer)
+            over = incoming if answer.dst.is_link_local else None
+            self._layer.output(answer, tracked=tracked.answer, interface=over)
 
     def send(
         self,
@@ -57,9 +58,13 @@ class Icmpv6Sender:
         tracked: Tracked = UNTRACKED,
         *,
         mtu: int = 0,
+        incoming: Interface | None = None,
         outgoing: Interface | None = None,
     ) -> None:
-        """Send an error about a packet, unless RFC 4443 §2.4 (e) or the rate limit forbids it."""
+        """Send an error about a packet, unless RFC 4443 §2.4 (e) or the rate limit forbids it.
+
+        To whom means something on its link alone it goes back over `incoming` (icmp6_iif).
+        """
         payload = packet.payload
         if isinstance(payload, Icmpv6Message) and (payload.is_error or payload.discovery is not None):
             return
@@ -70,14 +75,22 @@ class Icmpv6Sender:
         if kind != icmpv6.PACKET_TOO_BIG and not self._within_rate(packet.src):
             return
         local = self._layer.is_local(packet.dst)
-        source = packet.dst if local else self._layer.preferred_source(packet.src)
+        over = incoming if packet.src.is_link_local else None
+        if local:
+            source: IPv6 | None = packet.dst
+        elif over is not None:
+            source = self._layer.source_for(over, packet.src)
+        else:
+            source = self._layer.preferred_source(packet.src)
         if source is None and outgoing is not None:
             source = self._layer.source_for(outgoing, packet.src)
         if source is None:
             return
         message = Icmpv6Message(kind, code, original=packet, mtu=mtu)
         self._layer.output(
-            Ipv6Packet(source, packet.src, PROTO_ICMPV6, message, tag=packet.tag), tracked=tracked.answer
+            Ipv6Packet(source, packet.src, PROTO_ICMPV6, message, tag=packet.tag),
+            tracked=tracked.answer,
+            interface=over,
         )
 
     def forget(self) -> None:

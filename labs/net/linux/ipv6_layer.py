@@ -200,7 +200,7 @@ class Ipv6Layer:
         elif way.fate is Fate.NOT_FORWARDING:
             by = "net.ipv6.conf.all.forwarding = 0"
             node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by=by)
-        elif way.fate is Fate.OF_A_LINK or not self.may_be_routed(packet.src):
+        elif way.fate is Fate.OF_A_LINK or packet.src == ANY6:
             node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=Fate.OF_A_LINK.value)
         else:
             self._forward(interface, packet, frame, tracked, way)
@@ -212,11 +212,6 @@ class Ipv6Layer:
     def believes(self, interface: Interface, source: IPv6) -> bool:
         """False for a source that cannot be real (ip6_rcv_core); one's own address may come back, unlike with IPv4."""
         return self.speaks(interface) and not (source.is_multicast or source.is_loopback)
-
-    @staticmethod
-    def may_be_routed(source: IPv6) -> bool:
-        """False for a source that means something on its link alone (ip6_forward, RFC 4291 §2.5.6)."""
-        return not source.is_link_local and source != ANY6
 
     def way_to(self, interface: Interface, destination: IPv6) -> Way:
         """The half of a routing decision that the destination makes; a group is taken to be joined."""
@@ -256,15 +251,19 @@ class Ipv6Layer:
             code = REFUSING[kind][0] if kind in REFUSING else icmpv6.NO_ROUTE
             node.drop(DropReason.NO_ROUTE, interface.name, packet=packet, by=route_text(route) if route else "")
             if code is not None:
-                self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, code, tracked)
+                self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, code, tracked, incoming=interface)
             return
         if packet.hop_limit <= 1:
             node.drop(DropReason.TTL_EXCEEDED, interface.name, packet=packet)
-            self.errors.send(packet, icmpv6.TIME_EXCEEDED6, 0, tracked)
+            self.errors.send(packet, icmpv6.TIME_EXCEEDED6, 0, tracked, incoming=interface)
+            return
+        if packet.src.is_link_local and outgoing is not interface:  # ip6_forward, RFC 4291 §2.5.6
+            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=Fate.OF_A_LINK.value)
+            self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, icmpv6.BEYOND_SCOPE, tracked, incoming=interface)
             return
         if packet.largest > outgoing.mtu:
             node.drop(DropReason.TOO_BIG, outgoing.name, packet=packet, by=f"mtu {outgoing.mtu}")
-            self.errors.send(packet, icmpv6.PACKET_TOO_BIG, 0, tracked, mtu=outgoing.mtu)
+            self.errors.send(packet, icmpv6.PACKET_TOO_BIG, 0, tracked, mtu=outgoing.mtu, incoming=interface)
             return
         packet = packet._replace(hop_limit=packet.hop_limit - 1)
         filtered = self._hook("forward", packet, incoming=interface, outgoing=outgoing, frame=frame, tracked=tracked)
@@ -440,10 +439,10 @@ class Ipv6Layer:
         known = self._paths.get(destination, LARGEST)
         return LARGEST if self.is_local(destination) else min(known, device.mtu if device is not None else MIN_MTU)
 
-    def refuse_port(self, packet: Ipv6Packet) -> None:
+    def refuse_port(self, packet: Ipv6Packet, incoming: Interface | None = None) -> None:
         """Nothing listens on a UDP port."""
         if not packet.dst.is_multicast:
-            self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, icmpv6.PORT_UNREACHABLE6)
+            self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, icmpv6.PORT_UNREACHABLE6, incoming=incoming)
 
     # Hooks
 
@@ -488,4 +487,4 @@ class Ipv6Layer:
         node.note(PolicyVerdict(packet, hook, verdict, filtered.by))
         node.drop(DropReason.POLICY, interface.name if interface else "", packet=packet, by=filtered.by)
         if filtered.reject is not None:
-            self.errors.reject(filtered.reject, packet, filtered.tracked)
+            self.errors.reject(filtered.reject, packet, filtered.tracked, interface)

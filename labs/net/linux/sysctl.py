@@ -22,6 +22,8 @@ DEFAULTS = {
     "net.ipv4.ip_forward": "0",
     "net.ipv4.route.error_burst": "1250",
     "net.ipv4.route.error_cost": "250",
+    "net.ipv6.icmp.echo_ignore_all": "0",
+    "net.ipv6.icmp.echo_ignore_multicast": "0",
     "net.ipv6.icmp.ratelimit": "1000",
 }
 PER_INTERFACE = {

@@ -205,7 +205,7 @@ class Transport:
         if not taken and not broadcast:
             self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"udp port {datagram.dport}")
             if isinstance(packet, Ipv6Packet):
-                self._node.ipv6.refuse_port(packet)
+                self._node.ipv6.refuse_port(packet, interface)
             else:
                 self._node.ip.refuse_port(packet)
 

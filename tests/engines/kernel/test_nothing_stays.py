@@ -16,7 +16,7 @@ from labs.engines.base import EngineUnavailable
 from labs.engines.kernel import KernelEngine
 from labs.engines.kernel.vlans.way import Way, vlan_way
 from tests.engines.kernel.kernel_site import device, needs_kernel, site
-from tests.engines.kernel.test_vlans import two_floors
+from tests.engines.kernel.test_vlans import FIRST, SECOND, TRUNK, interfaces, switch
 
 pytestmark = needs_kernel
 
@@ -43,6 +43,22 @@ def fifty():
     hosts.append(device("h2", "server", {"eth0": "10.0.0.2/24"}, broker, units=("mosquitto",)))
     switch = device("sw", "switch", {f"p{n}": "" for n in range(1, HOSTS + 1)})
     return site([*hosts, switch], [f"h{n}:eth0 sw:p{n}" for n in range(1, HOSTS + 1)])
+
+
+def fifty_in_vlans():
+    """Fifty hosts in two VLANs on one switch, and a router on one lead."""
+    hosts = [
+        device(f"h{n}", "host", {"eth0": f"10.0.{10 + 10 * (n % 2)}.{n + 1}/24"}, gateway=f"10.0.{10 + 10 * (n % 2)}.1")
+        for n in range(1, HOSTS + 1)
+    ]
+    router = interfaces(
+        "auto lan\niface lan inet manual",
+        *(f"auto lan.{vlan}\niface lan.{vlan} inet static\n    address 10.0.{vlan}.1/24" for vlan in (10, 20)),
+    )
+    gw = device("gw", "router", {"lan": ""}, router | {"/etc/sysctl.conf": "net.ipv4.ip_forward=1\n"})
+    ports = {"p0": TRUNK, **{f"p{n}": (FIRST, SECOND)[n % 2] for n in range(1, HOSTS + 1)}}
+    floor = switch("s1", ports, "10.0.10.254/24")
+    return site([*hosts, gw, floor], ["gw:lan s1:p0", *(f"h{n}:eth0 s1:p{n}" for n in range(1, HOSTS + 1))])
 
 
 def parents() -> dict[int, int]:
@@ -148,12 +164,13 @@ def test_killed_process_leaves_nothing(kind):
     assert surroundings() == before
 
 
-@pytest.mark.parametrize("kind", ["unshare", "engine", "switch", "daemon"])
-def test_killed_process_of_a_lab_with_vlans_leaves_nothing(kind):
-    """Where Open vSwitch does them: its daemons and their devices end as well."""
+@pytest.mark.parametrize("kind", ["unshare", "engine", "switch", "ovs-vswitchd", "ovsdb-server"])
+def test_killed_process_of_a_lab_with_fifty_hosts_in_vlans_leaves_nothing(kind):
+    """Where Open vSwitch does them: its daemons and their devices end as well, those of devices that restarted too."""
     before = surroundings()
+    made = fifty_in_vlans()
     engine = KernelEngine()
-    engine.start(two_floors())
+    engine.start(made)
     daemons = [pid for pid in below(engine.pid) if "ovs-vswitchd" in called(pid)]
     for place in ("s1", "gw"):
         engine.run(place, "reboot")
@@ -162,12 +179,15 @@ def test_killed_process_of_a_lab_with_vlans_leaves_nothing(kind):
     births, everybody = births_of(everything), births_of(parents())
     spaces = namespaces(everything) - namespaces({os.getpid()})
     now = [pid for pid in everything if "ovs-vswitchd" in called(pid)]
-    assert len(now) == len(daemons) == (3 if vlan_way(two_floors()) is Way.OPEN_VSWITCH else 0)
+    assert len(now) == len(daemons) == (2 if vlan_way(made) is Way.OPEN_VSWITCH else 0)
+    assert len(everything) > HOSTS
     assert "ovs" not in surroundings()[0]
-    if kind == "daemon":
-        for pid in now:
+    if kind.startswith("ovs"):
+        for pid in [pid for pid in everything if kind in called(pid)]:
             os.kill(pid, signal.SIGKILL)
-        assert engine.run("a", "echo on").text == "on\n"
+        assert engine.run("h1", "echo on").text == "on\n"
+        assert wait_for(lambda: "1 received" in engine.run("h1", "ping -c 1 -W 1 10.0.20.4").text)
+        births |= births_of(below(engine.pid))
         engine.stop()
     elif kind == "switch" and now:
         os.kill(parents()[now[0]], signal.SIGKILL)
