@@ -5,7 +5,7 @@ The same function judges a running lab, a submission and a proof: `judge` takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -166,8 +166,33 @@ def judge(
         return replace(base, ungradable=message("the submission cannot be replayed: {error}", error=str(error)))
     if outcome.refusal is not None:
         return replace(base, ungradable=outcome.refusal)
-    notices = (*_notices(header), *([] if outcome.notice is None else [outcome.notice]))
+    notices = (
+        *_notices(header),
+        *([] if outcome.notice is None else [outcome.notice]),
+        *_unjudged(chosen, findings),
+    )
     return replace(base, used_ns=used_ns, results=_results(scenario, findings), notices=notices)
+
+
+def _beyond(engine: str, why: str) -> Message:
+    return message("the engine {engine} cannot judge this: {error}", engine=engine, error=why)
+
+
+def _unjudged(engine: str, findings: Mapping[str, Finding]) -> tuple[Message, ...]:
+    """Which checks the engine could not judge, and why, in one line; none where it could judge all."""
+    reasons: dict[str, list[str]] = {}
+    for name, finding in findings.items():
+        if finding.rationale.template == _beyond("", "").template:
+            reasons.setdefault(str(finding.rationale.values["error"]), []).append(name)
+    if not reasons:
+        return ()
+    told = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
+    return (unjudged(engine, told),)
+
+
+def unjudged(engine: str, checks: str) -> Message:
+    """The notice that names what an engine could not judge."""
+    return message("the engine {engine} cannot judge {checks}", engine=engine, checks=checks)
 
 
 def _notices(header: Header) -> tuple[Message, ...]:
@@ -355,7 +380,7 @@ def _judge_one(check: Check, context: Context) -> Finding:
     except Unjudgeable as error:
         return Finding(Verdict.ERROR, error.reason)
     except BeyondEngine as error:
-        text = message("the engine {engine} cannot judge this: {error}", engine=context.engine.name, error=str(error))
+        text = _beyond(context.engine.name, str(error))
         return Finding(Verdict.ERROR, text, message("on the engine sim it is judged"))
     except Exception as error:  # noqa: BLE001 - a bug of ours must never cost or give a trainee points
         return Finding(Verdict.ERROR, message("the grader failed: {error}", error=f"{type(error).__name__}: {error}"))

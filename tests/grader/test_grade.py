@@ -10,10 +10,12 @@ import pytest
 
 import grader
 import labs
+from grader.checks import JUDGES
 from grader.grade import judge
+from grader.prove import prove
 from grader.report import as_json, as_junit, as_text
 from grader.verdict import Grade, Outcome, Result, Verdict
-from labs.engines.base import Output
+from labs.engines.base import BeyondEngine, Output
 from labs.journal import Header, Journal, _link
 from labs.messages import message
 from labs.scenario.scenario import Check
@@ -248,3 +250,22 @@ def test_hidden_check_keeps_its_explanation_to_itself() -> None:
     assert str(shown.rationale) == "does not hold"
     assert shown.evidence == ()
     assert shown.help is None
+
+
+def test_engine_that_cannot_judge_the_grade_names_checks_and_reason_in_one_line(monkeypatch):
+    def beyond(*_):
+        raise BeyondEngine("pc: its lease would be renewed meanwhile")
+
+    scenario = small()
+    kind = scenario.checks[0].kind
+    monkeypatch.setitem(JUDGES, kind, beyond)
+    variant = draw(scenario, "3")
+    judged = judge(variant, Header(scenario.id, scenario.digest, "3", "sim", "0"), site=variant.healthy)
+    names = [check.id for check in scenario.checks if check.kind == kind]
+    line = f"the engine sim cannot judge {', '.join(names)} (pc: its lease would be renewed meanwhile)"
+    assert [str(notice) for notice in judged.notices if "cannot judge" in str(notice)] == [line]
+    assert {verdicts(judged)[name] for name in names} == {"error"}
+    assert line in as_text([("a", judged)])
+    assert [str(told.said) for told in prove(scenario, ("3",)).lines if told.what == "what cannot be judged here"] == [
+        line
+    ]
