@@ -15,8 +15,9 @@ from labs.net.linux.units import WANTS
 
 __all__ = ["lacking"]
 
-TLS = re.compile(r"^\s*(?:certfile|keyfile|ssl_certificate)\s|^\s*tls\s*=\s*true", re.MULTILINE)
+TLS = re.compile(r'^\s*(?:certfile|keyfile|ssl_certificate)\s|^\s*tls\s*=\s*true|^\s*url\s*=\s*"https:', re.MULTILINE)
 INSTALL = 'pip install "netwerf[kernel]"'
+WITHOUT_MQTT = frozenset({"modbus", "push", "collector", "coap"})
 SEEN_NS = 1_000_000  # a delay below this drowns in what the machine itself takes
 
 
@@ -41,7 +42,7 @@ def _needs(unit: str) -> Callable[[Site], str]:
 
 
 def _speaks_mqtt(site: Site) -> str:
-    return next((who for kind in SHARED if kind != "modbus" and (who := _needs(kind)(site))), "")
+    return next((who for kind in SHARED if kind not in WITHOUT_MQTT and (who := _needs(kind)(site))), "")
 
 
 NEEDS: tuple[tuple[Callable[[Site], str], Callable[[], bool], str], ...] = (

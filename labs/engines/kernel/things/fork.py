@@ -30,6 +30,9 @@ SHARED: dict[str, tuple[str, str]] = {
     "rules": ("rules", "rulesd"),
     "dashboard": ("dashboard", "dashboardd"),
     "modbus": ("modbus", "modbusd"),
+    "push": ("push", "pushd"),
+    "collector": ("push", "collectord"),
+    "coap": ("coap", "coapd"),
 }
 """Unit to the daemon of the simulator that runs here on real connections, and what the process is called."""
 

@@ -20,12 +20,14 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.files import RealFiles
 from labs.engines.kernel.machine import Machine
 from labs.engines.kernel.things.fork import CONTROL
 from labs.engines.kernel.things.paho_link import PahoLink
+from labs.engines.kernel.things.transport import Transport
 from labs.model.world import Act
 from labs.net.process import Process, Program, Scheduler, Writer
 from labs.things.world import RoomSense
@@ -149,6 +151,9 @@ class Station:
         self.mqtt_link = partial(PahoLink, self)
         self.serve_modbus = partial(_serve_modbus, self)
         self.links: list[PahoLink] = []
+        self.transport = Transport(self)
+        self.interfaces: dict[str, object] = {}
+        self.ipv6 = SimpleNamespace(on=False)
         self._due = DueTimes()
         self._alarm: asyncio.TimerHandle | None = None
         self._heard = b""
@@ -188,6 +193,7 @@ class Station:
     def run(self, name: str, program: Program) -> int:
         """Until the program ends or is told to; its exit status."""
         asyncio.set_event_loop(self.loop)
+        self.loop.set_exception_handler(_last_words)
         self.loop.add_reader(0, self._hear)
         process = self.spawn([name], program)
         self.loop.add_signal_handler(signal.SIGTERM, self._then, partial(process.kill, signal.SIGTERM))
@@ -256,11 +262,20 @@ class Station:
             before = self.spoken
             for link in list(self.links):
                 await link.settled()
+            await self.transport.settled()
             self.pump()
             if self.spoken == before:
                 break
         said, self._told = self.spoken != self._told, self.spoken
         self.say({"round": number, "spoke": said, "due": self._due.first})
+
+
+def _last_words(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A program that fails says why and ends, as any other."""
+    del loop
+    error = context.get("exception")
+    _Journal().write(f"{type(error).__name__}: {error}\n" if error is not None else f"{context['message']}\n")
+    os._exit(1)
 
 
 def _serve_modbus(station: Station, process: Process, port: int, answer: Answerer) -> Program:
