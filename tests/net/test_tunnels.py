@@ -95,6 +95,27 @@ def test_ipip_without_its_other_end_the_sender_is_told_of_gre_not():
         assert ("Destination Host Unreachable" in said) is told
 
 
+def test_tunnel_bound_to_an_interface_leaves_by_it_whatever_the_routes_say():
+    engine = start(GRE + " dev wan", "ip route add 198.51.100.2 dev t0", "ip route add 203.0.113.2 dev t0")
+    assert "1 received" in engine.run("a", "ping -c 1 10.0.2.20").text
+
+
+def test_local_address_of_nobody_sends_and_counts_nothing():
+    engine = start()
+    engine.run("r", "ip tunnel change t0 local 198.51.100.77")
+    assert "0 received" in engine.run("a", "ping -c 1 -W 1 10.0.2.20").text
+    sent = engine.node("r").interfaces["t0"].tx
+    assert (sent.packets, sent.errors) == (0, 1)
+
+
+def test_packet_without_df_that_is_too_large_for_a_known_way_is_dropped_not_sent():
+    engine = start(narrow=1400)
+    for _ in (1, 2):
+        engine.run("a", "ping -c 1 -W 1 -M dont -s 1430 10.0.2.20")
+    sent = engine.node("r").interfaces["t0"].tx
+    assert (sent.packets, sent.errors, sent.dropped) == (1, 0, 1)
+
+
 def test_other_end_missing_the_sender_is_told_on_the_next_try():
     engine = start()
     engine.run("s", "ip link del t0")

@@ -83,6 +83,10 @@ class LinkLayer:
         """Count and capture a packet that goes into a tunnel or comes out of one; there it has no Ethernet header."""
         counters = interface.tx if direction == "out" else interface.rx
         counters.add(1, packet.length)
+        return self.show_tunnelled(interface, direction, packet)
+
+    def show_tunnelled(self, interface: Interface, direction: str, packet: Ipv4Packet) -> Frame:
+        """Capture it, whatever will become of it."""
         frame = Frame(interface.mac, interface.mac, ETHERTYPE_IPV4, packet)
         if self._captures:
             self._tap(interface, direction, frame)

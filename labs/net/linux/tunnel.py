@@ -34,16 +34,25 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
     if not interface.up:
         node.drop(DropReason.ADMIN_DOWN, interface.name, packet=packet)
         return
-    node.link.count_tunnelled(interface, "out", packet)
-    route = node.ip.routes.lookup(tunnel.remote)
-    if tunnel.remote == ANY or route is None or route.device is None or route.kind != "unicast":
+    node.link.show_tunnelled(interface, "out", packet)
+    if tunnel.local != ANY and not node.ip.is_local(tunnel.local):
+        _lost(node, interface, packet, f"{tunnel.local} is no address of this device")
+        return
+    if tunnel.link is not None:  # without a route over it, the other end is taken to be on the link
+        route = node.ip.routes.over(tunnel.remote, tunnel.link)
+    else:
+        route = node.ip.routes.lookup(tunnel.remote)
+    known = route is not None and route.device is not None and route.kind == "unicast"
+    if tunnel.remote == ANY or not (known or tunnel.link is not None):
         _lost(node, interface, packet, f"no route to {tunnel.remote}")
         return
-    if route.device == interface.name:
+    way = tunnel.link or (route.device if route is not None else None)
+    assert way is not None
+    if way == interface.name:
         interface.tx.collisions += 1
         _lost(node, interface, packet, "the route to the other end leads into the tunnel itself")
         return
-    beyond = node.interfaces[tunnel.link or route.device]
+    beyond = node.interfaces[way]
     room = node.ip.paths.mtu(tunnel.remote, route, beyond) - tunnel.overhead
     if packet.dont_fragment and packet.length > room:
         node.drop(DropReason.TOO_BIG, interface.name, packet=packet, by=f"mtu {room}")
@@ -70,7 +79,10 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
     bound = node.interfaces[tunnel.link] if tunnel.link is not None else None
     error = node.ip.output(outer, interface=bound)
     if error is not None:
-        _lost(node, interface, packet, error)
+        interface.tx.dropped += 1
+        node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=f"{interface.name}: {error}")
+        return
+    interface.tx.add(1, packet.length)
 
 
 def _lost(node: LinuxNode, interface: Interface, packet: Ipv4Packet, why: str) -> None:

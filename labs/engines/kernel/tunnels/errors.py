@@ -32,7 +32,7 @@ INTERNET_CONTROL, TOS_BITS = 0xC0, 0x1E
 PROTO_ICMP = 1
 IP_PKTINFO, SOL_RAW, ICMP_FILTER = 8, 255, 1
 BURST = 6  # XRLIM_BURST_FACTOR
-LIMIT = "/proc/sys/net/ipv4/icmp_ratelimit"
+ERROR_MASK = 6168  # icmp(7), icmp_ratemask
 
 
 class ErrorSender:
@@ -48,7 +48,7 @@ class ErrorSender:
         sender, target = struct.unpack_from("!II", packet, 12)
         if packet[0] >> 4 != 4 or not _may_tell(packet, sender, target):
             return
-        if not (kind == DEST_UNREACHABLE and code == FRAGMENTATION_NEEDED) and not self._allows(sender):
+        if not (kind == DEST_UNREACHABLE and code == FRAGMENTATION_NEEDED) and not self._allows(sender, kind):
             return
         if self._end is None:
             self._end = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, PROTO_ICMP)
@@ -62,17 +62,13 @@ class ErrorSender:
         with contextlib.suppress(OSError):
             self._end.sendmsg([head + body], extra, 0, (str(ipaddress.IPv4Address(sender)), 0))
 
-    def _allows(self, target: int) -> bool:
+    def _allows(self, target: int, kind: int) -> bool:
         """The bucket of each address that is told, but this device's own (icmpv4_xrlim_allow)."""
         way = self._routes.find(target)
         if way is not None and way.device == "lo":
             return True
-        try:
-            with open(LIMIT, encoding="ascii") as file:
-                each_s = int(file.read()) / 1000
-        except (OSError, ValueError):
-            each_s = 1.0
-        if not each_s:
+        each_s = _setting("icmp_ratelimit", 1000) / 1000
+        if not each_s or not _setting("icmp_ratemask", ERROR_MASK) >> kind & 1:
             return True
         now = time.monotonic()
         tokens, seen = self._tokens.get(target, (BURST * each_s, now))
@@ -82,6 +78,14 @@ class ErrorSender:
         if len(self._tokens) > 1024:
             del self._tokens[next(iter(self._tokens))]
         return able
+
+
+def _setting(name: str, otherwise: int) -> int:
+    try:
+        with open(f"/proc/sys/net/ipv4/{name}", encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return otherwise
 
 
 def _may_tell(packet: bytes, sender: int, target: int) -> bool:
