@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.checks.context import Context, Flow
-from grader.checks.second_opinion import cause_of, decided_at, let_through, on_reach, on_refuse, packet_of
+from grader.checks.second_opinion import cause_of, decided_at, let_through, look_again, on_reach, on_refuse, packet_of
 from grader.explain import death_of, path_of
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation
@@ -37,6 +37,7 @@ def judge_reach(context: Context, body: Reach) -> Finding:
         if number:
             context.settle(body.every)
         answers = context.observe(flows, fresh=True, load=body.load)
+        answers = answers if body.load else look_again(context, answers)
         for flow in flows:
             observation = answers[flow]
             worked = works(context, flow, observation, body.at)
@@ -112,7 +113,7 @@ def _unreached(context: Context, flow: Flow, observation: Observation | None, nu
 def judge_refuse(context: Context, body: Refuse) -> Finding:
     """No pair gets through, and every refusal is a firewall's, seen on a packet that was really sent."""
     flows: list[Flow] = [(s, t, service) for s in body.sources for t in body.targets for service in body.services]
-    answers = context.observe(flows)
+    answers = look_again(context, context.observe(flows))
     for flow in flows:
         observation = answers[flow]
         arrived = observation is not None and observation.arrived_at(flow[1])

@@ -15,7 +15,7 @@ from grader.checks.context import Context, Flow
 from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
 from grader.checks.openings import Opening, confirm, doubt_text, openings_over, was_open
-from grader.checks.second_opinion import cause_of, contradiction, let_through
+from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again
 from grader.explain import path_of
 from grader.reach import Limit, OutOfScope, Reach
 from grader.verdict import Finding, Verdict
@@ -64,6 +64,11 @@ class _Half:
         """The proof is certain of what cannot flow alone."""
         return any(limit.cautious for limit in self.side.own_limits)
 
+    @property
+    def remembers(self) -> bool:
+        """Some neighbour may be known although it cannot be asked: a conversation may work that the proof knows not."""
+        return any(limit.limit is Limit.ASKED_ITSELF for limit in self.side.own_limits)
+
 
 @dataclass(slots=True)
 class _Trial:
@@ -105,7 +110,7 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
     for half in trial.halves:
         half.proof_of = {flow: _proved_arrival(trial, flow) for flow in half.forbidden}
     doubts = tuple(doubt for half in trial.halves for doubt in half.doubts)
-    trial.answers = context.observe([*trial.wanted, *trial.forbidden])
+    trial.answers = look_again(context, context.observe([*trial.wanted, *trial.forbidden]))
     for half in trial.halves:
         half.confirmed, half.unconfirmed = confirm(context, half.side, half.openings)
         if {limit.limit for limit in half.side.own_limits if limit.cautious} == {Limit.RATE}:
@@ -205,7 +210,7 @@ def _disagreement(trial: _Trial, half: _Half, stories: dict[Flow, bool | None]) 
         if proved is None or observation_ is None or not (observation_.hops or observation_.delivered):
             continue
         seen = _works(trial, flow) if flow in mine else _arrived(flow, observation_)
-        if seen != proved and not (half.cautious and proved):
+        if seen != proved and not (half.cautious and proved) and not (half.remembers and seen):
             address = trial.context.target_of(flow)
             assert address is not None
             return contradiction(trial.reach, Reach.packet(flow[0], address, flow[2]), observation_, arrives=proved)

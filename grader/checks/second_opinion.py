@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from grader.explain import death_of, path_of
-from grader.reach import Packet, Reach
+from grader.reach import Limit, Packet, Reach
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Disposition, Observation, Probe
 from labs.messages import Message, message
 from labs.model.addresses import IPv6, parse_address
 from labs.net.actions import Accepted, Dropped, DropReason
 from labs.net.icmp import REDIRECT, IcmpMessage
+from labs.net.neighbour import DELAY_FIRST_PROBE_NS, RETRANS_NS, UCAST_SOLICIT
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from grader.checks.context import Context, Flow
     from labs.net.foresight import Step
 
-__all__ = ["cause_of", "contradiction", "decided_at", "let_through", "on_reach", "on_refuse", "packet_of"]
+__all__ = ["cause_of", "contradiction", "decided_at", "let_through", "look_again", "on_reach", "on_refuse", "packet_of"]
 
 UNHEARD = re.compile(r"the neighbour (solicitation|advertisement) for (\S+) dies: ")  # a step of `why`
 DEADLY = ("dies", ": drop", ": reject")  # words of a step with which a packet ends
+MEMORY_NS = DELAY_FIRST_PROBE_NS + (UCAST_SOLICIT + 1) * RETRANS_NS
 HAND_TIMEOUT_NS = 1_000_000_000  # nobody waits for the answer to a packet made by hand
 
 
@@ -58,6 +60,30 @@ def _can_say(context: Context, flow: Flow, observation: Observation | None) -> P
     if packet is None or lossy or context.reach.side_of(packet.target) is None:
         return None
     return packet if flow[0] in context.reach.analysis.machines else None
+
+
+def look_again(context: Context, answers: dict[Flow, Observation | None]) -> dict[Flow, Observation | None]:
+    """The same answers, but where a packet of IPv6 passed only because somebody remembers a neighbour.
+
+    A neighbour that may be asked no more is remembered for some seconds after it was used: when they are over, the
+    packet is sent anew.
+    """
+    odd = [flow for flow, observation in answers.items() if _is_remembered(context, flow, observation)]
+    if not odd:
+        return answers
+    context.wait(MEMORY_NS)
+    return answers | context.observe(odd, fresh=True)
+
+
+def _is_remembered(context: Context, flow: Flow, observation: Observation | None) -> bool:
+    if observation is None or not (observation.delivered or observation.arrived_at(flow[1])):
+        return False
+    packet = _can_say(context, flow, observation)
+    if packet is None or not isinstance(packet.target, IPv6):
+        return False
+    found = context.reach.converse_packet(packet)
+    vain = (note for _, note in found.notes if isinstance(note, Dropped))
+    return not found.answered and any(note.reason is DropReason.NEIGHBOUR_FAILED for note in vain)
 
 
 def on_reach(context: Context, flow: Flow, observation: Observation | None, *, worked: bool) -> Finding | None:
@@ -167,7 +193,9 @@ def _another_way(context: Context, flow: Flow) -> Finding | None:
 def _in_doubt(reach: Reach, packet: Packet, *, it_can: bool) -> bool:
     """Something on the site lies outside the exact scope, so an answer about a packet is no proof."""
     side = reach.side_of(packet.target)
-    return side is None or any(it_can or not limit.cautious for limit in side.own_limits)
+    if side is None:
+        return True
+    return any(it_can or not limit.cautious or limit.limit is Limit.ASKED_ITSELF for limit in side.own_limits)
 
 
 def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arrives: bool) -> Finding:
