@@ -244,6 +244,25 @@ def _replayed(
     return engine, _Replay(notice=told)
 
 
+def _once_more(
+    replayed: Callable[[Site, bool], tuple[Engine, _Replay]], site: Site, start_s: int | None = None, *, repeats: bool
+) -> Engine:
+    """The replay once more.
+
+    On another day the answers are others, and where they would be the same to the byte nobody compares them. In real
+    time exit statuses count as always: a repair that went another way is none to judge. Raises BeyondEngine.
+    """
+    from grader.checks.context import SETTLE_NS
+
+    there = site if start_s is None else replace(site, world=replace(site.world, epoch_s=start_s))
+    fresh, outcome = replayed(there, start_s is None or not repeats)
+    if start_s is not None and not repeats and outcome.notice is not None:
+        fresh.stop()
+        raise BeyondEngine("a line of the repair ends otherwise on another day")
+    fresh.settle(SETTLE_NS)
+    return fresh
+
+
 def _trial(
     name: str,
     variant: Variant,
@@ -274,12 +293,12 @@ def _trial(
     lasting = [check_ for check_ in checks if check_.survives == "reboot"]
     findings: dict[str, Finding] = {}
 
-    def again(start_s: int | None = None) -> Engine:
-        """The replay once more; on another day its answers are others, and nobody compares them."""
-        there = site if start_s is None else replace(site, world=replace(site.world, epoch_s=start_s))
-        fresh, _ = _replayed(name, there, entries, lines, same=same and start_s is None)
-        fresh.settle(SETTLE_NS)
-        return fresh
+    again = partial(
+        _once_more,
+        lambda there, alike: _replayed(name, there, entries, lines, same=same and alike),
+        site,
+        repeats=engine.repeats,
+    )
 
     def after_a_power_cut(start_s: int | None = None) -> Engine:
         fresh = again(start_s)
@@ -366,6 +385,7 @@ def _judge_all(
     for check_ in sorted(checks, key=lambda check: check.kind in DISTURBING):
         if wanted(check_):
             settle(check_, ())
+    context.leave_other_days()
     return findings
 
 

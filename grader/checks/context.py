@@ -98,19 +98,24 @@ class Context:
 
     def anew(self) -> Context | None:
         """The trial again from the moment at which the judging began; None where the engine does not repeat itself."""
-        return self._replayed(None)
+        return self._replayed(None) if self.engine.repeats else None
 
     def on_another_day(self, start_s: int) -> Context:
         """The repair made again on the site as it is on another day, once for all who ask. Raises BeyondEngine."""
         if start_s not in self._other_days:
             there = self._replayed(start_s)
             if there is None:
-                raise BeyondEngine("another day cannot be tried in real time")
+                raise BeyondEngine("another day cannot be tried where nothing can be replayed")
             self._other_days[start_s] = there
         return self._other_days[start_s]
 
+    def leave_other_days(self) -> None:
+        """Give back the labs on which other days were tried."""
+        while self._other_days:
+            self._other_days.popitem()[1].engine.stop()
+
     def _replayed(self, start_s: int | None) -> Context | None:
-        if self._again is None or not self.engine.repeats:
+        if self._again is None:
             return None
         once_more = self._again
         return Context(
