@@ -49,12 +49,14 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 def _computed() -> Iterator[str]:
     """Texts that stand in tables which know no language."""
+    from grader.report.evidence import REASONS
     from labs.model.site import Kind
     from labs.things.units import BASE_UNITS
     from labs.ui.map_text import VERDICTS
 
     yield from (str(kind) for kind in Kind)
     yield from BASE_UNITS
+    yield from REASONS
     yield from VERDICTS.values()
 
 

@@ -80,4 +80,4 @@ def _cause(hop: Hop) -> Message:
         return message("it reaches {device}, but nothing listens there on {port}", device=device, port=by)
     if note.reason in (DropReason.UNPLUGGED, DropReason.NO_CARRIER):
         return message("there is no link at {device} ({interface})", device=device, interface=note.interface)
-    return message("{device} drops it: {reason}", device=device, reason=str(note.reason))
+    return message("{device} drops it: {reason}", device=device, reason=Message(note.reason.value))

@@ -375,7 +375,10 @@ def _judge_all(
             if need in here and need not in trail and settle(here[need], (*trail, check.id)).verdict is not Verdict.PASS
         ]
         if missing:
-            finding = Finding(Verdict.BLOCKED, message("not judged yet: needs {checks}", checks=", ".join(missing)))
+            wanting = _listed([_title(here[need]) for need in missing])
+            finding = Finding(
+                Verdict.BLOCKED, message("not judged yet: needs {checks}", checks=wanting), needs=tuple(missing)
+            )
         else:
             watch(_title(check))
             finding = _judge_one(check, context)
@@ -424,6 +427,7 @@ def _results(scenario: Scenario, findings: dict[str, Finding]) -> tuple[Result, 
                 gate=check_.gate,
                 hidden=check_.hidden,
                 devices=() if check_.hidden else finding.devices,
+                needs=() if check_.hidden else finding.needs,
             )
         )
     return tuple(results)
@@ -435,6 +439,14 @@ def _title(check_: Check) -> Message:
     if title is None:
         return Message("{text}", {"text": check_.id.replace("-", " ")})
     return _Localised("", {"en": title.en, "nl": title.nl})
+
+
+def _listed(titles: Sequence[Message]) -> Message:
+    """Titles in quotes, one after the other."""
+    listed = Message('"{text}"', {"text": titles[0]})
+    for title in titles[1:]:
+        listed = Message('{listed}, "{text}"', {"listed": listed, "text": title})
+    return listed
 
 
 def _hidden(finding: Finding) -> Message:

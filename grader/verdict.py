@@ -33,7 +33,8 @@ class Unjudgeable(Exception):
 class Finding:
     """What a judge says of one check. `evidence` are lines that show it: a path, a table row, a message.
 
-    `devices` are those it is about, where that is fewer than the check names.
+    `devices` are those it is about, where that is fewer than the check names; `needs` are the names of the checks that
+    have to pass first.
     """
 
     verdict: Verdict
@@ -41,6 +42,7 @@ class Finding:
     help: Message | None = None
     evidence: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Result:
     gate: bool = False
     hidden: bool = False
     devices: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 class Outcome(StrEnum):

@@ -25,6 +25,7 @@ def _result(result: Result, language: str) -> dict[str, Any]:
         "rationale": result.rationale.in_language(language),
         "help": result.help.in_language(language) if result.help else None,
         "evidence": list(result.evidence),
+        "needs": list(result.needs),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from grader.report.evidence import evidence_in
 from grader.verdict import Grade, Outcome, Result, Verdict
 from labs.messages import translate
 from labs.model.durations import format_duration
@@ -34,7 +35,7 @@ def _result_lines(result: Result, width: int, language: str) -> list[str]:
     rationale = result.rationale.in_language(language)
     lines = [f"  {MARKS[result.verdict]} {title:<{width}}  {_points(result):>5}  {rationale}{gate}"]
     if result.verdict is not Verdict.PASS:
-        lines += [f"{BELOW}{line}" for line in result.evidence]
+        lines += [f"{BELOW}{line}" for line in evidence_in(result.evidence, language)]
         if result.help is not None:
             lines.append(f"{BELOW}{result.help.in_language(language)}")
     return lines

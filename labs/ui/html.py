@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from grader.report.as_text import grade_lines
+from grader.report.evidence import evidence_in
 from grader.verdict import Grade, Outcome, Result, Verdict
 from labs.journal import DESK, Journal
 from labs.lab import Lab
@@ -185,7 +186,7 @@ def _row(result: Result, screen: Screen) -> str:
     if result.help is not None and result.verdict is not Verdict.PASS:
         why += f'<br><span style="{QUIET}">{escape(result.help.in_language(language))}</span>'
     if result.evidence:
-        lines = escape("\n".join(result.evidence))
+        lines = escape("\n".join(evidence_in(result.evidence, language)))
         style = f"{MONO};margin:.3em 0;padding:0;background:none;color:inherit;white-space:pre-wrap"
         pre = f'<pre style="{style}">{lines}</pre>'
         why += _folded(screen.phrase("evidence"), pre)
