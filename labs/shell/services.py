@@ -7,7 +7,6 @@ from importlib import import_module
 
 from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine
-from labs.shell.bash import run_script
 
 __all__ = ["UNITS"]
 
@@ -23,10 +22,14 @@ def _late(module: str, function: str) -> Program:
 
 
 def _load_ruleset(process: Process) -> Routine:
+    from labs.shell.bash import run_script  # the engine on a real kernel knows the units, and has a shell of its own
+
     return (yield from run_script(process, "nft -f /etc/nftables.conf"))
 
 
 def _flush_ruleset(process: Process) -> Routine:
+    from labs.shell.bash import run_script
+
     return (yield from run_script(process, "nft flush ruleset"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -165,3 +166,9 @@ def test_bakery_earns_the_same_points_on_both_engines():
         grade = judge(variant, header, site=variant.broken)
         seen[engine] = {result.id: result.verdict for result in grade.results if result.id != "terminal-pays"}
     assert seen["kernel"] == seen["sim"]
+
+
+def test_engine_is_loaded_the_shell_of_the_simulator_stays_out():
+    code = "import sys, labs.engines.kernel.process; print([m for m in sys.modules if m.startswith('labs.shell.bash')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
