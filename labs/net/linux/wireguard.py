@@ -70,6 +70,11 @@ class Peer:
     allowed: list[Network] = field(default_factory=list)
     keepalive_s: int = 0
     session: Session | None = None
+    """What is sent with."""
+    pending: Session | None = None
+    """Offered by an answer of ours; of use once the other end has sent with it (paper §5.4.5)."""
+    previous: Session | None = None
+    """What the other end may still send with."""
     handshake_ns: int = -1
     received: int = 0
     sent: int = 0
@@ -80,9 +85,19 @@ class Peer:
     serial: int = 0
     offered: tuple[int, bytes, bytes] | None = None
     """Our handshake that waits for an answer: index, ephemeral private key, chain key."""
-    last_sent_ns: int = 0
+    passed_ns: int = 0
+    """When a message last went or came: from then on the keepalive counts (any_authenticated_packet_traversal)."""
     owes: bool = False
     """Something came and nothing was sent since."""
+
+    def forget(self) -> None:
+        """What was agreed is void."""
+        self.session = self.pending = self.previous = self.offered = None
+
+    def heard_by(self, index: int) -> Session | None:
+        """The session that the other end sent with."""
+        known = (self.session, self.pending, self.previous)
+        return next((one for one in known if one is not None and one.index == index), None)
 
 
 class WireGuard:
@@ -119,7 +134,7 @@ class WireGuard:
             if self._reader is not None:
                 self._reader.kill(9)
             for peer in self.peers.values():
-                peer.session = peer.offered = None
+                peer.forget()
                 peer.serial += 1
 
     def listen(self, port: int) -> None:
@@ -137,7 +152,7 @@ class WireGuard:
         """`wg set wg0 private-key`: what was agreed with the old one is void."""
         self.private = key
         for peer in self.peers.values():
-            peer.session = peer.offered = None
+            peer.forget()
 
     def peer(self, public: bytes) -> Peer:
         """The peer with a key, made if need be. Raises SocketError."""
@@ -200,7 +215,7 @@ class WireGuard:
         text = b""
         if packet is not None:
             text = encode(Frame(Mac(0), Mac(0), ETHERTYPE_IPV4, packet))[ETHERNET_BYTES:][: packet.length]
-            text += bytes(-len(text) % 16)
+            text += bytes(min(-len(text) % 16, max(0, self._interface.mtu - len(text))))
         head = pack("<BxxxIQ", wg.DATA, session.remote, session.counter)
         data = Sealed(head + wg.seal(session.sending, session.counter, text))
         data.packet = packet
@@ -214,7 +229,7 @@ class WireGuard:
         self._socket.tag = tag
         if self._node.transport.udp_send(self._socket, *peer.endpoint, data, discovery="dont") is None:
             peer.sent += len(data)
-            peer.last_sent_ns = self._node.now
+            peer.passed_ns = self._node.now
 
     # Handshake
 
@@ -241,7 +256,7 @@ class WireGuard:
         ephemeral = self._draw()
         index = int.from_bytes(wg.mixed(ephemeral)[:4], "little")
         first = wg.mixed(wg.shared(ephemeral, peer.public))
-        second = wg.mixed(first, wg.shared(self.private, peer.public), peer.preshared)
+        second = wg.mixed(first, wg.shared(self.private, peer.public))
         static = wg.seal(first, 0, self.public)
         stamp = wg.seal(second, 0, pack(">QI", self._node.now // SECOND, self._node.now % SECOND))
         peer.offered = (index, ephemeral, second)
@@ -285,7 +300,7 @@ class WireGuard:
         peer = self.peers.get(wg.open_sealed(first, 0, message.static))
         if peer is None:
             return
-        second = wg.mixed(first, wg.shared(self.private, peer.public), peer.preshared)
+        second = wg.mixed(first, wg.shared(self.private, peer.public))
         seconds, rest = unpack_from(">QI", wg.open_sealed(second, 0, message.stamp))
         stamp = seconds * SECOND + rest
         if stamp <= peer.stamp:  # heard before: a replay
@@ -296,7 +311,7 @@ class WireGuard:
         last = wg.mixed(
             second, wg.shared(ephemeral, message.ephemeral), wg.shared(ephemeral, peer.public), peer.preshared
         )
-        peer.session = Session(
+        peer.pending = Session(
             wg.mixed(last, b"response"),
             wg.mixed(last, b"request"),
             index,
@@ -305,11 +320,8 @@ class WireGuard:
             False,  # noqa: FBT003
         )
         self._heard(peer, datagram)
-        peer.handshake_ns = self._node.now
-        peer.offered, peer.attempt = None, 0
         answer = wg.Response(index, message.sender, wg.public_key(ephemeral), wg.seal(last, 0, b""))
         self._output(peer, answer.encode(peer.public))
-        self._release(peer)
 
     def _responded(self, datagram: Datagram) -> None:
         message = wg.Response.decode(datagram.data, self.public)
@@ -325,6 +337,7 @@ class WireGuard:
             second, wg.shared(ephemeral, message.ephemeral), wg.shared(self.private, message.ephemeral), peer.preshared
         )
         wg.open_sealed(last, 0, message.empty)
+        peer.previous, peer.pending = peer.session, None
         peer.session = Session(
             wg.mixed(last, b"request"),
             wg.mixed(last, b"response"),
@@ -344,11 +357,12 @@ class WireGuard:
         session = peer.session
         while peer.waiting and session is not None:
             self._send_packet(peer, session, peer.waiting.popleft())
-        self._keep_alive(peer)
+        self._keep_alive(peer, at_once=False)
 
     def _heard(self, peer: Peer, datagram: Datagram) -> None:
         """Whoever proved to be the peer is at the address that it came from."""
         peer.received += len(datagram.data)
+        peer.passed_ns = self._node.now
         if isinstance(datagram.source, IPv4):
             peer.endpoint = (datagram.source, datagram.sport)
 
@@ -357,15 +371,19 @@ class WireGuard:
     def _data(self, datagram: Datagram) -> None:
         node, interface = self._node, self._interface
         remote, counter = unpack_from("<IQ", datagram.data, 4)
-        peer = next((p for p in self.peers.values() if p.session is not None and p.session.index == remote), None)
-        if peer is None or peer.session is None or node.now - peer.session.born_ns >= REJECT_AFTER_NS:
+        peer = next((p for p in self.peers.values() if p.heard_by(remote) is not None), None)
+        session = peer.heard_by(remote) if peer is not None else None
+        if peer is None or session is None or node.now - session.born_ns >= REJECT_AFTER_NS:
             return
-        session = peer.session
         text = wg.open_sealed(session.receiving, counter, bytes(datagram.data[wg.DATA_HEAD_BYTES :]))
         if counter <= session.heard:
             return
         session.heard = counter
         self._heard(peer, datagram)
+        if session is peer.pending:
+            peer.session, peer.previous, peer.pending = session, peer.session, None
+            peer.offered, peer.attempt, peer.handshake_ns = None, 0, node.now
+            self._release(peer)
         if not text:
             return
         packet = datagram.data.packet if isinstance(datagram.data, Sealed) else None
@@ -391,14 +409,18 @@ class WireGuard:
         if peer.owes and session is not None:
             self._send_packet(peer, session, None)
 
-    def _keep_alive(self, peer: Peer) -> None:
+    def _keep_alive(self, peer: Peer, *, at_once: bool = True) -> None:
         if not peer.keepalive_s or self._socket is None:
             return
         peer.serial += 1
         serial = peer.serial
 
-        def again() -> None:
+        def again(*, first: bool = False) -> None:
             if peer.serial != serial or not peer.keepalive_s or self._socket is None:
+                return
+            due = peer.passed_ns + peer.keepalive_s * SECOND
+            if not first and self._node.now < due:
+                self._node.call_at(due, again)
                 return
             session = self._usable(peer)
             if session is None:
@@ -409,4 +431,7 @@ class WireGuard:
                     self._begin(peer)
             self._node.call_at(self._node.now + peer.keepalive_s * SECOND, again)
 
-        self._node.call_soon(again)
+        if at_once:
+            self._node.call_soon(lambda: again(first=True))
+        else:
+            self._node.call_at(self._node.now + peer.keepalive_s * SECOND, again)
