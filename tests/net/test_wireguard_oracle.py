@@ -21,7 +21,7 @@ KEYS = {
     "laptop": ("oK56DE9Ue9zK76rAc8pBl6opph+1v36lm7cXXsQKrVM=", ""),
 }
 WRONG = "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="
-SECRET = "/tmp/wireguard-key"  # noqa: S105 - a file
+SECRET = "/tmp/wireguard-key"
 SECOND = 1_000_000_000
 READY_S = 10.0
 
