@@ -45,7 +45,7 @@ class Wiring:
     def __init__(self, loop_at: Callable[[str, int], Loop | None], source: Callable[[str], Source | None]) -> None:
         self._loop_at = loop_at
         self._source = source
-        self._devices: dict[str, tuple[str, FieldDevice | None]] = {}
+        self._devices: dict[str, tuple[str, Felt, FieldDevice | None]] = {}
 
     def device(self, name: str) -> FieldDevice | None:
         """A transmitter or probe as its file says now; None where there is none or its file is wrong."""
@@ -53,13 +53,13 @@ class Wiring:
         if source is None:
             return None
         known = self._devices.get(name)
-        if known is not None and known[0] == source.text:
-            return known[1]
+        if known is not None and known[0] == source.text and known[1] is source.felt:
+            return known[2]
         try:
             made: FieldDevice | None = FieldDevice(parse_transmitter_config(source.text), source.felt)
         except ThingConfigError:
             made = None
-        self._devices[name] = (source.text, made)
+        self._devices[name] = (source.text, source.felt, made)
         return made
 
     def arriving(self, module: str, number: int, now: int, *, mode: str, cold_c: float = 20.0) -> Arriving | None:

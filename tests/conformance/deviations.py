@@ -40,8 +40,6 @@ UNGRADED = {
 
 LACKING = {
     "batteries-that-die": "LoRa",
-    "cold-store-bus": "serial buses",
-    "greenhouse-current-loop": "analogue lines",
     "thermostat-wrong-time": "TLS",
 }
 """Scenarios that the kernel engine refuses on every machine, to what it says it has not."""

@@ -107,3 +107,10 @@ def test_probe_in_a_bad_place_is_off_and_in_the_shade_it_is_right(engine: SimEng
     assert "it hangs" in engine.run("hands", "look node").text
     engine.run("hands", "move node shade")
     assert world.sense("temperature", engine.now) == right
+
+
+def test_transmitter_is_carried_into_another_room_its_module_reads_that_room(engine: SimEngine) -> None:
+    before = engine.run("m1", "sensorctl read 1").text
+    assert engine.run("hands", "move loop oven").text == "loop is in oven now.\n"
+    assert "(good)" in before
+    assert "(over range)" in engine.run("m1", "sensorctl read 1").text

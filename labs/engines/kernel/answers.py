@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from labs.engines.kernel.commands import PASS
 from labs.engines.kernel.interfaces import ifdown, ifup
 from labs.engines.kernel.machine import run_child
+from labs.engines.kernel.serial.client import at_the_port
 from labs.net.process import Process, Program, Routine, Writer
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def program_for(name: str, init: Init) -> Program:
         return journalctl
     if name in init.tools:
         commands: dict[str, Program] = import_module(f"labs.shell.commands.{name}").COMMANDS
-        return commands[name]
+        return at_the_port(commands[name]) if name == "gatewayctl" else commands[name]
     if name in ("ifup", "ifdown"):
         return _interfaces(name)
     if name == "ss":

@@ -15,6 +15,7 @@ from labs.engines.base import Disposition, Hop, Observation, Output, Probe
 from labs.messages import Message
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.bus import Bus, Drop
+from labs.model.field import Extension, Loop, Signal
 from labs.model.radio import Neighbour, RadioPlan, Wall
 from labs.model.site import Device, Endpoint, Kind, Link, Port, Site
 from labs.model.state import (
@@ -33,6 +34,7 @@ from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
+from labs.net.serial import Parity
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
 
@@ -43,13 +45,13 @@ RECORDS: tuple[type, ...] = (
     DayCycle, Schedule, Stock, Total, Climate, Act, Room, World, Device, Link, Port, Site, Network, InterfaceAddress,
     Probe, Observation, DeviceState, InterfaceState, Listener, Route,
     BridgePortState, BridgeState, StaticNeighbour,
-    Bus, Drop, RadioPlan, Wall, Neighbour, Text, Message,
+    Bus, Drop, Loop, RadioPlan, Wall, Neighbour, Text, Message,
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (
     Endpoint, Hop, Output, Accepted, Delivered, Dropped, Forwarded, PolicyVerdict, Ipv4Packet, IcmpMessage, UdpDatagram,
     TcpSegment, Ipv6Packet, Icmpv6Message,
 )  # fmt: skip
-ENUMS: tuple[type[Enum], ...] = (Kind, Disposition, DropReason)
+ENUMS: tuple[type[Enum], ...] = (Kind, Disposition, DropReason, Signal, Extension, Parity)
 _NAMED = {kind.__name__: kind for kind in (*TEXTS, *RECORDS, *TUPLES, *ENUMS)}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in RECORDS if is_dataclass(kind)}
 

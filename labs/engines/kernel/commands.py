@@ -21,6 +21,7 @@ ANSWERED = (
     "ifdown",
     "ifquery",
     "sensorctl",
+    "gatewayctl",
     "rulesctl",
     "dashboard",
     "ss",

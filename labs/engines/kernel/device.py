@@ -36,6 +36,7 @@ from labs.engines.kernel.settings import Settings, write_defaults
 from labs.engines.kernel.tunnels.way import TUN
 from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.vlans.way import Way, has_vlans
+from labs.engines.kernel.wiring import TRANSMITTER, TerminalStrip
 from labs.model.site import Device
 from labs.net.linux.units import enabled_path
 from labs.net.process import Process
@@ -46,9 +47,10 @@ __all__ = ["TOOLS", "Ways", "fork_device", "has_things"]
 LOOK_S = 0.05  # how soon a command ends whose reader has gone
 READ_S, SHORT_S = 1.0, 0.001  # how long a client of others may take to read what has come
 READY_S = 2.0  # how long a daemon may take until it listens
-THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml", "/etc/inputs.toml", "/etc/actuator.toml"})
+THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml", "/etc/inputs.toml", "/etc/actuator.toml", TRANSMITTER})
 TOOLS = {
     "sensorctl": THINGS,
+    "gatewayctl": frozenset({"/etc/gateway.toml"}),
     "rulesctl": frozenset({"/etc/rules.toml"}),
     "dashboard": frozenset({"/etc/dashboard.toml"}),
 }
@@ -77,7 +79,7 @@ NO_WAYS = Ways()
 
 
 def fork_device(
-    device: Device, root: Path, world: RoomSense, clock: LabClock, ways: Ways = NO_WAYS
+    device: Device, root: Path, world: RoomSense, strip: TerminalStrip, clock: LabClock, ways: Ways = NO_WAYS
 ) -> tuple[int, Channel]:
     """Fork the init of a device. Returns its number and the channel to it; its first message is `ready`."""
     own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -90,7 +92,7 @@ def fork_device(
             try:
                 syscalls.die_with_parent()
                 here.close()
-                _become(device, root, Channel(there), world, clock=clock, ways=ways)
+                _become(device, root, Channel(there), world, strip, clock=clock, ways=ways)
                 status = 0
             except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
                 traceback.print_exc(file=sys.stderr)
@@ -103,19 +105,30 @@ def fork_device(
     return pid, Channel(here)
 
 
-def _become(device: Device, root: Path, channel: Channel, world: RoomSense, *, clock: LabClock, ways: Ways) -> None:
-    keep = {0, 1, 2, channel.fileno()}
+def _become(
+    device: Device,
+    root: Path,
+    channel: Channel,
+    world: RoomSense,
+    strip: TerminalStrip,
+    *,
+    clock: LabClock,
+    ways: Ways,
+) -> None:
+    keep = {0, 1, 2, channel.fileno()} | strip.descriptors()
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in keep:
             with contextlib.suppress(OSError):
                 os.close(int(name))
+    strip.take_along()
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     write_defaults()
     channel.send({"ready": True})
     tun = os.open(TUN, os.O_RDWR | os.O_CLOEXEC) if ways.tunnels is TunnelWay.CARRIER else -1
-    enter_root(root)
+    enter_root(root, strip.terminals)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     init = Init(device, channel, world, clock)
+    init.machine.wire(strip)
     if ways.vlans is Way.OPEN_VSWITCH:
         from labs.engines.kernel.vlans.board import Switchboard
 
@@ -216,6 +229,17 @@ class Init:
             await asyncio.sleep(SHORT_S)
         self._deaf |= unread()  # who never reads is waited for once
         return {"spoke": done.spoke, "due": done.due}
+
+    async def do_news(self, message: Mapping[str, Any]) -> None:
+        """Hands changed a wiring, or switched or carried a device."""
+        self.machine.inform(message["news"])
+
+    async def do_alter(self, message: Mapping[str, Any]) -> None:
+        """Hands set a switch: it stands in a file, and a service reads it again."""
+        self.machine.files.write(message["path"], message["text"])
+        self.machine.units.stop(message["restart"])
+        self.machine.units.start(message["restart"])
+        self.machine.pump()
 
     async def do_arrive(self, message: Mapping[str, Any]) -> None:
         """The trainee arrives."""

@@ -250,8 +250,7 @@ def in_real_time(duration_ns: int) -> None:
 
 def media_of(site: Site) -> str:
     """The media of a site that a kernel alone does not have, in words; empty where leads are all there is."""
-    found = ["serial buses"] if site.buses else []
-    found += ["analogue lines"] if site.loops else []
+    found = []
     if any(port.name.startswith("wlan") for device in site.devices.values() for port in device.ports):
         found.append("Wi-Fi")
     if any("/etc/lorawan.toml" in device.files for device in site.devices.values()):

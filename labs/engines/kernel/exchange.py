@@ -48,6 +48,8 @@ class Exchange:
         self.leaving: set[str] = set()
         self.hurried = True
         """Spanning trees need less time than in life: until the trainee arrives, and for judges."""
+        self.attached: dict[int, str] = {}
+        """Sockets of other processes of the lab, and what these are: it ends with each of them."""
         self.later: list[Callable[[], None]] = []
         self.clock = LabClock()
         self._numbers = 0
@@ -88,7 +90,7 @@ class Exchange:
     def _wait(self, timeout_s: float | None) -> None:
         """Wait for something to come in; what the product asks is kept for later, the rest is dealt with."""
         channels = {running.channel.fileno(): name for name, running in self.devices.items()}
-        watched: list[Channel | int] = [self.control, *channels]
+        watched: list[Channel | int] = [self.control, *channels, *self.attached]
         ready, _, _ = select.select(watched, [], [], timeout_s)
         for one in ready:
             if isinstance(one, Channel):
@@ -97,6 +99,9 @@ class Exchange:
                 except ChannelClosed:
                     os._exit(0)
                 continue
+            if one in self.attached:
+                sys.stderr.write(f"{self.attached[one]} ended\n")
+                os._exit(1)
             name = channels[one]
             running = self.devices.get(name)
             if running is None:

@@ -23,6 +23,7 @@ __all__ = ["hurry"]
 
 MINUTE = 60_000_000_000
 RESTLESS = 200  # rounds without rest between two deadlines
+BUS_STEP = 50_000_000  # a cable keeps the moments within such a step by itself, in their order
 
 
 def hurry(lab: Lab, until: int) -> None:
@@ -31,6 +32,8 @@ def hurry(lab: Lab, until: int) -> None:
     _rest(lab, list(lab.devices), latest)
     while (now := lab.now) < until:
         due = min((at for name in lab.devices if (at := lab.due.get(name)) is not None), default=until)
+        if lab.buses.due is not None:
+            due = min(due, max(lab.buses.due, now + BUS_STEP))
         lab.clock.forward(max(0, min(due, until) - now))
         now = lab.now
         _rest(lab, [name for name in lab.devices if (lab.due.get(name) or now + 1) <= now], latest)

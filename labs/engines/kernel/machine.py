@@ -16,9 +16,9 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.files import RealFiles
@@ -34,6 +34,7 @@ from labs.things.world import RoomSense
 if TYPE_CHECKING:
     from labs.engines.kernel.tunnels.board import TunnelBoard
     from labs.engines.kernel.vlans.board import Switchboard
+    from labs.engines.kernel.wiring import Lines, TerminalStrip
 
 __all__ = ["Child", "Machine", "Prefixed", "View", "run_child"]
 
@@ -159,6 +160,10 @@ class Machine:
         self.tunnels: TunnelBoard | None = None
         """Its tunnels, where the kernel has none."""
         self.clock = clock
+        self.lines: Lines | None = None
+        """The analogue lines of the site."""
+        self.serial: dict[str, socket.socket] = {}
+        """The way to the cable on its serial port."""
         self._children: dict[int, Child] = {}
         self.loop = asyncio.new_event_loop()
         self.crew = Crew(self.loop)
@@ -202,6 +207,23 @@ class Machine:
         self.processes.run_ready()
 
     # The world
+
+    def wire(self, strip: TerminalStrip) -> None:
+        """The analogue lines of the site, and the cables that end here."""
+        self.lines = strip.lines
+        self.world.wiring = strip.lines.wiring
+        self.serial = strip.ways
+
+    def hear(self, news: Mapping[str, Any]) -> None:
+        """Hands changed a wiring, or switched or carried a device."""
+        self.world.room = news.get("rooms", {}).get(self.name, self.world.room)
+        if self.lines is not None:
+            self.lines.hear(news)
+
+    def inform(self, news: Mapping[str, Any]) -> None:
+        """The same, for every forked program as well."""
+        self.hear(news)
+        self.crew.inform(news)
 
     def tell(self, acts: list[tuple[Act, int]]) -> None:
         """Something was done to the world, each by the program with this number; forked programs hear of it."""

@@ -24,20 +24,25 @@ from labs.engines.kernel.cores import Cores
 from labs.engines.kernel.device import TOOLS, Ways, fork_device, has_things
 from labs.engines.kernel.exchange import Exchange, Refused, Running
 from labs.engines.kernel.eyes import View
+from labs.engines.kernel.files import FilesBelow
 from labs.engines.kernel.hurry import hurry
 from labs.engines.kernel.leads import run_batch
 from labs.engines.kernel.proof import Proof
 from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_tunnels, prepare_vlans, stored_files
 from labs.engines.kernel.sandbox import SandboxError
+from labs.engines.kernel.serial.buses import Buses
 from labs.engines.kernel.topology import Batch, build_network
 from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.tunnels.way import tunnel_way
 from labs.engines.kernel.vlans.way import Way, vlan_way
+from labs.engines.kernel.wiring import Lines, TerminalStrip
 from labs.engines.kernel.witness import probe_all
+from labs.model.bus import Bus
+from labs.model.field import Loop
 from labs.model.rings import has_ring
 from labs.model.site import Device, Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
-from labs.things.world import LivingWorld, RoomSense
+from labs.things.world import LivingWorld, RoomSense, hang
 
 __all__ = ["serve"]
 
@@ -63,6 +68,7 @@ class Lab(Exchange):
         super().__init__(control)
         self.site = Site({})
         self.roots: dict[str, Path] = {}
+        self.stored: dict[str, FilesBelow] = {}
         self.batch = Batch({})
         self.skeleton = skeleton
         self.proof = proof
@@ -74,6 +80,7 @@ class Lab(Exchange):
         self.senses: dict[str, RoomSense] = {}
         self.due: dict[str, int | None] = {}
         """When programs of ours on a device are next due, as far as it told."""
+        self.buses = Buses()
 
     # What the product asks for
 
@@ -83,7 +90,7 @@ class Lab(Exchange):
         missing = lacking(self.site)
         if missing:
             raise Refused(missing, "unavailable")
-        self._living = LivingWorld(self.site.world, self.site.seed)
+        self._begin_world()
         self.ways = Ways(vlan_way(self.site), tunnel_way(self.site))
         preload(self.site, self.ways)
         if self.ways.vlans is Way.OPEN_VSWITCH:
@@ -96,6 +103,8 @@ class Lab(Exchange):
         for device in self.site.devices.values():
             self.roots[device.name] = LAB_DEVICES / device.name
             build_root(device.name, device.files, self.skeleton)  # here: what one process does often costs it less
+            self.stored[device.name] = FilesBelow(self.roots[device.name])
+        self.attached = self.buses.lay(self.site, self.clock)
         gc.freeze()  # the inits share what is here now
         gc.enable()
         powered = [device for device in self.site.devices.values() if device.powered]
@@ -121,16 +130,28 @@ class Lab(Exchange):
         except SandboxError as error:
             raise Refused(str(error), "sandbox") from None
         self._rest([device.name for device in powered if any(map(MOVING.search, device.files.values()))])
+        self.buses.round()  # time begins there: whoever booted first finds everybody at his port
         if any(has_things(device) for device in powered):
             hurry(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
         self.clock.arrive(ARRIVAL_NS)
         self.ask(self.devices, do="arrive")
         self.hurried = False
+        self.buses.round()
+
+    def _begin_world(self) -> None:
+        self._living = LivingWorld(self.site.world, self.site.seed)
+        hang(self._living, self.site)
+        self._acts = len(self._living.acts)
 
     def _fork(self, devices: Iterable[Device]) -> None:
         for device in devices:
             world = self.senses[device.name] = RoomSense(self._living, device.room, self.site.seed, device.name)
-            pid, channel = fork_device(device, self.roots[device.name], world, self.clock, self.ways)
+            name = device.name
+            lines = Lines(self.site, self.roots, self._living)
+            strip = TerminalStrip(lines, self.buses.ways(name), self.buses.terminals(name))
+            pid, channel = fork_device(device, self.roots[device.name], world, strip, self.clock, self.ways)
+            for way in strip.ways.values():
+                way.close()
             self.devices[device.name] = Running(pid, channel)
         for device in devices:
             try:
@@ -218,6 +239,12 @@ class Lab(Exchange):
             self.senses[name].drive(what, level, max(at, acts[-1].at_ns) if acts else at, stays=stays)
             self._tell_acts(name, message["origin"])
 
+    def _inform(self, **news: Any) -> None:
+        """Hands changed something else; a device that boots hears of it in turn, and nobody waits for it."""
+        for name, running in self.devices.items():
+            if name not in news.get("power", {}):  # it has just been made with it
+                running.channel.send({"do": "news", "news": news})
+
     def _going_down(self, name: str) -> bool:
         """A device that was told to restart says so right after it answered."""
         if name not in self.leaving:
@@ -265,7 +292,8 @@ class Lab(Exchange):
 
     def round(self, names: Iterable[str]) -> bool:
         """Let programs of ours on these devices do what is due; whether any of them said something."""
-        answers = self.ask(names, do="round")
+        talked = self.buses.round()
+        answers = self.ask(dict.fromkeys([*names, *(name for name in talked if name in self.devices)]), do="round")
         for name, answer in answers.items():
             self.due[name] = answer["due"]
         return any(answer["spoke"] for answer in answers.values())
@@ -338,6 +366,30 @@ class Lab(Exchange):
         for end in link.ends:
             self.panel.refresh(end)
 
+    def rewire(self, bus: Bus) -> None:
+        """Change the wiring of a bus."""
+        self.site = self.site.with_bus(bus)
+        self.buses.rewire(bus)
+
+    def rewire_line(self, loop: Loop) -> None:
+        """Change an analogue line."""
+        self.site = self.site.with_loop(loop)
+        self._inform(loops=encode(list(self.site.loops)))
+
+    def move(self, device: str, room: str) -> None:
+        """Carry a device into another room."""
+        self.site = self.site.with_device(replace(self.site.devices[device], room=room))
+        if device in self.senses:
+            self.senses[device].room = room
+        self._inform(rooms={device: room})
+
+    def alter(self, device: str, path: str, text: str, *, restart: str) -> None:
+        """Set a switch on a device: what it says stands in a file, and a service reads it again."""
+        if device in self.devices:
+            self.ask([device], do="alter", path=path, text=text, restart=restart)
+        else:
+            self.stored[device].write(path, text)
+
     def power(self, device: str, *, on: bool) -> None:
         """Switch a device on or off."""
         self.site = self.site.with_device(replace(self.site.devices[device], powered=on))
@@ -362,6 +414,8 @@ class Lab(Exchange):
                 self._make_port(Endpoint(device, port.name))
             self._plug_in([device])
             self.boot([device])
+        if self.site.loops:
+            self._inform(power={device: on})
 
     def _make_port(self, end: Endpoint) -> None:
         """A port whose veth is gone gets a new one; the old jack may take a moment to vanish, so it has a new name."""

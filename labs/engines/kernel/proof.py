@@ -75,7 +75,7 @@ class Proof:
 def _prove(skeleton: Mapping[str, bytes], saying: int) -> None:
     """The init of the device."""
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
-    enter_root(build_root(PLACE, {}, skeleton))
+    enter_root(build_root(PLACE, {}, skeleton), {})
     pid = os.fork()
     if pid == 0:
         try:

@@ -10,7 +10,7 @@ import encodings.ascii  # noqa: F401 - loaded by name, and inside a device there
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labs.engines.kernel import syscalls
@@ -23,6 +23,7 @@ __all__ = [
     "build_root",
     "enter_root",
     "prepare_lab",
+    "prepare_serial",
     "prepare_tunnels",
     "prepare_vlans",
     "stored_files",
@@ -31,6 +32,8 @@ __all__ = [
 LAB = Path("/run/netwerf")
 COMMON = LAB / "common"
 LAB_DEVICES = LAB / "devices"
+LAB_SERIAL = LAB / "serial"
+PTS = LAB / "pts"
 LAB_BYTES = "1g"  # all files of all devices together
 TREE = ("etc", "root", "home", "tmp", "run", "var", "srv", "mnt", "opt", "proc", "sys", "dev", "usr")
 VAR = ("var/log", "var/lib/misc", "var/lib/dhcp", "var/lib/chrony", "var/lib/mosquitto", "var/log/nginx",
@@ -75,16 +78,7 @@ def prepare_lab() -> dict[str, bytes]:
     """Mount the tmpfs of the lab and what all devices share; returns the files every /etc begins with."""
     syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount("tmpfs", "/run", "tmpfs", syscalls.MS_NOSUID, f"mode=755,size={LAB_BYTES}")
-    nodes = COMMON / "dev"
-    nodes.mkdir(parents=True)
-    for name in NODES:
-        (nodes / name).touch()
-        syscalls.mount(f"/dev/{name}", str(nodes / name), "", syscalls.MS_BIND)
-    for name in ("pts", "shm"):
-        (nodes / name).mkdir()
-    for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
-                         ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):  # fmt: skip
-        (nodes / name).symlink_to(target)
+    _make_nodes(COMMON / "dev")
     local = COMMON / "local"
     for name in ("bin", "sbin", "lib", "share", "etc"):
         (local / name).mkdir(parents=True)
@@ -96,14 +90,43 @@ def prepare_lab() -> dict[str, bytes]:
     return _skeleton()
 
 
+def _make_nodes(nodes: Path, ports: Iterable[str] = ()) -> None:
+    """What stands below /dev of a device; each of `ports` waits for a terminal to be mounted over it."""
+    nodes.mkdir(parents=True)
+    for name in ports:
+        (nodes / name).touch()
+    for name in NODES:
+        (nodes / name).touch()
+        syscalls.mount(f"/dev/{name}", str(nodes / name), "", syscalls.MS_BIND)
+    for name in ("pts", "shm"):
+        (nodes / name).mkdir()
+    for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
+                         ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):  # fmt: skip
+        (nodes / name).symlink_to(target)
+
+
+def _give_tun(nodes: Path) -> None:
+    (nodes / "net").mkdir()
+    (nodes / "net/tun").touch()
+    syscalls.mount("/dev/net/tun", str(nodes / "net/tun"), "", syscalls.MS_BIND)
+
+
+def prepare_serial(devices: Mapping[str, Iterable[str]]) -> Path:
+    """Make a /dev of their own for devices with serial ports; returns where terminals come from."""
+    for name, ports in devices.items():
+        _make_nodes(LAB_SERIAL / name, ports)
+        if (COMMON / "dev/net").is_dir():
+            _give_tun(LAB_SERIAL / name)
+    PTS.mkdir()
+    syscalls.mount("devpts", str(PTS), "devpts", syscalls.MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    return PTS
+
+
 def prepare_vlans() -> None:
     """VLANs will not be the kernel's: `ip` and `bridge` have to know of them."""
     from labs.engines.kernel.vlans.openvswitch import write_template
 
-    nodes = COMMON / "dev"
-    (nodes / "net").mkdir()
-    (nodes / "net/tun").touch()
-    syscalls.mount("/dev/net/tun", str(nodes / "net/tun"), "", syscalls.MS_BIND)
+    _give_tun(COMMON / "dev")
     write_link_commands(COMMON / "local/sbin")
     write_template(COMMON / "local/share/openvswitch.db")
 
@@ -187,8 +210,8 @@ def write_file(root: Path, path: str, text: str) -> None:
         target.chmod(0o640)
 
 
-def enter_root(root: Path) -> None:
-    """Make a tree the root of this mount namespace. Raises OSError.
+def enter_root(root: Path, terminals: Mapping[str, Path]) -> None:
+    """Make a tree the root of this mount namespace, with these serial ports. Raises OSError.
 
     Kernel settings are for reading, but for those of the network: they belong to the namespace.
     """
@@ -197,9 +220,12 @@ def enter_root(root: Path) -> None:
     syscalls.mount(base, base, "", syscalls.MS_BIND)
     _mount_usr(root)
     syscalls.mount(str(COMMON / "local"), f"{base}/usr/local", "", syscalls.MS_BIND | syscalls.MS_REC)
-    syscalls.mount(str(COMMON / "dev"), f"{base}/dev", "", syscalls.MS_BIND | syscalls.MS_REC)
+    nodes = LAB_SERIAL / root.name if terminals else COMMON / "dev"
+    syscalls.mount(str(nodes), f"{base}/dev", "", syscalls.MS_BIND | syscalls.MS_REC)
     for shared in ("usr/local", "dev"):
         _read_only(f"{base}/{shared}")
+    for name, terminal in terminals.items():
+        syscalls.mount(str(terminal), f"{base}/dev/{name}", "", syscalls.MS_BIND)
     syscalls.mount("devpts", f"{base}/dev/pts", "devpts", syscalls.MS_NOSUID, "newinstance,ptmxmode=0666,mode=620")
     safe = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("tmpfs", f"{base}/dev/shm", "tmpfs", safe, "size=16m")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from labs.engines.bus import BusMedium
 from labs.engines.sim.air import Air
-from labs.engines.sim.bus import BusMedium
 from labs.engines.sim.wifi import WifiMedium
 from labs.engines.sim.zigbee import ZigbeeMedium
 from labs.model.site import Endpoint, Link, Site
 from labs.net.actions import RadioSend, SerialSend, WifiAsk, ZigbeeSend
 
 if TYPE_CHECKING:
+    from labs.engines.bus import Talk
     from labs.engines.sim.air import Frame
-    from labs.engines.sim.bus import Talk
     from labs.engines.sim.clock import SimClock
     from labs.model.bus import Bus
     from labs.net.actions import Action, Note

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -58,6 +58,10 @@ class Crew:
         """Something was done to the world, each by the program with this number (0: by none of this device)."""
         for act, origin in acts:
             self._send([act.at_ns, act.room, act.what, act.level, act.device, act.by, origin])
+
+    def inform(self, news: Mapping[str, Any]) -> None:
+        """Hands changed a wiring, or switched or carried a device."""
+        self._send(dict(news))
 
     def tick(self) -> None:
         """What is done now and then is done now."""

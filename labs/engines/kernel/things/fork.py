@@ -7,11 +7,15 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from labs.engines.kernel.machine import Machine
 from labs.engines.kernel.syscalls import confine, set_process_name
 from labs.engines.kernel.things.journal import say
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
+
+if TYPE_CHECKING:
+    from labs.engines.kernel.things.station import Station
 
 __all__ = ["OWN", "SHARED", "modules_of", "run_forked"]
 
@@ -33,8 +37,10 @@ SHARED: dict[str, tuple[str, str]] = {
     "push": ("push", "pushd"),
     "collector": ("push", "collectord"),
     "coap": ("coap", "coapd"),
+    "gateway": ("gateway", "gatewayd"),
 }
 """Unit to the daemon of the simulator that runs here on real connections, and what the process is called."""
+MODBUS = ("modbus", "gateway")
 
 
 class Forked:
@@ -106,15 +112,23 @@ def _run(machine: Machine, kind: str) -> int:
     if kind in OWN:
         program: Callable[[Machine], int] = getattr(import_module(f"labs.engines.kernel.{OWN[kind][0]}"), kind)
         return program(machine)
+    module, name = SHARED[kind]
+    return _station(machine).run(name, getattr(import_module(f"labs.shell.daemons.{module}"), kind))
+
+
+def _station(machine: Machine) -> Station:
+    if machine.serial:
+        from labs.engines.kernel.things.bus_station import BusStation
+
+        return BusStation(machine)
     from labs.engines.kernel.things.station import Station
 
-    module, name = SHARED[kind]
-    return Station(machine).run(name, getattr(import_module(f"labs.shell.daemons.{module}"), kind))
+    return Station(machine)
 
 
 def modules_of(kind: str) -> tuple[str, ...]:
     """What has to be imported before a device that may start this unit is closed."""
     if kind in OWN:
         return (f"labs.engines.kernel.{OWN[kind][0]}",)
-    more = ("labs.engines.kernel.things.modbus_server",) if kind == "modbus" else ()
-    return ("labs.engines.kernel.things.station", f"labs.shell.daemons.{SHARED[kind][0]}", *more)
+    more = ("labs.engines.kernel.things.modbus_server",) if kind in MODBUS else ()
+    return ("labs.engines.kernel.things.bus_station", f"labs.shell.daemons.{SHARED[kind][0]}", *more)

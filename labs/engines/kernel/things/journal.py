@@ -20,11 +20,14 @@ def say(*lines: str) -> None:
 
 
 def hear(machine: Machine) -> None:
-    """Take over what was done to the world since the last time."""
+    """Take over what was done to the world and to the wiring since the last time."""
     with contextlib.suppress(BlockingIOError):
         for line in os.read(0, 1 << 16).splitlines():
-            if line:
-                machine.world.happen(Act(*json.loads(line)[:6]))
+            news = json.loads(line) if line else {}
+            if isinstance(news, list):
+                machine.world.happen(Act(*news[:6]))
+            elif news:
+                machine.hear(news)
 
 
 def reason(error: OSError) -> str:

@@ -4,8 +4,9 @@ The programs are those of `labs.shell.daemons`, the same as on the simulator: ge
 deadlines. Here a deadline is real, and a real socket fires a signal. What a program does to the world goes out over a
 pipe, and what others did comes in over another.
 
-Each line is a JSON value. What comes in: a list is an act and who told it; `{"round": n}` asks to do everything that is
-due, to let the broker confirm that it took what was said, and to answer `{"round": n, "spoke": …, "due": …}`; an empty
+Each line is a JSON value. What comes in: a list is an act and who told it; `{"loops": …}` and the like is what hands
+changed (`labs.engines.kernel.wiring`); `{"round": n}` asks to do everything that is due, to let the broker confirm that
+it took what was said, and to answer `{"round": n, "spoke": …, "due": …}`; an empty
 line says that the clock jumped. What goes out: `{"drive": …}` and the answers.
 """
 
@@ -13,8 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import json
 import os
 import signal
@@ -25,26 +24,29 @@ from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.files import RealFiles
 from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.things.due import DueTimes
 from labs.engines.kernel.things.fork import CONTROL
 from labs.engines.kernel.things.paho_link import PahoLink
 from labs.engines.kernel.things.transport import Transport
 from labs.model.world import Act
 from labs.net.process import Process, Program, Scheduler, Writer
+from labs.net.serial import SerialPort
 from labs.things.world import RoomSense
 
 if TYPE_CHECKING:
     from labs.shell.daemons.modbus_tcp import Answerer
 
-__all__ = ["DueTimes", "Station", "take_over"]
+__all__ = ["Journal", "Station", "take_over"]
 
 CHUNK = 1 << 16
 SECOND = 1_000_000_000
 
 
-class _Journal(Writer):
+class Journal(Writer):
     """What a program prints is a line of its unit's journal."""
 
     def write(self, text: str) -> None:
+        """Print."""
         with contextlib.suppress(OSError):
             os.write(1, text.encode())
 
@@ -81,30 +83,6 @@ class StationFiles(RealFiles):
         """Write what waits."""
         for path, text in list(self._unwritten.items()):
             self.write(path, text())
-
-
-class DueTimes:
-    """What is to be done at which time of the lab; times that lie in the past are due."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Callable[[], object]]] = []
-        self._serial = itertools.count()
-
-    def add(self, when: int, action: Callable[[], object]) -> None:
-        """Remember."""
-        heapq.heappush(self._heap, (when, next(self._serial), action))
-
-    @property
-    def first(self) -> int | None:
-        """The earliest time."""
-        return self._heap[0][0] if self._heap else None
-
-    def take(self, now: int) -> list[Callable[[], object]]:
-        """What is due, in order."""
-        found = []
-        while self._heap and self._heap[0][0] <= now:
-            found.append(heapq.heappop(self._heap)[2])
-        return found
 
 
 class OutwardSense(RoomSense):
@@ -150,6 +128,7 @@ class Station:
         self.world: RoomSense = OutwardSense(machine.world, lambda words: self.say({"drive": words}))
         self.mqtt_link = partial(PahoLink, self)
         self.serve_modbus = partial(_serve_modbus, self)
+        self.serial: dict[str, SerialPort] = {}
         self.links: list[PahoLink] = []
         self.transport = Transport(self)
         self.interfaces: dict[str, object] = {}
@@ -183,7 +162,7 @@ class Station:
 
     def spawn(self, argv: list[str], program: Program, *, directory: str = "/") -> Process:
         """Start a part of the program."""
-        journal = _Journal()
+        journal = Journal()
         process = Process(self, argv, stdout=journal, stderr=journal, directory=directory)  # type: ignore[arg-type]
         self.processes.start(process, program)
         return process
@@ -208,6 +187,25 @@ class Station:
 
     def pump(self) -> None:
         """Let every program that can go on do so, and set the alarm for what comes next."""
+        self.step()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        first = self._due.first
+        if first is not None:
+            self._alarm = self.loop.call_later(max(0, first - self.now) / SECOND, self.pump)
+
+    async def rest(self) -> None:
+        """Wait until everything that is due is done."""
+        self.pump()
+
+    @property
+    def due(self) -> int | None:
+        """When it has something to do next."""
+        return self._due.first
+
+    def step(self) -> None:
+        """Let every program that can go on do so."""
         self.processes.run_ready()
         while due := self._due.take(self.now):
             for action in due:
@@ -216,12 +214,6 @@ class Station:
         self.files.settle()
         if self._main is not None and not self._main.running:
             self.loop.call_soon(self.loop.stop)
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        first = self._due.first
-        if first is not None:
-            self._alarm = self.loop.call_later(max(0, first - self.now) / SECOND, self.pump)
 
     # Outward and inward
 
@@ -251,30 +243,33 @@ class Station:
                 take_over(self.world, Act(*act))
         elif "round" in message:
             self.loop.create_task(self._answer(message["round"]))
+        else:
+            self._machine.hear(message)
+            self.world.room = self._machine.world.room
 
     async def _answer(self, number: int) -> None:
         """Do everything that is due; tell whether that made it say anything, and what comes next.
 
         It answers when what it said last has arrived: its brokers have confirmed that.
         """
-        self.pump()
+        await self.rest()
         while True:
             before = self.spoken
             for link in list(self.links):
                 await link.settled()
             await self.transport.settled()
-            self.pump()
+            await self.rest()
             if self.spoken == before:
                 break
         said, self._told = self.spoken != self._told, self.spoken
-        self.say({"round": number, "spoke": said, "due": self._due.first})
+        self.say({"round": number, "spoke": said, "due": self.due})
 
 
 def _last_words(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """A program that fails says why and ends, as any other."""
     del loop
     error = context.get("exception")
-    _Journal().write(f"{type(error).__name__}: {error}\n" if error is not None else f"{context['message']}\n")
+    Journal().write(f"{type(error).__name__}: {error}\n" if error is not None else f"{context['message']}\n")
     os._exit(1)
 
 
