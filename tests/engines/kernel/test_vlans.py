@@ -234,6 +234,12 @@ def test_switch_whose_daemon_was_killed_goes_on(floors):
     assert hears(floors, "a", "10.0.10.12") == "64"
 
 
+def test_trainee_at_a_switch_gets_no_tun_device(floors):
+    for place in ("s1", "gw"):
+        assert floors.run(place, "ip tuntap add dev x mode tap").status
+        assert not floors.run(place, "ls /dev/net 2>/dev/null").text
+
+
 def test_nothing_of_open_vswitch_is_listed(floors):
     for place in ("gw", "s1"):
         for line in ("ip link", "ip -br addr", "ip -j addr"):
