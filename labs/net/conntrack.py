@@ -341,7 +341,7 @@ class Conntrack:
 
     def free(self, reply: Flow, low: int, high: int) -> Flow:
         """The wished reply tuple, or the next one that nobody uses: another port, for ICMP another identifier."""
-        if reply not in self._by_flow or reply.proto not in (PROTO_ICMP, PROTO_TCP, PROTO_UDP):
+        if reply not in self._by_flow or reply.proto not in (*ICMP_PROTOCOLS, PROTO_TCP, PROTO_UDP):
             return reply
         icmp_identifier = reply.proto in ICMP_PROTOCOLS
         wished = reply.sport if icmp_identifier else reply.dport

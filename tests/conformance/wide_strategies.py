@@ -182,7 +182,7 @@ def _spoil_host(draw: st.DrawFn, draft: Draft, made: dict[str, Six], name: str) 
         case "deaf":
             part.settings.append("net.ipv6.icmp.echo_ignore_all = 1")
         case _:
-            part.up.append(f"ip -6 neigh add {wide(number, '1')} lladdr 02:00:00:00:77:77 dev eth0")
+            part.up.append(f"ip -6 neigh add {wide(number, '200')} lladdr 02:00:00:00:77:77 dev eth0")
     if part.listens:
         part.up = [line for line in part.up if "via" not in line]
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from labs.model.addresses import IPv6
 from labs.net import icmp, tcp
 from labs.net.conntrack import SECOND, TIMEOUT_NS, Conntrack, Flow, flow_of
 from labs.net.icmp import IcmpMessage
+from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
+from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from tests.net.machine import Machine, echo, errors, ip, packets, segment, udp
 
 A, B, OUT = "192.168.1.10", "192.168.1.11", "203.0.113.9"
@@ -195,6 +198,17 @@ def test_masquerade_two_pings_with_one_identifier_get_two():
             machine.packet(echo(OUT, "203.0.113.2", identifier=used.payload.identifier, reply=True), port="eth1")
         )
         assert (str(answer.dst), answer.payload.identifier) == (client, 1)
+
+
+def test_masquerade_over_ipv6_two_pings_with_one_identifier_get_two():
+    table = Conntrack()
+    wished = Flow(IPv6.parse("2001:db8:9::1"), IPv6.parse("2001:db8::1"), PROTO_ICMPV6, 7, 129 << 8)
+    asked = Icmpv6Message(128, 0, 7, 1, b"")
+    taken = tracked(table, Ipv6Packet(wished.daddr, wished.saddr, PROTO_ICMPV6, asked, 64))
+    assert taken.connection is not None
+    other = table.free(taken.connection.reply, 0, 0xFFFF)
+    assert other.sport != 7
+    assert other._replace(sport=7) == taken.connection.reply
 
 
 @pytest.mark.parametrize("kind", [udp, segment, echo])
