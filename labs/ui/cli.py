@@ -177,7 +177,8 @@ def _validate(context: click.Context, /, **options: Any) -> int:
     help=marked(
         "Tries a scenario out: the healthy site must pass, every fault must be noticed, "
         "the repairs must earn full marks, and what a lazy person might try must not. "
-        "Exit status: 0 proved, 1 not proved, 2 a scenario is wrong."
+        "Exit status: 0 proved, 1 not proved, 2 a scenario is wrong or the engine lacks what it needs, "
+        "5 the engine has no sandbox."
     ),
     example="netwerf prove garage-camera.yaml --seeds 5",
 )

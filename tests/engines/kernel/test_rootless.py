@@ -14,7 +14,9 @@ import pytest
 from labs.engines.base import SandboxMissing
 from labs.engines.kernel import engine as kernel
 from labs.engines.kernel.users import User
+from labs.engines.kernel.vlans.way import TUN, Way, vlan_way
 from tests.engines.kernel.kernel_site import needs_kernel
+from tests.engines.kernel.test_vlans import two_floors
 
 pytestmark = needs_kernel
 
@@ -71,8 +73,13 @@ def place(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("rootless")
 
 
-def as_user(folder: Path, *words: str, numbers: bool = True, text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run Python as an ordinary user who has numbers for daemons, or none. Root becomes `nobody` for it."""
+def as_user(
+    folder: Path, *words: str, numbers: bool = True, text: str = "", tun: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run Python as an ordinary user who has numbers for daemons, or none. Root becomes `nobody` for it.
+
+    `tun` is the mode of /dev/net/tun, where root asks.
+    """
     command = [*interpreter(pwd.getpwnam(NOBODY).pw_uid), *words]
     if os.geteuid() == 0:
         number = pwd.getpwnam(NOBODY).pw_uid
@@ -84,7 +91,10 @@ def as_user(folder: Path, *words: str, numbers: bool = True, text: str = "") -> 
         for above in (home, *home.parents):  # folders of pytest are for their owner alone
             if above in (home, folder) or (above.stat().st_uid == 0 and above.name.startswith(("pytest-", "popen-"))):
                 above.chmod(0o755)
-        hide = 'for file in /etc/subuid /etc/subgid; do mount --bind "$0" "$file" || exit; done; exec "$@"'
+        hide = 'for file in /etc/subuid /etc/subgid; do mount --bind "$0" "$file" || exit; done; '
+        if tun:  # a device of its own, so that the machine's keeps its mode
+            hide += f"mount -t tmpfs none /mnt && mknod -m {tun} /mnt/tun c 10 200 && mount --bind /mnt/tun {TUN} && "
+        hide += 'exec "$@"'
         command = ["unshare", "--mount", "sh", "-c", hide, str(kept), *drop(number), *command]
     elif not numbers:
         pytest.skip("this user has numbers of its own")
@@ -111,6 +121,20 @@ def test_ordinary_user_plays_with_daemons_and_tools_that_give_up_rights(place):
     assert done.returncode == 0, done.stderr
     assert "1 packets transmitted, 1 received" in done.stdout
     assert "1 packet captured" in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone may say who may open TUN")
+@pytest.mark.parametrize("mode", ["666", "600"])
+def test_ordinary_user_has_vlans_by_open_vswitch_where_tun_is_open(place, mode):
+    """In a user namespace its daemons need no more than TUN and a folder of their own."""
+    words = ("-m", "labs.ui", "play", "three-floors-one-trunk", "--seed", "3", "--engine", "kernel")
+    done = as_user(place, *words, text="on pc1\nping -c 1 -W 2 files\n", tun=mode)
+    if mode == "666" or vlan_way(two_floors()) is Way.KERNEL:
+        assert done.returncode == 0, done.stderr
+        assert "1 packets transmitted, 1 received" in done.stdout
+    else:
+        assert done.returncode == 2
+        assert "Open vSwitch may not make TAP devices here (sudo chmod 666 /dev/net/tun)" in done.stderr
 
 
 def test_ordinary_user_without_numbers_is_refused_in_one_line(place):

@@ -37,6 +37,7 @@ SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
 PACKAGE = "openvswitch-switch"
 DAEMONS = ("/usr/sbin/ovsdb-server", "/usr/sbin/ovs-vswitchd")
 TOOLS = ("/usr/bin/ovsdb-tool", "/usr/bin/ovs-vsctl", "/usr/bin/ovs-ofctl")
+TUN = "/dev/net/tun"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 # Interfaces that Open vSwitch needs and nobody is shown.
@@ -104,7 +105,8 @@ def _without_switch() -> str:
     if not all(os.access(path, os.X_OK) for path in (*DAEMONS, *TOOLS)) or not os.path.isfile(SCHEMA):
         return f"Open vSwitch would do: apt-get install {PACKAGE}"
     if not _taps():
-        return "Open vSwitch may not make TAP devices here (/dev/net/tun)"
+        closed = os.path.exists(TUN) and not os.access(TUN, os.R_OK | os.W_OK)
+        return f"Open vSwitch may not make TAP devices here ({f'sudo chmod 666 {TUN}' if closed else TUN})"
     return ""
 
 
