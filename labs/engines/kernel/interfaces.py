@@ -132,8 +132,9 @@ def _bridge(
     if name not in existing:
         spans = stanza.get("bridge_stp") in ("on", "yes")
         option = " vlan_filtering 1" if aware else " stp_state 0" if spans else ""
-        option += f" forward_delay {QUICK_DELAY}" if hurried and not aware else ""
         yield Line(f"ip link add name {name} type bridge{option}", name)
+        if hurried and spans:
+            yield Line(f"ip link set {name} type bridge forward_delay {QUICK_DELAY}", name, ignored=True)
         existing.add(name)
     for port in ports.split():
         yield from _vlan(file, port, existing)

@@ -279,3 +279,15 @@ def test_bridge_with_vlans_and_a_spanning_tree_is_refused_where_open_vswitch_sta
     text = s1.files["/etc/network/interfaces"].replace("aware yes", "aware yes\n    bridge-stp on")
     with pytest.raises(EngineUnavailable, match="s1 needs one"):
         KernelEngine().start(made.with_device(s1.with_file("/etc/network/interfaces", text)))
+
+
+def test_lines_about_vlans_on_a_bridge_that_does_not_filter_do_not_keep_it_from_coming_up():
+    """Nothing that only a real bridge understands may be said to one of Open vSwitch."""
+    text = "auto br0\niface br0 inet manual\n    bridge_ports p1 p2\n    bridge_vlan_aware no"
+    text += "\n    up bridge vlan del dev p1 vid 1\n    up bridge vlan add dev p1 vid 10 pvid untagged"
+    plain = device("s1", "switch", {"p1": "", "p2": ""}, interfaces(text))
+    hosts = [device(name, "host", {"eth0": f"10.0.0.{n}/24"}) for n, name in enumerate(("a", "b"), 1)]
+    other = switch("s2", {"p1": FIRST}, "10.0.10.3/24")  # with it VLANs are somebody's on this site
+    with running(site([plain, other, *hosts], ["s1:p1 a:eth0", "s1:p2 b:eth0"])) as engine:
+        assert engine.run("s1", "systemctl is-active networking").text == "active\n"
+        assert hears(engine, "a", "10.0.0.2") == "64"
