@@ -158,3 +158,16 @@ def test_unit_is_stopped_it_takes_leave_and_its_status_file_with_it(lab):
     lab.run("boiler", "sensorctl set mqtt.password wrong; sleep .5")
     assert "not authorised" in lab.run("boiler", "sensorctl status").text
     assert lab.run("boiler", "systemctl stop actuator; ls /run/actuator.json").status != 0
+
+
+def test_lead_is_out_the_thing_gives_its_broker_up_by_the_clock_of_the_lab_and_finds_it_again(lab):
+    lab.run("hands", "unplug thermo:eth0")
+    lab.elapse(3 * MINUTE)
+    journal = lab.run("thermo", "journalctl -u sensor -o cat").text
+    assert "connection to controller:1883 lost: the broker does not answer\n" in journal
+    assert (
+        json.loads(lab.run("controller", "cat /run/rules.json").text)["inputs"]["hall"]["at_ns"] < lab.now - 2 * MINUTE
+    )
+    lab.run("hands", "patch thermo:eth0 switch:p2")
+    lab.elapse(2 * MINUTE)
+    assert json.loads(lab.run("thermo", "cat /run/sensor.json").text)["state"] == "connected"
