@@ -9,12 +9,13 @@ TCP connection, a UDP datagram.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from grader.reach.atoms import AddressAtoms, Intervals, ServiceCells
 from grader.reach.discovery import SolicitingNeighbours
 from grader.reach.hooks import Hooks, Situation, Stage
 from grader.reach.neighbours import ArpNeighbours, Neighbours
+from grader.reach.packets import Delivery, Packets
 from grader.reach.roads import Gate, Guard, Road, Roads
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.survey import Survey, cuts_of
@@ -36,25 +37,6 @@ __all__ = ["Analysis", "Changed", "Delivery"]
 
 MAX_HOPS = 64  # the TTL that Linux begins with
 PROTOCOLS = {"tcp": PROTO_TCP, "udp": PROTO_UDP}
-ALL_PORTS = ((1, 65535),)
-
-
-class Delivery(NamedTuple):
-    """Packets that arrive: where, which services, and as what (addresses as atoms)."""
-
-    device: str
-    services: int
-    source: int
-    target: int
-
-
-class Packets(NamedTuple):
-    """A set of packets on its way: source atom, destination atom, services, and what this device translated so far."""
-
-    source: int
-    target: int
-    services: int
-    status: frozenset[str] = frozenset()
 
 
 Changed = tuple[tuple[Gate, Gate], ...]
@@ -138,6 +120,9 @@ class Analysis:
         }
         self._rows: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, ...]]] = {}
         """By sources and columns of a road: what the chains on it know the sources by."""
+        self._minds = self.neighbours.minds
+        self._links: dict[tuple[str, int], list[str]] = {}
+        """By device and address of a link: the interfaces over which something may get there."""
         self.roads: Roads = Roads(self.surveys, self.hooks, self.neighbours, self.addresses, self.version, roads)
 
     def share(self, other: Analysis) -> None:
@@ -208,13 +193,31 @@ class Analysis:
 
     def _asker(self, device: str, source: int) -> Address | None:
         """The address from which a device asks for the next hop of what it sends from a source."""
+        if not self._minds:
+            return None
         return self.neighbours.asks_as(device, self.addresses.first(source))
+
+    def _links_to(self, device: str, target: int) -> list[str]:
+        """The interfaces over which a device may get something to an address that means something on a link alone."""
+        known = self._links.get((device, target))
+        if known is None:
+            destination = self.addresses.first(target)
+            askers, translates = self.neighbours.ways_to_ask(device), self.surveys[device].translates
+            known = self._links[device, target] = [
+                name
+                for name, interface in self.machines[device].interfaces.items()
+                if interface.kind != "loopback"
+                and interface.master is None
+                and interface.up
+                and (translates or any(self.neighbours.look(device, name, destination, one).onward for one in askers))
+            ]
+        return known
 
     def _send_near(self, device: str, sent: Packets, found: list[Delivery], over: str) -> None:
         """Send to an address that means something on a link alone: over every interface, as the sender says which."""
         layer, destination = self.surveys[device].layer, self.addresses.first(sent.target)
-        for name, interface in self.machines[device].interfaces.items():
-            if over not in ("", name) or interface.kind == "loopback" or interface.master or not interface.up:
+        for name in self._links_to(device, sent.target):
+            if over not in ("", name):
                 continue
             for packets in self._pass(device, Situation("output", outgoing=name), sent):
                 if packets.target != sent.target:
@@ -292,17 +295,24 @@ class Analysis:
         The same as all that `get_through` finds; what does not depend on the source is asked once, and sources that no
         chain on the road tells apart are one.
         """
-        plain = device in self.surveys and not self.hooks[device].programs and self.roads.is_plain(device, target)
-        askers = {self._asker(device, source): None for source in sources} if plain else {}
-        if len(askers) == 1:
-            arrival = self.roads.exit_of(device, target, *askers)
+        roads = self.roads
+        if device in self.surveys and not self.hooks[device].programs and roads.is_plain(device, target):
+            if not self._minds:
+                arrival = roads.exit_of(device, target)
+            elif len(askers := {self._asker(device, source) for source in sources}) == 1:
+                arrival = roads.exit_of(device, target, *askers)
+            else:
+                return self._through_any(device, sources, target, to)
             if arrival is None:
                 return 0
-            entrance, road = self.roads.road(arrival, target)
+            entrance, road = roads.road(arrival, target)
             if road is None:
                 return 0
             if road.onward is None and not road.doubts and road.hops < MAX_HOPS:
                 return self._over(entrance, road, sources) if road.device == to else 0
+        return self._through_any(device, sources, target, to)
+
+    def _through_any(self, device: str, sources: Sequence[int], target: int, to: str) -> int:
         found = 0
         for _, services in self.get_through(device, sources, target, to):
             found |= services
@@ -311,7 +321,8 @@ class Analysis:
     def _over(self, entrance: Guard, road: Road, sources: tuple[int, ...]) -> int:
         if not (entrance.trusts(sources) and road.guard.trusts(sources) and self.roads.are_hosts(sources)):
             sources = tuple(source for source in sources if entrance[source] and road.guard[source])
-            sources = tuple(source for source in sources if road.hops == 1 or not self.roads.is_scoped(source))
+            if road.hops > 1 and self.roads.scoped:
+                sources = tuple(source for source in sources if source not in self.roads.scoped)
         asked = (sources, road.columns)
         rows = self._rows.get(asked)
         if rows is None:

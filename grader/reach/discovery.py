@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.reach.neighbours import Found, Neighbours
 from grader.reach.scope import Limit, OutOfScope
-from grader.reach.wiring import Arrival, Tap
+from grader.reach.wiring import Arrival, Doubts, Tap
 from labs.model.addresses import IPv6
 from labs.net import icmpv6
 from labs.net.actions import Dropped, PolicyVerdict
@@ -22,6 +22,7 @@ from labs.net.linux.discovery import HOP_LIMIT
 from labs.net.linux.link_layer import LinkLayer
 from labs.net.ndp import RouterAdvert, RouterSolicit
 from labs.net.neighbour import NeighbourState
+from labs.net.routing import route_text
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
@@ -71,17 +72,27 @@ class SolicitingNeighbours(Neighbours):
         for name, node in self._machines.items():
             for address, interface in node.ipv6.addresses().items():
                 self._taps.setdefault(int(address), []).append(Tap(name, interface.name))
-        self._minded = any(node.netfilter.active for node in self._machines.values() if node.ipv6.on)
+        self.minds = any(node.netfilter.active for node in self._machines.values() if node.ipv6.on)
 
     def asks_as(self, device: str, source: Address) -> Address | None:
         """A device asks from the source of the packet where that is its own, else from its link-local address."""
-        if not self._minded or not self._machines[device].ipv6.is_local(source):
+        if not self.minds or not self._machines[device].ipv6.is_local(source):
             return None
         return source
 
     def ways_to_ask(self, device: str) -> list[Address | None]:
         """See `Neighbours`."""
-        return [None, *self._machines[device].ipv6.addresses()] if self._minded else [None]
+        return [None, *self._machines[device].ipv6.addresses()] if self.minds else [None]
+
+    def choices(self, device: str, destination: Any, *, answered: bool) -> Doubts:
+        """See `Neighbours`."""
+        if destination.is_link_local:  # the sender says over which interface
+            return ()
+        first, *others = self._machines[device].ipv6.routes.equals(destination) or (None,)
+        equal = [route for route in others if first is not None and route.preference == first.preference]
+        if first is None or not (equal if answered else others):
+            return ()
+        return (OutOfScope(device, Limit.EQUAL_ROUTES, route_text(first)),)
 
     def _hears(self, tap: Tap) -> bool:
         return self._machines[tap.device].ipv6.speaks(self.wiring.interface(tap))

@@ -94,13 +94,17 @@ Place = Arrival | tuple[str, bool]
 """Where packets come in; where no rule of a device asks for that, the device and whether it forwards."""
 
 
+_Key = int | tuple[int, "Address"]
+"""A part or an atom; with the address that asks for the next hop where that makes a difference."""
+
+
 @dataclass(slots=True)
 class _Known:
     """What was found out about one device. A part is a stretch of addresses that none of its routes tells apart."""
 
-    exits: dict[tuple[int, Address | None], tuple[Arrival | None, Doubts]] = field(default_factory=dict)
-    """Part, and who asks for the gateway -> where everything goes that it sends there."""
-    near: dict[tuple[int, Address | None], tuple[Arrival | None, Doubts]] = field(default_factory=dict)
+    exits: dict[_Key, tuple[Arrival | None, Doubts]] = field(default_factory=dict)
+    """Part -> where everything goes that it sends there, by way of a gateway."""
+    near: dict[_Key, tuple[Arrival | None, Doubts]] = field(default_factory=dict)
     """Destination atom -> the same."""
     ways: dict[tuple[bool, int], Way] = field(default_factory=dict)
     believed: dict[tuple[str, int], bool] = field(default_factory=dict)
@@ -139,7 +143,7 @@ class Roads:
                 self._own[name] = frozenset(addresses.of(address) for address in survey.own)
             same = like is not None and like._hooks.get(name) is hooks[name] and self._known[name] is like._known[name]
             self._steps[name] = like._steps[name] if like is not None and same else {}
-        self._scoped = {n for a, b in version.of_link for n in range(addresses.of(a), addresses.of(b) + 1)}
+        self.scoped = {n for a, b in version.of_link for n in range(addresses.of(a), addresses.of(b) + 1)}
         """Addresses that mean something else on each link."""
         self._odd = {addresses.of(end) for survey in surveys.values() for end in survey.ends}
         for low, high in version.nobody:
@@ -166,7 +170,7 @@ class Roads:
 
     def is_scoped(self, atom: int) -> bool:
         """An address that means something on its link alone."""
-        return atom in self._scoped
+        return atom in self.scoped
 
     def is_plain(self, device: str, target: int) -> bool:
         """An address that is a host's for certain, and not the device's own."""
@@ -180,16 +184,21 @@ class Roads:
         `asker` is the address from which it asks for the next hop (`Neighbours.asks_as`).
         """
         known, survey = self._known[device], self._surveys[device]
-        part = survey.part(self._addresses.starts[target])
-        found = known.exits.get((part, asker)) if target not in self._odd else None
-        found = found or known.near.get((target, asker))
+        part: _Key = survey.part(self._addresses.starts[target])
+        near: _Key = target
+        if asker is not None:
+            part, near = (survey.part(self._addresses.starts[target]), asker), (target, asker)
+        found = known.exits.get(part) if target not in self._odd else None
+        found = found or known.near.get(near)
         if found is None:
-            found = self._find_exit(device, target, part, asker)
+            found = self._find_exit(device, target, (part, near), asker)
         if found[1]:
             self._neighbours.met.update(found[1])
         return found[0]
 
-    def _find_exit(self, device: str, target: int, part: int, asker: Address | None) -> tuple[Arrival | None, Doubts]:
+    def _find_exit(
+        self, device: str, target: int, keys: tuple[_Key, _Key], asker: Address | None
+    ) -> tuple[Arrival | None, Doubts]:
         known, survey = self._known[device], self._surveys[device]
         node, layer = survey.machine, survey.layer
         destination = self._addresses.first(target)
@@ -204,8 +213,8 @@ class Roads:
                     seen.doubts + self._neighbours.choices(device, destination, answered=seen.onward is not None),
                 )
             if hop != destination and target not in self._odd:
-                known.exits[part, asker] = found
-        known.near[target, asker] = found
+                known.exits[keys[0]] = found
+        known.near[keys[1]] = found
         return found
 
     def targets_of(self, device: str) -> list[int]:
@@ -217,7 +226,8 @@ class Roads:
                 inside = atoms.within(low, high)
                 first = next((target for target in inside if target not in self._odd), None)
                 arrival = None if first is None else self.exit_of(device, first, asker)
-                if (survey.part(low), asker) not in self._known[device].exits:
+                part = survey.part(low)
+                if (part if asker is None else (part, asker)) not in self._known[device].exits:
                     found += [target for target in inside if target not in self._own[device]]
                 else:
                     live = [] if arrival is None else self._live_from(arrival)
@@ -238,12 +248,12 @@ class Roads:
 
     def place_of(self, arrival: Arrival, target: int) -> Place:
         """What roads to a destination are told by that begin somewhere."""
-        return arrival if target in self._scoped else (self._entrances.get(arrival) or self._enter(arrival))[0]
+        return arrival if target in self.scoped else (self._entrances.get(arrival) or self._enter(arrival))[0]
 
     def road(self, arrival: Arrival, target: int) -> tuple[Guard, Road | None]:
         """The road of packets that come in somewhere, and whom the device there believes."""
         place, guard = self._entrances.get(arrival) or self._enter(arrival)
-        if target in self._scoped:
+        if target in self.scoped:
             place = arrival
         try:
             return guard, self._roads[place, target]

@@ -83,8 +83,9 @@ class Senders:
         """Atoms of addresses that nobody has and this device could take."""
         atoms = self._analysis.addresses
         for network in self._links_of(device):
-            ends = {int(network.address), *self._version.ends([network])}  # of IPv6 the first means any router there
-            for atom in atoms.within(int(network.address), int(network.broadcast)):
+            low, high = int(network.address), int(network.broadcast)
+            ends = (low, *self._version.ends([network]))  # of IPv6 the first means any router there
+            for atom in atoms.within(low, high):
                 first = int(atoms.first(atom))
                 if first not in self._owned and first not in ends:
                     yield atom

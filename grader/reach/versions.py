@@ -121,10 +121,6 @@ class Version:
         """Whether sources are judged by the way back to them (rp_filter)."""
         raise NotImplementedError
 
-    def routes_to(self, node: LinuxNode, destination: Any) -> tuple[Route, ...]:
-        """The routes that a device chooses among to a destination; the first is taken if it can be."""
-        raise NotImplementedError
-
     def own_address(
         self, node: LinuxNode, hook: str, into: Interface | None, out: Interface | None, hop: Any, destination: Any
     ) -> Address | None:
@@ -175,10 +171,6 @@ class _Four(Version):
     def is_wary(self, node: LinuxNode, interface: str) -> bool:
         return bool(node.sysctl.interface_number(interface, "rp_filter"))
 
-    def routes_to(self, node: LinuxNode, destination: Any) -> tuple[Route, ...]:
-        route = node.ip.routes.lookup(destination)
-        return () if route is None else (route,)
-
     def own_address(
         self, node: LinuxNode, hook: str, into: Interface | None, out: Interface | None, hop: Any, destination: Any
     ) -> Address | None:
@@ -225,9 +217,6 @@ class _Six(Version):
     def is_wary(self, node: LinuxNode, interface: str) -> bool:
         del node, interface
         return False
-
-    def routes_to(self, node: LinuxNode, destination: Any) -> tuple[Route, ...]:
-        return node.ipv6.routes.equals(destination)
 
     def own_address(
         self, node: LinuxNode, hook: str, into: Interface | None, out: Interface | None, hop: Any, destination: Any

@@ -303,3 +303,37 @@ def test_stateful_filter_lets_answers_back():
     assert pinged(laptop, far) == [("reply", far)]
     assert pinged(server, near) == []
     assert len(router.netfilter.conntrack) == 1
+
+
+def test_setting_of_all_interfaces_alone_decides_whether_a_router_forwards():
+    """ip6_forward asks net.ipv6.conf.all.forwarding; that of an interface is about advertisements."""
+    laptop, router, server = three()
+    far = str(server.interfaces["eth0"].inet6[0].address)
+    port = next(name for name in router.interfaces if name != "lo")
+    run(router, f"sysctl -w net.ipv6.conf.{port}.forwarding=0")
+    assert pinged(laptop, far) == [("reply", far)]
+    run(router, f"sysctl -w net.ipv6.conf.all.forwarding=0 net.ipv6.conf.{port}.forwarding=1")
+    assert pinged(laptop, far) != [("reply", far)]
+
+
+def test_packet_that_comes_back_translated_to_its_sender_is_taken():
+    """IPv6 knows no martian sources: a device hears what it said itself."""
+    laptop, router, _ = three()
+    own = str(laptop.interfaces["eth0"].inet6[0].address)
+    router.netfilter.replace(
+        load(
+            "table ip6 n {\nchain p {\ntype nat hook prerouting priority -100;\n"
+            f"ip6 daddr 2001:db8:77::1 dnat to {own}\n}}\n}}\n"
+        )
+    )
+    taken = laptop.interfaces["eth0"].rx.packets
+    assert pinged(laptop, "2001:db8:77::1") == [("reply", own)]  # it answers itself, over lo
+    assert laptop.interfaces["eth0"].rx.packets > taken
+
+
+def test_neighbour_without_a_route_to_the_link_answers_directly():
+    """An advertisement goes by no router, whatever the routes say (icmp6_dst_alloc)."""
+    laptop, router, _ = three()
+    own = laptop.interfaces["eth0"].inet6[0]
+    run(laptop, f"ip -6 route del {own.network} dev eth0")
+    assert pinged(router, str(own.address)) == [("reply", str(own.address))]
