@@ -224,10 +224,11 @@ class Init:
         """Programs of ours do what is due."""
         del message
         done = await self.machine.crew.round()
+        self._deaf &= unread()
         until = time.monotonic() + READ_S
         while unread() - self._deaf and time.monotonic() < until:
             await asyncio.sleep(SHORT_S)
-        self._deaf |= unread()  # who never reads is waited for once
+        self._deaf |= unread()  # who does not read is not waited for again before it has
         return {"spoke": done.spoke, "due": done.due}
 
     async def do_news(self, message: Mapping[str, Any]) -> None:
