@@ -70,8 +70,10 @@ class SolicitingNeighbours(Neighbours):
     def _prepare(self) -> None:
         self._taps: dict[int, list[Tap]] = {}
         for name, node in self._machines.items():
-            for address, interface in node.ipv6.addresses().items():
-                self._taps.setdefault(int(address), []).append(Tap(name, interface.name))
+            for interface in node.interfaces.values():
+                for known in interface.inet6:
+                    if not known.tentative and not known.failed:
+                        self._taps.setdefault(int(known.address), []).append(Tap(name, interface.name))
         self.minds = any(node.netfilter.active for node in self._machines.values() if node.ipv6.on)
 
     def asks_as(self, device: str, source: Address) -> Address | None:

@@ -217,8 +217,7 @@ class Ipv6Layer:
         """The half of a routing decision that the destination makes; a group is taken to be joined."""
         if destination.is_loopback:
             return Way(Fate.MARTIAN)
-        owner = self.addresses().get(destination)
-        if destination.is_multicast or (owner is not None and (not destination.is_link_local or owner is interface)):
+        if destination.is_multicast or self._is_own(interface, destination):
             return Way(Fate.LOCAL)
         if not self.forwards:
             return Way(Fate.NOT_FORWARDING)
@@ -228,6 +227,12 @@ class Ipv6Layer:
         if route is None or route.device is None or route.kind != "unicast":
             return Way(Fate.REFUSED, route)
         return Way(Fate.FORWARD, route, self._node.interfaces[route.device], self.next_hop(route, destination))
+
+    def _is_own(self, interface: Interface, address: IPv6) -> bool:
+        """An address of the device; one of a link has to be on that interface, and may be on others as well."""
+        if not address.is_link_local:
+            return self.is_local(address)
+        return any(k.address == address and not k.tentative and not k.failed for k in interface.inet6)
 
     @staticmethod
     def next_hop(route: Route | None, destination: IPv6) -> IPv6:

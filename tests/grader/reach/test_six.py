@@ -309,6 +309,40 @@ def test_bridge_that_blocks_a_port_blocks_both_versions() -> None:
     assert reach.can("a", "c", "ipv6/ping")
 
 
+def test_router_on_one_lead_has_the_same_address_of_a_link_in_every_vlan() -> None:
+    """VLAN interfaces have the hardware address of their port, and so one link-local address between them."""
+    vlans = [
+        "ip link add link eth0 name eth0.10 type vlan id 10",
+        "ip link add link eth0 name eth0.20 type vlan id 20",
+        "ip link set eth0.10 up",
+        "ip link set eth0.20 up",
+        add("eth0.10", "2001:db8:10::1/64"),
+        add("eth0.20", "2001:db8:20::1/64"),
+    ]
+    router = machine("r", {"eth0": ""}, up=vlans, settings=[ON, "net.ipv6.conf.all.forwarding = 1"])
+    hosts = [
+        machine(
+            name,
+            {"eth0": ""},
+            up=[
+                f"ip link add link eth0 name eth0.{vid} type vlan id {vid}",
+                f"ip link set eth0.{vid} up",
+                add(f"eth0.{vid}", f"2001:db8:{vid}::2/64"),
+                f"ip route add ::/0 via 2001:db8:{vid}::1",
+            ],
+            settings=[ON],
+        )
+        for name, vid in (("a", 10), ("b", 20))
+    ]
+    switch = machine("sw", {"p1": "", "p2": "", "p3": ""}, bridge=True)
+    engine = engine_of(site([router, switch, *hosts], ["r:eth0 sw:p1", "a:eth0 sw:p2", "b:eth0 sw:p3"]))
+    reach = Reach(engine.observe())
+    assert reach.can("a", "b", "ipv6/ping")
+    assert reach.can("b", "a", "ipv6/ping")
+    seen = engine.probe([Probe("a", "2001:db8:20::2"), Probe("b", "2001:db8:10::2")])
+    assert [found.delivered for found in seen] == [True, True]
+
+
 OLD = {
     "2001:db8:1::10": "10.0.1.10", "2001:db8:1::11": "10.0.1.11", "2001:db8:2::20": "10.0.2.20",
     "2001:db8:3::30": "10.0.3.30", "2001:db8:1::/64": "10.0.1.0/24", "2001:db8:2::/64": "10.0.2.0/24",
