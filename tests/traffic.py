@@ -64,8 +64,9 @@ def _ping(process: Process, flow: Flow, told: dict[Flow, str]) -> Routine:
     until = process.node.now + PATIENCE_NS
     while error is None and process.node.now < until and flow not in told:
         yield Wait((socket.signal,), until)
-        if socket.replies:
-            told[flow] = f"reply ttl={socket.replies[0].ttl}"
+        meant = [reply for reply in socket.replies if str(reply.source) == flow.target]
+        if meant:  # ping(8) shows others as well (DIFFERENT ADDRESS!); the socket on the kernel's side is connected
+            told[flow] = f"reply ttl={meant[0].ttl}"
         elif socket.errors:
             found, _ = socket.errors[0]
             told[flow] = _tell_error(found.source, found.type, found.code)

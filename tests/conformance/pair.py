@@ -99,8 +99,9 @@ class Pair:
             real = self.lab.send(part, QUIET_S)
             late = [flow for flow in part if real[flow] == "nothing" != simulated[flow]]
             real |= self.lab.send(late) if late else {}
-            # An error that comes while connect(2) still holds its socket is kept for later, and over a veth it does so.
-            owned = [flow for flow in late if flow.wide and flow.protocol == "tcp" and real[flow] == "nothing"]
+            # An error that comes while connect(2) still holds its socket is kept for later, and over a veth, or over
+            # lo, it does so.
+            owned = [flow for flow in late if flow.protocol == "tcp" and real[flow] == "nothing"]
             real |= self.lab.send(owned, SYN_AGAIN_S) if owned else {}
             told |= {flow: (simulated[flow], real[flow]) for flow in part}
         return told
