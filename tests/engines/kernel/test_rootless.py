@@ -137,6 +137,16 @@ def test_ordinary_user_has_vlans_by_open_vswitch_where_tun_is_open(place, mode):
         assert "Open vSwitch may not make TAP devices here (sudo chmod 666 /dev/net/tun)" in done.stderr
 
 
+def test_ordinary_user_plays_a_serial_bus_with_terminals_of_his_own(place):
+    lines = ["on gateway", "ls -l /dev/ttyS0", "gatewayctl poll s1", "gatewayctl stats", "on hands", "meter s1 volt"]
+    words = ("-m", "labs.ui", "play", "cold-store-bus", "--seed", "3", "--engine", "kernel")
+    done = as_user(place, *words, text="\n".join([*lines, ""]))
+    assert done.returncode == 0, done.stderr
+    assert "crw" in done.stdout
+    assert "unit      ok  timeout" in done.stdout
+    assert "s1, A to B, idle:" in done.stdout
+
+
 def test_ordinary_user_without_numbers_is_refused_in_one_line(place):
     done = as_user(place, "-m", "labs.ui", "play", LAB, "--engine", "kernel", numbers=False)
     assert done.returncode == SANDBOX_MISSING

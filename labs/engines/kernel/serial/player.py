@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labs.engines.kernel import syscalls
+from labs.engines.kernel.channel import ChannelClosed
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.serial.cable import Cable, Place, Program
@@ -50,17 +51,26 @@ class Player:
         for terminal in terminals.values():
             os.close(terminal.master)
 
+    def _order(self, order: Mapping[str, Any]) -> None:
+        try:
+            self.socket.send(json.dumps(order).encode())
+        except OSError as error:
+            raise ChannelClosed(str(error)) from None
+
     def fileno(self) -> int:
         """For select: readable when the process has ended, but for answers that are waited for."""
         return self.socket.fileno()
 
     def round(self) -> bool:
-        """Wait until everything that is due is done; whether anything was since the last time.
+        """Wait until everything that is due is done; whether anything was since the last time. Raises ChannelClosed.
 
         Time begins with the first round, and after a jump of the clock the process learns of it so.
         """
-        self.socket.send(json.dumps({"round": True}).encode())
-        answer: dict[str, Any] = json.loads(self.socket.recv(LONGEST))
+        self._order({"round": True})
+        told = self.socket.recv(LONGEST)
+        if not told:
+            raise ChannelClosed(f"the process of the bus {self.bus.name}")
+        answer: dict[str, Any] = json.loads(told)
         self.due = answer["due"]
         return bool(answer["active"])
 
@@ -74,7 +84,7 @@ class Player:
     def rewire(self, bus: Bus) -> None:
         """Hands change the wiring."""
         self.bus = bus
-        self.socket.send(json.dumps({"bus": encode(bus)}).encode())
+        self._order({"bus": encode(bus)})
 
 
 def _play(control: socket.socket, bus: Bus, seed: str, terminals: Mapping[Place, Terminal], clock: LabClock) -> None:
