@@ -127,3 +127,19 @@ def test_what_cannot_be_encrypted_is_refused_with_its_line(tmp_path: object, ser
     words = f"{service} cannot be asked to be encrypted: tls goes with services of TCP, such as https"
     assert f"{number}:" in str(caught.value)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"), [((), 0), (("sed -i 's/443 ssl/443/' /etc/nginx/nginx.conf", "systemctl restart nginx"), 1)]
+)
+def test_place_without_a_client_leaves_it_to_the_file(variant: Variant, lines: tuple[str, ...], named: int) -> None:
+    context = after(variant, *lines)
+    whole = context.engine.run
+    context.engine.run = lambda place, line: (  # type: ignore[method-assign]
+        Output("", 127) if line.startswith("curl") else whole(place, line)
+    )
+    assert len(bare(context)) == named
+
+
+def test_file_that_is_no_longer_sound_leaves_it_to_the_client(variant: Variant) -> None:
+    assert bare(after(variant, "echo nonsense >> /etc/mosquitto/mosquitto.conf")) == []
