@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
-from grader.grade import judge, unjudged
+from grader.grade import judge
 from grader.side_by_side import side_by_side
 from grader.verdict import Grade, Outcome, Verdict
 from labs.journal import Header
@@ -117,15 +117,15 @@ def prove(
             if tell is not None:
                 tell(len(lines), len(attempts), lines[number])
     proof.lines = [lines[number] for number in range(len(attempts))]
-    proof.lines += _unjudged(proof.lines)
+    proof.lines += _beyond(proof.lines)
     return proof
 
 
-def _unjudged(lines: Iterable[Line]) -> list[Line]:
+def _beyond(lines: Iterable[Line]) -> list[Line]:
     """What the engine could not judge, each sentence once."""
-    notices = [notice for line in lines if line.grade is not None for notice in line.grade.notices]
-    told = {str(notice): notice for notice in notices if notice.template == unjudged("", "").template}
-    return [Line("what cannot be judged here", notice, good=False) for notice in told.values()]
+    every = [line.grade.beyond for line in lines if line.grade is not None and line.grade.beyond is not None]
+    told = {str(beyond): beyond for beyond in every}
+    return [Line("what cannot be judged here", beyond, good=False) for beyond in told.values()]
 
 
 def _judged(attempt: _Attempt, engine: str, storm: AbstractContextManager[object]) -> Grade:

@@ -34,7 +34,7 @@ class Finding:
     """What a judge says of one check. `evidence` are lines that show it: a path, a table row, a message.
 
     `devices` are those it is about, where that is fewer than the check names; `needs` are the names of the checks that
-    have to pass first.
+    have to pass first; `beyond` is why the engine could not judge it.
     """
 
     verdict: Verdict
@@ -43,6 +43,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,13 @@ class Grade:
     hints: int = 0
     notices: tuple[Message, ...] = field(default=())
     ungradable: Message | None = None
+    beyond: Message | None = None
+    """Which checks the engine could not judge, and why."""
+
+    @property
+    def remarks(self) -> tuple[Message, ...]:
+        """Whatever else has to be said: the notices, and what the engine could not judge."""
+        return self.notices if self.beyond is None else (*self.notices, self.beyond)
 
     @property
     def points(self) -> int:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from labs.model.text import LANGUAGES, Text
 
-__all__ = ["Message", "language", "message", "translate"]
+__all__ = ["Message", "language", "listed", "message", "translate"]
 
 LOCALE = Path(__file__).parent / "locale"
 
@@ -60,3 +60,9 @@ class Message:
 def message(template: str, /, **values: object) -> Message:
     """A message; the name is what the catalogue tools look for."""
     return Message(template, values)
+
+
+def listed(parts: Iterable[Message]) -> Message:
+    """Messages with commas between them, as one."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Message(", ".join(f"{{{name}}}" for name in values), values)

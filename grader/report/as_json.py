@@ -47,7 +47,7 @@ def grade_object(grade: Grade, language: str = "en") -> dict[str, Any]:
         "entries": grade.entries,
         "hints": grade.hints,
         "ungradable": grade.ungradable.in_language(language) if grade.ungradable else None,
-        "notices": [notice.in_language(language) for notice in grade.notices],
+        "notices": [notice.in_language(language) for notice in grade.remarks],
         "results": [_result(result, language) for result in grade.results],
     }
 

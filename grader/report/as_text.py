@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grader.report.evidence import evidence_in
 from grader.verdict import Grade, Outcome, Result, Verdict
-from labs.messages import translate
+from labs.messages import listed, translate
 from labs.model.durations import format_duration
 
 __all__ = ["MARKS", "as_text", "grade_lines"]
@@ -57,10 +57,10 @@ def grade_lines(grade: Grade, language: str = "en") -> list[str]:
         Outcome.UNGRADABLE: translate("cannot be graded: the grader failed", language),
     }[grade.outcome]
     if grade.failed_gates and grade.outcome is Outcome.BELOW:
-        names = ", ".join(result.title.in_language(language) for result in grade.failed_gates)
+        names = listed(result.title for result in grade.failed_gates).in_language(language)
         outcome = translate("not yet: {gates} must hold, whatever the points", language).format(gates=names)
     lines.append(f"  {summary} · {outcome} · {used}")
-    lines += [f"  {notice.in_language(language)}" for notice in grade.notices]
+    lines += [f"  {notice.in_language(language)}" for notice in grade.remarks]
     return lines
 
 
