@@ -262,8 +262,10 @@ def test_engine_that_cannot_judge_the_grade_names_checks_and_reason_in_one_line(
     variant = draw(scenario, "3")
     judged = judge(variant, Header(scenario.id, scenario.digest, "3", "sim", "0"), site=variant.healthy)
     names = [check.id for check in scenario.checks if check.kind == kind]
-    line = f"the engine sim cannot judge {', '.join(names)} (pc: its lease would be renewed meanwhile)"
-    assert [str(notice) for notice in judged.notices if "cannot judge" in str(notice)] == [line]
+    titles = ", ".join(f'"{result.title}"' for result in judged.results if result.id in names)
+    line = f"the engine sim cannot judge {titles} (pc: its lease would be renewed meanwhile)"
+    assert str(judged.beyond) == line
+    assert line in json.loads(as_json([("a", judged)]))["notices"]
     assert {verdicts(judged)[name] for name in names} == {"error"}
     assert line in as_text([("a", judged)])
     assert [str(told.said) for told in prove(scenario, ("3",)).lines if told.what == "what cannot be judged here"] == [
