@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.files import RealFiles
-from labs.engines.kernel.syscalls import confine
+from labs.engines.kernel.sandbox import confine
 from labs.engines.kernel.things.crew import Crew
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.model.world import Act

@@ -2,7 +2,8 @@
 
 The device's root holds nothing of the host but its programs. The sandbox takes away what is left: capabilities beyond
 the device's network, new namespaces, mounts and calls into the kernel that nobody needs at a shell. `proof` is run in
-it before anybody types: it tries what must fail.
+it before anybody types: it tries what must fail. Daemons run what files of a trainee say, too (a hook of an interface,
+a line of inetd.conf): they have the rights of a daemon and pass the same filter of calls.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import os
 import resource
 import struct
+from functools import cache
 
-__all__ = ["SandboxError", "check_proof", "limit", "proof_command", "sandboxed"]
+from labs.engines.kernel.syscalls import drop_capabilities, filter_calls
+
+__all__ = ["SandboxError", "check_proof", "confine", "limit", "proof_command", "sandboxed"]
 
 CAPABILITIES = ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE",
                 "FOWNER")  # fmt: skip
@@ -80,6 +84,7 @@ class SandboxError(Exception):
     """The sandbox is missing or does not hold, in one line."""
 
 
+@cache
 def seccomp_program(machine: str | None = None) -> bytes:
     """The filter as `struct sock_filter[]`. Raises SandboxError on a machine whose calls are not known."""
     machine = machine or os.uname().machine
@@ -124,6 +129,15 @@ def sandboxed(argv: list[str], seccomp: int) -> list[str]:
     for capability in CAPABILITIES:
         options += ["--cap-add", f"CAP_{capability}"]
     return [*options, "--", *argv]
+
+
+def confine(*extra: str) -> None:
+    """Keep the rights of a daemon and `extra`, and the calls that a shell has: here and in whatever is executed.
+
+    Raises OSError, and SandboxError on a machine whose calls are not known.
+    """
+    drop_capabilities(*extra)
+    filter_calls(seccomp_program())
 
 
 def limit() -> None:

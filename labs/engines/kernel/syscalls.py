@@ -1,12 +1,13 @@
-"""The system calls that Python 3.11 does not offer: namespaces, mounts, capabilities.
+"""The system calls that Python 3.11 does not offer: namespaces, mounts, capabilities, filters of calls.
 
-Before changing this file read unshare(2), mount(2), pivot_root(2), prctl(2), capabilities(7).
+Before changing this file read unshare(2), mount(2), pivot_root(2), prctl(2), seccomp(2), capabilities(7).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import struct
 
 __all__ = [
     "CLONE_NEWIPC",
@@ -23,8 +24,9 @@ __all__ = [
     "MS_REC",
     "MS_REMOUNT",
     "MS_SLAVE",
-    "confine",
     "die_with_parent",
+    "drop_capabilities",
+    "filter_calls",
     "mount",
     "pivot_root",
     "set_host_name",
@@ -44,7 +46,9 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 19
 MNT_DETACH = 2
 
-PR_SET_PDEATHSIG, PR_SET_NAME, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 15, 24, 38
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 15, 22, 24, 38
+SECCOMP_MODE_FILTER = 2
+SOCK_FILTER_BYTES = 8
 CAPABILITY_VERSION_3 = 0x2008_0522
 HIGHEST_CAPABILITY = 40  # CAP_CHECKPOINT_RESTORE, Linux 5.9
 # capabilities(7): what a daemon of a small machine needs of its own namespaces, and nothing that reaches beyond them.
@@ -123,7 +127,7 @@ def die_with_parent(signal: int = 9) -> None:
     _checked(_libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
 
-def confine(*extra: str) -> None:
+def drop_capabilities(*extra: str) -> None:
     """Give up every capability but KEPT and `extra`, for ever, here and in whatever is executed. Raises OSError."""
     kept = frozenset((*KEPT.values(), *(EXTRA[name] for name in extra)))
     for capability in range(HIGHEST_CAPABILITY + 1):
@@ -135,3 +139,13 @@ def confine(*extra: str) -> None:
     low, high = mask & 0xFFFF_FFFF, mask >> 32
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
     _checked(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
+
+
+def filter_calls(program: bytes) -> None:
+    """Have every further call of this process, and of whatever it executes, pass a filter of `struct sock_filter[]`.
+
+    Nobody can take it off again. Raises OSError, also where rights could still be gained.
+    """
+    code = ctypes.create_string_buffer(program, len(program))
+    fprog = struct.pack("@HP", len(program) // SOCK_FILTER_BYTES, ctypes.addressof(code))
+    _checked(_libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, fprog, 0, 0), "prctl")

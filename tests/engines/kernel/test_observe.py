@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from grader.grade import judge
-from labs.engines.base import Engine, EngineUnavailable
+from labs.engines.base import Engine
 from labs.journal import Header
 from labs.lab import engine_named
 from labs.model.addresses import parse_address
@@ -168,9 +168,3 @@ def test_message_that_was_kept_before_the_start_is_told_by_the_real_broker():
     }
     with running(site([device("pc", "host", {"eth0": "10.0.0.2/24"}, files, units=("mosquitto",))], [])) as lab:
         assert lab.run("pc", "mosquitto_sub -h 127.0.0.1 -t '#' -v -C 1 -W 3").text == "home/t 21\n"
-
-
-def test_site_with_an_analogue_line_is_refused_by_name():
-    made = draw(find_scenario("greenhouse-current-loop"), "3").healthy
-    with pytest.raises(EngineUnavailable, match="the engine kernel has no analogue lines"):
-        engine_named("kernel").start(made)

@@ -53,6 +53,24 @@ def test_line_that_reaches_beyond_the_device_fails(lab, line):
     assert lab.run("pc", line).status != 0
 
 
+STATUS = "grep -h -e ^Seccomp: -e ^NoNewPrivs: /proc/self/status"
+
+
+def test_what_a_file_has_a_daemon_run_passes_the_filter_too():
+    files = {
+        "/etc/inetd.conf": "4444 stream tcp nowait root /bin/sh sh /srv/told\n",
+        "/srv/told": f"{STATUS}\nunshare -n true && echo free\n",
+        "/etc/network/interfaces": f"auto lo\niface lo inet loopback\n    up {STATUS} > /run/hook\n",
+    }
+    with running(site([device("pc", "server", {"eth0": ""}, files, units=["inetd"])], [])) as engine:
+        for told in (engine.run("pc", "nc -w 2 127.0.0.1 4444 </dev/null"), engine.run("pc", "cat /run/hook")):
+            assert told.text.split() == ["NoNewPrivs:", "1", "Seccomp:", "2"]
+        listed = engine.run("pc", "awk '/^Name:/ {name = $2} /^Seccomp:/ {print name, $2}' /proc/[0-9]*/status").text
+        modes = dict(line.split() for line in listed.splitlines())
+        assert {"inetd", "bash"} <= modes.keys()
+        assert {name for name, mode in modes.items() if mode != "2"} <= {"bwrap", "python", "python3"}  # bwrap and init
+
+
 def test_people_of_the_host_are_not_to_be_seen(lab):
     names = set(lab.run("pc", "cut -d: -f1 /etc/passwd").text.split())
     accounts = [line.split(":") for line in Path("/etc/passwd").read_text(encoding="utf-8").splitlines()]

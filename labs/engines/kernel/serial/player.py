@@ -21,6 +21,7 @@ from labs.engines.kernel import syscalls
 from labs.engines.kernel.channel import ChannelClosed
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.sandbox import confine
 from labs.engines.kernel.serial.cable import Cable, Place, Program
 from labs.engines.kernel.serial.terminal import Terminal
 from labs.model.bus import Bus
@@ -96,7 +97,7 @@ def _play(control: socket.socket, bus: Bus, seed: str, terminals: Mapping[Place,
             with contextlib.suppress(OSError):
                 os.close(int(name))
     syscalls.set_process_name(f"cable-{bus.name}")
-    syscalls.confine()
+    confine()
     _Loop(control, Cable(bus, seed, terminals, 0), terminals, clock).run()
 
 

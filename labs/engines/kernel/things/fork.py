@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from labs.engines.kernel.machine import Machine
-from labs.engines.kernel.syscalls import confine, set_process_name
+from labs.engines.kernel.sandbox import confine
+from labs.engines.kernel.syscalls import set_process_name
 from labs.engines.kernel.things.journal import say
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 
