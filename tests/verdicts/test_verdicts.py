@@ -140,7 +140,7 @@ def forget_lower_bound(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_restart(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sys.modules["grader.grade"], "_power_cut", lambda *_: None)
+    patch.setattr(sys.modules["grader.trial"], "_power_cut", lambda *_: None)
 
 
 def passes(*_: object) -> Finding:
