@@ -164,11 +164,13 @@ def test_forgotten_untagged_vlan_still_leaves_but_nothing_comes_in_there(floors)
             ("20", " PVID Egress Untagged"),
         ]
         floors.run(
-            "c", "(timeout 3 tcpdump -lnn -c 1 -i eth0 arp and host 10.0.10.12 2>/dev/null >/tmp/heard &); sleep 1"
+            "c",
+            "(timeout 20 tcpdump -lnn -c 1 -i eth0 arp and host 10.0.10.12 2>/tmp/ready >/tmp/heard &)"
+            "; for i in $(seq 100); do grep -q listening /tmp/ready && break; sleep 0.1; done",
         )
         floors.run("a", "ip neigh flush all")
         assert hears(floors, "a", "10.0.10.12") == ""
-        floors.run("c", "sleep 1")
+        floors.run("c", "for i in $(seq 100); do test -s /tmp/heard && break; sleep 0.1; done")
         assert "Request who-has 10.0.10.12" in floors.run("c", "cat /tmp/heard").text
     finally:
         floors.run("s1", "bridge vlan del dev p3 vid 20; bridge vlan add dev p3 vid 10 pvid untagged")
