@@ -5,11 +5,19 @@ from __future__ import annotations
 import getopt as _getopt
 from collections.abc import Sequence
 
-__all__ = ["UsageError", "parse_options"]
+__all__ = ["Refusal", "UsageError", "parse_options"]
 
 
 class UsageError(Exception):
     """A wrong option, in getopt's words: `invalid option -- 'z'`."""
+
+
+class Refusal(Exception):
+    """A program ends before it began: a line for stderr and an exit status."""
+
+    def __init__(self, text: str, status: int = 2) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def parse_options(

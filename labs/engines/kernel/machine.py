@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from labs.engines.kernel.vlans.board import Switchboard
     from labs.engines.kernel.wiring import Lines, TerminalStrip
 
-__all__ = ["Child", "Machine", "Prefixed", "View", "run_child"]
+__all__ = ["Child", "Machine", "Prefixed", "View", "run_child", "stand_by"]
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "USER": "root", "LOGNAME": "root"}
@@ -429,6 +429,12 @@ def run_child(
     except OSError as error:
         process.print(f"{argv[0]}: {error.strerror}")
         return 203  # EXIT_EXEC, systemd.exec(5)
+    return (yield from stand_by(process, child, hangup=hangup))
+
+
+def stand_by(process: Process, child: Child, *, hangup: bool = False) -> Routine:
+    """Be a process of the system until it ends, and end it with this; `hangup` where SIGHUP is its own business."""
+    machine: Machine = process.node  # type: ignore[assignment]
     machine.became(process, child)
     while child.status is None:
         try:

@@ -101,18 +101,14 @@ def packet_text(packet: Packet) -> str:
     """`tcp 10.0.0.5:40000 -> 10.0.0.6:80, SYN`."""
     payload = packet.payload
     source = "(no address)" if packet.src == ANY else packet.src
-    if isinstance(payload, Icmpv6Message):
+    if isinstance(payload, Icmpv6Message | IcmpMessage):
+        six = isinstance(payload, Icmpv6Message)
         if payload.original is not None:
-            what = f"error: {error_text6(payload.type, payload.code)}"
+            what = f"error: {(error_text6 if six else error_text)(payload.type, payload.code)}"
         else:
-            what = "echo request" if payload.type == icmpv6.ECHO_REQUEST6 else "echo reply"
-        return f"icmpv6 {source} -> {packet.dst}, {what}"
-    if isinstance(payload, IcmpMessage):
-        if payload.original is not None:
-            what = f"error: {error_text(payload.type, payload.code)}"
-        else:
-            what = "echo request" if payload.type == icmp.ECHO_REQUEST else "echo reply"
-        return f"icmp {source} -> {packet.dst}, {what}"
+            request = icmpv6.ECHO_REQUEST6 if six else icmp.ECHO_REQUEST
+            what = "echo request" if payload.type == request else "echo reply"
+        return f"{'icmpv6' if six else 'icmp'} {source} -> {packet.dst}, {what}"
     if isinstance(payload, GrePacket):
         return f"gre {source} -> {packet.dst}, with {packet_text(payload.inner)} in it"
     if isinstance(payload, Ipv4Packet):

@@ -15,7 +15,7 @@ from labs.net.interface import Interface
 from labs.net.ipv4 import ANY
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import PacketSocket
-from labs.shell.options import UsageError, parse_options
+from labs.shell.options import Refusal, UsageError, parse_options
 from labs.shell.resolver import UNKNOWN, ResolveError, resolve
 
 __all__ = ["COMMANDS"]
@@ -43,14 +43,6 @@ Options:
 For more details see arping(8)."""
 
 
-class _Refusal(Exception):
-    """The program ends before it began: a line for stderr and an exit status."""
-
-    def __init__(self, text: str, status: int = 2) -> None:
-        super().__init__(text)
-        self.status = status
-
-
 @dataclass(slots=True)
 class _Options:
     count: int = 0
@@ -68,7 +60,7 @@ class _Options:
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise _Refusal(f"invalid argument: '{text}'", 1)
+        raise Refusal(f"invalid argument: '{text}'", 1)
     return int(text)
 
 
@@ -100,7 +92,7 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
             case "-A":
                 options.answer = options.unsolicited = True
             case "-V":
-                raise _Refusal("", 0)
+                raise Refusal("", 0)
             case _:
                 raise UsageError("")
     if len(operands) != 1:
@@ -116,7 +108,7 @@ def arping(process: Process) -> Routine:
     except UsageError as error:
         process.error(*([f"arping: {error}"] if str(error) else []), *USAGE.split("\n"))
         return 2
-    except _Refusal as refusal:
+    except Refusal as refusal:
         if refusal.status == 0:
             process.print("arping from iputils 20221126")
         elif str(refusal).startswith("Interface "):
@@ -136,22 +128,22 @@ def arping(process: Process) -> Routine:
 def _prepare(process: Process, options: _Options, name: str) -> Generator[Wait, None, _Run]:
     node = process.node
     if options.device and options.device not in node.interfaces:
-        raise _Refusal(f"Device {options.device} not available.")
+        raise Refusal(f"Device {options.device} not available.")
     try:
         target = yield from resolve(process, name)
     except ResolveError as error:
         numeric = name.replace(".", "").isdecimal()  # seen with iputils 20221126: no server is asked for such a name
-        raise _Refusal(f"{name}: {UNKNOWN if numeric else error}") from None
+        raise Refusal(f"{name}: {UNKNOWN if numeric else error}") from None
     interface = node.interfaces.get(options.device)
     if interface is None:
         route = node.ip.routes.lookup(target)
         interface = node.interfaces.get(route.device) if route is not None and route.device else None
         if interface is None or route is None or route.via is not None:
-            raise _Refusal("Suitable device could not be determined. Please, use option -I.")
+            raise Refusal("Suitable device could not be determined. Please, use option -I.")
     if not interface.up:
-        raise _Refusal(f'Interface "{interface.name}" is down')
+        raise Refusal(f'Interface "{interface.name}" is down')
     if interface.kind == "loopback":
-        raise _Refusal(f'Interface "{interface.name}" is not ARPable')
+        raise Refusal(f'Interface "{interface.name}" is not ARPable')
     source = _source(process, options, interface, target)
     if not options.quiet:
         process.print(f"ARPING {target} from {source} {interface.name}")
@@ -168,11 +160,11 @@ def _source(process: Process, options: _Options, interface: Interface, target: I
         try:
             source = IPv4.parse(options.source)
         except ValueError:
-            raise _Refusal(f"invalid source {options.source}") from None
+            raise Refusal(f"invalid source {options.source}") from None
     if source is None:
         return ANY
     if (options.source or options.unsolicited) and not ip.is_local(source):
-        raise _Refusal("bind: Cannot assign requested address")
+        raise Refusal("bind: Cannot assign requested address")
     return source
 
 

@@ -17,9 +17,9 @@ from labs.net.ipv4 import ANY
 from labs.net.ipv6 import ANY6, LOOPBACK6
 from labs.net.process import SIGINT, Interrupt, Process, Program, Routine, Wait
 from labs.net.sockets import EchoReply, EchoSocket, IcmpError
-from labs.shell.commands.ping_options import USAGE, Options, Refusal, read_options
+from labs.shell.commands.ping_options import USAGE, Options, read_options
 from labs.shell.icmp_words import REDIRECTS, icmp_text, icmpv6_text
-from labs.shell.options import UsageError
+from labs.shell.options import Refusal, UsageError
 from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labs.net.ipv4 import DEFAULT_TTL
-from labs.shell.options import UsageError, parse_options
+from labs.shell.options import Refusal, UsageError, parse_options
 
-__all__ = ["USAGE", "Options", "Refusal", "read_options"]
+__all__ = ["USAGE", "Options", "read_options"]
 
 SECOND = 1_000_000_000
 LINGER_NS = 10 * SECOND  # MAXWAIT, ping.h: how long to wait for the first answer after the last request
@@ -45,14 +45,6 @@ IPv4 options:
 
 IPv6 options:
   -6                 use IPv6"""
-
-
-class Refusal(Exception):
-    """The program ends before it began: a line for stderr and an exit status."""
-
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 @dataclass(slots=True)

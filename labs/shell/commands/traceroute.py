@@ -17,7 +17,7 @@ from labs.net.ipv6 import ANY6, Ipv6Packet
 from labs.net.process import Process, Program, Routine, Signal, Wait
 from labs.net.sockets import IcmpError
 from labs.net.tcp import TcpSegment
-from labs.shell.options import UsageError, parse_options
+from labs.shell.options import Refusal, UsageError, parse_options
 from labs.shell.resolver import ResolveError, lookup, reverse
 
 __all__ = ["COMMANDS"]
@@ -44,14 +44,6 @@ USAGE = (
     "  traceroute [ -46FITn ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] [ -p port ]",
     "             [ -w MAX,HERE,NEAR ] [ -q nqueries ] host [ packetlen ]",
 )
-
-
-class _Refusal(Exception):
-    """The program ends before it began."""
-
-    def __init__(self, text: str, status: int = 2) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -93,7 +85,7 @@ class _Probe:
 
 def _number(text: str, option: str, argument: str) -> int:
     if not text.isdecimal():
-        raise _Refusal(f"Cannot handle `{option}' option with arg `{text}' (argc {argument})")
+        raise Refusal(f"Cannot handle `{option}' option with arg `{text}' (argc {argument})")
     return int(text)
 
 
@@ -102,7 +94,7 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
     try:
         words, operands = parse_options(arguments, "46FITUnf:i:m:N:p:w:q:z:s:t:rAVdeg:l:D", ["help", "version"])
     except UsageError as error:
-        raise _Refusal(f"Bad option `{str(error).split()[-1].strip(chr(39))}' (argc 1)") from None
+        raise Refusal(f"Bad option `{str(error).split()[-1].strip(chr(39))}' (argc 1)") from None
     for option, value in words:
         match option:
             case "-n":
@@ -114,13 +106,13 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
             case "-m":
                 options.hops = _number(value, option, "1")
                 if options.hops > 255:
-                    raise _Refusal("max hops cannot be more than 255")
+                    raise Refusal("max hops cannot be more than 255")
             case "-f":
                 options.first = _number(value, option, "1")
             case "-q":
                 options.queries = _number(value, option, "1")
                 if not 0 < options.queries <= 10:
-                    raise _Refusal("no more than 10 probes per hop")
+                    raise Refusal("no more than 10 probes per hop")
             case "-N":
                 options.together = max(1, _number(value, option, "1"))
             case "-p":
@@ -133,19 +125,19 @@ def _read(arguments: list[str]) -> tuple[_Options, str]:
                 try:
                     options.wait_ns = int(float(value.split(",")[0]) * SECOND)
                 except ValueError:
-                    raise _Refusal(f"Cannot handle `-w' option with arg `{value}' (argc 1)") from None
+                    raise Refusal(f"Cannot handle `-w' option with arg `{value}' (argc 1)") from None
             case "-4" | "-6":
                 options.family = "ip" if option == "-4" else "ip6"
             case "-V" | "--version":
-                raise _Refusal("Modern traceroute for Linux, version 2.1.2", 0)
+                raise Refusal("Modern traceroute for Linux, version 2.1.2", 0)
             case "--help":
-                raise _Refusal("", 0)
+                raise Refusal("", 0)
             case _:
-                raise _Refusal(f'traceroute: "{option}" is not simulated here')
+                raise Refusal(f'traceroute: "{option}" is not simulated here')
     if not operands:
-        raise _Refusal("", 0)
+        raise Refusal("", 0)
     if not 1 <= options.first <= options.hops:
-        raise _Refusal("first hop out of range")
+        raise Refusal("first hop out of range")
     if len(operands) > 1:
         options.size = _number(operands[1], "packetlen", "2")
     return options, operands[0]
@@ -155,7 +147,7 @@ def traceroute(process: Process) -> Routine:
     """The program."""
     try:
         options, name = _read(process.argv[1:])
-    except _Refusal as refusal:
+    except Refusal as refusal:
         process.error(*(USAGE if not str(refusal) else (str(refusal),)))
         return refusal.status
     try:

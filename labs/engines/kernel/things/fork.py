@@ -9,11 +9,11 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.machine import Machine, stand_by
 from labs.engines.kernel.sandbox import confine
 from labs.engines.kernel.syscalls import set_process_name
 from labs.engines.kernel.things.journal import say
-from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
+from labs.net.process import Process, Routine
 
 if TYPE_CHECKING:
     from labs.engines.kernel.things.station import Station
@@ -61,17 +61,7 @@ def run_forked(process: Process, kind: str) -> Routine:
     forked = _fork(machine, kind)
     child = machine.adopt(forked, process.stdout.write)  # type: ignore[arg-type]
     machine.crew.join(forked.pid, forked.stdin, forked.said)
-    machine.became(process, child)
-    while child.status is None:
-        try:
-            yield Wait((child.exited,))
-        except Interrupt as interrupt:
-            machine.finish(child, interrupt.signal)
-            raise
-        except GeneratorExit:
-            machine.finish(child, SIGKILL)
-            raise
-    return child.status
+    return (yield from stand_by(process, child))
 
 
 def _fork(machine: Machine, kind: str) -> Forked:
