@@ -28,7 +28,8 @@ from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
-from labs.engines.kernel.rest import hasten, unhasten, unread, unready_addresses, unready_bridges, unready_spanning
+from labs.engines.kernel.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
+from labs.engines.kernel.sockets import Unread, listening_inodes, socket_inodes
 from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
@@ -159,7 +160,8 @@ class Init:
         self.session = Session(self.machine, self.seccomp)
         self._tasks: set[asyncio.Task[None]] = set()
         self._following = False
-        self._deaf: frozenset[str] = frozenset()
+        self._unread = Unread()
+        self._deaf: frozenset[int] = frozenset()
 
     def run(self) -> None:
         """For ever; returns never."""
@@ -224,11 +226,13 @@ class Init:
         """Programs of ours do what is due."""
         del message
         done = await self.machine.crew.round()
-        self._deaf &= unread()
+        unread = self._unread.now()
+        self._deaf &= unread
         until = time.monotonic() + READ_S
-        while unread() - self._deaf and time.monotonic() < until:
+        while unread - self._deaf and time.monotonic() < until:
             await asyncio.sleep(SHORT_S)
-        self._deaf |= unread()  # who does not read is not waited for again before it has
+            unread = self._unread.now()
+        self._deaf |= unread  # who does not read is not waited for again before it has
         return {"spoke": done.spoke, "due": done.due}
 
     async def do_news(self, message: Mapping[str, Any]) -> None:
@@ -410,7 +414,6 @@ class Init:
 
     async def _listening(self) -> None:
         """Wait until the daemons that were started listen, or end, or take too long."""
-        from labs.engines.kernel.listeners import listening_inodes, socket_inodes
         from labs.engines.kernel.services import LISTENING
 
         until = time.monotonic() + READY_S

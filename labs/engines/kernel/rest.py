@@ -15,15 +15,13 @@ import subprocess
 
 from labs.engines.kernel.vlans.way import SINK
 
-__all__ = ["QUICK_DELAY", "hasten", "unhasten", "unread", "unready_addresses", "unready_bridges",
-           "unready_spanning"]  # fmt: skip
+__all__ = ["QUICK_DELAY", "hasten", "unhasten", "unready_addresses", "unready_bridges", "unready_spanning"]
 
 INTERFACES = "/etc/network/interfaces"
 WIDE = re.compile(r"^\s*iface\s+(\S+)\s+inet6\s+(auto|static)\b", re.MULTILINE)
 LISTENING, LEARNING, FORWARDING = 1, 2, 3  # BR_STATE_LISTENING and others, linux/if_bridge.h
 DELAY, QUICK_DELAY = 1500, 300  # hundredths of a second: the kernel's own (br_stp_if.c), and more than a hello of 2 s
 TENTATIVE, DAD_FAILED = 0x40, 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED, linux/if_addr.h
-CONNECTED = ("01", "08")  # TCP_ESTABLISHED and TCP_CLOSE_WAIT, include/net/tcp_states.h
 NOWHERE = f"{0:032x} 00 "  # the default route in /proc/net/ipv6_route
 GLOBAL = "00"  # scope as /proc/net/if_inet6 tells it
 
@@ -92,9 +90,3 @@ def unready_addresses() -> int:
         believes = _read(f"{settings}/forwarding") == "0" and _read(f"{settings}/accept_ra") != "0"
         waiting += (method == "auto" and name not in have) or (believes and name not in told)
     return tentative + waiting
-
-
-def unread() -> frozenset[str]:
-    """The TCP sockets here with bytes that nobody has read yet, by inode (the kernel's proc_net_tcp.rst)."""
-    lines = (line.split() for name in ("tcp", "tcp6") for line in _read(f"/proc/net/{name}").splitlines()[1:])
-    return frozenset(words[9] for words in lines if words[3] in CONNECTED and not words[4].endswith(":00000000"))
