@@ -29,11 +29,11 @@ from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.commands import ASK
 from labs.engines.kernel.machine import Machine, View
 from labs.engines.kernel.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
-from labs.engines.kernel.sockets import Unread, listening_inodes, socket_inodes
 from labs.engines.kernel.rootfs import enter_root
 from labs.engines.kernel.sandbox import seccomp_file
 from labs.engines.kernel.session import Session
 from labs.engines.kernel.settings import Settings, write_defaults
+from labs.engines.kernel.sockets import Unread, listening_inodes, socket_inodes
 from labs.engines.kernel.tunnels.way import TUN
 from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.vlans.way import Way, has_vlans

@@ -450,7 +450,7 @@ def _prepare_namespaces() -> None:
 
 
 # What the inits import when they first need it: a device has no file of the host, so it is here before they fork.
-PRELOADED = ("ageing", "answers", "inetd", "listeners", "observe", "probes", "services", "things.fork",
+PRELOADED = ("ageing", "answers", "inetd", "observe", "probes", "services", "things.fork",
              "things.heartbeat", "trace")  # fmt: skip
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 
