@@ -42,6 +42,10 @@ KNOWN_WITH_REASON = {
     ("labs", "labs.ui.notebook"): "`%load_ext labs` has to find the magics",
 }
 
+# The engine on a real kernel is three processes deep, and nobody knows who holds it.
+KERNEL = "labs.engines.kernel"
+KERNEL_DEPTHS = ("lab", "device", "sandbox")
+
 PURE = ("labs.model", "labs.net", "labs.things", "labs.shell", "labs.hands", "labs.faults")
 IMPURE_MODULES = frozenset(
     "asyncio concurrent logging multiprocessing os pathlib queue random secrets select selectors shutil signal simpy "
@@ -112,6 +116,18 @@ def test_imports_point_one_way() -> None:
             ours = imported.split(".")[0] in ("labs", "grader")
             if ours and known not in {part, *MAY_KNOW[part]} and (part, imported) not in KNOWN_WITH_REASON:
                 wrong.append(f"{where(path, line)}: {part} may not know {known} ({imported})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_device_of_the_kernel_knows_no_lab_and_its_sandbox_no_device() -> None:
+    wrong = []
+    for path in MODULES:
+        module = module_name(path)
+        for depth, inner in enumerate(KERNEL_DEPTHS):
+            outer = tuple(f"{KERNEL}.{name}." for name in KERNEL_DEPTHS[:depth])
+            if module.startswith(f"{KERNEL}.{inner}."):
+                known = [(line, name) for line, name in imports(syntax_tree(path)) if name.startswith(outer)]
+                wrong += [f"{where(path, line)}: {inner} may not know {name}" for line, name in known if outer]
     assert not wrong, "\n".join(wrong)
 
 

@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 
-from labs.engines.kernel.proof import Proof
-from labs.engines.kernel.rootfs import prepare_lab
+from labs.engines.kernel.sandbox.proof import Proof
+from labs.engines.kernel.sandbox.rootfs import prepare_lab
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     import asyncio  # noqa: F401
 
     del sys.modules["ssl"]
-    from labs.engines.kernel.process import serve
+    from labs.engines.kernel.lab.process import serve
 
     serve(int(sys.argv[1]), skeleton, proof)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from labs.engines.kernel.services import CATALOGUE
+from labs.engines.kernel.device.services import CATALOGUE
 from labs.engines.kernel.things.fork import SHARED
 from labs.engines.kernel.tunnels.way import lacking_tunnels
 from labs.engines.kernel.vlans.way import lacking_vlans, tried

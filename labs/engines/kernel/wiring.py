@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.codec import decode
-from labs.engines.kernel.files import FilesBelow, out_of_the_way
+from labs.engines.kernel.device.files import FilesBelow, out_of_the_way
 from labs.model.field import Loop
 from labs.things.wiring import Source, Wiring
 from labs.things.world import LivingWorld, RoomSense

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import timegm
 
-from labs.engines.kernel.ageing import expiries, lifetimes, renewals
+from labs.engines.kernel.device.ageing import expiries, lifetimes, renewals
 
 LEASES = """lease {
   interface "eth0";

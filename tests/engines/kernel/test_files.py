@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine kern
 
 
 def test_link_in_the_place_of_a_file_nobody_outside_follows_it(tmp_path):
-    from labs.engines.kernel.files import FilesBelow
+    from labs.engines.kernel.device.files import FilesBelow
 
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/secret").write_text("no", encoding="utf-8")

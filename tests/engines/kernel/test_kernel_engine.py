@@ -12,7 +12,7 @@ from grader.grade import judge
 from labs.engines.base import CommandRejected, EngineUnavailable
 from labs.engines.kernel import KernelEngine
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.services import CATALOGUE
+from labs.engines.kernel.device.services import CATALOGUE
 from labs.journal import Header
 from labs.model.world import ARRIVAL_NS
 from labs.scenario.library import find_scenario
@@ -169,6 +169,7 @@ def test_bakery_earns_the_same_points_on_both_engines():
 
 
 def test_engine_is_loaded_the_shell_of_the_simulator_stays_out():
-    code = "import sys, labs.engines.kernel.process; print([m for m in sys.modules if m.startswith('labs.shell.bash')])"
+    loaded = "print([name for name in sys.modules if name.startswith('labs.shell.bash')])"
+    code = f"import sys, labs.engines.kernel.lab.process; {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

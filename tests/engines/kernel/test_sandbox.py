@@ -9,7 +9,7 @@ import pytest
 
 from labs.engines.base import SandboxMissing
 from labs.engines.kernel import engine as kernel
-from labs.engines.kernel.sandbox import SandboxError, check_proof, seccomp_program
+from labs.engines.kernel.sandbox.bubblewrap import SandboxError, check_proof, seccomp_program
 from tests.engines.kernel.kernel_site import device, needs_kernel, running, site
 
 pytestmark = needs_kernel

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from labs.engines.kernel.settings import DEFAULTS, PER_PORT
+from labs.engines.kernel.device.settings import DEFAULTS, PER_PORT
 from labs.net.linux import sysctl
 from tests.engines.kernel.kernel_site import needs_kernel, running, two_networks
 
@@ -19,7 +19,7 @@ STRANGE = {"rp_filter": 1, "send_redirects": 0, "accept_redirects": 0, "arp_igno
 LEAVES = {**PER_PORT, "forwarding": "0"}
 SCRIPT = """
 import subprocess
-from labs.engines.kernel.settings import write_defaults
+from labs.engines.kernel.device.settings import write_defaults
 CONF = "/proc/sys/net/ipv4/conf"
 for name, value in STRANGE.items():
     for where in ("all", "default", "lo"):

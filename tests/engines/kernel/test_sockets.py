@@ -11,7 +11,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("sockets of Linux", allow_module_level=True)
 
-from labs.engines.kernel.sockets import Unread, listening_inodes, socket_inodes
+from labs.engines.kernel.device.sockets import Unread, listening_inodes, socket_inodes
 
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 FAMILIES = pytest.mark.parametrize("family", list(LOOPBACK), ids=["IPv4", "IPv6"])

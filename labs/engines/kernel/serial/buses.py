@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from labs.engines.kernel.clock import LabClock
-from labs.engines.kernel.rootfs import prepare_serial
+from labs.engines.kernel.sandbox.rootfs import prepare_serial
 from labs.engines.kernel.serial.player import Player
 from labs.engines.kernel.serial.terminal import open_terminal
 from labs.model.bus import Bus

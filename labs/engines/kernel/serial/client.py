@@ -12,7 +12,7 @@ from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Sche
 from labs.net.serial import SerialPort
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
     from labs.net.actions import SerialSend
 
 __all__ = ["at_the_port"]

@@ -17,11 +17,11 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from labs.engines.kernel import syscalls
 from labs.engines.kernel.channel import ChannelClosed
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.sandbox import confine
+from labs.engines.kernel.sandbox import syscalls
+from labs.engines.kernel.sandbox.bubblewrap import confine
 from labs.engines.kernel.serial.cable import Cable, Place, Program
 from labs.engines.kernel.serial.terminal import Terminal
 from labs.model.bus import Bus

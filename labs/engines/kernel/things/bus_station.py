@@ -12,7 +12,7 @@ from labs.engines.kernel.things.station import Journal, Station
 from labs.net.process import Process, Program
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
     from labs.net.actions import SerialSend
 
 __all__ = ["BusStation"]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from labs.engines.kernel.machine import Machine, stand_by
-from labs.engines.kernel.sandbox import confine
-from labs.engines.kernel.syscalls import set_process_name
+from labs.engines.kernel.device.machine import Machine, stand_by
+from labs.engines.kernel.sandbox.bubblewrap import confine
+from labs.engines.kernel.sandbox.syscalls import set_process_name
 from labs.engines.kernel.things.journal import say
 from labs.net.process import Process, Routine
 
@@ -23,7 +23,7 @@ __all__ = ["OWN", "SHARED", "modules_of", "run_forked"]
 CONTROL = 3
 """The descriptor on which a forked program speaks to its init."""
 OWN: dict[str, tuple[str, str]] = {
-    "inetd": ("inetd", "inetd"),
+    "inetd": ("device.inetd", "inetd"),
     "heartbeat": ("things.heartbeat", "heartbeat"),
 }
 """Unit to the module of this engine with its program, and what the process is called."""

@@ -7,7 +7,7 @@ import select
 import socket
 import time
 
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.device.machine import Machine
 from labs.engines.kernel.things.journal import hear, reason, say
 from labs.shell.daemons.heartbeat import CONFIG, REMIND, Settings, read_settings
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.device.machine import Machine
 from labs.model.world import Act
 
 __all__ = ["hear", "reason", "say"]

@@ -22,8 +22,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from labs.engines.kernel.files import RealFiles
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.device.files import RealFiles
+from labs.engines.kernel.device.machine import Machine
 from labs.engines.kernel.things.due import DueTimes
 from labs.engines.kernel.things.fork import CONTROL
 from labs.engines.kernel.things.paho_link import PahoLink

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labs.engines.kernel.commands import ACTIVE
-from labs.engines.kernel.told import Told
+from labs.engines.kernel.device.told import Told
+from labs.engines.kernel.sandbox.commands import ACTIVE
 from labs.engines.kernel.tunnels.carrier import MAX_TUNNELS, Counters, described
 from labs.engines.kernel.tunnels.process import CarrierProcess, TunnelError
 from labs.engines.kernel.tunnels.routes import RouteTable
@@ -25,7 +25,7 @@ from labs.net.interface import Interface
 from labs.net.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
     from labs.engines.kernel.tunnels.routes import Way
     from labs.model.addresses import InterfaceAddress, IPv4, Mac
 

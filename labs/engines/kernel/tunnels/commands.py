@@ -10,7 +10,7 @@ import json
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from labs.engines.kernel.commands import PASS
+from labs.engines.kernel.sandbox.commands import PASS
 from labs.engines.kernel.tunnels.process import TunnelError
 from labs.engines.kernel.tunnels.view import as_json, as_text, is_kind
 from labs.engines.kernel.vlans.commands import PLAIN, SHOW_OPTIONS, Line
@@ -22,7 +22,7 @@ from labs.shell.commands.ip.tunnel import tunnel_command
 from labs.shell.commands.ip.words import IpError, Words
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
     from labs.engines.kernel.tunnels.board import TunnelBoard
 
 __all__ = ["answer", "change", "is_ours"]

@@ -13,9 +13,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from labs.engines.kernel.machine import Machine
-from labs.engines.kernel.sandbox import confine
-from labs.engines.kernel.syscalls import set_process_name
+from labs.engines.kernel.device.machine import Machine
+from labs.engines.kernel.sandbox.bubblewrap import confine
+from labs.engines.kernel.sandbox.syscalls import set_process_name
 from labs.engines.kernel.tunnels.carrier import Counters, carry
 
 __all__ = ["CarrierProcess", "TunnelError"]

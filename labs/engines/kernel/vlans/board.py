@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labs.engines.kernel.commands import ACTIVE
-from labs.engines.kernel.machine import ENVIRONMENT, Machine
-from labs.engines.kernel.told import Told
+from labs.engines.kernel.device.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.device.told import Told
+from labs.engines.kernel.sandbox.commands import ACTIVE
 from labs.engines.kernel.vlans.flows import bridge_flows, learned_flow, number_of, trunk_flows
 from labs.engines.kernel.vlans.openvswitch import OpenVSwitch, Seen, SwitchError
 from labs.engines.kernel.vlans.way import HIDDEN, SINK, TRUNKS

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from labs.engines.kernel.commands import PASS
+from labs.engines.kernel.sandbox.commands import PASS
 from labs.engines.kernel.vlans.ip_view import as_json, as_text
 from labs.engines.kernel.vlans.openvswitch import SwitchError
 from labs.engines.kernel.vlans.way import HIDDEN
@@ -23,7 +23,7 @@ from labs.shell.commands.ip.output import Style, print_json
 from labs.shell.commands.ip.words import IpError, Words, matches
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
     from labs.engines.kernel.vlans.board import Switchboard
     from labs.net.linux.node import LinuxNode
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from labs.engines.kernel.machine import ENVIRONMENT, Machine, run_child
+from labs.engines.kernel.device.machine import ENVIRONMENT, Machine, run_child
 from labs.engines.kernel.vlans.flows import STATIONS
 from labs.engines.kernel.vlans.way import DAEMONS, SCHEMA
 from labs.model.addresses import Mac

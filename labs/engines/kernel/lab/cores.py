@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from labs.engines.kernel import syscalls
+from labs.engines.kernel.sandbox import syscalls
 
 __all__ = ["Cores"]
 

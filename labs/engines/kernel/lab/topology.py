@@ -1,7 +1,7 @@
 """The site as a Mininet network, with Mininet's classes made to need nothing but iproute2, and no shell per command.
 
 Mininet keeps the books: which node has which interface, and what hangs on what. Where it would start a shell in each
-node and one program per setting, a node here is a forked init (`device.py`), and links come from one `ip -batch`.
+node and one program per setting, a node here is a forked init (`device/init.py`), and links come from one `ip -batch`.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import subprocess
 import time
 
 from labs.engines.base import CUT, MAX_OUTPUT
-from labs.engines.kernel.endless import is_endless
-from labs.engines.kernel.machine import ENVIRONMENT, Machine
-from labs.engines.kernel.sandbox import PROCESSES, limit, sandboxed
+from labs.engines.kernel.device.endless import is_endless
+from labs.engines.kernel.device.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.sandbox.bubblewrap import PROCESSES, limit, sandboxed
 
 __all__ = ["Session"]
 

@@ -8,8 +8,8 @@ import socket
 import subprocess
 from typing import NamedTuple
 
-from labs.engines.kernel.machine import ENVIRONMENT, Machine
-from labs.engines.kernel.observe import speaks_six
+from labs.engines.kernel.device.machine import ENVIRONMENT, Machine
+from labs.engines.kernel.device.observe import speaks_six
 
 __all__ = ["inetd"]
 

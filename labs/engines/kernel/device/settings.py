@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from labs.engines.kernel import syscalls
+from labs.engines.kernel.sandbox import syscalls
 
 __all__ = ["Settings", "write_defaults"]
 

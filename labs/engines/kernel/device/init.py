@@ -22,18 +22,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from labs.engines.kernel import syscalls
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.commands import ASK
-from labs.engines.kernel.machine import Machine, View
-from labs.engines.kernel.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
-from labs.engines.kernel.rootfs import enter_root
-from labs.engines.kernel.sandbox import seccomp_file
-from labs.engines.kernel.session import Session
-from labs.engines.kernel.settings import Settings, write_defaults
-from labs.engines.kernel.sockets import Unread, listening_inodes, socket_inodes
+from labs.engines.kernel.device.machine import Machine, View
+from labs.engines.kernel.device.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
+from labs.engines.kernel.device.session import Session
+from labs.engines.kernel.device.settings import Settings, write_defaults
+from labs.engines.kernel.device.sockets import Unread, listening_inodes, socket_inodes
+from labs.engines.kernel.sandbox import syscalls
+from labs.engines.kernel.sandbox.bubblewrap import seccomp_file
+from labs.engines.kernel.sandbox.commands import ASK
+from labs.engines.kernel.sandbox.rootfs import enter_root
 from labs.engines.kernel.tunnels.way import TUN
 from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.vlans.way import Way, has_vlans
@@ -63,7 +63,7 @@ RTM_NEWLINK, RTM_DELLINK, RTMGRP_LINK, IFF_UP = 16, 17, 1, 1
 
 def has_things(device: Device) -> bool:
     """True for a device with a program of ours that lives by the clock of the lab."""
-    from labs.engines.kernel.services import CATALOGUE
+    from labs.engines.kernel.device.services import CATALOGUE
     from labs.engines.kernel.things.fork import SHARED
 
     return any(enabled_path(name) in device.files and CATALOGUE[name].config in device.files for name in SHARED)
@@ -147,7 +147,7 @@ class Init:
     """The device in operation."""
 
     def __init__(self, device: Device, channel: Channel, world: RoomSense, clock: LabClock) -> None:
-        from labs.engines.kernel.services import CATALOGUE
+        from labs.engines.kernel.device.services import CATALOGUE
 
         self.device = device
         self.channel = channel
@@ -262,7 +262,7 @@ class Init:
     async def do_watch(self, message: Mapping[str, Any]) -> None:
         """Watch the packets of probes from now on."""
         del message
-        from labs.engines.kernel.trace import Tracer
+        from labs.engines.kernel.device.trace import Tracer
 
         self.tracer = Tracer(self.machine)
         await self.tracer.start()
@@ -291,7 +291,7 @@ class Init:
 
     async def do_probe(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Send probes, all at once."""
-        from labs.engines.kernel.probes import send_probes
+        from labs.engines.kernel.device.probes import send_probes
 
         endings = await send_probes(self.machine, [(number, decode(probe)) for number, probe in message["probes"]])
         return {"endings": [[number, encode(how), address, detail] for number, how, address, detail in endings]}
@@ -299,7 +299,7 @@ class Init:
     async def do_observe(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The running configuration."""
         del message
-        from labs.engines.kernel.observe import device_state
+        from labs.engines.kernel.device.observe import device_state
 
         return {"state": encode(await device_state(self.machine))}
 
@@ -332,7 +332,7 @@ class Init:
 
     async def do_ageing(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Tell what here would notice that so much time passed although the clocks were only put forward."""
-        from labs.engines.kernel.ageing import ageing, strangers
+        from labs.engines.kernel.device.ageing import ageing, strangers
 
         started = self.session.busy(message["besides"])
         busy = "something that was started in its shell still runs" if started else ""
@@ -414,7 +414,7 @@ class Init:
 
     async def _listening(self) -> None:
         """Wait until the daemons that were started listen, or end, or take too long."""
-        from labs.engines.kernel.services import LISTENING
+        from labs.engines.kernel.device.services import LISTENING
 
         until = time.monotonic() + READY_S
         units = self.machine.units
@@ -451,7 +451,7 @@ class Init:
                 task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reply: str, argv: list[str]) -> None:
-        from labs.engines.kernel.answers import Reply, program_for
+        from labs.engines.kernel.device.answers import Reply, program_for
 
         with contextlib.suppress(OSError):
             writer = Reply(reply)

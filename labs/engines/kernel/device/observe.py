@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from labs.engines.kernel.machine import Machine
+from labs.engines.kernel.device.machine import Machine
 from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network, parse_address
 from labs.model.state import (
     BridgePortState,

@@ -13,7 +13,7 @@ from typing import Any
 
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.clock import LabClock
-from labs.engines.kernel.leads import LeadError, PatchPanel
+from labs.engines.kernel.lab.leads import LeadError, PatchPanel
 from labs.model.site import Endpoint
 
 __all__ = ["Exchange", "Refused", "Running"]

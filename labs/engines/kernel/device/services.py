@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 
-from labs.engines.kernel.interfaces import networking, networking_stop
-from labs.engines.kernel.machine import OWN_PREFIX, TIME_PREFIX, Machine, Prefixed, run_child
-from labs.engines.kernel.retained import convert_retained
+from labs.engines.kernel.device.interfaces import networking, networking_stop
+from labs.engines.kernel.device.machine import OWN_PREFIX, TIME_PREFIX, Machine, Prefixed, run_child
+from labs.engines.kernel.device.retained import convert_retained
 from labs.engines.kernel.things.fork import SHARED
 from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine

@@ -19,7 +19,7 @@ from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.process import Lab
+    from labs.engines.kernel.lab.process import Lab
 
 __all__ = ["probe_all"]
 

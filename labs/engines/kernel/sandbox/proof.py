@@ -1,6 +1,6 @@
 """The sandbox is proved in a device of its own while the engine still loads: a root as every device has, and no port.
 
-What is tried is `PROOF` of `sandbox.py`. The device is made as `device.py` makes them: its own namespaces and root, an
+What is tried is `PROOF` of `bubblewrap.py`. The device is made as every device is: its own namespaces and root, an
 init that is not confined, and the shell of a trainee below it. It is gone when the answer is there.
 """
 
@@ -15,9 +15,16 @@ import time
 import traceback
 from collections.abc import Mapping
 
-from labs.engines.kernel import syscalls
-from labs.engines.kernel.rootfs import build_root, enter_root
-from labs.engines.kernel.sandbox import SandboxError, check_proof, limit, proof_command, sandboxed, seccomp_file
+from labs.engines.kernel.sandbox import syscalls
+from labs.engines.kernel.sandbox.bubblewrap import (
+    SandboxError,
+    check_proof,
+    limit,
+    proof_command,
+    sandboxed,
+    seccomp_file,
+)
+from labs.engines.kernel.sandbox.rootfs import build_root, enter_root
 
 __all__ = ["Proof"]
 

@@ -6,14 +6,14 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from labs.engines.kernel.commands import PASS
-from labs.engines.kernel.interfaces import ifdown, ifup
-from labs.engines.kernel.machine import run_child
+from labs.engines.kernel.device.interfaces import ifdown, ifup
+from labs.engines.kernel.device.machine import run_child
+from labs.engines.kernel.sandbox.commands import PASS
 from labs.engines.kernel.serial.client import at_the_port
 from labs.net.process import Process, Program, Routine, Writer
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.device import Init
+    from labs.engines.kernel.device.init import Init
 
 __all__ = ["Reply", "program_for"]
 

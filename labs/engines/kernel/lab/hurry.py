@@ -13,11 +13,11 @@ import time
 from typing import TYPE_CHECKING
 
 from labs.engines.kernel.channel import LONGEST_WAIT_NS
-from labs.engines.kernel.exchange import Refused
+from labs.engines.kernel.lab.exchange import Refused
 from labs.model.durations import format_duration
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.process import Lab
+    from labs.engines.kernel.lab.process import Lab
 
 __all__ = ["hurry"]
 

@@ -13,9 +13,9 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from labs.engines.kernel import syscalls
-from labs.engines.kernel.commands import write_commands, write_link_commands
-from labs.engines.kernel.sandbox import PROCESS_NUMBERS
+from labs.engines.kernel.sandbox import syscalls
+from labs.engines.kernel.sandbox.bubblewrap import PROCESS_NUMBERS
+from labs.engines.kernel.sandbox.commands import write_commands, write_link_commands
 
 __all__ = [
     "LAB",

@@ -9,7 +9,7 @@ from labs.engines.kernel.codec import decode
 from labs.model.site import Endpoint
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.process import Lab
+    from labs.engines.kernel.lab.process import Lab
 
 __all__ = ["View"]
 

@@ -20,23 +20,29 @@ from typing import Any
 from labs.engines.kernel.capability import lacking, slow
 from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
-from labs.engines.kernel.cores import Cores
-from labs.engines.kernel.device import TOOLS, Ways, fork_device, has_things
-from labs.engines.kernel.exchange import Exchange, Refused, Running
-from labs.engines.kernel.eyes import View
-from labs.engines.kernel.files import FilesBelow
-from labs.engines.kernel.hurry import hurry
-from labs.engines.kernel.leads import run_batch
-from labs.engines.kernel.proof import Proof
-from labs.engines.kernel.rootfs import LAB_DEVICES, build_root, prepare_tunnels, prepare_vlans, stored_files
-from labs.engines.kernel.sandbox import SandboxError
+from labs.engines.kernel.device.files import FilesBelow
+from labs.engines.kernel.device.init import TOOLS, Ways, fork_device, has_things
+from labs.engines.kernel.lab.cores import Cores
+from labs.engines.kernel.lab.exchange import Exchange, Refused, Running
+from labs.engines.kernel.lab.eyes import View
+from labs.engines.kernel.lab.hurry import hurry
+from labs.engines.kernel.lab.leads import run_batch
+from labs.engines.kernel.lab.topology import Batch, build_network
+from labs.engines.kernel.lab.witness import probe_all
+from labs.engines.kernel.sandbox.bubblewrap import SandboxError
+from labs.engines.kernel.sandbox.proof import Proof
+from labs.engines.kernel.sandbox.rootfs import (
+    LAB_DEVICES,
+    build_root,
+    prepare_tunnels,
+    prepare_vlans,
+    stored_files,
+)
 from labs.engines.kernel.serial.buses import Buses
-from labs.engines.kernel.topology import Batch, build_network
 from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.tunnels.way import tunnel_way
 from labs.engines.kernel.vlans.way import Way, vlan_way
 from labs.engines.kernel.wiring import Lines, TerminalStrip
-from labs.engines.kernel.witness import probe_all
 from labs.model.bus import Bus
 from labs.model.field import Loop
 from labs.model.rings import has_ring
@@ -450,8 +456,8 @@ def _prepare_namespaces() -> None:
 
 
 # What the inits import when they first need it: a device has no file of the host, so it is here before they fork.
-PRELOADED = ("ageing", "answers", "inetd", "observe", "probes", "services", "things.fork",
-             "things.heartbeat", "trace")  # fmt: skip
+PRELOADED = ("device.ageing", "device.answers", "device.inetd", "device.observe", "device.probes", "device.services",
+             "device.trace", "things.fork", "things.heartbeat")  # fmt: skip
 PRELOADED_SHELL = ("labs.shell.init", "labs.shell.commands.systemctl", "labs.shell.commands.journalctl")
 
 
@@ -466,7 +472,7 @@ def preload(site: Site, ways: Ways) -> None:
 
     for name in (*(f"labs.engines.kernel.{part}" for part in PRELOADED), *PRELOADED_SHELL, "encodings.idna"):
         import_module(name)
-    from labs.engines.kernel.services import CATALOGUE
+    from labs.engines.kernel.device.services import CATALOGUE
     from labs.engines.kernel.things.fork import SHARED, modules_of
 
     files = {path for device in site.devices.values() for path in device.files}

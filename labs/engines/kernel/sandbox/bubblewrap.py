@@ -13,7 +13,7 @@ import resource
 import struct
 from functools import cache
 
-from labs.engines.kernel.syscalls import drop_capabilities, filter_calls
+from labs.engines.kernel.sandbox.syscalls import drop_capabilities, filter_calls
 
 __all__ = ["SandboxError", "check_proof", "confine", "limit", "proof_command", "sandboxed"]
 

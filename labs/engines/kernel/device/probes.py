@@ -17,7 +17,7 @@ from labs.engines.base import Disposition, Probe
 from labs.net import icmp, icmpv6
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
 
 __all__ = ["MAGIC", "SEQUENCE", "disposition_of", "send_probes"]
 
@@ -100,7 +100,7 @@ async def _resolve(machine: Machine, name: str) -> str | None:
 async def _look_up(machine: Machine, name: str) -> str | None:
     if name.startswith("-"):
         return None
-    from labs.engines.kernel.observe import speaks_six
+    from labs.engines.kernel.device.observe import speaks_six
 
     words = (await machine.capture("/usr/bin/getent", "ahosts" if speaks_six() else "ahostsv4", name)).split()
     return words[0] if words and (words[0].count(".") == 3 or ":" in words[0]) else None

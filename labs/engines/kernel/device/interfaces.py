@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from labs.engines.kernel.machine import Machine, run_child
-from labs.engines.kernel.rest import QUICK_DELAY
+from labs.engines.kernel.device.machine import Machine, run_child
+from labs.engines.kernel.device.rest import QUICK_DELAY
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, parse_interfaces
 from labs.net.process import Process, Routine, Wait
@@ -362,7 +362,7 @@ class _Vlans:
 
 def _batch(lines: list[str]) -> tuple[int | None, list[str]]:
     """Run `ip -batch`; the index of the line that failed, and what was said."""
-    from labs.engines.kernel.machine import ENVIRONMENT
+    from labs.engines.kernel.device.machine import ENVIRONMENT
 
     text = "".join(line.strip().split("ip", 1)[1] + "\n" for line in lines)
     done = subprocess.run(

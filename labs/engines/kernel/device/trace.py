@@ -13,9 +13,9 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from labs.engines.kernel.machine import Machine
-from labs.engines.kernel.observe import speaks_six
-from labs.engines.kernel.probes import MAGIC, SEQUENCE
+from labs.engines.kernel.device.machine import Machine
+from labs.engines.kernel.device.observe import speaks_six
+from labs.engines.kernel.device.probes import MAGIC, SEQUENCE
 from labs.model.addresses import IPv4, IPv6
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, Note
 from labs.net.icmp import IcmpMessage

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.clock import LabClock
-from labs.engines.kernel.files import RealFiles
-from labs.engines.kernel.sandbox import confine
+from labs.engines.kernel.device.files import RealFiles
+from labs.engines.kernel.sandbox.bubblewrap import confine
 from labs.engines.kernel.things.crew import Crew
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.model.world import Act

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labs.engines.kernel.machine import Machine
+    from labs.engines.kernel.device.machine import Machine
 
 __all__ = ["ageing", "expiries", "lifetimes", "renewals", "strangers"]
 
