@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("sockets of Linux", allow_module_level=True)
 
-from labs.engines.kernel.device.sockets import Unread, listening_inodes, socket_inodes
+from labs.engines.kernel.device.sockets import Unread, listening_inodes, sleeps, socket_inodes
 
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 FAMILIES = pytest.mark.parametrize("family", list(LOOPBACK), ids=["IPv4", "IPv6"])
@@ -45,6 +46,14 @@ def test_datagram_socket_that_is_bound_accepts_until_it_is_connected():
         assert _inode(bound) in listening_inodes()
         bound.connect(bound.getsockname())
         assert _inode(bound) not in listening_inodes()
+
+
+def test_process_that_asks_is_awake_one_that_waits_sleeps_and_one_that_is_gone_does_not():
+    assert not sleeps(os.getpid())
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as waiting:
+        assert any(sleeps(waiting.pid) for _ in range(100_000))
+        waiting.communicate()
+    assert not sleeps(waiting.pid)
 
 
 @FAMILIES

@@ -29,7 +29,7 @@ from labs.engines.kernel.device.machine import Machine, View
 from labs.engines.kernel.device.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
 from labs.engines.kernel.device.session import Session
 from labs.engines.kernel.device.settings import Settings, write_defaults
-from labs.engines.kernel.device.sockets import Unread, listening_inodes, socket_inodes
+from labs.engines.kernel.device.sockets import Unread, listening_inodes, sleeps, socket_inodes
 from labs.engines.kernel.sandbox import syscalls
 from labs.engines.kernel.sandbox.bubblewrap import seccomp_file
 from labs.engines.kernel.sandbox.commands import ASK
@@ -413,18 +413,25 @@ class Init:
     # Services
 
     async def _listening(self) -> None:
-        """Wait until the daemons that were started listen, or end, or take too long."""
+        """Wait until the daemons that were started listen and rest, or end, or take too long.
+
+        A daemon opens one socket after the other: it rests when it sleeps and none was added since the last look.
+        """
         from labs.engines.kernel.device.services import LISTENING
 
         until = time.monotonic() + READY_S
         units = self.machine.units
         waiting = [name for name in units.installed() if name in LISTENING and units.state(name).process is not None]
+        seen: dict[str, set[int]] = {}
         while waiting and time.monotonic() < until:
             open_now = listening_inodes()
             for name in list(waiting):
                 state = self.machine.units.state(name)
-                if state.process is None or socket_inodes(state.pid) & open_now:
+                own = socket_inodes(state.pid) & open_now
+                rests = bool(own) and own == seen.get(name) and sleeps(state.pid)
+                if state.process is None or rests:
                     waiting.remove(name)
+                seen[name] = own
             if waiting:
                 await asyncio.sleep(0.003)
 

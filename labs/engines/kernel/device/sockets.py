@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Unread", "listening_inodes", "socket_inodes"]
+__all__ = ["Unread", "listening_inodes", "sleeps", "socket_inodes"]
 
 ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10  # include/net/tcp_states.h
 UDP_UNCONNECTED = "07"
@@ -76,6 +76,13 @@ def socket_inodes(pid: int) -> set[int]:
                 if target.startswith("socket:["):
                     found.add(int(target[8:-1]))
     return found
+
+
+def sleeps(pid: int) -> bool:
+    """True where a process waits for something (proc_pid_stat(5), field 3)."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+    return False
 
 
 class Unread:
