@@ -141,3 +141,49 @@ def plain_pair():
 @pytest.mark.parametrize("name", LINES)
 def test_line_that_was_answered_differently_once(plain_pair, name):
     assert plain_pair.sim.run(*LINES[name]) == plain_pair.kernel.run(*LINES[name])
+
+
+SIX = ("net.ipv6.conf.all.disable_ipv6 = 0", "net.ipv6.conf.default.disable_ipv6 = 0", "net.ipv6.icmp.ratelimit = 0")
+
+
+def questions(second: str, device: str, refused: str) -> Site:
+    """Host a with ::a1 on eth0 and `second` on `device`, which speaks to 2001:db8:b::1; r is deaf to `refused`."""
+    own = [f"ip -6 address add 2001:db8:1::a1/64 dev eth0 nodad; ip -6 address add {second} dev {device} nodad"]
+    ways = [
+        f"ip -6 route add 2001:db8:{net}::/48 via 2001:db8:1::1 src {source}"
+        for net, source in (("a", "2001:db8:1::a1"), ("b", second.partition("/")[0]))
+    ]
+    far = [f"ip -6 address add 2001:db8:{place} dev eth0 nodad" for place in ("1::1/64", "a::1/128", "b::1/128")]
+    rules = (
+        "table ip6 f {\n chain i {\n type filter hook input priority 0;\n"
+        f" icmpv6 type nd-neighbor-solicit ip6 saddr {refused} drop\n }}\n}}\n"
+    )
+    back = ["ip -6 route add 2001:db8:5::/64 via 2001:db8:1::a1"]
+    return site(
+        [
+            machine("a", {"eth0": "10.0.1.10/24"}, up=[*own, *ways], settings=SIX),
+            machine("r", {"eth0": "10.0.1.1/24"}, up=[*far, *back], settings=SIX, rules=rules),
+        ],
+        ["a:eth0 r:eth0"],
+    )
+
+
+QUESTIONS = {
+    "first_source_is_refused_the_question_repeated_in_the_name_of_the_last_is_answered": (
+        questions("2001:db8:1::a2/64", "eth0", "2001:db8:1::a1"),
+        [Flow("a", "2001:db8:a::1"), Flow("a", "2001:db8:b::1")],
+        "reply ttl=64",
+    ),
+    "source_of_another_interface_the_question_is_asked_by_the_link_local_address": (
+        questions("2001:db8:5::1/128", "lo", "fe80::/10"),
+        [Flow("a", "2001:db8:b::1")],
+        "error 1/3 from 2001:db8:5::1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_neighbour_discovery_in_whose_name_is_asked(name):
+    made, flows, told = QUESTIONS[name]
+    with both(made) as pair:
+        assert pair.send(flows) == dict.fromkeys(flows, (told, told))

@@ -5,7 +5,6 @@ Before changing this file read RFC 4861 §7 and ndisc_recv_ns, ndisc_recv_na in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from labs.model.addresses import Address, IPv6, Mac
@@ -48,11 +47,14 @@ class Discovery:
         packet = Ipv6Packet(source, target, PROTO_ICMPV6, Icmpv6Message(kind, discovery=what), HOP_LIMIT)
         self._layer.output(packet, interface=interface)
 
-    def solicit(self, interface: Interface, address: IPv6, waiting: Sequence[object], *, unicast: bool) -> None:
-        """Ask who has an address, with the source of the packet that waits for it (ndisc_solicit)."""
-        first = next((packet.src for packet in waiting if isinstance(packet, Ipv6Packet)), None)
-        source = first if first is not None and self._layer.is_local(first) else None
-        source = source or self._layer.source_for(interface, ALL_NODES)  # link-local (ndisc_send_ns)
+    def solicit(self, interface: Interface, address: IPv6, waiting: object, *, unicast: bool) -> None:
+        """Ask who has an address, with the source of `waiting`, the packet that came last (ndisc_solicit).
+
+        A source that the interface has not gives way to its link-local address (ndisc_send_ns).
+        """
+        own = [known.address for known in interface.inet6 if not known.tentative and not known.failed]
+        links = (known for known in own if known.is_link_local)
+        source = waiting.src if isinstance(waiting, Ipv6Packet) and waiting.src in own else next(links, None)
         if source is not None:
             target = address if unicast else solicited_node(address)
             self.send(interface, source, target, icmpv6.NEIGHBOUR_SOLICIT, Solicit(address, interface.mac))

@@ -430,11 +430,11 @@ class LinkLayer:
         interface = entry.interface
         entry.probes += 1
         unicast = entry.state is NeighbourState.PROBE and entry.mac is not None
+        waiting = entry.waiting[-1] if entry.waiting else first  # the last (neigh_probe)
         if isinstance(entry.address, IPv6):
-            self._node.ipv6.discovery.solicit(interface, entry.address, [first, *entry.waiting], unicast=unicast)
+            self._node.ipv6.discovery.solicit(interface, entry.address, waiting, unicast=unicast)
             self.later(entry, RETRANS_NS)
             return
-        waiting = entry.waiting[-1] if entry.waiting else first
         sender = sender_of(self._node, interface, entry.address, waiting)
         if sender is not None:
             packet = ArpPacket(REQUEST, interface.mac, sender, Mac(0), entry.address)
