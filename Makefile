@@ -18,6 +18,7 @@ help: ## this list
 .PHONY: lab
 lab: .venv/core ## a first walk through a small broken site, in the terminal
 	@.venv/bin/netwerf tour
+	@command -v netwerf >/dev/null || printf '\nIn this shell, first: . .venv/bin/activate\n'
 
 .PHONY: test
 test: .venv/dev ## every test

@@ -11,6 +11,7 @@ from typing import Any
 from labs.engines.base import CommandRejected
 from labs.journal import DESK, JournalError
 from labs.lab import HANDS, Lab
+from labs.messages import language
 from labs.shell.bash import is_complete
 from labs.ui.catalogue import scenario_named
 from labs.ui.command import fault_line
@@ -169,7 +170,8 @@ class Terminal:
             with interruptible():
                 self.desk.answer(word, line, person=reader.person)
         except Refusal as refusal:
-            self.screen.show(f"  {refusal.message.in_language(self.screen.language)}")
+            for row in self.screen.folded(f"  {refusal.message.in_language(self.screen.language)}"):
+                self.screen.show(row)
         except (JournalError, CommandRejected) as error:
             self.screen.show(f"  {error}")
         except KeyboardInterrupt:
@@ -243,7 +245,9 @@ class Terminal:
             return
         again = f"netwerf play {self._called} --seed {self.lab.seed}"
         again += f" --engine {self.lab.engine.name}" if self.lab.engine.name != "sim" else ""
-        self.screen.say("Everything is kept in {file}. Go on with: {again}", file=path, again=again)
+        again += f" --lang {self.screen.language}" if self.screen.language != language() else ""
+        self.screen.say("Everything is kept in {file}.", file=path)
+        self.screen.say("Go on with: {again}", again=again)
 
 
 def _of_device(lab: Lab, place: str, line: str) -> list[Completion]:

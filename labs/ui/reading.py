@@ -36,6 +36,9 @@ class Reader(Protocol):
     def read(self, prompt: str) -> str | None:
         """The next line without its end, or None at the end. Raises KeyboardInterrupt."""
 
+    def remember(self, text: str) -> None:
+        """What was typed, with everything that belongs to it, for the arrow keys."""
+
 
 class PlainReader:
     """Lines of a file or pipe; nothing is echoed. What is not text of the encoding becomes a replacement sign."""
@@ -51,6 +54,9 @@ class PlainReader:
         """The next line."""
         line = self._stream.readline()
         return line.rstrip("\r\n") if line else None
+
+    def remember(self, text: str) -> None:
+        """A file has no arrow keys."""
 
 
 class PersonReader:
@@ -73,12 +79,21 @@ class PersonReader:
                 for text, replaced in complete(document.text, document.cursor_position):
                     yield Offer(text, start_position=-replaced)
 
-        remembered = InMemoryHistory()
+        class _Whole(InMemoryHistory):
+            """A here-document is one entry, so not every line that the prompt reads."""
+
+            def append_string(self, string: str) -> None:
+                del string
+
+            def append_whole(self, text: str) -> None:
+                super().append_string(text)
+
+        self._history = _Whole()
         for line in history:
-            remembered.append_string(line)
+            self._history.append_whole(line)
         self._colour = colour
         self._session: PromptSession[str] = PromptSession(
-            history=remembered, completer=_Words(), complete_while_typing=False, enable_suspend=True
+            history=self._history, completer=_Words(), complete_while_typing=False, enable_suspend=True
         )
 
     def read(self, prompt: str) -> str | None:
@@ -93,6 +108,16 @@ class PersonReader:
             return self._session.prompt(shown)
         except EOFError:
             return None
+
+    @property
+    def history(self) -> list[str]:
+        """What the arrow keys know, oldest first."""
+        return self._history.get_strings()
+
+    def remember(self, text: str) -> None:
+        """One entry of the history, unless it is the last one again."""
+        if text.strip() and self.history[-1:] != [text]:
+            self._history.append_whole(text)
 
 
 def reader_for(history: Iterable[str], complete: Callable[[str, int], list[Completion]], *, colour: bool) -> Reader:
@@ -114,6 +139,7 @@ def read_whole(reader: Reader, prompt: str, open_ended: Callable[[str], bool]) -
             break
         text += "\n" + more
         lines += 1
+    reader.remember(text)
     return text
 
 

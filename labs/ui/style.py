@@ -53,7 +53,10 @@ def marked(template: str) -> str:
 
 def near(word: str, allowed: Iterable[str]) -> Message:
     """`; did you mean "x"?` where one of the allowed words is close, else nothing."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
+    names = list(allowed)
+    close = difflib.get_close_matches(word, names, n=1)
+    if not close and len(word) >= 3:
+        close = [name for name in names if word in name][:1]
     return message('; did you mean "{word}"?', word=close[0]) if close else Message("{word}", {"word": ""})
 
 
@@ -69,13 +72,29 @@ def plain(text: str, encoding: str | None) -> str:
 
 
 def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
-    """Rows with their cells one below the other; the last cell is as long as it is."""
+    """Rows with their cells one below the other; on a terminal too narrow for it the last cell goes on under itself."""
     table = [list(row) for row in rows]
     widths = [max(map(len, cells)) for cells in zip(*(row[:-1] for row in table), strict=True)]
-    return [
-        gap.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in table
-    ]
+    lines, room = [], _room()
+    for row in table:
+        head = gap.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), ""])
+        if len(head) + len(row[-1]) <= room or len(head) > room // 2:
+            lines.append(f"{head}{row[-1]}".rstrip())
+        else:
+            lines += textwrap.wrap(
+                row[-1],
+                room,
+                initial_indent=head,
+                subsequent_indent=" " * len(head),
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+    return lines
+
+
+def _room() -> int:
+    """Characters in a row of the terminal; no end where nobody looks at one."""
+    return get_terminal_size((100, 24)).columns if sys.stdout.isatty() else sys.maxsize
 
 
 class Screen:
@@ -100,11 +119,11 @@ class Screen:
 
     def warn(self, template: str, /, **values: object) -> None:
         """A sentence to standard error, as `netwerf: …`."""
-        self.show(f"netwerf: {self.phrase(template, **values)}", err=True)
+        self.show("\n".join(self.folded(f"netwerf: {self.phrase(template, **values)}")), err=True)
 
     def refuse(self, refusal: Refusal) -> None:
         """A refusal to standard error."""
-        self.show(f"netwerf: {refusal.message.in_language(self.language)}", err=True)
+        self.show("\n".join(self.folded(f"netwerf: {refusal.message.in_language(self.language)}")), err=True)
 
     def show(self, text: str = "", *, err: bool = False, newline: bool = True, **style: bool | str) -> None:
         """A text as it is, flushed; `style` as click.style has it."""
@@ -126,8 +145,8 @@ class Screen:
 
     def folded(self, line: str) -> list[str]:
         """A line as rows that fit the terminal; as it is where nobody looks at one."""
-        room = get_terminal_size((100, 24)).columns
-        if len(line) <= room or not sys.stdout.isatty():
+        room = _room()
+        if len(line) <= room:
             return [line]
         found = POINTS.match(line)
         if found is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from labs.journal import DESK
@@ -24,34 +23,37 @@ WORDS: dict[str, tuple[str, str]] = {
     "story": ("story", marked("the work order again")),
     "map": ("map", marked("the drawing of the site; look tells what is really plugged")),
     "places": ("places", marked("where you can go")),
-    "on": ("on PLACE", marked("go to a device, or to `hands`; `PLACE: line` types one line there")),
-    "look": ("look [ROOM|DEVICE]", marked("what stands where, which lamps burn, where leads go")),
-    "patch": ("patch DEVICE:PORT DEVICE:PORT", marked("put a lead between two ports")),
-    "unplug": ("unplug DEVICE:PORT", marked("take a lead out")),
-    "power": ("power on|off|cycle DEVICE", marked("switch a device")),
-    "open": ("open window ROOM [50%]", marked("open a window; close window ROOM shuts it")),
-    "close": ("close window ROOM", marked("close a window")),
-    "heat": ("heat DEVICE CELSIUS|off", marked("hair dryer or ice water on the probe of a device")),
-    "move": ("move DEVICE shade|sun|…", marked("hang a probe elsewhere in its room")),
-    "rewire": ("rewire LINE swap|mend|…", marked("put an analogue line right")),
-    "replace": ("replace battery DEVICE", marked("a new battery")),
-    "terminate": ("terminate BUS start|end [off]", marked("put the resistor at an end of a bus, or take it out")),
-    "bias": ("bias BUS start|end [off]", marked("switch the bias of a bus on or off")),
-    "swap": ("swap DEVICE a b", marked("exchange the two wires of a bus at a device")),
-    "dip": ("dip DEVICE address 5", marked("set the switches on the front of a device on a bus")),
-    "meter": ("meter DEVICE ohm|volt", marked("measure between the two wires of a bus")),
+    "on": (marked("on PLACE"), marked("go to a device, or to `hands`; `PLACE: line` types one line there")),
+    "look": (marked("look [ROOM|DEVICE]"), marked("what stands where, which lamps burn, where leads go")),
+    "patch": (marked("patch DEVICE:PORT DEVICE:PORT"), marked("put a lead between two ports")),
+    "unplug": (marked("unplug DEVICE:PORT"), marked("take a lead out")),
+    "power": (marked("power on|off|cycle DEVICE"), marked("switch a device")),
+    "open": (marked("open window ROOM [50%]"), marked("open a window; close window ROOM shuts it")),
+    "close": (marked("close window ROOM"), marked("close a window")),
+    "heat": (marked("heat DEVICE CELSIUS|off"), marked("hair dryer or ice water on the probe of a device")),
+    "move": (marked("move DEVICE shade|sun|…"), marked("hang a probe elsewhere in its room")),
+    "rewire": (marked("rewire LINE swap|mend|…"), marked("put an analogue line right")),
+    "replace": (marked("replace battery DEVICE"), marked("a new battery")),
+    "terminate": (
+        marked("terminate BUS start|end [off]"),
+        marked("put the resistor at an end of a bus, or take it out"),
+    ),
+    "bias": (marked("bias BUS start|end [off]"), marked("switch the bias of a bus on or off")),
+    "swap": (marked("swap DEVICE a b"), marked("exchange the two wires of a bus at a device")),
+    "dip": (marked("dip DEVICE address 5"), marked("set the switches on the front of a device on a bus")),
+    "meter": (marked("meter DEVICE ohm|volt"), marked("measure between the two wires of a bus")),
     "wait": ("wait 10 min", marked("let simulated time pass")),
     "why": (
-        "why [FROM] TO [tcp PORT|udp PORT]",
+        marked("why [FROM] TO [tcp PORT|udp PORT]"),
         marked("what would become of a packet, and its way on the map; nothing is sent"),
     ),
-    "truth": ("truth DEVICE[:PART] [2 h]", marked("what a room was like, and what a thing makes of it")),
-    "edit": ("edit FILE", marked("change a file of the device in your own editor")),
+    "truth": (marked("truth DEVICE[:PART] [2 h]"), marked("what a room was like, and what a thing makes of it")),
+    "edit": (marked("edit FILE"), marked("change a file of the device; nano FILE and vi FILE do the same")),
     "check": ("check", marked("have the site judged as it is now; costs nothing")),
     "hint": ("hint [CHECK]", marked("the next hint; costs nothing")),
     "undo": ("undo [N]", marked("take back the last line, or the last N")),
     "journal": ("journal", marked("what you typed so far")),
-    "submit": ("submit [FILE]", marked("write the submission and have it judged")),
+    "submit": (marked("submit [FILE]"), marked("write the submission and have it judged")),
     "exit": ("exit", marked("stop; everything is kept (also: quit, Ctrl-D)")),
 }
 ALIASES = {"quit": "exit"}
@@ -67,7 +69,8 @@ def is_word(lab: Lab, place: str, line: str) -> str | None:
     word = ALIASES.get(first, first)
     if place == HANDS:
         return word if word in WORDS and word not in BY_HAND else None
-    if first in EDITORS and len(rest) == 1 and not _exists(lab, place, first):
+    editor, *files = rest if first == "sudo" and rest else [first, *rest]
+    if editor in EDITORS and files and not _exists(lab, place, editor):
         return "edit"
     if word == "wait":  # `wait`, `wait %1` and `wait 1234` are the shell's
         return word if rest and _is_duration(" ".join(rest)) else None
@@ -132,7 +135,7 @@ class Desk:
         if word in BY_HAND:
             self._type(HANDS, line.strip())
         elif word == "edit":
-            self.edit(rest, person=person)
+            self.edit(rest[1:] if line.split(maxsplit=1)[0] == "sudo" else rest, person=person)
         else:
             getattr(self, word if word not in ("exit", "map") else f"{word}_")(rest)
 
@@ -140,8 +143,9 @@ class Desk:
 
     def help(self, rest: list[str]) -> None:
         """The words."""
+        phrase = self.screen.phrase
         chosen = [word for word in rest if word in WORDS] or [w for w in WORDS if self._has_use(w)]
-        for line in columns([(f"  {WORDS[word][0]}", self.screen.phrase(WORDS[word][1])) for word in chosen]):
+        for line in columns([(f"  {phrase(WORDS[word][0])}", phrase(WORDS[word][1])) for word in chosen]):
             self.screen.show(line)
         if not rest:
             self.screen.say("  Everything else is typed at {place}, as on a real device.", place=self.place)
@@ -309,20 +313,18 @@ class Desk:
     # Files
 
     def edit(self, rest: list[str], *, person: bool) -> None:
-        """Change a file in the person's own editor; the change is typed as one here-document. Raises Refusal."""
-        import click
+        """Change a file in an editor; the change is typed as one here-document. Raises Refusal."""
+        from labs.ui.editor import edited
 
         if self.place == HANDS:
             raise Refusal("hands have no files; go to a device first: on {place}", place=self.lab.places[0])
-        if len(rest) != 1:
+        names = [word for word in rest if word[:1] not in ("-", "+")]  # options and line numbers of nano and vi
+        if len(names) != 1:
             raise Refusal("edit takes the name of one file, such as: edit /etc/network/interfaces")
-        if not person or not _editor():
-            raise Refusal(
-                "edit needs a terminal and the variable EDITOR; without them: cat > {file} <<'EOF', the new text, EOF",
-                file=rest[0],
-            )
-        path, old = self._file(rest[0])
-        new = click.edit(old, extension=Path(path).suffix or ".txt")
+        if not person:
+            raise Refusal("edit needs a terminal; without one: cat > {file} <<'EOF', the new text, EOF", file=names[0])
+        path, old = self._file(names[0])
+        new = edited(path, old, self.screen)
         if new is None or new == old:
             self.screen.say("{file} stays as it is.", file=path)
             return
@@ -356,12 +358,6 @@ def here_document(path: str, text: str) -> str:
         delimiter += "_"
     body = [] if lines == [""] else lines
     return "\n".join([f"cat > {shlex.quote(path)} <<'{delimiter}'", *body, delimiter])
-
-
-def _editor() -> bool:
-    import os
-
-    return bool(os.environ.get("VISUAL") or os.environ.get("EDITOR"))
 
 
 def clock(at_ns: int) -> str:

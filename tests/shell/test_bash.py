@@ -38,6 +38,17 @@ def test_unknown_command_close_to_a_known_one_gets_a_hint() -> None:
     assert (text, status) == ('-bash: hostnam: command not found\nnetwerf: did you mean "hostname"?\n', 127)
 
 
+@pytest.mark.parametrize("word", ["hallo", "kilall", "rebot"])
+def test_mistyped_word_nobody_is_sent_to_what_halts_a_device(word: str) -> None:
+    assert run(device(), word) == (f"-bash: {word}: command not found\n", 127)
+
+
+def test_command_of_windows_says_what_is_typed_here() -> None:
+    text, status = run(device(), "ipconfig /all")
+    assert status == 127
+    assert text.splitlines()[1] == 'netwerf: "ipconfig" is a command of Windows; here: ip addr'
+
+
 def test_real_command_that_is_not_simulated_says_what_to_use() -> None:
     text, status = run(device(), "vim /etc/hosts")
     assert status == 127

@@ -174,6 +174,11 @@ def test_help_lists_the_words_and_help_of_a_word_shows_one(play: Callable[..., s
     assert "take a lead out" not in play("help undo\n")
 
 
+def test_goodbye_names_the_language_that_was_chosen(run: Run) -> None:
+    shown = run("--lang", "nl", "play", LAB, "--seed", "7", lines="true\n").output.splitlines()
+    assert shown[-1] == f"Ga verder met: netwerf play {LAB} --seed 7 --lang nl"
+
+
 def test_edit_without_a_terminal_says_what_to_do_instead(play: Callable[..., str]) -> None:
     assert "cat > /etc/hosts <<'EOF'" in play("edit /etc/hosts\n")
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from labs.ui.style import Screen
+from labs.ui.style import Refusal, Screen, columns, near
 
 LINE = "  ✖ every floor reaches the files       0/3  pc2 does not reach files (http): pc2 asks who has 10.0.0.10 [gate]"
 MORE = " " * 8 + "pc2 drops it: nobody answered ARP for the next hop   [10.0.0.10]"
@@ -38,3 +38,31 @@ def test_line_that_is_too_long_breaks_behind_the_points_and_between_words(monkey
 
 def test_file_gets_the_line_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert folded(monkeypatch, LINE, 60, terminal=False) == [LINE]
+
+
+def test_last_column_that_is_too_long_goes_on_under_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert columns([("  check", "have the site judged as it is now; costs nothing"), ("  exit", "stop")]) == [
+        "  check  have the site judged as it is",
+        "         now; costs nothing",
+        "  exit   stop",
+    ]
+
+
+def test_refusal_on_a_narrow_terminal_breaks_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    Screen("en").refuse(Refusal('there is no scenario "bakery"; there are: bakery-address-clash'))
+    assert capsys.readouterr().err.splitlines() == [
+        'netwerf: there is no scenario "bakery";',
+        "  there are: bakery-address-clash",
+    ]
+
+
+def test_part_of_a_name_names_it() -> None:
+    names = ["cold-store-bus", "bakery-address-clash"]
+    assert str(near("bakery", names)) == '; did you mean "bakery-address-clash"?'
+    assert str(near("zz", names)) == ""

@@ -91,12 +91,36 @@ ELSEWHERE = {
 }
 
 
+# What people know from Windows, and what is typed here.
+WINDOWS = {
+    "cls": "clear",
+    "copy": "cp",
+    "del": "rm",
+    "dir": "ls",
+    "getmac": "ip link",
+    "ipconfig": "ip addr",
+    "md": "mkdir",
+    "netsh": "ip, nft",
+    "pathping": "mtr -r",
+    "rd": "rmdir",
+    "ren": "mv",
+    "taskkill": "kill",
+    "tasklist": "ps aux",
+    "tracert": "traceroute",
+}
+# Nobody who mistyped a word is sent to one of these.
+DRASTIC = frozenset("halt kill killall pkill poweroff reboot rm rmdir shutdown userdel".split())
+
+
 def hint(name: str, more: tuple[str, ...] = ()) -> str | None:
     """What the simulator adds after `command not found`, or None."""
     if name in ELSEWHERE:
         advice = f"; {ELSEWHERE[name]}" if ELSEWHERE[name] else ""
         return f'netwerf: "{name}" is a real command, but it is not simulated here{advice}'
-    close = get_close_matches(name, [*command_names(), *more], n=1, cutoff=0.6)
+    if name.lower() in WINDOWS:
+        return f'netwerf: "{name}" is a command of Windows; here: {WINDOWS[name.lower()]}'
+    known = [word for word in (*command_names(), *more) if word not in DRASTIC]
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
     return f'netwerf: did you mean "{close[0]}"?' if close else None
 
 
