@@ -16,7 +16,7 @@ from labs.things.mqtt.client import Client, Event, Lost
 if TYPE_CHECKING:
     from labs.things.mqtt.codec import Connect
 
-__all__ = ["BrokerLink", "MqttLink", "broker_link"]
+__all__ = ["BrokerLink", "MqttLink", "broker_link", "reach"]
 
 CLOSED = TcpState.CLOSED  # a global is found ten times faster
 LINGER_NS = 200_000_000
@@ -72,6 +72,20 @@ def broker_link(process: Process) -> BrokerLink:
     return make(process)
 
 
+def reach(process: Process, host: str, port: int, timeout_ns: int | None) -> Generator[Wait, None, TcpConnection]:
+    """Find a host and connect to it. Raises ResolveError and SocketError."""
+    kept = len(process.cleanup)
+    try:
+        address = yield from resolve(process, host)
+        return (yield from connect(process, address, port, timeout_ns=timeout_ns))
+    except BaseException:
+        for action in reversed(process.cleanup[kept:]):
+            action()
+        raise
+    finally:
+        del process.cleanup[kept:]  # a daemon that connects again and again must not collect them
+
+
 class MqttLink:
     """One conversation with a broker. Everything that is queued on `client` is sent at the next `step` or `flush`."""
 
@@ -106,17 +120,8 @@ class MqttLink:
         self.close()
         process = self._process
         session = client_session(process, tls, host) if tls is not None else None
-        kept = len(process.cleanup)
-        try:
-            address = yield from resolve(process, host)
-            self._connection = yield from connect(process, address, port, timeout_ns=timeout_ns)
-            self._connection.wakes_when_acknowledged = False
-        except BaseException:
-            for action in reversed(process.cleanup[kept:]):
-                action()
-            raise
-        finally:
-            del process.cleanup[kept:]  # a daemon that connects again and again must not collect them
+        self._connection = yield from reach(process, host, port, timeout_ns)
+        self._connection.wakes_when_acknowledged = False
         process.cleanup.append(self.close)
         if session is not None:
             try:

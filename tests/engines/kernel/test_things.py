@@ -171,3 +171,29 @@ def test_lead_is_out_the_thing_gives_its_broker_up_by_the_clock_of_the_lab_and_f
     lab.run("hands", "patch thermo:eth0 switch:p2")
     lab.elapse(2 * MINUTE)
     assert json.loads(lab.run("thermo", "cat /run/sensor.json").text)["state"] == "connected"
+
+
+def test_broker_is_silent_things_give_up_and_try_again_by_the_clock_of_the_lab():
+    wall = "nft 'add table inet wall; add chain inet wall in { type filter hook input priority 0; }'; "
+    engines = [engine_named("sim"), KernelEngine()]
+    errors = []
+    try:
+        for engine in engines:
+            engine.start(hall())
+            engine.run("controller", wall + "nft add rule inet wall in tcp dport 1883 drop; systemctl restart mosquitto")
+            engine.wait(SECOND)
+            engine.elapse(90 * MINUTE)
+            errors.append({unit: errors_of(engine, device, unit) for device, units in UNITS.items() for unit in units})
+            engine.run("controller", "nft flush ruleset")
+            engine.elapse(5 * MINUTE)
+            assert json.loads(engine.run("thermo", "cat /run/sensor.json").text)["state"] == "connected"
+    finally:
+        engines[1].stop()
+    simulated, real = errors
+    assert all(count > 30 for count in simulated.values())
+    assert all(abs(real[unit] - simulated[unit]) <= 2 for unit in simulated), (simulated, real)
+
+
+def errors_of(engine, device: str, unit: str) -> int:
+    """How often a program of ours could not reach its broker."""
+    return json.loads(engine.run(device, f"cat /run/{unit}.json").text)["errors"]

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from labs.engines.kernel.things.journal import reason
 from labs.net.certificate import CertificateError
 from labs.net.process import Process, Signal, Wait
 from labs.net.sockets import SocketError
-from labs.shell.resolver import ResolveError
+from labs.shell.mqtt_link import reach
 from labs.things.mqtt.client import Connected, Event, Lost, Published, Received, Refused, Subscribed
 from labs.things.mqtt.codec import Connect, Publish
 
@@ -26,11 +25,9 @@ __all__ = ["PahoLink"]
 
 SECOND = 1_000_000_000
 MISC_S = 1.0  # how often paho looks after its keepalive
-KEEPALIVE_ENDED = 16  # MQTT_ERR_KEEPALIVE
 # paho gives the codes of MQTT 5; these are the CONNACK codes of MQTT 3.1.1 (§3.2.2.3) that they stand for.
 OLD_CODES = {132: 1, 133: 2, 136: 3, 134: 4, 135: 5}
 NOBODY = "netwerf/nobody"  # leaving a topic that was never asked for changes nothing, and the broker confirms it
-SETTLE_S = 5.0
 
 
 class PahoClient:
@@ -62,6 +59,17 @@ class PahoClient:
         self._client.disconnect()
 
 
+class _Paho(paho.Client):
+    """Paho's client on a connection that is there already: its own connects in a time that is not the lab's."""
+
+    def __init__(self, own: socket.socket, name: str) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, client_id=name, reconnect_on_failure=False)
+        self._own = own
+
+    def _create_socket(self) -> socket.socket:
+        return self._own
+
+
 class PahoLink:
     """One conversation with a broker over a real connection."""
 
@@ -74,8 +82,9 @@ class PahoLink:
         self._socket: Any = None
         self._events: list[Event] = []
         self._misc: asyncio.TimerHandle | None = None
-        self._opening: asyncio.Future[Any] | None = None
-        self._confirmed = asyncio.Event()
+        self._broker: tuple[str, int] | None = None
+        self._greeted = False
+        self._answered = asyncio.Event()
         self._asked = 0
         self._mute = False
         self._keepalive_ns = 0
@@ -111,8 +120,9 @@ class PahoLink:
         if tls is not None:
             message = "the engine kernel has no TLS for things"
             raise CertificateError(message)
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=hello.client_id, reconnect_on_failure=False)
-        client.connect_timeout = (timeout_ns or 10 * SECOND) / SECOND
+        connection: Any = yield from reach(self._process, host, port, timeout_ns)
+        own: socket.socket = connection.detach()
+        client = _Paho(own, hello.client_id)
         if hello.username:
             client.username_pw_set(hello.username, (hello.password or b"").decode() or None)
         client.on_connect = self._welcomed
@@ -122,24 +132,12 @@ class PahoLink:
         client.on_publish = self._landed
         client.on_unsubscribe = self._left
         client.on_socket_close = self._closing
-        self._opening = self._station.loop.run_in_executor(None, client.connect, host, port, hello.keepalive_s)
-        self._opening.add_done_callback(lambda _: self._fire())
-        opening = self._opening
-        while not opening.done():
-            yield Wait((self._signal,))
-        self._opening = None
-        try:
-            opening.result()
-        except socket.gaierror as error:
-            raise ResolveError(error.strerror or str(error)) from None
-        except OSError as error:
-            raise SocketError(reason(error)) from None
-        self._client, self._said = client, PahoClient(self, client)
+        self._client, self._said, self._socket = client, PahoClient(self, client), own
+        self._broker, self._greeted = (host, port), False
         self._mute, self._keepalive_ns = False, hello.keepalive_s * SECOND
-        own = client.socket()
-        if own is None:
+        client.connect(host, port, hello.keepalive_s)
+        if self._socket is None:
             raise SocketError("Connection reset by peer")
-        self._socket = own
         self._station.loop.add_reader(own, self._readable)
         self._look_after()
         self.flush()
@@ -151,6 +149,8 @@ class PahoLink:
 
     def _welcomed(self, client: Any, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
         value = int(code.value)
+        self._greeted = not value
+        self._answered.set()
         self._tell(Refused(OLD_CODES.get(value, value)) if value else Connected(bool(flags.session_present)))
 
     def _lost(self, client: Any, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
@@ -171,7 +171,7 @@ class PahoLink:
 
     def _left(self, client: Any, userdata: Any, number: int, *others: Any) -> None:
         if number == self._asked:
-            self._confirmed.set()
+            self._answered.set()
 
     # The connection
 
@@ -183,6 +183,7 @@ class PahoLink:
         client = self._client
         if client is not None:
             self._mute = False
+            self._station.patience.heard(self._broker)
             client.loop_read()
             self.flush()
             self._fire()
@@ -191,6 +192,7 @@ class PahoLink:
         """Paho is about to close its socket."""
         if own is self._socket:
             self._socket = None
+            self._answered.set()
             self._station.loop.remove_reader(own)
             self._station.loop.remove_writer(own)
 
@@ -237,22 +239,23 @@ class PahoLink:
 
     async def settled(self) -> None:
         """Until the broker has taken everything that was said, and has said everything that it had by then."""
-        if self._opening is not None:
-            await asyncio.wait([self._opening], timeout=None)
-            self._station.spoken += 1
         client = self._client
-        if client is None or self._mute or not client.is_connected():
+        if client is None or self._socket is None or self._mute:
             return
-        self._confirmed.clear()
-        _, number = client.unsubscribe(NOBODY)
-        self._asked = number or 0
-        self.flush()
+        self._answered.clear()
+        if self._greeted:
+            _, number = client.unsubscribe(NOBODY)
+            self._asked = number or 0
+            self.flush()
+        patience = self._station.patience
         try:
-            await asyncio.wait_for(self._confirmed.wait(), SETTLE_S)
+            await asyncio.wait_for(self._answered.wait(), patience.with_(self._broker))
+            patience.heard(self._broker)
         except TimeoutError:
+            patience.lost(self._broker)
             self._station.spoken += 1
             self._mute = True
-            if self._keepalive_ns:
+            if self._greeted and self._keepalive_ns:
                 self._station.call_at(self._station.now + self._keepalive_ns, lambda: self._give_up(client))
 
     def _give_up(self, client: paho.Client) -> None:

@@ -27,6 +27,7 @@ from labs.engines.kernel.device.machine import Machine
 from labs.engines.kernel.things.due import DueTimes
 from labs.engines.kernel.things.fork import CONTROL
 from labs.engines.kernel.things.paho_link import PahoLink
+from labs.engines.kernel.things.patience import Patience
 from labs.engines.kernel.things.transport import Transport
 from labs.model.world import Act
 from labs.net.process import Process, Program, Scheduler, Writer
@@ -130,6 +131,7 @@ class Station:
         self.serve_modbus = partial(_serve_modbus, self)
         self.serial: dict[str, SerialPort] = {}
         self.links: list[PahoLink] = []
+        self.patience = Patience()
         self.transport = Transport(self)
         self.interfaces: dict[str, object] = {}
         self.ipv6 = SimpleNamespace(on=False)

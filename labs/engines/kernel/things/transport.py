@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from labs.engines.kernel.things.journal import reason
 from labs.model.addresses import Address, IPv4
@@ -22,11 +22,18 @@ from labs.net.tcp import TcpState
 if TYPE_CHECKING:
     from labs.engines.kernel.things.station import Station
 
-__all__ = ["Connection", "Listener", "Transport", "UdpPort"]
+__all__ = ["Connection", "Listener", "Peer", "Transport", "UdpPort"]
 
 CHUNK = 1 << 16
 BACKLOG = 16
-SETTLE_S, LOOK_S = 12.0, 0.002  # an exchange of ours gives up after ten seconds
+LOOK_S = 0.002
+
+
+class Peer(NamedTuple):
+    """Whom a program asks."""
+
+    address: Address
+    port: int
 
 
 def _bound(kind: int, address: Address, port: int) -> socket.socket:
@@ -45,9 +52,11 @@ def _bound(kind: int, address: Address, port: int) -> socket.socket:
 class Connection:
     """A TCP connection, with the names of `labs.net.tcp.TcpConnection`."""
 
-    def __init__(self, station: Station, own: socket.socket, state: TcpState) -> None:
+    def __init__(self, station: Station, own: socket.socket, state: TcpState, peer: Peer | None = None) -> None:
         self._station = station
         self._own = own
+        self.peer = peer
+        """Whom it asks; None for a connection that others opened."""
         self._unsent = bytearray()
         self._closing = False
         self.state = state
@@ -67,6 +76,7 @@ class Connection:
         return len(self._unsent)
 
     def _tell(self) -> None:
+        self._station.transport.heard(self)
         self.signal.fire()
         self._station.pump()
 
@@ -141,14 +151,21 @@ class Connection:
             self._own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self._end()
 
+    def detach(self) -> socket.socket:
+        """The socket itself, for a library of others; this connection is over."""
+        self._leave(None)
+        return self._own
+
     def _end(self, error: str | None = None) -> None:
-        if self.state is TcpState.CLOSED:
-            return
+        if self.state is not TcpState.CLOSED:
+            self._leave(error)
+            self._own.close()
+
+    def _leave(self, error: str | None) -> None:
         self.state, self.error, self.peer_done = TcpState.CLOSED, error, True
         self._unsent.clear()
         self._station.loop.remove_reader(self._own)
         self._station.loop.remove_writer(self._own)
-        self._own.close()
         self._station.transport.gone(self)
 
 
@@ -186,6 +203,8 @@ class UdpPort:
     def __init__(self, station: Station, own: socket.socket) -> None:
         self._station = station
         self.own = own
+        self.peer: Peer | None = None
+        """Whom it asked last."""
         self.port: int = own.getsockname()[1]
         self.signal = Signal()
         self.queue: deque[Datagram] = deque(maxlen=1024)
@@ -198,6 +217,7 @@ class UdpPort:
         except OSError:
             return
         self.queue.append(Datagram(IPv4.parse(host), port, ANY, data, "", 64))
+        self._station.transport.heard(self)
         self.signal.fire()
         self._station.pump()
 
@@ -213,7 +233,8 @@ class Transport:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._asking: set[Connection | UdpPort] = set()
+        self._asking: dict[Connection | UdpPort, float] = {}
+        """Whoever waits for an answer, and until when anybody waits with it."""
 
     def tcp_connect(self, address: Address, port: int, **_: object) -> Connection:
         """Begin a connection. Raises SocketError."""
@@ -224,8 +245,9 @@ class Transport:
             own.close()
             raise SocketError(os.strerror(number))
         self._station.spoken += 1
-        connection = Connection(self._station, own, TcpState.SYN_SENT if number else TcpState.ESTABLISHED)
-        self._asking.add(connection)
+        state = TcpState.SYN_SENT if number else TcpState.ESTABLISHED
+        connection = Connection(self._station, own, state, Peer(address, port))
+        self._wait_for(connection)
         return connection
 
     def tcp_listen(self, port: int, address: Address = ANY, **_: object) -> Listener:
@@ -240,7 +262,7 @@ class Transport:
         """Bind a UDP socket; port 0 picks a free one. Raises SocketError."""
         opened = UdpPort(self._station, _bound(socket.SOCK_DGRAM, address, port))
         if not port:  # a question, and not a service
-            self._asking.add(opened)
+            self._asking[opened] = 0.0
         return opened
 
     def udp_send(self, opened: UdpPort, address: Address, port: int, data: bytes, **_: object) -> str | None:
@@ -250,6 +272,9 @@ class Transport:
             opened.own.sendto(data, (str(address), port))
         except OSError as error:
             return reason(error)
+        if opened in self._asking:
+            opened.peer = Peer(address, port)
+            self._wait_for(opened)
         return None
 
     def udp_close(self, opened: UdpPort) -> None:
@@ -259,11 +284,23 @@ class Transport:
 
     def gone(self, what: Connection | UdpPort) -> None:
         """It is closed."""
-        self._asking.discard(what)
+        self._asking.pop(what, None)
+
+    def heard(self, what: Connection | UdpPort) -> None:
+        """Something came of what was asked."""
+        if what in self._asking:
+            self._station.patience.heard(what.peer)
+            self._wait_for(what)
+
+    def _wait_for(self, what: Connection | UdpPort) -> None:
+        self._asking[what] = self._station.loop.time() + self._station.patience.with_(what.peer)
 
     async def settled(self) -> None:
-        """Until whoever was asked something has answered."""
+        """Until whoever was asked something has answered, or will not."""
         loop = self._station.loop
-        until = loop.time() + SETTLE_S
-        while self._asking and loop.time() < until:
+        while waiting := {what: until for what, until in self._asking.items() if until}:
+            for what, until in waiting.items():
+                if until < loop.time():
+                    self._station.patience.lost(what.peer)
+                    self._asking[what] = 0.0
             await asyncio.sleep(LOOK_S)
