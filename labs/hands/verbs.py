@@ -121,8 +121,8 @@ def _wait(bench: Workbench, words: list[str]) -> Told:
         raise HandsError(Message(str(error))) from None
     if not 0 < duration <= MAX_WAIT_NS:
         raise HandsError(message("a wait is longer than nothing and at most 7 days"))
-    bench.wait(duration)
-    return [message("{duration} pass.", duration=format_duration(duration))]
+    how = bench.let_pass(duration)
+    return [message("{duration} pass.", duration=format_duration(duration)), *how]
 
 
 def _look(bench: Workbench, words: list[str]) -> Told:

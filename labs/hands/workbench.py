@@ -68,7 +68,10 @@ class Workbench(Protocol):
         """Switch a device."""
 
     def wait(self, duration_ns: int) -> None:
-        """Let time pass."""
+        """Let a moment pass."""
+
+    def let_pass(self, duration_ns: int) -> Told:
+        """Let time pass; what a person has to know of how it passed. Raises HandsError."""
 
     def rewire(self, bus: Bus) -> None:
         """Change the wiring of a bus."""

@@ -27,7 +27,7 @@ from labs.engines.sim.leads import Leads
 from labs.engines.sim.media import MEDIA_ACTIONS, Media
 from labs.engines.sim.probes import Ending, probe_program
 from labs.engines.sim.wakes import NEVER, Wakes
-from labs.hands import run_hands
+from labs.hands import Told, run_hands
 from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
@@ -205,6 +205,11 @@ class SimEngine:
         if self._clock.advance(self.now + duration_ns, budget=50_000_000) is Stopped.BUDGET:
             message = "too much happened on the network while waiting; is there a switching loop?"
             raise CommandRejected(message)
+
+    def let_pass(self, duration_ns: int) -> Told:
+        """Let time pass."""
+        self.wait(duration_ns)
+        return []
 
     def settle(self, duration_ns: int) -> None:
         """Let the site come to rest: here time costs nothing."""

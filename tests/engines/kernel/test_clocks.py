@@ -76,8 +76,26 @@ def test_more_than_a_quarter_of_an_hour_nobody_waits(lab: KernelEngine):
         lab.wait(16 * MINUTE)
     with pytest.raises(BeyondEngine, match="16 min of real time"):
         lab.run("pc", "true", longest_ns=16 * MINUTE)
-    assert lab.run("hands", "wait 16 min").text.startswith("hands: the engine kernel waits in real time")
     assert lab.now - ARRIVAL_NS < MINUTE
+
+
+def test_hands_wait_an_hour_passes_at_once_and_its_neighbours_are_forgotten(lab: KernelEngine):
+    lab.run("pc", "ping -c 1 10.9.0.2")
+    before = lab.now
+    told = lab.run("hands", "wait 1 h").text.splitlines()
+    assert told[0] == "1 h pass."
+    assert "clocks of the site were put forward" in told[1]
+    assert 60 * MINUTE <= lab.now - before < 61 * MINUTE
+    assert lab.run("pc", "ip neigh").text == ""
+
+
+def test_something_keeps_time_hands_wait_no_longer_than_a_person_would(lab: KernelEngine):
+    lab.run("pc", "sleep 300 &")
+    told = lab.run("hands", "wait 16 min").text
+    assert told == (
+        "hands: time cannot be put forward here, and nobody waits more than 15 min: "
+        "pc: something that was started in its shell still runs\n"
+    )
 
 
 def test_broker_is_listened_to_each_message_has_the_moment_at_which_it_came():

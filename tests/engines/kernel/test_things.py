@@ -180,7 +180,9 @@ def test_broker_is_silent_things_give_up_and_try_again_by_the_clock_of_the_lab()
     try:
         for engine in engines:
             engine.start(hall())
-            engine.run("controller", wall + "nft add rule inet wall in tcp dport 1883 drop; systemctl restart mosquitto")
+            engine.run(
+                "controller", wall + "nft add rule inet wall in tcp dport 1883 drop; systemctl restart mosquitto"
+            )
             engine.wait(SECOND)
             engine.elapse(90 * MINUTE)
             errors.append({unit: errors_of(engine, device, unit) for device, units in UNITS.items() for unit in units})

@@ -14,19 +14,62 @@ from typing import TYPE_CHECKING
 
 from labs.engines.kernel.channel import LONGEST_WAIT_NS
 from labs.engines.kernel.lab.exchange import Refused
+from labs.hands.workbench import HandsError, Told
+from labs.messages import message
 from labs.model.durations import format_duration
 
 if TYPE_CHECKING:
     from labs.engines.kernel.lab.process import Lab
 
-__all__ = ["hurry"]
+__all__ = ["catch_up", "elapse", "forget", "let_pass"]
 
 MINUTE = 60_000_000_000
+IN_PERSON_NS = 20_000_000_000  # so long anybody waits for a kernel
+STALE_NS = 30_000_000_000  # base_reachable_time_ms, arp(7)
 RESTLESS = 200  # rounds without rest between two deadlines
 BUS_STEP = 50_000_000  # a cable keeps the moments within such a step by itself, in their order
 
 
-def hurry(lab: Lab, until: int) -> None:
+def elapse(lab: Lab, duration_ns: int, *, besides: str = "") -> None:
+    """Put every clock of the site forward. Raises Refused where somebody there would have noticed the time by another.
+
+    `besides` is a line that runs in a shell and may.
+    """
+    asked = lab.ask(lab.devices, do="ageing", duration_ns=duration_ns, besides=besides)
+    for name, answer in asked.items():
+        if answer["ageing"]:
+            raise Refused(f"{name}: {answer['ageing']}", "beyond")
+    catch_up(lab, lab.now + duration_ns)
+
+
+def let_pass(lab: Lab, duration_ns: int) -> Told:
+    """Let time pass for a person: a moment in real time, more by putting the clocks forward. Raises HandsError."""
+    if duration_ns <= IN_PERSON_NS:
+        lab.wait(duration_ns)
+        return []
+    try:
+        elapse(lab, duration_ns)
+    except Refused as error:
+        if duration_ns > LONGEST_WAIT_NS:
+            refused = message(
+                "time cannot be put forward here, and nobody waits more than 15 min: {reason}", reason=str(error)
+            )
+            raise HandsError(refused) from None
+        lab.wait(duration_ns)
+        return []
+    forget(lab, duration_ns)
+    return [
+        message("The clocks of the site were put forward for it; date and other tools show the time of this machine.")
+    ]
+
+
+def forget(lab: Lab, duration_ns: int) -> None:
+    """Let devices forget what a kernel forgets in such a time when nobody speaks."""
+    if duration_ns >= STALE_NS:
+        lab.ask(lab.devices, do="forget")
+
+
+def catch_up(lab: Lab, until: int) -> None:
     """Let the site live until a time. Raises Refused where that takes more than a quarter of an hour of real time."""
     latest, since = time.monotonic() + LONGEST_WAIT_NS / 1e9, lab.now
     _rest(lab, list(lab.devices), latest)

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from labs.engines.kernel.capability import lacking, slow
-from labs.engines.kernel.channel import LONGEST_WAIT_NS, Channel, ChannelClosed
+from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.device.files import FilesBelow
 from labs.engines.kernel.device.init import TOOLS, Ways, fork_device, has_things
 from labs.engines.kernel.lab.cores import Cores
 from labs.engines.kernel.lab.exchange import Exchange, Refused, Running
 from labs.engines.kernel.lab.eyes import View
-from labs.engines.kernel.lab.hurry import hurry
+from labs.engines.kernel.lab.hurry import catch_up, elapse, forget, let_pass
 from labs.engines.kernel.lab.leads import run_batch
 from labs.engines.kernel.lab.topology import Batch, build_network
 from labs.engines.kernel.lab.witness import probe_all
@@ -43,6 +43,7 @@ from labs.engines.kernel.tunnels.way import Way as TunnelWay
 from labs.engines.kernel.tunnels.way import tunnel_way
 from labs.engines.kernel.vlans.way import Way, vlan_way
 from labs.engines.kernel.wiring import Lines, TerminalStrip
+from labs.hands.workbench import Told
 from labs.model.bus import Bus
 from labs.model.field import Loop
 from labs.model.rings import has_ring
@@ -55,7 +56,6 @@ __all__ = ["serve"]
 SECOND = 1_000_000_000
 BOOT_S = 60.0  # no device takes longer to boot
 ANSWER_S = 200.0  # longer than any line may take
-STALE_NS = 30 * SECOND  # base_reachable_time_ms, arp(7)
 SETTLE_NS = SECOND // 2
 REST_S = 3.0  # how long `settle` waits for bridges at most
 REST_SPANNING_S = 32.0  # and for a spanning tree: twice the forward delay of 15 s (IEEE 802.1D-2004 table 17-1)
@@ -138,7 +138,7 @@ class Lab(Exchange):
         self._rest([device.name for device in powered if any(map(MOVING.search, device.files.values()))])
         self.buses.round()  # time begins there: whoever booted first finds everybody at his port
         if any(has_things(device) for device in powered):
-            hurry(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
+            catch_up(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
         self.clock.arrive(ARRIVAL_NS)
         self.ask(self.devices, do="arrive")
         self.hurried = False
@@ -272,29 +272,18 @@ class Lab(Exchange):
             self.hurried = True
             self.ask(self.devices, do="hasten")
             self.cores.spare(self.batch.jacks.values())
-        if message["duration_ns"] >= STALE_NS:
-            self.ask(self.devices, do="forget")
+        forget(self, message["duration_ns"])
         self.ask(self.devices, do="tick")
         self.wait(SETTLE_NS)
         self._rest(self.devices)
 
-    def wait(self, duration_ns: int) -> None:
-        """Let real time pass, at most a quarter of an hour. Raises HandsError."""
-        from labs.hands.workbench import HandsError
-        from labs.messages import message
-
-        if duration_ns > LONGEST_WAIT_NS:
-            raise HandsError(message("the engine kernel waits in real time: 15 min at once at most"))
-        super().wait(duration_ns)
+    def let_pass(self, duration_ns: int) -> Told:
+        """Let time pass for a person: a moment in real time, more by putting the clocks forward. Raises HandsError."""
+        return let_pass(self, duration_ns)
 
     def do_elapse(self, message: Mapping[str, Any]) -> None:
         """Put every clock of the site forward, unless somebody there would have noticed the time by another one."""
-        duration_ns, besides = message["duration_ns"], message["besides"]
-        asked = self.ask(self.devices, do="ageing", duration_ns=duration_ns, besides=besides)
-        for name, answer in asked.items():
-            if answer["ageing"]:
-                raise Refused(f"{name}: {answer['ageing']}", "beyond")
-        hurry(self, self.now + duration_ns)
+        elapse(self, message["duration_ns"], besides=message["besides"])
 
     def round(self, names: Iterable[str]) -> bool:
         """Let programs of ours on these devices do what is due; whether any of them said something."""
