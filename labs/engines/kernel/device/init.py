@@ -25,8 +25,9 @@ from typing import Any, NamedTuple
 from labs.engines.kernel.channel import Channel, ChannelClosed
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
+from labs.engines.kernel.device.haste import Questions, hasten, unhasten
 from labs.engines.kernel.device.machine import Machine, View
-from labs.engines.kernel.device.rest import hasten, unhasten, unready_addresses, unready_bridges, unready_spanning
+from labs.engines.kernel.device.rest import unready_addresses, unready_bridges, unready_spanning
 from labs.engines.kernel.device.session import Session
 from labs.engines.kernel.device.settings import Settings, write_defaults
 from labs.engines.kernel.device.sockets import Unread, listening_inodes, sleeps, socket_inodes
@@ -160,6 +161,7 @@ class Init:
         self.session = Session(self.machine, self.seccomp)
         self._tasks: set[asyncio.Task[None]] = set()
         self._following = False
+        self._questions = Questions()
         self._unread = Unread()
         self._deaf: frozenset[int] = frozenset()
 
@@ -324,6 +326,13 @@ class Init:
         del message
         self.machine.hurried = True
         hasten()
+
+    async def do_pace(self, message: Mapping[str, Any]) -> None:
+        """The clocks are put forward from now on, or no longer."""
+        if message["quick"]:
+            self._questions.quicken()
+        else:
+            self._questions.restore()
 
     async def do_tick(self, message: Mapping[str, Any]) -> None:
         """What is done now and then is done now."""

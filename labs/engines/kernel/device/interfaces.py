@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from labs.engines.kernel.device.haste import QUICK_DELAY
 from labs.engines.kernel.device.machine import Machine, run_child
-from labs.engines.kernel.device.rest import QUICK_DELAY
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.net.ifupdown import InterfacesError, InterfacesFile, Stanza, parse_interfaces
 from labs.net.process import Process, Routine, Wait

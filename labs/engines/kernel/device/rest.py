@@ -1,8 +1,5 @@
 """What of a device is still on its way after a start or a change: ports of bridges, and addresses of IPv6.
 
-A port of a spanning tree listens and learns for twice the forward delay. Who is to block does not depend on that delay,
-as long as it is longer than a hello takes; so it is short while a lab starts and where nobody but a judge is there.
-
 Before changing this file read RFC 4862: an address is tentative until nobody has objected, and a host makes its own
 address when a router has told the prefix.
 """
@@ -11,16 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 from labs.engines.kernel.vlans.way import SINK
 
-__all__ = ["QUICK_DELAY", "hasten", "unhasten", "unready_addresses", "unready_bridges", "unready_spanning"]
+__all__ = ["unready_addresses", "unready_bridges", "unready_spanning"]
 
 INTERFACES = "/etc/network/interfaces"
 WIDE = re.compile(r"^\s*iface\s+(\S+)\s+inet6\s+(auto|static)\b", re.MULTILINE)
 LISTENING, LEARNING, FORWARDING = 1, 2, 3  # BR_STATE_LISTENING and others, linux/if_bridge.h
-DELAY, QUICK_DELAY = 1500, 300  # hundredths of a second: the kernel's own (br_stp_if.c), and more than a hello of 2 s
 TENTATIVE, DAD_FAILED = 0x40, 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED, linux/if_addr.h
 NOWHERE = f"{0:032x} 00 "  # the default route in /proc/net/ipv6_route
 GLOBAL = "00"  # scope as /proc/net/if_inet6 tells it
@@ -55,25 +50,6 @@ def unready_spanning() -> int:
         if state in (str(LISTENING), str(LEARNING)) and _read(f"/sys/class/net/{name}/carrier") == "1":
             unready += _read(f"{port}/bridge/bridge/stp_state") == "1"
     return unready
-
-
-def hasten() -> None:
-    """Shorten the forward delay of every bridge that has the kernel's own."""
-    _change_delays(DELAY, QUICK_DELAY)
-
-
-def unhasten() -> None:
-    """The kernel's own again, where it was shortened."""
-    _change_delays(QUICK_DELAY, DELAY)
-
-
-def _change_delays(before: int, after: int) -> None:
-    for name in os.listdir("/sys/class/net"):
-        if _read(f"/sys/class/net/{name}/bridge/forward_delay") == str(before):
-            subprocess.run(
-                ["/usr/sbin/ip", "link", "set", name, "type", "bridge", "forward_delay", str(after)],
-                check=False, capture_output=True,
-            )  # fmt: skip
 
 
 def unready_addresses() -> int:

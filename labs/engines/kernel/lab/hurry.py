@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from labs.engines.kernel.capability import slow
 from labs.engines.kernel.channel import LONGEST_WAIT_NS
 from labs.engines.kernel.lab.exchange import Refused
 from labs.hands.workbench import HandsError, Told
@@ -39,6 +40,7 @@ def elapse(lab: Lab, duration_ns: int, *, besides: str = "") -> None:
     for name, answer in asked.items():
         if answer["ageing"]:
             raise Refused(f"{name}: {answer['ageing']}", "beyond")
+    forget(lab, duration_ns)
     catch_up(lab, lab.now + duration_ns)
 
 
@@ -57,7 +59,6 @@ def let_pass(lab: Lab, duration_ns: int) -> Told:
             raise HandsError(refused) from None
         lab.wait(duration_ns)
         return []
-    forget(lab, duration_ns)
     return [
         message("The clocks of the site were put forward for it; date and other tools show the time of this machine.")
     ]
@@ -71,6 +72,15 @@ def forget(lab: Lab, duration_ns: int) -> None:
 
 def catch_up(lab: Lab, until: int) -> None:
     """Let the site live until a time. Raises Refused where that takes more than a quarter of an hour of real time."""
+    lab.ask(lab.devices, do="pace", quick=not any(slow(link) for link in lab.panel.links))
+    try:
+        _live(lab, until)
+    finally:
+        lab.ask(lab.devices, do="pace", quick=False)
+    lab.ask(lab.devices, do="arrive")  # alarms are set anew
+
+
+def _live(lab: Lab, until: int) -> None:
     latest, since = time.monotonic() + LONGEST_WAIT_NS / 1e9, lab.now
     _rest(lab, list(lab.devices), latest)
     while (now := lab.now) < until:
@@ -83,7 +93,6 @@ def catch_up(lab: Lab, until: int) -> None:
         if time.monotonic() > latest:
             done = format_duration((now - since) // MINUTE * MINUTE)
             raise Refused(f"a quarter of an hour of real time brought the site {done} forward and no further", "beyond")
-    lab.ask(lab.devices, do="arrive")  # alarms are set anew
 
 
 def _rest(lab: Lab, names: list[str], latest: float) -> None:
