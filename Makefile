@@ -7,7 +7,7 @@ python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check --quiet
 pytest := $(python) -m pytest
 # A worker for each core; tests/conftest.py says which tests stay together.
-workers := --numprocesses auto --dist loadscope
+workers := --numprocesses auto --dist loadscope --no-loadscope-reorder
 # More for pytest: make test ARGS="-k ping -x"
 ARGS :=
 

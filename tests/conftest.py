@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 
 GOLDEN = Path(__file__).parent / "golden"
-JUDGED = ("kernel", "browser")  # there is one kernel and one browser: one worker takes all of them
+JUDGED = ("kernel", "browser")  # there is one kernel and one browser
+OWN_NAMESPACES = "tests/engines/kernel/"
 NO_SKIP = (*JUDGED, "oracles")  # markers whose skips NETWERF_NO_SKIP turns into failures
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -29,22 +30,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-shrink", action="store_true", help="make counter-examples small (takes minutes)")
 
 
+@cache
+def _scope(root: Path, path: str) -> str:
+    """Which files one worker takes together.
+
+    Whatever a kernel judges by settings of the whole machine stays with one worker (`tests.kernel_lab.ERROR_COST`).
+    Labs of the engine live in namespaces of their own and mostly wait: another one may take those, a file at a time.
+    """
+    # The one who hands out work has collected nothing and knows no marks, hence the look at the text.
+    text = (root / path).read_text(encoding="utf-8")
+    judged = re.search("|".join([*(rf"\bmark\.{marker}\b" for marker in JUDGED), r"\bneeds_kernel\b"]), text)
+    return "judged" if judged and not path.startswith(OWN_NAMESPACES) else path
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """A worker takes whole files, and one takes every file that a kernel or a browser judges: there is one of each."""
+    """A worker takes what belongs together (`_scope`)."""
     from xdist.scheduler import LoadScopeScheduling
 
-    judged = re.compile("|".join([*(rf"\bmark\.{marker}\b" for marker in JUDGED), r"\bneeds_kernel\b"]))
-
     class ByFile(LoadScopeScheduling):
-        @cache  # noqa: B019 (lives as long as the run)
         def _split_scope(self, nodeid: str) -> str:
-            # The one who hands out work has collected nothing and knows no marks, hence the look at the text.
-            path = nodeid.partition("::")[0]
-            text = (Path(config.rootpath) / path).read_text(encoding="utf-8")
-            return "judged" if judged.search(text) else path
+            return _scope(Path(config.rootpath), nodeid.partition("::")[0])
 
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers what waits for real time comes first: nobody is left to wait for it at the end."""
+    if config.getoption("numprocesses", None) or os.environ.get("PYTEST_XDIST_WORKER"):
+        root = Path(config.rootpath)
+        paths = {item: item.nodeid.partition("::")[0] for item in items}
+        items.sort(key=lambda i: (_scope(root, paths[i]) != "judged", not paths[i].startswith(OWN_NAMESPACES)))
 
 
 def _may_not_skip() -> frozenset[str]:
