@@ -27,7 +27,7 @@ def templates() -> list[str]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             found.update(_in_tree(ast.parse(path.read_text(encoding="utf-8"), str(path))))
-    return sorted(text for text in found if re.sub(PLACEHOLDER, "", text).strip(" .:,%-()"))
+    return sorted(text for text in found if re.sub(PLACEHOLDER, "", text).strip(" .:,%-()>"))
 
 
 def _in_tree(tree: ast.Module) -> Iterator[str]:
@@ -49,14 +49,16 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 def _computed() -> Iterator[str]:
     """Texts that stand in tables which know no language."""
-    from grader.report.evidence import REASONS
+    from grader.evidence import PHRASES
+    from grader.reach.brokers import Speech
     from labs.model.site import Kind
     from labs.things.units import BASE_UNITS
     from labs.ui.map_text import VERDICTS
 
     yield from (str(kind) for kind in Kind)
     yield from BASE_UNITS
-    yield from REASONS
+    for phrases in (*PHRASES, Speech):
+        yield from (phrase.value for phrase in phrases)
     yield from VERDICTS.values()
 
 

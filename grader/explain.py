@@ -1,45 +1,14 @@
-"""Telling what became of a packet, as an expert would: where it went, where it stopped, and what decided."""
+"""Telling why no answer came, as an expert would: where a packet stopped, and what decided."""
 
 from __future__ import annotations
 
+from grader.evidence import told_or_quoted
 from labs.engines.base import Disposition, Hop, Observation
 from labs.messages import Message, message
-from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded
+from labs.net.actions import Dropped, DropReason
+from labs.net.foresight import Event, death
 
-__all__ = ["death_of", "path_of"]
-
-
-def path_of(observation: Observation) -> tuple[str, ...]:
-    """The way out, one line a hop: device, interface and the route or rule that decided.
-
-    A segment that is sent again goes the same way again; that is told once.
-    """
-    lines: list[str] = []
-    for hop in observation.hops:
-        line = _step(hop)
-        if line and line not in lines:
-            lines.append(line)
-        if isinstance(hop.note, (Delivered, Dropped)):
-            break
-    return tuple(lines)
-
-
-def _step(hop: Hop) -> str:
-    note = hop.note
-    if isinstance(note, Accepted):
-        return f"{hop.device} sends out of {note.interface}" + _because(note.by and f"route: {note.by}")
-    if isinstance(note, Forwarded):
-        way = f"{hop.device} passes on {note.incoming} -> {note.outgoing} to {note.next_hop}"
-        return way + _because(f"route: {note.by}")
-    if isinstance(note, Delivered):
-        return f"{hop.device} takes it in at {note.interface}"
-    if isinstance(note, Dropped):
-        return f"{hop.device} drops it: {note.reason}" + _because(note.by)
-    return ""
-
-
-def _because(what: str) -> str:
-    return f"   [{what}]" if what else ""
+__all__ = ["death_of"]
 
 
 def death_of(observation: Observation) -> Message:
@@ -59,13 +28,13 @@ def death_of(observation: Observation) -> Message:
 def _without_death(observation: Observation) -> Message:
     if observation.disposition is Disposition.REFUSED:
         return message("the connection is refused")
-    return message("no answer comes back ({how})", how=observation.detail or str(observation.disposition))
+    return message("no answer comes back ({how})", how=observation.detail or Message(observation.disposition.value))
 
 
 def _cause(hop: Hop) -> Message:
     note = hop.note
     assert isinstance(note, Dropped)
-    device, by = hop.device, note.by
+    device, by = hop.device, told_or_quoted(note.by) or ""
     packet = note.packet
     target = str(packet.dst) if packet is not None else "?"
     if note.reason is DropReason.POLICY:
@@ -77,7 +46,16 @@ def _cause(hop: Hop) -> Message:
     if note.reason is DropReason.NOT_FORWARDING:
         return message("{device} does not forward packets ({setting})", device=device, setting=by)
     if note.reason is DropReason.NO_LISTENER:
-        return message("it reaches {device}, but nothing listens there on {port}", device=device, port=by)
+        return _unheard(device, note)
     if note.reason in (DropReason.UNPLUGGED, DropReason.NO_CARRIER):
         return message("there is no link at {device} ({interface})", device=device, interface=note.interface)
     return message("{device} drops it: {reason}", device=device, reason=Message(note.reason.value))
+
+
+def _unheard(device: str, note: Dropped) -> Message:
+    what = death(note)
+    if what.phrase is not Event.UNHEARD:
+        return message("it reaches {device}, but nothing listens there", device=device)
+    return message(
+        "it reaches {device}, but nothing listens there on {protocol} port {port}", device=device, **dict(what.values)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from grader.evidence import Evidence
 from labs.messages import Message
 
 __all__ = ["Finding", "Grade", "Outcome", "Result", "Unjudgeable", "Verdict"]
@@ -31,7 +32,7 @@ class Unjudgeable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a judge says of one check. `evidence` are lines that show it: a path, a table row, a message.
+    """What a judge says of one check. `evidence` shows it: the way of a packet, what was printed or heard.
 
     `devices` are those it is about, where that is fewer than the check names; `needs` are the names of the checks that
     have to pass first; `beyond` is why the engine could not judge it.
@@ -40,7 +41,7 @@ class Finding:
     verdict: Verdict
     rationale: Message
     help: Message | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     devices: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     beyond: str = ""
@@ -48,7 +49,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check, judged. Texts are Message values; `str()` gives English."""
+    """One check, judged. Texts and evidence are values; `str()` gives English."""
 
     id: str
     kind: str
@@ -58,7 +59,7 @@ class Result:
     max_points: int
     rationale: Message
     help: Message | None = None
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     gate: bool = False
     hidden: bool = False
     devices: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from grader.checks.context import Context
 from grader.checks.hearing import LONGEST_S, listen
+from grader.evidence import Row
 from grader.verdict import Finding, Verdict
 from labs.messages import Message, message
 from labs.model.durations import format_duration
@@ -127,7 +128,7 @@ def judge_battery(context: Context, body: BatteryLife) -> Finding:
                 count=len(lives),
             ),
             help=message("sensorctl status on the device tells what it takes on average, and how it sends"),
-            evidence=tuple(f"{each.device} {life:.1f}" for life, each in sorted(lives, key=lambda pair: pair[0])[:5]),
+            evidence=tuple(_shown(life, each.device) for life, each in sorted(lives, key=lambda pair: pair[0])[:5]),
         )
     silent = _silent(context, body, cases)
     if silent is not None:
@@ -140,6 +141,10 @@ def judge_battery(context: Context, body: BatteryLife) -> Finding:
             life=f"{worst:.1f}",
         ),
     )
+
+
+def _shown(life: float, device: str) -> Row:
+    return Row(device, message("{life} years", life=f"{life:.1f}"))
 
 
 def _silent(context: Context, body: BatteryLife, cases: list[_Case]) -> Finding | None:

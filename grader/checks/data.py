@@ -6,6 +6,7 @@ import itertools
 
 from grader.checks.context import Context
 from grader.checks.hearing import Heard, Recording, field_of, listen, moment_of, nothing_heard, number_of
+from grader.evidence import quoted
 from grader.verdict import Finding, Verdict
 from labs.messages import Message, message
 from labs.model.durations import format_duration
@@ -29,7 +30,7 @@ ROUNDING = 0.05  # half of the last digit of a message with one decimal
 
 
 def _fail(text: Message, heard: Heard, help_: Message | None = None) -> Finding:
-    return Finding(Verdict.FAIL, text, help=help_, evidence=(heard.text,))
+    return Finding(Verdict.FAIL, text, help=help_, evidence=quoted([heard.text]))
 
 
 def _no_number(heard: Heard, field: str) -> Finding:
@@ -84,7 +85,7 @@ def judge_reading(context: Context, body: Reading) -> Finding:
             count=len(messages),
             worst=f"{worst:.2f} {symbol(unit)}",
         ),
-        evidence=(messages[-1].text,),
+        evidence=quoted([messages[-1].text]),
     )
 
 
@@ -177,7 +178,7 @@ def judge_gap(context: Context, body: Gap) -> Finding:
                         gap=_seconds(after - before),
                         longest=format_duration(body.longest),
                     ),
-                    evidence=(messages[-1].text,),
+                    evidence=quoted([messages[-1].text]),
                 )
     if len(topics) < body.topics:
         return Finding(
@@ -188,7 +189,7 @@ def judge_gap(context: Context, body: Gap) -> Finding:
                 wanted=body.topics,
                 topic=body.topic,
             ),
-            evidence=tuple(sorted(topics)[:5]),
+            evidence=quoted(sorted(topics)[:5]),
         )
     return Finding(
         Verdict.PASS,
@@ -271,7 +272,7 @@ def judge_duplicate(context: Context, body: Duplicate) -> Finding:
                         gap=f"{(heard.at_ns - seen[stamp].at_ns) / SECOND:.1f} s",
                     ),
                     help=message("one measurement is sent, bridged or forwarded by two"),
-                    evidence=(seen[stamp].text, heard.text),
+                    evidence=quoted([seen[stamp].text, heard.text]),
                 )
             seen[stamp] = heard
     return Finding(
@@ -291,7 +292,7 @@ def judge_monotonic(context: Context, body: Monotonic) -> Finding:
                 return Finding(
                     Verdict.FAIL,
                     message('"{field}" goes back on {topic}', field=body.field, topic=topic),
-                    evidence=(earlier.text, later.text),
+                    evidence=quoted([earlier.text, later.text]),
                 )
     return Finding(
         Verdict.PASS,

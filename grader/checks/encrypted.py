@@ -68,7 +68,7 @@ def bare_ports(context: Context, policy: Policy, members: list[str]) -> list[Bar
                 device=target,
                 port=service.port,
             )
-            return Finding(Verdict.ERROR, text, evidence=(f"{said.because} [{said.where}]", f"plain: {plain}"))
+            return Finding(Verdict.ERROR, text, evidence=(said.evidence, _heard(plain=plain)))
         if plain:
             found.append(Bare(source, target, service, packet, said.where, stale))
     return found
@@ -124,6 +124,12 @@ def _spoken(context: Context, target: str, service: Service, packet: Packet, sai
         [Probe(packet.device, str(packet.target), packet.protocol, packet.port, HAND_TIMEOUT_NS)]
     )
     return True if seen.delivered else None
+
+
+def _heard(*, plain: bool) -> Message:
+    if plain:
+        return message("a client that speaks plainly is understood")
+    return message("a client that speaks plainly is refused")
 
 
 def bare_text(found: list[Bare]) -> Message:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from grader.checks.context import Context
 from grader.checks.hearing import login
+from grader.evidence import Evidence, Quoted
 from grader.reach.brokers import BrokerFilter, Client
 from grader.reach.topics import TooManyTopics
 from grader.verdict import Finding, Verdict
@@ -55,11 +56,13 @@ def judge_authenticated(context: Context, body: Authenticated) -> Finding:
     for who, stranger in strangers:
         answer = _knock(context, source, stranger, host)
         if answer.status not in REFUSED:
+            tried = f"mosquitto_sub {login(stranger, host)} -t '#'"
+            said = Quoted(answer.text.strip()) if answer.text.strip() else message("is let in")
             return Finding(
                 Verdict.FAIL,
                 message("the broker lets {who} in", who=who),
                 help=message("allow_anonymous false and a password_file in mosquitto.conf keep strangers out"),
-                evidence=(f"mosquitto_sub {login(stranger, host)} -t '#': {answer.text.strip() or 'connected'}",),
+                evidence=(message("{tried}: {said}", tried=tried, said=said),),
             )
     return Finding(Verdict.PASS, message("{user} is let in, and nobody else", user=body.user))
 
@@ -168,19 +171,21 @@ def _contradiction(
             text = message(
                 "the files of {broker} and a message on {topic} contradict each other", broker=body.broker, topic=topic
             )
-            return Finding(Verdict.ERROR, text, evidence=(f"{said.because} [{said.where}]", f"came: {seen}"))
+            came = message("the message came") if seen else message("no message came")
+            return Finding(Verdict.ERROR, text, evidence=(said.evidence, came))
     return None
 
 
-def _evidence(rules: BrokerFilter | None, body: Authorised, direction: Direction, topic: str) -> tuple[str, ...]:
+def _evidence(rules: BrokerFilter | None, body: Authorised, direction: Direction, topic: str) -> tuple[Evidence, ...]:
     """What the check allows, and the line of the file that decided."""
-    allowed = body.publish if direction is Direction.WRITE else body.subscribe
-    word = "publish" if direction is Direction.WRITE else "subscribe"
-    asked = (f"{word}: {', '.join(allowed)}",)
+    if direction is Direction.WRITE:
+        asked = message("what it may publish: {topics}", topics=", ".join(body.publish) or "-")
+    else:
+        asked = message("what it may read: {topics}", topics=", ".join(body.subscribe) or "-")
     if rules is None:
-        return asked
+        return (asked,)
     said = rules.permits(Client(body.client, body.client_password), direction, topic)
-    return (*asked, f"{said.because} [{said.where}]")
+    return (asked, said.evidence)
 
 
 def _topics(context: Context, body: Authorised, rules: BrokerFilter | None) -> list[str]:

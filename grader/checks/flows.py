@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from grader.checks.context import Context, Flow
 from grader.checks.second_opinion import cause_of, decided_at, let_through, look_again, on_reach, on_refuse, packet_of
-from grader.explain import death_of, path_of
+from grader.evidence import path_of
+from grader.explain import death_of
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation
 from labs.messages import Message, message

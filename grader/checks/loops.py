@@ -6,7 +6,8 @@ import itertools
 
 from grader.checks.context import Context, Flow
 from grader.checks.flows import describe, works
-from grader.explain import death_of, path_of
+from grader.evidence import Evidence, path_of
+from grader.explain import death_of
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Probe
 from labs.messages import Message, message
@@ -98,7 +99,7 @@ def _free_ports(context: Context, switch: str) -> list[Endpoint]:
     return sorted((end for end in ends if site.link_at(end) is None), key=lambda end: end.port not in on)
 
 
-def _broken(context: Context, flows: list[Flow]) -> tuple[Flow, Message, tuple[str, ...]] | None:
+def _broken(context: Context, flows: list[Flow]) -> tuple[Flow, Message, tuple[Evidence, ...]] | None:
     """The first flow that does not work."""
     for flow, observation in context.observe(flows, fresh=True).items():
         if not works(context, flow, observation):

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grader.checks.context import Context
+from grader.evidence import quoted
 from grader.reach.brokers import BrokerFilter, Client
 from grader.reach.topics import TooManyTopics
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
-from labs.messages import message
+from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.scenario.intents import Fresh, Kept, Shows
 from labs.things.mosquitto_conf import ConfigError
@@ -46,14 +47,14 @@ def judge_fresh(context: Context, body: Fresh) -> Finding:
                     topic=body.topic,
                     within=format_duration(body.within),
                 ),
-                evidence=tuple(output.text.splitlines()[:3]),
+                evidence=quoted(output.text.splitlines()[:3]),
             )
         if output.status != 0:
             return Finding(
                 Verdict.FAIL,
                 message("the broker on {broker} does not answer: {text}", broker=body.broker, text=output.text.strip()),
             )
-        evidence = tuple(output.text.splitlines()[:1])
+        evidence = quoted(output.text.splitlines()[:1])
     return Finding(
         Verdict.PASS,
         message("{topic} is published within every {within}", topic=body.topic, within=format_duration(body.within)),
@@ -85,7 +86,7 @@ def judge_kept(context: Context, body: Kept) -> Finding:
                 Verdict.FAIL,
                 message("the broker keeps an old message on {topic}", topic=topic),
                 help=message("whoever subscribes gets it at once, whether the sensor lives or not"),
-                evidence=(line,),
+                evidence=quoted([line]),
             )
     return Finding(Verdict.PASS, message("no old message is kept ({count} kept messages)", count=count))
 
@@ -105,7 +106,7 @@ def _hidden_from(context: Context, body: Kept) -> Finding | None:
         topic=topic,
         where=answer.where,
     )
-    return Finding(Verdict.BLOCKED, text, evidence=(answer.because,))
+    return Finding(Verdict.BLOCKED, text, evidence=(answer.evidence,))
 
 
 def _moment(payload: str) -> float | None:
@@ -162,6 +163,14 @@ def _fresh(context: Context, body: Shows) -> bool:
     return age is not None and age * SECOND <= body.within
 
 
+def _source(screen: dict[str, Any]) -> Message:
+    """Which message stands on a screen."""
+    topic = screen.get("topic")
+    if screen.get("retain"):
+        return message("it shows a message that the broker had kept, on {topic}", topic=topic)
+    return message("it shows a message on {topic}, which came when it was sent", topic=topic)
+
+
 def _look(context: Context, body: Shows) -> Finding:
     if context.site.devices[body.display].state is None:
         return Finding(Verdict.BLOCKED, message("{display} has no power", display=body.display))
@@ -169,7 +178,9 @@ def _look(context: Context, body: Shows) -> Finding:
     text = str(screen.get("text", "")) if screen else ""
     if screen is None or not isinstance(screen.get("value"), (int, float)):
         return Finding(
-            Verdict.FAIL, message("{display} shows no value", display=body.display), evidence=(text,) if text else ()
+            Verdict.FAIL,
+            message("{display} shows no value", display=body.display),
+            evidence=quoted([text] if text else ()),
         )
     now = context.engine.now
     age = _age(context, screen.get("payload_at"))
@@ -177,7 +188,7 @@ def _look(context: Context, body: Shows) -> Finding:
         return Finding(
             Verdict.FAIL,
             message("{display} shows {text}, measured too long ago", display=body.display, text=text),
-            evidence=(f"topic {screen.get('topic')}, retained: {screen.get('retain')}",),
+            evidence=(_source(screen),),
         )
     truth = RoomSense(context.site.world, body.room, context.site.seed).sense(body.quantity, now)
     if screen.get("unit") != body.unit:
@@ -198,7 +209,7 @@ def _look(context: Context, body: Shows) -> Finding:
                 room=body.room,
                 truth=f"{truth:.1f} {body.unit}",
             ),
-            evidence=(f"topic {screen.get('topic')}, retained: {screen.get('retain')}",),
+            evidence=(_source(screen),),
         )
     return Finding(
         Verdict.PASS,

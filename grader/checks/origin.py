@@ -6,6 +6,7 @@ import itertools
 
 from grader.checks.context import Context
 from grader.checks.hearing import Recording, listen, nothing_heard, number_of
+from grader.evidence import quoted
 from grader.verdict import Finding, Verdict
 from labs.messages import message
 from labs.scenario.data_intents import Origin
@@ -64,7 +65,7 @@ def _while_off(context: Context, body: Origin, off: list[str]) -> Finding | None
                 Verdict.FAIL,
                 message("{topic} goes on although {device} has no power", topic=topic, device=device),
                 help=message("somebody else speaks in its name: what is published is not what the device measures"),
-                evidence=(spoken[-1],),
+                evidence=quoted(spoken[-1:]),
                 devices=(device,),
             )
     return None

@@ -16,7 +16,7 @@ from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
 from grader.checks.openings import Opening, confirm, doubt_text, openings_over, was_open
 from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again
-from grader.explain import path_of
+from grader.evidence import Evidence, Quoted, path_of
 from grader.reach import Limit, OutOfScope, Reach
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Observation
@@ -252,23 +252,23 @@ def _failed(
     """Opened too far, still open, newly broken, still broken; the first of each with its packet."""
     before = trial.context.before
     said: list[Message] = []
-    evidence: list[str] = []
+    evidence: list[Evidence] = []
     known = [opening for opening in too_much if was_open(before, opening)]
     new = [opening for opening in too_much if opening not in known]
     for openings, fresh in ((new, True), (known, False)):
         if openings:
             said.append(_open_text(trial, openings, fresh=fresh))
-            evidence += [str(openings[0].packet), *trial.reach.tell(openings[0].packet).lines()]
+            evidence += trial.reach.tell(openings[0].packet).evidence()
     if bare:
         said.append(bare_text(bare))
-        evidence += [str(bare[0].packet), *trial.reach.tell(bare[0].packet).lines()]
+        evidence += trial.reach.tell(bare[0].packet).evidence()
     worked = [flow for flow in too_little if _worked(before, flow)]
     never = [flow for flow in too_little if flow not in worked]
     for flows, fresh in ((worked, True), (never, False)):
         if flows:
             said.append(_broken_text(trial, flows, fresh=fresh))
             observation = trial.answers[flows[0]]
-            evidence += [describe(flows[0]), *(path_of(observation) if observation is not None else ())]
+            evidence += [Quoted(describe(flows[0])), *(path_of(observation) if observation is not None else ())]
     mended = [flow for flow in trial.wanted if flow not in too_little and not _worked(before, flow)]
     if mended:
         said.append(message("{count} allowed flows are mended", count=len(mended)))

@@ -7,17 +7,18 @@ a file that decides.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from grader.explain import death_of, path_of
+from grader.evidence import Evidence, path_of, told_or_quoted
+from grader.explain import death_of
 from grader.reach import Limit, Packet, Reach
 from grader.verdict import Finding, Verdict
 from labs.engines.base import Disposition, Observation, Probe
 from labs.messages import Message, message
 from labs.model.addresses import IPv6, parse_address
 from labs.net.actions import Accepted, Dropped, DropReason
+from labs.net.foresight import Event
 from labs.net.icmp import REDIRECT, IcmpMessage
 from labs.net.neighbour import DELAY_FIRST_PROBE_NS, RETRANS_NS, UCAST_SOLICIT
 from labs.net.tcp import TcpSegment
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cause_of", "contradiction", "decided_at", "let_through", "look_again", "on_reach", "on_refuse", "packet_of"]
 
-UNHEARD = re.compile(r"the neighbour (solicitation|advertisement) for (\S+) dies: ")  # a step of `why`
-DEADLY = ("dies", ": drop", ": reject")  # words of a step with which a packet ends
+STOPPED_NEIGHBOURS = frozenset({Event.SOLICITATION_STOPPED, Event.ADVERTISEMENT_STOPPED})
 MEMORY_NS = DELAY_FIRST_PROBE_NS + (UCAST_SOLICIT + 1) * RETRANS_NS
 HAND_TIMEOUT_NS = 1_000_000_000  # nobody waits for the answer to a packet made by hand
 
@@ -108,7 +108,7 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
     if worked and known:
         every = reach.can(flow[0], target, flow[2])
         if not every.holds and not _in_doubt(reach, packet, it_can=False) and every.witness is not None:
-            return _some_ports(flow, every.witness.packet, tuple(every.witness.lines()))
+            return _some_ports(flow, every.witness.packet, every.witness.evidence())
     return None
 
 
@@ -118,7 +118,7 @@ def _is_redirect(note: object) -> bool:
     return isinstance(payload, IcmpMessage) and payload.type == REDIRECT
 
 
-def _some_ports(flow: Flow, packet: Packet, lines: tuple[str, ...]) -> Finding | None:
+def _some_ports(flow: Flow, packet: Packet, evidence: tuple[Evidence, ...]) -> Finding | None:
     if flow[2].protocol not in ("tcp", "udp"):
         return None
     text = message(
@@ -128,7 +128,7 @@ def _some_ports(flow: Flow, packet: Packet, lines: tuple[str, ...]) -> Finding |
         service=str(flow[2]),
         packet=str(packet),
     )
-    return Finding(Verdict.FAIL, text, evidence=lines)
+    return Finding(Verdict.FAIL, text, evidence=evidence)
 
 
 def on_refuse(context: Context, flow: Flow, observation: Observation | None, *, arrived: bool) -> Finding | None:
@@ -186,7 +186,7 @@ def _another_way(context: Context, flow: Flow) -> Finding | None:
             packet=str(packet),
             why=let_through(reach, packet),
         )
-        return Finding(Verdict.FAIL, text, evidence=tuple(reach.tell(packet).lines()))
+        return Finding(Verdict.FAIL, text, evidence=reach.tell(packet).evidence())
     return None
 
 
@@ -206,7 +206,8 @@ def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arr
         if arrives
         else message("the analysis says that {packet} does not get through, and the packet did", packet=str(packet))
     )
-    return Finding(Verdict.ERROR, said, evidence=(*told.lines(), "--", *path_of(observation)))
+    proof = (message("what the analysis says:"), *told.evidence())
+    return Finding(Verdict.ERROR, said, evidence=(*proof, message("what the packet met:"), *path_of(observation)))
 
 
 # What decides
@@ -215,15 +216,16 @@ def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arr
 def let_through(reach: Reach, packet: Packet) -> Message:
     """The last rule on the way that let the packet pass, with its line; or that there was none."""
     steps = [step for step in reach.tell(packet).steps if not step.back]
-    rules = [step for step in steps if ": accept" in step.what and step.device != packet.device]
+    rules = [step for step in steps if step.what.phrase is Event.ACCEPTED and step.device != packet.device]
     if rules:
         last = _narrowest(rules)
+        rule = told_or_quoted(last.by)
         if last.where:
             return message(
-                '{device} lets it through by "{rule}" ({where})', device=last.device, rule=last.by, where=last.where
+                '{device} lets it through by "{rule}" ({where})', device=last.device, rule=rule, where=last.where
             )
-        return message('{device} lets it through by "{rule}"', device=last.device, rule=last.by)
-    passing = [step for step in steps if "is forwarded" in step.what]
+        return message('{device} lets it through by "{rule}"', device=last.device, rule=rule)
+    passing = [step for step in steps if step.what.phrase in (Event.FORWARDED, Event.FORWARDED_TO)]
     if passing:
         return message("{device} passes it on, and no rule there is asked", device=passing[-1].device)
     return message("nothing stands between them")
@@ -231,7 +233,7 @@ def let_through(reach: Reach, packet: Packet) -> Message:
 
 def _narrowest(rules: list[Step]) -> Step:
     """The last rule that is no policy, else the last."""
-    written = [step for step in rules if ": policy " not in step.by]
+    written = [step for step in rules if not step.what.value("policy")]
     return (written or rules)[-1]
 
 
@@ -244,19 +246,18 @@ def cause_of(context: Context, flow: Flow, observation: Observation) -> Message:
     note = death.note
     if not isinstance(note, Dropped) or note.reason is not DropReason.NEIGHBOUR_FAILED:
         return cause
-    steps = [(UNHEARD.match(step.what), step) for step in context.reach.tell(packet).steps]
-    stopped = [(found[1], found[2], step) for found, step in steps if found is not None and step.by]
+    stopped = [step for step in context.reach.tell(packet).steps if step.what.phrase in STOPPED_NEIGHBOURS and step.by]
     if not stopped:
         return cause
-    kind, address, step = min(stopped, key=lambda one: one[1] != note.by)
+    step = min(stopped, key=lambda one: one.what.value("address") != note.by)
     values = {
         "device": step.device,
-        "address": address,
-        "rule": f"{step.by} ({step.where})" if step.where else step.by,
+        "address": step.what.value("address"),
+        "rule": f"{step.by} ({step.where})" if step.where else str(step.by),
     }
     why = (
         message("the firewall of {device} stops the neighbour solicitation for {address}: {rule}", **values)
-        if kind == "solicitation"
+        if step.what.phrase is Event.SOLICITATION_STOPPED
         else message("the firewall of {device} stops the neighbour advertisement of {address}: {rule}", **values)
     )
     return message("{text}; {more}", text=cause, more=why)
@@ -272,7 +273,7 @@ def decided_at(context: Context, flow: Flow, observation: Observation | None) ->
     if asked_in_vain and isinstance(packet.target, IPv6):  # no line of the sender decides that
         return ""
     steps = context.reach.tell(packet).steps
-    last = next((n for n, step in enumerate(steps) if any(word in step.what for word in DEADLY)), None)
+    last = next((n for n, step in enumerate(steps) if step.fatal), None)
     if last is None or steps[last].device != death.device:
         return ""
     same = [step for step in steps[: last + 1] if step.device == death.device and step.back == steps[last].back]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grader.checks.context import Context
+from grader.evidence import Quoted, Row
 from grader.verdict import Finding, Verdict
 from labs.messages import Message, message
 from labs.model.addresses import IPv4, Network
@@ -33,7 +34,7 @@ def judge_unique(context: Context, body: Unique) -> Finding:
                     count=len(names),
                     names=", ".join(names),
                 ),
-                evidence=tuple(f"{name}  {address}" for name in names),
+                evidence=tuple(Row(name, Quoted(str(address))) for name in names),
                 devices=tuple(names),
             )
     clash = next(_clashes(context, network, owners), None)

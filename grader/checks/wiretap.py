@@ -6,6 +6,7 @@ import tomllib
 
 from grader.checks.context import Context
 from grader.checks.hearing import Recording, listen, nothing_heard
+from grader.evidence import quoted
 from grader.verdict import Finding, Unjudgeable, Verdict
 from labs.engines.base import CommandRejected
 from labs.messages import Message, message
@@ -74,9 +75,9 @@ def _searched(context: Context, name: str, body: NoPlaintext, recording: Recordi
     return None
 
 
-def _readable(text: Message, evidence: str) -> Finding:
+def _readable(text: Message, read: str) -> Finding:
     help_ = message("tcpdump -A on the way shows it to anybody; TLS (port 8883) hides it")
-    return Finding(Verdict.FAIL, text, help=help_, evidence=(evidence,) if evidence else ())
+    return Finding(Verdict.FAIL, text, help=help_, evidence=quoted([read] if read else ()))
 
 
 def _exchanged(context: Context, name: str, port: str) -> list[bytes]:

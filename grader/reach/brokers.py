@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from grader.evidence import Quoted, Row
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.topics import topic_classes
+from labs.messages import Message, message
 from labs.things.mosquitto_access import AccessList, Direction, Passwords, parse_acl, parse_passwords
 from labs.things.mosquitto_conf import CONFIG_PATH, BrokerConfig, ConfigError, ListenerConfig, parse_mosquitto_conf
 from labs.things.mqtt.topics import matches
@@ -48,11 +50,20 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What the broker says to a client, in words, and the file and line that says so."""
+    """What the broker says to a client, and the file and line that says so. `because` is text where a file is wrong."""
 
     holds: bool
-    because: str
+    because: Message | Speech | str
     where: str = ""
+
+    @property
+    def evidence(self) -> Row:
+        """The same, to be shown."""
+        if isinstance(self.because, Message):
+            return Row("", self.because, where=self.where)
+        if isinstance(self.because, Speech):
+            return Row("", message("the port speaks {speech}", speech=Message(self.because.value)), where=self.where)
+        return Row("", Quoted(self.because), where=self.where)
 
     def __bool__(self) -> bool:
         return self.holds
@@ -120,10 +131,10 @@ class BrokerFilter:
         here = [known for known in self.listeners if known.port == port]
         listeners = [known for known in here if known.address not in LOCAL] or here
         if not listeners or not self.running:
-            return Admission(holds=False, because=Speech.SILENT.value)
+            return Admission(holds=False, because=Speech.SILENT)
         listener = min(listeners, key=lambda known: known.tls)
         spoken = Speech.TLS if listener.tls else Speech.PLAIN
-        return Admission(holds=True, because=spoken.value, where=self._listener_line(listener))
+        return Admission(holds=True, because=spoken, where=self._listener_line(listener))
 
     def _listener_line(self, listener: ListenerConfig) -> str:
         """Where a listener stands: in the main file, or in one that it includes."""
@@ -140,26 +151,35 @@ class BrokerFilter:
     def admits(self, client: Client) -> Admission:
         """Whether a client is let in at all."""
         if not client.user or self.passwords is None:
-            said = "anybody is let in" if self.config.anonymous else "nobody is let in without a name"
+            said = message("anybody is let in") if self.config.anonymous else message("nobody is let in without a name")
             return Admission(self.config.anonymous, said, self._line(CONFIG_PATH, "allow_anonymous"))
         path = self.config.password_file
         where = self._line(path, f"{client.user}:")
         if client.user not in self.passwords.hashes:
-            return Admission(holds=False, because=f"{client.user} is unknown", where=path)
+            return Admission(holds=False, because=message("{user} is unknown", user=client.user), where=path)
         if not self.passwords.accepts(client.user, client.password.encode()):
-            return Admission(holds=False, because=f"the password is not that of {client.user}", where=where)
-        return Admission(holds=True, because=f"{client.user} is let in", where=where)
+            wrong = message("the password is not that of {user}", user=client.user)
+            return Admission(holds=False, because=wrong, where=where)
+        return Admission(holds=True, because=message("{user} is let in", user=client.user), where=where)
 
     def permits(self, client: Client, direction: Direction, topic: str) -> Admission:
         """Whether a client that is in may publish or receive on a topic, and the line that says so."""
-        verb = "publish on" if direction is Direction.WRITE else "receive"
-        who = client.user or "anybody"
-        if direction is Direction.WRITE and topic.startswith("$SYS"):
-            return Admission(holds=False, because=f"nobody may publish on {topic}")
+        writes = direction is Direction.WRITE
+        values = {"who": client.user or message("anybody"), "topic": topic}
+        if writes and topic.startswith("$SYS"):
+            return Admission(holds=False, because=message("nobody may publish on {topic}", topic=topic))
         if self.access is None:
-            return Admission(holds=True, because=f"no list says that {who} may not {verb} {topic}", where=CONFIG_PATH)
+            free = (
+                message("no list says that {who} may not publish on {topic}", **values)
+                if writes
+                else message("no list says that {who} may not receive {topic}", **values)
+            )
+            return Admission(holds=True, because=free, where=CONFIG_PATH)
         may = self.access.permits(direction, topic, client.user or None, client.client_id)
-        said = f"{who} may {'' if may else 'not '}{verb} {topic}"
+        if writes:
+            said = message("{who} may publish on {topic}" if may else "{who} may not publish on {topic}", **values)
+        else:
+            said = message("{who} may receive {topic}" if may else "{who} may not receive {topic}", **values)
         return Admission(may, said, self._deciding_line(client, direction, topic, may=may))
 
     def _deciding_line(self, client: Client, direction: Direction, topic: str, *, may: bool) -> str:
@@ -230,12 +250,12 @@ def speech_of(device: Device, port: int) -> Admission:
     known = device.state.listeners if device.state is not None else ()
     programs = {posixpath.basename(one.program) for one in known if (one.protocol, one.port) == ("tcp", port)}
     if not programs:
-        return Admission(holds=False, because=Speech.SILENT.value)
+        return Admission(holds=False, because=Speech.SILENT)
     if UNIT in programs:
         return BrokerFilter(device).speech(port)
     if "nginx" in programs:
         return _web(device, port)
-    return Admission(holds=True, because=(Speech.SSH if "sshd" in programs else Speech.PLAIN).value)
+    return Admission(holds=True, because=Speech.SSH if "sshd" in programs else Speech.PLAIN)
 
 
 def is_stale(device: Device, port: int) -> bool:
@@ -262,7 +282,7 @@ def _web(device: Device, port: int) -> Admission:
                 lines.setdefault(address, f"{path}:{number}")
     outside = [address for address in lines if address not in LOCAL] or list(lines)
     if not outside:
-        return Admission(holds=True, because=Speech.PLAIN.value)
+        return Admission(holds=True, because=Speech.PLAIN)
     shown = min(outside, key=lambda address: encrypted[address])
     speech = Speech.TLS if encrypted[shown] else Speech.PLAIN
-    return Admission(holds=True, because=speech.value, where=lines[shown])
+    return Admission(holds=True, because=speech, where=lines[shown])

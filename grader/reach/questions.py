@@ -197,7 +197,7 @@ class Reach(Side):
             return Answer(holds=False, witness=door.witness if door else None, limits=limits, decided=(said,))
         asked = [said]
         for answer in (broker.admits(client), broker.permits(client, direction, topic)):
-            asked.append(f"{answer.because} [{answer.where}]" if answer.where else answer.because)
+            asked.append(f"{answer.because} [{answer.where}]" if answer.where else str(answer.because))
             if not answer:
                 return Answer(holds=False, witness=door.witness, limits=limits, decided=tuple(asked))
         return Answer(holds=True, witness=door.witness, limits=limits, decided=tuple(asked))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from grader.evidence import Evidence, Quoted, row_of, way_of
 from grader.reach.machine import machine
 from labs.net.foresight import Question, Step
 
@@ -33,13 +34,11 @@ class Witness:
 
     def lines(self, *, back: bool = False) -> Iterator[str]:
         """One line a step, the way out only unless `back`."""
-        for step in self.steps:
-            if step.back and not back:
-                continue
-            because = (
-                f"   [{step.by}{', ' if step.by and step.where else ''}{step.where}]" if step.by or step.where else ""
-            )
-            yield f"{step.device}: {step.what}{because}"
+        return (str(row_of(step)) for step in self.steps if back or not step.back)
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The way out, for people: what cannot be told anew is left out."""
+        return tuple(way_of(self.steps)) or (Quoted(str(self.packet)),)
 
 
 @dataclass(frozen=True, slots=True)

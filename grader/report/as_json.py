@@ -13,23 +13,23 @@ __all__ = ["as_json", "grade_object"]
 FORMAT = "netwerf-grade/1"
 
 
-def _result(result: Result, language: str) -> dict[str, Any]:
+def _result(result: Result) -> dict[str, Any]:
     return {
         "id": result.id,
         "kind": result.kind,
-        "title": result.title.in_language(language),
+        "title": str(result.title),
         "verdict": str(result.verdict),
         "points": result.points,
         "max_points": result.max_points,
         "gate": result.gate,
-        "rationale": result.rationale.in_language(language),
-        "help": result.help.in_language(language) if result.help else None,
-        "evidence": list(result.evidence),
+        "rationale": str(result.rationale),
+        "help": str(result.help) if result.help else None,
+        "evidence": [str(one) for one in result.evidence],
         "needs": list(result.needs),
     }
 
 
-def grade_object(grade: Grade, language: str = "en") -> dict[str, Any]:
+def grade_object(grade: Grade) -> dict[str, Any]:
     """A grade as plain values."""
     return {
         "format": FORMAT,
@@ -46,14 +46,18 @@ def grade_object(grade: Grade, language: str = "en") -> dict[str, Any]:
         "simulated_seconds": grade.used_ns // 1_000_000_000,
         "entries": grade.entries,
         "hints": grade.hints,
-        "ungradable": grade.ungradable.in_language(language) if grade.ungradable else None,
-        "notices": [notice.in_language(language) for notice in grade.remarks],
-        "results": [_result(result, language) for result in grade.results],
+        "ungradable": str(grade.ungradable) if grade.ungradable else None,
+        "notices": [str(notice) for notice in grade.remarks],
+        "results": [_result(result) for result in grade.results],
     }
 
 
 def as_json(grades: Sequence[tuple[str, Grade]], language: str = "en") -> str:
-    """One object for one submission, a list for several; each knows the file it came from."""
-    objects = [{"file": name, **grade_object(grade, language)} for name, grade in grades]
+    """One object for one submission, a list for several; each knows the file it came from.
+
+    Programs read it, so the language of the reader changes nothing.
+    """
+    del language
+    objects = [{"file": name, **grade_object(grade)} for name, grade in grades]
     whole: Any = objects[0] if len(objects) == 1 else objects
     return json.dumps(whole, ensure_ascii=False, indent=2, sort_keys=True) + "\n"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from grader.report.evidence import evidence_in
+from grader.report.evidence import evidence_lines
 from grader.verdict import Grade, Result, Verdict
 
 __all__ = ["as_junit"]
@@ -36,7 +36,7 @@ def _case(suite: Element, result: Result, scenario: str, file: str, language: st
         SubElement(properties, "property", name=name, value=str(value))
     rationale = _clean(result.rationale.in_language(language))
     help_ = [result.help.in_language(language)] if result.help else []
-    details = _clean("\n".join([rationale, *help_, *evidence_in(result.evidence, language)]))
+    details = _clean("\n".join([rationale, *help_, *evidence_lines(result.evidence, language)]))
     if result.verdict is Verdict.FAIL:
         SubElement(case, "failure", type="check", message=rationale).text = details
     elif result.verdict is Verdict.BLOCKED:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from grader.report.evidence import evidence_in
+from grader.report.evidence import evidence_lines
 from grader.verdict import Grade, Outcome, Result, Verdict
 from labs.messages import listed, translate
 from labs.model.durations import format_duration
@@ -29,24 +30,25 @@ def _points(result: Result) -> str:
     return f"{result.points}/{result.max_points}"
 
 
-def _result_lines(result: Result, width: int, language: str) -> list[str]:
+def _result_lines(result: Result, width: int, language: str, screen: int) -> list[str]:
     title = result.title.in_language(language)
     gate = f" [{translate('gate', language)}]" if result.gate else ""
     rationale = result.rationale.in_language(language)
     lines = [f"  {MARKS[result.verdict]} {title:<{width}}  {_points(result):>5}  {rationale}{gate}"]
     if result.verdict is not Verdict.PASS:
-        lines += [f"{BELOW}{line}" for line in evidence_in(result.evidence, language)]
+        shown = evidence_lines(result.evidence, language, screen - len(BELOW))
+        lines += [f"{BELOW}{line}" for line in shown]
         if result.help is not None:
             lines.append(f"{BELOW}{result.help.in_language(language)}")
     return lines
 
 
-def grade_lines(grade: Grade, language: str = "en") -> list[str]:
-    """The lines of one grade."""
+def grade_lines(grade: Grade, language: str = "en", screen: int = sys.maxsize) -> list[str]:
+    """The lines of one grade. `screen` is how many characters of evidence a row may have."""
     if grade.ungradable is not None:
         return [f"  ! {translate('cannot be graded', language)}: {grade.ungradable.in_language(language)}"]
     width = max((len(result.title.in_language(language)) for result in grade.results), default=0)
-    lines = [line for result in grade.results for line in _result_lines(result, width, language)]
+    lines = [line for result in grade.results for line in _result_lines(result, width, language, screen)]
     summary = translate("{points} of {max} points", language).format(points=grade.points, max=grade.max_points)
     used = translate("{time} of simulated time", language).format(
         time=format_duration(grade.used_ns // SECOND * SECOND)

@@ -1,68 +1,84 @@
-"""Lines that show a verdict, in the language of the reader.
+"""Evidence for people: what happened to a packet stands in columns, everything else in lines.
 
-Judges write them in English, as the tools of a device do, so that a grade is the same for everybody. What a sentence of
-ours says is translated when it is shown; names, addresses, routes, rules and lines of files stay as they are.
+The columns are device, what happened, and what decided; where they do not fit, what decided stands below.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from functools import cache
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
-from labs.messages import Message, message, translate
-from labs.net.actions import DropReason
+from grader.evidence import Evidence, Row
 
-__all__ = ["REASONS", "evidence_in"]
+__all__ = ["Cells", "evidence_lines", "evidence_parts"]
 
-REASONS = tuple(reason.value for reason in DropReason)
-PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
-BECAUSE = "   ["  # begins the route, the rule or the line of a file that decided
-SENTENCES = (  # the longer of two that begin alike comes first
-    message("{device} sends out of {interface}"),
-    message("{device} passes on {incoming} -> {outgoing} to {hop}"),
-    message("{device} takes it in at {interface}"),
-    message("{device} drops it: {reason}"),
-    message("{device}: leaves by {interface}"),
-    message("{device}: is forwarded from {incoming} to {outgoing}, to {hop}"),
-    message("{device}: is forwarded from {incoming} to {outgoing}"),
-    message("{device}: arrives by {interface}: {program} listens on {protocol} port {port}"),
-    message("{device}: arrives by {interface}"),
-    message("{device}: dies: nothing listens on {port}"),
-    message("{device}: dies: nobody answers {question} for {address} on {interface}"),
-    message("{device}: dies: {reason}"),
-    message("{device}: the ARP question for {address} dies at {interface}: {reason}"),
-    message("{device}: the frame for {address} dies at {interface}: {reason}"),
-    message("{device}: {hook}: becomes {packet}"),
-    message("{device}: bridge: {incoming} -> {outgoing} (and out of every other port: it does not know the station)"),
-)
+GAP = "  "
+NARROWEST = 32  # of the column that says what decided: a rule that is broken more often is hard to read
+BELOW = 4
+SHORTEST = 20  # a row of a screen that is as good as none
+
+Cells = tuple[str, str, str]  # device, what happened, what decided; the device stands in its first row alone
 
 
-def evidence_in(lines: Iterable[str], language: str) -> list[str]:
-    """The lines in a language; one that is nobody's sentence stays as it is."""
-    return [line if language == "en" else _said(line, language) for line in lines]
+def evidence_parts(evidence: Iterable[Evidence], language: str) -> list[str | list[Cells]]:
+    """Lines and tables in the order in which they were found, in a language."""
+    parts: list[str | list[Cells]] = []
+    for is_row, group in groupby(evidence, key=lambda one: isinstance(one, Row)):
+        if is_row:
+            parts.append(_table([one for one in group if isinstance(one, Row)], language))
+        else:
+            parts += [one.in_language(language) for one in group]
+    return parts
 
 
-def _said(line: str, language: str) -> str:
-    sentence, because, rest = line.partition(BECAUSE)
-    for template, pattern in _patterns():
-        found = pattern.fullmatch(sentence)
-        if found:
-            values: dict[str, object] = {name: _word(name, text, language) for name, text in found.groupdict().items()}
-            return Message(template, values).in_language(language) + because + rest
-    return line
+def _table(rows: Sequence[Row], language: str) -> list[Cells]:
+    cells, before = [], ""
+    for row in rows:
+        by = [row.by.in_language(language)] if row.by is not None else []
+        because = GAP.join([*by, row.where] if row.where else by)
+        cells.append(("" if row.device == before else row.device, row.what.in_language(language), because))
+        before = row.device
+    return cells
 
 
-def _word(name: str, text: str, language: str) -> str:
-    return translate(text, language) if name == "reason" and text in REASONS else text
+def evidence_lines(evidence: Iterable[Evidence], language: str, width: int = sys.maxsize) -> list[str]:
+    """The lines in a language, broken between words where they are wider than `width` characters."""
+    lines: list[str] = []
+    for part in evidence_parts(evidence, language):
+        if isinstance(part, str):
+            lines += _folded(part, width)
+        else:
+            lines += _columns(part, width)
+    return lines
 
 
-@cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    def pattern(template: str) -> re.Pattern[str]:
-        greedy = {"device": r"(?P<device>[\w-]*)"}
-        return re.compile(
-            PLACEHOLDER.sub(lambda found: greedy.get(found[1], f"(?P<{found[1]}>.+?)"), re.escape(template))
-        )
+def _columns(table: Sequence[Cells], width: int) -> list[str]:
+    first = max(len(device) for device, _, _ in table)
+    first += len(GAP) if first else 0
+    second = max(len(what) for _, what, because in table if because) if any(cells[2] for cells in table) else 0
+    third = first + second + len(GAP)
+    beside = width - third >= NARROWEST or all(third + len(because) <= width for _, _, because in table if because)
+    lines: list[str] = []
+    for device, what, because in table:
+        head = device.ljust(first)
+        if because and beside:
+            rest = _folded(because, width - third)
+            lines.append(f"{head}{what.ljust(second)}{GAP}{rest[0]}")
+            lines += [" " * third + more for more in rest[1:]]
+            continue
+        told = _folded(what, width - first)
+        lines.append(f"{head}{told[0]}")
+        lines += [" " * first + more for more in told[1:]]
+        if because:
+            indent = " " * (first + BELOW)
+            lines += [indent + more for more in _folded(because, width - len(indent))]
+    return lines
 
-    return tuple((sentence.template, pattern(sentence.template)) for sentence in SENTENCES)
+
+def _folded(text: str, width: int) -> list[str]:
+    """Broken between words; a word that is longer than a row stays whole."""
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, max(width, SHORTEST), break_long_words=False, break_on_hyphens=False) or [text]

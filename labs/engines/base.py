@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from labs.messages import Message
 from labs.net.actions import Delivered, Dropped, DropReason
+from labs.net.said import Said
 
 if TYPE_CHECKING:
     from labs.model.site import Site
@@ -128,7 +129,7 @@ class Observation:
     probe: Probe
     disposition: Disposition
     address: str = ""
-    detail: str = ""
+    detail: str | Said = ""
     hops: tuple[Hop, ...] = field(default=())
 
     @property

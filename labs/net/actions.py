@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.ipv6 import Ipv6Packet
     from labs.net.radio import Modulation
+    from labs.net.said import Said
     from labs.net.serial import SerialSettings
     from labs.net.zigbee import ZigbeeFrame
 
@@ -134,13 +135,13 @@ Action = Transmit | SetLink | PowerDown | Storm | SerialSend | RadioSend | WifiA
 
 
 class Dropped(NamedTuple):
-    """A packet or frame died here. `by` names the rule, route or table that decided."""
+    """A packet or frame died here. `by` is what decided: a rule, route or setting as it is printed, or a Ground."""
 
     reason: DropReason
     interface: str
     frame: Frame | None
     packet: Ipv4Packet | Ipv6Packet | None
-    by: str = ""
+    by: str | Said = ""
 
 
 class Forwarded(NamedTuple):

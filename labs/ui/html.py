@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from grader.report.as_text import grade_lines
-from grader.report.evidence import evidence_in
+from grader.report.evidence import Cells, evidence_parts
 from grader.verdict import Grade, Outcome, Result, Verdict
 from labs.journal import DESK, Journal
 from labs.lab import Lab
@@ -35,6 +35,7 @@ PROMPT = "color:#2f7fd1;font-weight:600"
 CELL = f"text-align:left;vertical-align:top;padding:7px 12px 7px 0;border:0;border-top:1px solid {LINE};background:none"
 TABLE = "border-collapse:collapse;table-layout:auto;margin:.4em 0;font-size:inherit"
 JOURNAL_HEADS = (marked("no."), marked("after"), marked("place"), marked("line"), marked("status"))
+EVIDENCE_HEADS = (marked("device"), marked("what happens"), marked("decided by"))
 PLAIN = ' style="background:none"'  # a page may stripe its tables
 PILLS = {  # mark, word, ink, ground
     Verdict.PASS: ("✔", "holds", "#0b6b3a", "#e3f4e9"),
@@ -186,10 +187,7 @@ def _row(result: Result, screen: Screen) -> str:
     if result.help is not None and result.verdict is not Verdict.PASS:
         why += f'<br><span style="{QUIET}">{escape(result.help.in_language(language))}</span>'
     if result.evidence:
-        lines = escape("\n".join(evidence_in(result.evidence, language)))
-        style = f"{MONO};margin:.3em 0;padding:0;background:none;color:inherit;white-space:pre-wrap"
-        pre = f'<pre style="{style}">{lines}</pre>'
-        why += _folded(screen.phrase("evidence"), pre)
+        why += _folded(screen.phrase("evidence"), _evidence(result, screen))
     cells = [_pill(result.verdict, language), f"<b>{escape(result.title.in_language(language))}</b>{gate}", points, why]
     nowrap = ("white-space:nowrap", "", "white-space:nowrap", "")
     return (
@@ -197,6 +195,37 @@ def _row(result: Result, screen: Screen) -> str:
         + "".join(f'<td style="{CELL};{extra}">{cell}</td>' for cell, extra in zip(cells, nowrap, strict=True))
         + "</tr>"
     )
+
+
+def _evidence(result: Result, screen: Screen) -> str:
+    """What happened to packets as tables, the rest as lines."""
+    pre = f"{MONO};margin:.3em 0;padding:0;background:none;color:inherit;white-space:pre-wrap"
+    html = ""
+    for part in evidence_parts(result.evidence, screen.language):
+        html += f'<pre style="{pre}">{escape(part)}</pre>' if isinstance(part, str) else _hops(part, screen)
+    return html
+
+
+def _hops(rows: Sequence[Cells], screen: Screen) -> str:
+    """Device, what happened there, and what decided."""
+    cell = f"{MONO};text-align:left;vertical-align:top;padding:2px 14px 2px 0;border:0;background:none"
+    heads = [screen.phrase(word) for word in EVIDENCE_HEADS[: 3 if any(because for _, _, because in rows) else 2]]
+    head = "".join(f'<th scope="col" style="{cell};font-weight:normal;{QUIET}">{escape(word)}</th>' for word in heads)
+    body = ""
+    for at, (device, what, because) in enumerate(rows):
+        until = next((n for n in range(at + 1, len(rows)) if rows[n][0]), len(rows))
+        first = (
+            f'<th scope="rowgroup" rowspan="{until - at}" style="{cell}">{escape(device)}</th>'
+            if device or not at
+            else ""
+        )
+        texts = (what, because)[: len(heads) - 1]
+        body += (
+            f"<tr{PLAIN}>{first if device or not at else ''}"
+            + "".join(f'<td style="{cell}">{escape(text)}</td>' for text in texts)
+            + "</tr>"
+        )
+    return f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _pill(verdict: Verdict, language: str) -> str:

@@ -9,23 +9,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from grader.evidence import told, told_or_quoted
+from labs.messages import Message, message
 from labs.model.site import Endpoint, Link, Site
 from labs.ui.map_lines import lines_of, with_lines
-from labs.ui.style import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from labs.net.foresight import Foresight, Step
 
 __all__ = ["Way", "tell_way", "way_of"]
 
-DEADLY = ("dies", ": drop", ": reject")  # words of a step with which a packet ends
-ASIDE = (
-    "the ARP question for",
-    "the frame for",
-    "the neighbour ",
-)  # frames beside the packet: they explain, they do not travel on
+PORTS = ("interface", "incoming", "outgoing")  # values of a step that name a port of its device
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +35,50 @@ class Way:
     leads: frozenset[Link]
     back: tuple[str, ...] = ()
     dead: str = ""
-    why: str = ""
+    why: Message | None = None
     dead_back: bool = False
     answered: bool = False
-    ending: str = ""
+    ending: Message | None = None
 
     def numbers(self, device: str) -> str:
         """The places of a device on the way out: `2`, or `2,4` where a packet comes by again."""
         return ",".join(str(number) for number, name in enumerate(self.hops, 1) if name == device)
 
 
-def way_of(site: Site, told: Foresight) -> Way:
+def way_of(site: Site, foreseen: Foresight) -> Way:
     """The way that an answer of `why` describes."""
-    fatal = next((step for step in told.steps if _is_fatal(step)), None) if not told.answered else None
+    fatal = (
+        next((step for step in foreseen.steps if step.device and step.fatal), None) if not foreseen.answered else None
+    )
     out, back = (
-        [step for step in told.steps if step.back is way and step.device in site.devices and not _is_aside(step)]
+        [step for step in foreseen.steps if step.back is way and step.device in site.devices and not step.aside]
         for way in (False, True)
     )
-    because, joined = "", with_lines(site, lines_of(site))
-    if fatal is not None:
-        place = f" [{fatal.where}]" if fatal.where else ""
-        because = f"{fatal.what}{f', by {fatal.by}' if fatal.by else ''}{place}"
+    joined = with_lines(site, lines_of(site))
     return Way(
         tuple(_devices(out)),
         frozenset([*_leads(joined, out), *_leads(joined, back)]),
         tuple(_devices(back)),
         fatal.device if fatal is not None else "",
-        because,
+        _why(fatal) if fatal is not None else None,
         fatal is not None and fatal.back,
-        told.answered,
-        told.ending if not told.detail or told.detail == told.ending else f"{told.ending}: {told.detail}",
+        foreseen.answered,
+        _ending(foreseen),
     )
 
 
-def _is_fatal(step: Step) -> bool:
-    return bool(step.device) and any(word in step.what for word in DEADLY)
+def _why(fatal: Step) -> Message:
+    text, by = told(fatal.what), told_or_quoted(fatal.by)
+    if by is not None:
+        text = message("{text}, by {by}", text=text, by=by)
+    return message("{text} [{where}]", text=text, where=fatal.where) if fatal.where else text
 
 
-def _is_aside(step: Step) -> bool:
-    return step.what.startswith(ASIDE)
+def _ending(foreseen: Foresight) -> Message:
+    ending, detail = Message(foreseen.ending), told_or_quoted(foreseen.detail)
+    if detail is None or str(detail) == foreseen.ending:
+        return ending
+    return message("{ending}: {detail}", ending=ending, detail=detail)
 
 
 def _devices(steps: Iterable[Step]) -> list[str]:
@@ -95,19 +96,23 @@ def _leads(site: Site, steps: list[Step]) -> list[Link]:
         if step.device == after.device:
             continue
         between = [k for k in site.links if {end.device for end in k.ends} == {step.device, after.device}]
-        said = [word.rstrip(",").partition(".")[0] for word in step.what.split()]
+        said = [str(value).partition(".")[0] for name, value in step.what.values if name in PORTS]
         chosen = [link for link in between if any(Endpoint(step.device, word) in link.ends for word in said)]
         found += (chosen or between)[:1]
     return found
 
 
-def tell_way(way: Way, phrase: Callable[..., str]) -> list[str]:
+def tell_way(way: Way, language: str) -> list[str]:
     """The same in words: a line for each device, then where it ends."""
     lines = [f"{number} {name}" for number, name in enumerate(way.hops, 1)]
+    more: list[Message] = []
     if way.back and (way.dead_back or way.answered):
-        lines.append(phrase(marked("the answer goes by {devices}"), devices=", ".join(way.back)))
+        more.append(message("the answer goes by {devices}", devices=", ".join(way.back)))
     if way.dead:
-        what = marked("the answer dies at {device}: {why}") if way.dead_back else marked("it dies at {device}: {why}")
-        lines.append(phrase(what, device=way.dead, why=way.why))
-    lines.append(f"= {way.ending}")
-    return lines
+        more.append(
+            message("the answer dies at {device}: {why}", device=way.dead, why=way.why)
+            if way.dead_back
+            else message("it dies at {device}: {why}", device=way.dead, why=way.why)
+        )
+    more.append(Message("= {ending}", {"ending": way.ending}))
+    return [*lines, *(text.in_language(language) for text in more)]

@@ -204,7 +204,7 @@ class _Drawing:
         return f"{owned.address} ({self.phrase('by DHCP')})" if owned.dynamic else str(owned.address)
 
     def _told_way(self) -> list[str]:
-        return tell_way(self._way, self.phrase) if self._way is not None else []
+        return tell_way(self._way, self._language) if self._way is not None else []
 
     # The list
 

@@ -143,6 +143,11 @@ class Screen:
         for other in others:
             self.show(other)
 
+    @property
+    def room(self) -> int:
+        """Characters in a row of the terminal; no end where nobody looks at one."""
+        return _room()
+
     def folded(self, line: str) -> list[str]:
         """A line as rows that fit the terminal; as it is where nobody looks at one."""
         room = _room()

@@ -88,7 +88,7 @@ class _Walk:
         self._tell(marked("The submission is the list of typed lines. Anyone can replay it and gets the same grade:"))
         screen.show(f"$ netwerf grade {path}")
         graded = grade(path)
-        for line in grade_lines(graded, screen.language):
+        for line in grade_lines(graded, screen.language, screen.room):
             screen.verdict(line)
         if debrief(lab, screen):
             screen.show()
@@ -122,6 +122,6 @@ class _Walk:
 
     def _check(self) -> None:
         self._screen.show("check", bold=True)
-        for line in grade_lines(check(self._lab), self._screen.language):
+        for line in grade_lines(check(self._lab), self._screen.language, self._screen.room):
             self._screen.verdict(line)
         time.sleep(self._pause)

@@ -260,7 +260,7 @@ class Desk:
         del rest
         with passing_line(self.screen) as line:
             judged = check(self.lab, watch=line.judging)
-        for row in grade_lines(judged, self.screen.language):
+        for row in grade_lines(judged, self.screen.language, self.screen.room):
             self.screen.verdict(row)
 
     def hint(self, rest: list[str]) -> None:
@@ -292,7 +292,7 @@ class Desk:
             self.screen.say("Another file of that name is now {file}.", file=aside)
         with passing_line(self.screen) as line:
             graded = grade(target, scenario=self.lab.scenario, watch=line.judging)
-        for row in grade_lines(graded, self.screen.language):
+        for row in grade_lines(graded, self.screen.language, self.screen.room):
             self.screen.verdict(row)
         self.screen.say("  The submission is {file}.", file=target)
         if graded.outcome is Outcome.PASSED:

@@ -82,7 +82,7 @@ def test_file_and_client_that_contradict_each_other_are_an_error(variant: Varian
     found = bare_ports(context, context.variant.scenario.policy, MEMBERS)  # type: ignore[arg-type]
     assert isinstance(found, Finding)
     assert found.verdict is Verdict.ERROR
-    assert "plain [/etc/mosquitto/mosquitto.conf:" in found.evidence[0]
+    assert "the port speaks plain   [/etc/mosquitto/mosquitto.conf:" in str(found.evidence[0])
 
 
 def test_conduit_that_is_encrypted_binds_whatever_others_allow(variant: Variant) -> None:

@@ -11,6 +11,7 @@ import pytest
 import grader
 import labs
 from grader.checks import JUDGES
+from grader.evidence import quoted
 from grader.grade import judge
 from grader.prove import prove
 from grader.report import as_json, as_junit, as_text
@@ -78,7 +79,7 @@ def test_rule_that_allows_too_much_is_shown_by_a_packet() -> None:
     result = grader.check(lab).results[2]
     assert result.verdict is Verdict.FAIL
     assert "pc (work) gets through to isp (outside) with tcp" in str(result.rationale)
-    assert any("gw: is forwarded from" in line for line in result.evidence)
+    assert any("gw: is forwarded from" in str(line) for line in result.evidence)
     assert "/etc/nftables.conf:" in str(result.rationale)
 
 
@@ -226,7 +227,7 @@ def test_judge_that_fails_is_an_error_and_never_a_pass(monkeypatch: pytest.Monke
 def test_junit_repeats_the_message_and_has_no_illegal_characters(tmp_path: Path) -> None:
     from xml.etree.ElementTree import fromstring
 
-    bad = replace(result(Verdict.FAIL), rationale=message("a\x00b\x1b[1m<&>"), evidence=("e\x07",))
+    bad = replace(result(Verdict.FAIL), rationale=message("a\x00b\x1b[1m<&>"), evidence=quoted(["e\x07"]))
     root = fromstring(as_junit([("a.netwerf", grade_of(bad, result(Verdict.BLOCKED)))]))
     failure = root.find("./testsuite/testcase/failure")
     assert failure is not None

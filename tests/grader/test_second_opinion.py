@@ -29,7 +29,8 @@ def test_analysis_that_contradicts_a_packet_that_passed_is_an_error_with_both_st
     result = judged(**PC_WORKS)["online"]
     assert result.verdict is Verdict.ERROR
     assert "does not get through, and the packet did" in str(result.rationale)
-    assert "--" in result.evidence
+    told = [str(line) for line in result.evidence]
+    assert "what the packet met:" in told[told.index("what the analysis says:") :]
 
 
 def test_analysis_that_lets_through_what_the_firewall_stopped_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

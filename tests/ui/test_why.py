@@ -37,7 +37,7 @@ def test_packet_that_the_firewall_stops_dies_there_in_all_three_drawings(lab: La
     lab.run("gw", "sed -i '/ip saddr/s/.*/tcp dport 443 accept/' /etc/nftables.conf; systemctl restart nftables")
     way = asked(lab, "pc", "why 203.0.113.1 tcp 22")
     assert (way.hops, way.dead, way.dead_back) == (("pc", "gw"), "gw", False)
-    assert "policy drop [/etc/nftables.conf:" in way.why
+    assert "policy drop [/etc/nftables.conf:" in str(way.why)
     site = lab.drawing()
     picture = svg_map(site, way=way)
     assert picture.count("the packet dies here") == 1
@@ -60,7 +60,7 @@ def test_answer_that_dies_is_told_apart_from_a_packet_that_dies(lab: Lab) -> Non
 def test_nobody_at_the_gateway_is_a_death_at_the_sender() -> None:
     way = asked(labs.open(small(), seed=3), "pc", "why 203.0.113.1 tcp 443")
     assert (way.hops, way.dead) == (("pc",), "pc")
-    assert "nobody answers ARP" in way.why
+    assert "nobody answers ARP" in str(way.why)
 
 
 def test_another_device_may_be_named_as_the_sender(lab: Lab) -> None:

@@ -30,10 +30,12 @@ from labs.model.state import (
 from labs.model.text import Text
 from labs.model.world import Act, Climate, DayCycle, Room, Schedule, Stock, Total, World
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded, PolicyVerdict
+from labs.net.foresight import Answer
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
+from labs.net.said import Ground, Said
 from labs.net.serial import Parity
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
@@ -45,13 +47,13 @@ RECORDS: tuple[type, ...] = (
     DayCycle, Schedule, Stock, Total, Climate, Act, Room, World, Device, Link, Port, Site, Network, InterfaceAddress,
     Probe, Observation, DeviceState, InterfaceState, Listener, Route,
     BridgePortState, BridgeState, StaticNeighbour,
-    Bus, Drop, Loop, RadioPlan, Wall, Neighbour, Text, Message,
+    Bus, Drop, Loop, RadioPlan, Wall, Neighbour, Text, Message, Said,
 )  # fmt: skip
 TUPLES: tuple[type, ...] = (
     Endpoint, Hop, Output, Accepted, Delivered, Dropped, Forwarded, PolicyVerdict, Ipv4Packet, IcmpMessage, UdpDatagram,
     TcpSegment, Ipv6Packet, Icmpv6Message,
 )  # fmt: skip
-ENUMS: tuple[type[Enum], ...] = (Kind, Disposition, DropReason, Signal, Extension, Parity)
+ENUMS: tuple[type[Enum], ...] = (Kind, Disposition, DropReason, Answer, Ground, Signal, Extension, Parity)
 _NAMED = {kind.__name__: kind for kind in (*TEXTS, *RECORDS, *TUPLES, *ENUMS)}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in RECORDS if is_dataclass(kind)}
 

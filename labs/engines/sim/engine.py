@@ -32,10 +32,12 @@ from labs.model.site import Endpoint, Link, Site
 from labs.model.world import ARRIVAL_NS
 from labs.net.actions import Action, Dropped, DropReason, Note, PowerDown, SetLink, Storm, Transmit
 from labs.net.filesystem import FileError
+from labs.net.foresight import Answer
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.linux.node import LinuxNode
 from labs.net.pcap import file_bytes
 from labs.net.process import SIGINT, SIGKILL, Process, Terminal
+from labs.net.said import said
 from labs.shell.bash import Session
 from labs.shell.init import boot
 from labs.shell.services import UNITS
@@ -61,7 +63,7 @@ MAX_HOPS = 200_000
 FEW = 3  # with more than so many things to do, a device may be flooding its ports
 RESOLVE_NS = 30 * SECOND  # a dead name server keeps a program this long
 TRANSMITTER = "/etc/transmitter.toml"
-NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", "no answer")
+NO_ANSWER: Ending = (Disposition.TIMED_OUT, "", said(Answer.SILENCE))
 
 
 class SimEngine:

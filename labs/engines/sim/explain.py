@@ -9,7 +9,7 @@ from labs.engines.sim.shadow import Judged
 from labs.net import icmp, icmpv6, tcp
 from labs.net.actions import Accepted, Delivered, Dropped, DropReason, Forwarded
 from labs.net.arp import ArpPacket
-from labs.net.foresight import Step
+from labs.net.foresight import Event, PacketForm, Step, by_route, death, forwarded
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, GrePacket, Ipv4Packet
@@ -18,6 +18,7 @@ from labs.net.ndp import Advert, Solicit
 from labs.net.nftables import VerdictCode, render_rule
 from labs.net.origin import policy_line, route_line, rule_line, setting_line
 from labs.net.routing import route_text
+from labs.net.said import Ground, Said, said
 from labs.net.sockets import hears
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from labs.net.actions import Note
     from labs.net.linux.node import LinuxNode
     from labs.net.nftables import Outcome
+    from labs.net.sockets import TcpListener, UdpSocket
 
-__all__ = ["ANSWERED", "ASKED", "Explainer", "error_text", "is_answer", "packet_text"]
+__all__ = ["ANSWERED", "ASKED", "Explainer", "error_text", "is_answer", "packet_said"]
 
 AROUND = 1 << 16  # marks what a tunnel puts around a packet
 ASKED, ANSWERED = b"why?", b"because"  # the data of the datagram that is sent, and of its answer
@@ -97,30 +99,32 @@ def _end(address: object, port: int) -> str:
     return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
 
 
-def packet_text(packet: Packet) -> str:
+def packet_said(packet: Packet) -> Said:
     """`tcp 10.0.0.5:40000 -> 10.0.0.6:80, SYN`."""
     payload = packet.payload
-    source = "(no address)" if packet.src == ANY else packet.src
+    source: object = said(PacketForm.NO_ADDRESS) if packet.src == ANY else str(packet.src)
+    target = str(packet.dst)
     if isinstance(payload, Icmpv6Message | IcmpMessage):
         six = isinstance(payload, Icmpv6Message)
         if payload.original is not None:
-            what = f"error: {(error_text6 if six else error_text)(payload.type, payload.code)}"
+            error = (error_text6 if six else error_text)(payload.type, payload.code)
+            kind: object = said(PacketForm.ERROR, error=error)
         else:
             request = icmpv6.ECHO_REQUEST6 if six else icmp.ECHO_REQUEST
-            what = "echo request" if payload.type == request else "echo reply"
-        return f"{'icmpv6' if six else 'icmp'} {source} -> {packet.dst}, {what}"
-    if isinstance(payload, GrePacket):
-        return f"gre {source} -> {packet.dst}, with {packet_text(payload.inner)} in it"
-    if isinstance(payload, Ipv4Packet):
-        return f"ipip {source} -> {packet.dst}, with {packet_text(payload)} in it"
+            kind = "echo request" if payload.type == request else "echo reply"
+        protocol = "icmpv6" if six else "icmp"
+        return said(PacketForm.PLAIN, protocol=protocol, source=source, target=target, kind=kind)
+    if isinstance(payload, GrePacket | Ipv4Packet):
+        protocol, inner = ("gre", payload.inner) if isinstance(payload, GrePacket) else ("ipip", payload)
+        return said(PacketForm.AROUND, protocol=protocol, source=source, target=target, packet=packet_said(inner))
     if not isinstance(payload, TcpSegment | UdpDatagram):
-        return f"{source} -> {packet.dst}, a fragment"
-    protocol = "tcp" if isinstance(payload, TcpSegment) else "udp"
-    text = f"{protocol} {_end(source, payload.sport)} -> {_end(packet.dst, payload.dport)}"
-    if isinstance(payload, TcpSegment):
-        flags = [name for name, bit in (("SYN", tcp.SYN), ("RST", tcp.RST), ("ACK", tcp.ACK)) if payload.flags & bit]
-        text += f", {'-'.join(flags)}"
-    return text
+        return said(PacketForm.FRAGMENT, source=source, target=target)
+    source = source if packet.src == ANY else _end(source, payload.sport)
+    target = _end(target, payload.dport)
+    if isinstance(payload, UdpDatagram):
+        return said(PacketForm.DATAGRAM, protocol="udp", source=source, target=target)
+    flags = [name for name, bit in (("SYN", tcp.SYN), ("RST", tcp.RST), ("ACK", tcp.ACK)) if payload.flags & bit]
+    return said(PacketForm.PLAIN, protocol="tcp", source=source, target=target, kind="-".join(flags))
 
 
 def _kind(packet: Packet) -> int:
@@ -133,6 +137,10 @@ def _kind(packet: Packet) -> int:
     if isinstance(payload, TcpSegment):
         return payload.flags
     return payload.type if isinstance(payload, IcmpMessage | Icmpv6Message) else int(is_answer(packet))
+
+
+def _port(name: str) -> str | Said:
+    return name or said(PacketForm.A_PORT)
 
 
 def _is_handshake_end(packet: Packet) -> bool:
@@ -154,7 +162,7 @@ class Explainer:
         self._spoken: set[tuple[str, int]] = set()
         self._hooks: set[tuple[str, str, int]] = set()
 
-    def _say(self, device: str, what: str, by: str = "", where: str = "", *, back: bool) -> None:
+    def _say(self, device: str, what: Said, by: str | Said = "", where: str = "", *, back: bool) -> None:
         step = Step(device, what, by, where, back)
         if step not in self._known:
             self._known.add(step)
@@ -180,50 +188,49 @@ class Explainer:
         if (node.name, _kind(packet)) not in self._spoken:
             self._spoken.add((node.name, _kind(packet)))
             for switch, incoming, outgoing, known in passed:
-                flooded = "" if known else " (and out of every other port: it does not know the station)"
-                self._say(switch, f"bridge: {incoming} -> {outgoing}{flooded}", back=back)
-            self._say(node.name, packet_text(packet), back=back)
+                event = Event.BRIDGED if known else Event.FLOODED
+                self._say(switch, said(event, incoming=incoming, outgoing=outgoing), back=back)
+            self._say(node.name, said(Event.PACKET, packet=packet_said(packet)), back=back)
         if isinstance(item, Judged):
             self._judged(node, item, back)
         elif isinstance(item, Accepted):
-            self._routed(node, f"leaves by {item.interface}", packet, item.by, back)
+            self._routed(node, said(Event.LEAVES, interface=item.interface), packet, item.by, back)
         elif isinstance(item, Forwarded):
-            what = f"is forwarded from {item.incoming} to {item.outgoing}"
-            if item.next_hop != packet.dst:
-                what += f", to {item.next_hop}"
-            self._routed(node, what, packet, item.by, back)
+            self._routed(node, forwarded(item), packet, item.by, back)
         elif isinstance(item, Delivered):
-            self._say(node.name, f"arrives by {item.interface}{self._taker(node, packet)}", back=back)
+            self._say(node.name, self._taken(node, packet, item.interface), back=back)
         elif isinstance(item, Dropped):
             self._died(node, item, packet, back)
 
-    def _routed(self, node: LinuxNode, what: str, packet: Packet, by: str, back: bool) -> None:  # noqa: FBT001
+    def _routed(self, node: LinuxNode, what: Said, packet: Packet, by: str, back: bool) -> None:  # noqa: FBT001
         route = _route_to(node, packet)
-        self._say(node.name, what, f"route {by}" if by else "", self._route_line(node, route), back=back)
+        self._say(node.name, what, by_route(by), self._route_line(node, route), back=back)
 
     @staticmethod
     def _route_line(node: LinuxNode, route: Route | None) -> str:
         return route_line(node.files, route) if route is not None else ""
 
     @staticmethod
-    def _taker(node: LinuxNode, packet: Packet) -> str:
-        """Which program gets it."""
-        payload = packet.payload
+    def _taken(node: LinuxNode, packet: Packet, interface: str) -> Said:
+        """It arrives, and which program gets it."""
+        payload, arrives = packet.payload, said(Event.ARRIVES, interface=interface)
         if isinstance(payload, Icmpv6Message | IcmpMessage):
             wide = isinstance(payload, Icmpv6Message)
             setting = "net.ipv6.icmp.echo_ignore_all" if wide else "net.ipv4.icmp_echo_ignore_all"
             asks = payload.type == (icmpv6.ECHO_REQUEST6 if wide else icmp.ECHO_REQUEST)
-            return f": ignored ({setting} = 1)" if asks and node.sysctl.number(setting) else ""
-        if is_answer(packet):
-            return ""
+            ignored = asks and node.sysctl.number(setting)
+            return said(Event.IGNORED, interface=interface, setting=setting) if ignored else arrives
+        if is_answer(packet) or not isinstance(payload, TcpSegment | UdpDatagram):
+            return arrives
         if isinstance(payload, TcpSegment):
-            listener = node.transport._listener_for(packet.dst, payload.dport)
-            return f": {listener.program} listens on tcp port {payload.dport}" if listener is not None else ""
-        if not isinstance(payload, UdpDatagram):
-            return ""
-        group = node.transport._udp.get(payload.dport, [])
-        taker = next((socket for socket in group if hears(socket.address, packet.dst, v6only=socket.v6only)), None)
-        return f": {taker.program} listens on udp port {payload.dport}" if taker is not None else ""
+            taker: TcpListener | UdpSocket | None = node.transport._listener_for(packet.dst, payload.dport)
+            protocol = "tcp"
+        else:
+            group, protocol = node.transport._udp.get(payload.dport, []), "udp"
+            taker = next((socket for socket in group if hears(socket.address, packet.dst, v6only=socket.v6only)), None)
+        if taker is None:
+            return arrives
+        return said(Event.HEARD, interface=interface, program=taker.program, protocol=protocol, port=payload.dport)
 
     def _judged(self, node: LinuxNode, item: Judged, back: bool) -> None:  # noqa: FBT001
         passage = (node.name, item.hook, _kind(item.packet))
@@ -233,23 +240,26 @@ class Explainer:
         for outcome in item.outcomes:
             if outcome.nat is not None or outcome.verdict is VerdictCode.CONTINUE:
                 continue
-            verdict = "accept" if outcome.verdict is VerdictCode.ACCEPT else outcome.verdict.value
-            if outcome.policy and verdict == "accept" and self._is_empty(item, outcome):
+            if outcome.policy and outcome.verdict is VerdictCode.ACCEPT and self._is_empty(item, outcome):
                 continue
             by, where = self._rule(node, item, outcome)
             state = f" (ct state {item.tracked.state})" if item.tracked.connection is not None else ""
-            self._say(node.name, f"{item.hook}: {verdict}{state}", by, where, back=back)
+            if outcome.verdict in DROPPING:
+                what = said(Event.STOPPED, hook=item.hook, verdict=outcome.verdict.value, state=state)
+            else:
+                what = said(Event.ACCEPTED, hook=item.hook, state=state, policy=outcome.policy)
+            self._say(node.name, what, by, where, back=back)
         dropped = any(outcome.verdict in DROPPING for outcome in item.outcomes)
         after, before = item.after, item.packet
         if after is None:
             if not dropped:
-                self._say(node.name, f"{item.hook}: dropped", "connection tracking", back=back)
+                self._say(node.name, said(Event.UNTRACKED, hook=item.hook), said(Ground.TRACKING), back=back)
         elif after != before:
             outcome_ = next((outcome for outcome in item.outcomes if outcome.nat is not None), None)
-            by, where = (
-                self._rule(node, item, outcome_) if outcome_ is not None else ("the connection it belongs to", "")
+            ground, where = self._rule(node, item, outcome_) if outcome_ is not None else (said(Ground.CONNECTION), "")
+            self._say(
+                node.name, said(Event.BECOMES, hook=item.hook, packet=packet_said(after)), ground, where, back=back
             )
-            self._say(node.name, f"{item.hook}: becomes {packet_text(after)}", by, where, back=back)
 
     @staticmethod
     def _is_empty(item: Judged, outcome: Outcome) -> bool:
@@ -277,23 +287,23 @@ class Explainer:
     def _died(self, node: LinuxNode, item: Dropped, packet: Packet, back: bool) -> None:  # noqa: FBT001
         if item.reason is DropReason.POLICY:  # the hook has told it
             return
-        by, where, what = item.by, "", f"dies: {item.reason.value}"
+        by, where, what = item.by, "", death(item)
         if item.reason is DropReason.NOT_FORWARDING:
             wide = isinstance(packet, Ipv6Packet)
             where = setting_line(node.files, "net.ipv6.conf.all.forwarding" if wide else "net.ipv4.ip_forward")
         elif item.reason is DropReason.NO_ROUTE:
             route = _route_to(node, packet)
             where = self._route_line(node, route)
-            by = f"route {route_text(route)}" if route is not None else f"no route covers {packet.dst}"
-        elif item.reason is DropReason.NO_LISTENER:
-            what, by = f"dies: nothing listens on {by}", ""
-        elif item.reason is DropReason.NEIGHBOUR_FAILED:
-            question = "ARP" if isinstance(packet, Ipv4Packet) else "neighbour solicitations"
-            what = f"dies: nobody answers {question} for {item.by or packet.dst} on {item.interface}"
+            by = by_route(route_text(route)) if route is not None else said(Ground.NO_ROUTE, address=str(packet.dst))
+        elif what.phrase is not Event.DIES:  # the sentence says all of it
             by = ""
         elif item.reason is DropReason.INVALID_SOURCE:
             own = node.is_local(packet.src)
-            by = f"{packet.src} is an address of {node.name} itself" if own else f"rp_filter on {item.interface}"
+            by = (
+                said(Ground.OWN_ADDRESS, address=str(packet.src), device=node.name)
+                if own
+                else said(Ground.REVERSE_PATH, interface=item.interface)
+            )
         self._say(node.name, what, by, where, back=back)
         if item.reason is DropReason.NEIGHBOUR_FAILED:
             self._tell_frames()
@@ -301,33 +311,31 @@ class Explainer:
     def _neighbours_spoke(self, node: LinuxNode, item: Note | Judged) -> None:
         """A question or an answer between neighbours: only its death is worth a word, where a packet died of it."""
         packet = item.packet
-        said = getattr(packet.payload, "discovery", None) if packet is not None else None
-        if not isinstance(said, Solicit | Advert):
+        spoken = getattr(packet.payload, "discovery", None) if packet is not None else None
+        if not isinstance(spoken, Solicit | Advert):
             return
-        what = (
-            f"the neighbour {'solicitation' if isinstance(said, Solicit) else 'advertisement'} for {said.target} dies"
-        )
+        asks, address = isinstance(spoken, Solicit), str(spoken.target)
         if isinstance(item, Judged) and item.after is None:
             outcome = next((outcome for outcome in item.outcomes if outcome.verdict in DROPPING), None)
             if outcome is not None:
-                step = Step(
-                    node.name, f"{what}: {item.hook}: {outcome.verdict.value}", *self._rule(node, item, outcome)
-                )
+                event = Event.SOLICITATION_STOPPED if asks else Event.ADVERTISEMENT_STOPPED
+                what = said(event, address=address, hook=item.hook, verdict=outcome.verdict.value)
+                step = Step(node.name, what, *self._rule(node, item, outcome))
                 self._frames += [step] if step not in self._frames else []
         elif isinstance(item, Dropped) and item.reason not in QUIET_REASONS:
-            step = Step(node.name, f"{what} at {item.interface or 'a port'}: {item.reason.value}", item.by)
+            event = Event.SOLICITATION_DIES if asks else Event.ADVERTISEMENT_DIES
+            what = said(event, address=address, interface=_port(item.interface), reason=item.reason)
+            step = Step(node.name, what, item.by)
             self._frames += [step] if step not in self._frames else []
 
     def _frame_died(self, node: LinuxNode, item: Dropped) -> None:
         frame = item.frame
         if frame is None or (item.reason is DropReason.NOT_FOR_ME and isinstance(frame.payload, ArpPacket)):
             return
-        if isinstance(frame.payload, ArpPacket):
-            what = (
-                f"the ARP question for {frame.payload.target} dies at {item.interface or 'a port'}: {item.reason.value}"
-            )
-        else:
-            what = f"the frame for {frame.dst} dies at {item.interface}: {item.reason.value}"
+        asked = isinstance(frame.payload, ArpPacket)
+        address = str(frame.payload.target) if isinstance(frame.payload, ArpPacket) else str(frame.dst)
+        event = Event.ARP_DIES if asked else Event.FRAME_DIES
+        what = said(event, address=address, interface=_port(item.interface), reason=item.reason)
         step = Step(node.name, what, item.by)
         if step not in self._frames:
             self._frames.append(step)
@@ -341,5 +349,5 @@ class Explainer:
 
     def finish(self, *, answered: bool) -> None:
         """Where nothing else explains a silence, tell which frames found no taker."""
-        if not answered and self.steps and not any(word in self.steps[-1].what for word in ("dies", "drop", "reject")):
+        if not answered and self.steps and not self.steps[-1].fatal:
             self._tell_frames()

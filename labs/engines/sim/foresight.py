@@ -38,9 +38,10 @@ from labs.net.actions import (
     WifiAsk,
     ZigbeeSend,
 )
-from labs.net.foresight import Foresight, Question, Step
+from labs.net.foresight import Answer, Event, Foresight, Question, Step
 from labs.net.ipv4 import ANY, PROTO_UDP, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
+from labs.net.said import Said, said
 from labs.net.sockets import IcmpError, SocketError
 from labs.net.tcp import TcpState
 from labs.net.udp import UdpDatagram
@@ -77,7 +78,7 @@ class _Arrival(NamedTuple):
     passed: tuple[Passage, ...]
 
 
-Ending = tuple[Disposition, str]
+Ending = tuple[Disposition, "str | Said"]
 
 
 class _Stage:
@@ -170,7 +171,7 @@ class _Stage:
                 self.perform(node, node.wake(self.now))
             else:
                 return None
-        self.explainer.steps.append(Step("", "frames never stop going round: the switches are connected in a loop"))
+        self.explainer.steps.append(Step("", said(Event.LOOP)))
         return None
 
     def _arrive(self, arrival: _Arrival) -> None:
@@ -214,7 +215,7 @@ def foresee(
         stage.explainer.finish(answered=False)
         return Foresight(tuple(stage.explainer.steps), *done)
     stage.perform(node, node.drain(now))
-    ending = stage.run(done) or (Disposition.TIMED_OUT, "no answer")
+    ending = stage.run(done) or (Disposition.TIMED_OUT, said(Answer.SILENCE))
     stage.explainer.finish(answered=ending[0] is Disposition.DELIVERED)
     return Foresight(tuple(stage.explainer.steps), *ending)
 
@@ -222,9 +223,9 @@ def foresee(
 Watch = Callable[[], Ending | None]
 
 
-def _report(error: IcmpError) -> str:
+def _report(error: IcmpError) -> Said:
     text = error_text6 if isinstance(error.source, IPv6) else error_text
-    return f"{error.source} says: {text(error.type, error.code)}"
+    return said(Answer.REPORTS, address=str(error.source), error=text(error.type, error.code))
 
 
 def _over(node: LinuxNode, question: Question) -> Interface | None:
@@ -241,7 +242,7 @@ def _ping(node: LinuxNode, question: Question) -> Watch | Ending:
 
     def done() -> Ending | None:
         if socket.replies:
-            return Disposition.DELIVERED, f"{socket.replies[0].source} answers"
+            return Disposition.DELIVERED, said(Answer.ANSWERS, address=str(socket.replies[0].source))
         if socket.errors:
             found, _ = socket.errors[0]
             return disposition_of(found), _report(found)
@@ -270,7 +271,7 @@ def _udp(node: LinuxNode, question: Question) -> Watch | Ending:
 
     def done() -> Ending | None:
         if socket.queue:
-            return Disposition.DELIVERED, "an answer would come back, if the program gives one"
+            return Disposition.DELIVERED, said(Answer.DATAGRAM)
         if socket.errors:
             return disposition_of(socket.errors[0]), _report(socket.errors[0])
         return None
@@ -298,6 +299,6 @@ def _tcp(node: LinuxNode, question: Question) -> Watch | Ending:
             return None
         if connection.error:
             return SOCKET_ERRORS.get(connection.error, Disposition.UNREACHABLE), connection.error
-        return Disposition.DELIVERED, "the connection opens"
+        return Disposition.DELIVERED, said(Answer.OPENS)
 
     return done

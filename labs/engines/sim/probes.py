@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labs.engines.base import Disposition, Probe
 from labs.model.addresses import Address, IPv4, IPv6, parse_address
 from labs.net import icmp, icmpv6, tcp
+from labs.net.foresight import Answer
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import ANY, PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
@@ -15,6 +16,7 @@ from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
 from labs.net.linux.ip_layer import HOST_UNREACHABLE, NETWORK_UNREACHABLE
 from labs.net.linux.ipv6_layer import NO_ADDRESS
 from labs.net.process import Process, Routine, Wait
+from labs.net.said import Said, said
 from labs.net.sockets import IcmpError, SocketError, connect
 from labs.net.tcp import TcpSegment
 from labs.net.udp import UdpDatagram
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOCKET_ERRORS", "Ending", "disposition_of", "made_by_hand", "probe_program", "send_by_hand"]
 
-Ending = tuple[Disposition, str, str]  # how it ended, the address that was used, details
+Ending = tuple[Disposition, str, str | Said]  # how it ended, the address that was used, details
 Attempt = Generator[Wait, None, Ending]
 TRIES = 2
 
@@ -80,7 +82,7 @@ def _tcp(process: Process, probe: Probe, address: Address, tag: int) -> Attempt:
         if connection.unsent_bytes or connection.error:
             left = connection.unsent_bytes or probe.load
             connection.abort(node.now)
-            return Disposition.TIMED_OUT, str(address), f"{left} of {probe.load} bytes never arrived"
+            return Disposition.TIMED_OUT, str(address), said(Answer.LOST, left=left, size=probe.load)
     connection.close(process.node.now)
     return Disposition.DELIVERED, str(address), ""
 
@@ -133,7 +135,7 @@ def _by_hand(process: Process, probe: Probe, place: Place, tag: int) -> Attempt:
     deadline = process.node.now + probe.timeout_ns
     while process.node.now < deadline:
         yield Wait((), deadline)
-    return Disposition.TIMED_OUT, str(address), "nobody waits for the answer"
+    return Disposition.TIMED_OUT, str(address), said(Answer.UNWAITED)
 
 
 def disposition_of(error: IcmpError) -> Disposition:

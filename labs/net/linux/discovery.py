@@ -14,6 +14,7 @@ from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv6 import ALL_NODES, ALL_ROUTERS, ANY6, PROTO_ICMPV6, Ipv6Packet, solicited_node
 from labs.net.ndp import Advert, RouterAdvert, RouterSolicit, Solicit
 from labs.net.neighbour import BASE_REACHABLE_NS, DELAY_FIRST_PROBE_NS, Neighbour, NeighbourState
+from labs.net.said import Ground, said
 
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
@@ -75,7 +76,7 @@ class Discovery:
     def receive(self, packet: Ipv6Packet, message: Icmpv6Message, interface: Interface, frame: Frame | None) -> None:
         """A message of neighbour discovery; one that passed a router is a forgery (RFC 4861 §7.1)."""
         if packet.hop_limit != HOP_LIMIT:
-            self._node.drop(DropReason.NO_PROTOCOL, interface.name, packet=packet, by="hop limit is not 255")
+            self._node.drop(DropReason.NO_PROTOCOL, interface.name, packet=packet, by=said(Ground.HOP_LIMIT))
             return
         what = message.discovery
         if isinstance(what, Solicit):

@@ -26,6 +26,7 @@ from labs.net.linux.way import Fate, Way
 from labs.net.neighbour import NeighbourState
 from labs.net.netfilter import Filtered
 from labs.net.routing import AddressType, route_text
+from labs.net.said import Ground, said
 
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
@@ -201,7 +202,7 @@ class Ipv6Layer:
             by = "net.ipv6.conf.all.forwarding = 0"
             node.drop(DropReason.NOT_FORWARDING, interface.name, packet=packet, by=by)
         elif way.fate is Fate.OF_A_LINK or packet.src == ANY6:
-            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=Fate.OF_A_LINK.value)
+            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=said(Ground.LINK_LOCAL))
         else:
             self._forward(interface, packet, frame, tracked, way)
 
@@ -263,7 +264,7 @@ class Ipv6Layer:
             self.errors.send(packet, icmpv6.TIME_EXCEEDED6, 0, tracked, incoming=interface)
             return
         if packet.src.is_link_local and outgoing is not interface:  # ip6_forward, RFC 4291 §2.5.6
-            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=Fate.OF_A_LINK.value)
+            node.drop(DropReason.NOT_LOCAL, interface.name, packet=packet, by=said(Ground.LINK_LOCAL))
             self.errors.send(packet, icmpv6.DEST_UNREACHABLE6, icmpv6.BEYOND_SCOPE, tracked, incoming=interface)
             return
         if packet.largest > outgoing.mtu:

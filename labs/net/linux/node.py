@@ -32,6 +32,7 @@ from labs.net.netfilter import Netfilter
 from labs.net.phy import LinkMode, Transceiver
 from labs.net.process import SIGKILL, Process, Program, Scheduler
 from labs.net.radio import HeardFrame, LoraRadio
+from labs.net.said import Said
 from labs.net.serial import Chunk, SerialFiles, SerialPort
 from labs.net.wifi import WifiEvent, WifiRadio
 from labs.net.zigbee import ZigbeeEvent, ZigbeeRadio
@@ -257,7 +258,13 @@ class LinuxNode:
             self._out.append(item)
 
     def drop(
-        self, reason: DropReason, interface: str, *, frame: Frame | None = None, packet: object = None, by: str = ""
+        self,
+        reason: DropReason,
+        interface: str,
+        *,
+        frame: Frame | None = None,
+        packet: object = None,
+        by: str | Said = "",
     ) -> None:
         """Report a death."""
         if self.tracing:

@@ -203,7 +203,7 @@ class Transport:
             if not broadcast:
                 break
         if not taken and not broadcast:
-            self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"udp port {datagram.dport}")
+            self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet)
             if isinstance(packet, Ipv6Packet):
                 self._node.ipv6.refuse_port(packet, interface)
             else:
@@ -230,7 +230,7 @@ class Transport:
                 self._await_handshake(listener, connection)
             return
         if not segment.flags & tcp.RST:
-            self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet, by=f"tcp port {segment.dport}")
+            self._node.drop(DropReason.NO_LISTENER, interface.name, packet=packet)
             self._send_segment(packet.dst, packet.src, reset_for(segment), packet.tag, interface)
 
     def _await_handshake(self, listener: TcpListener, connection: TcpConnection) -> None:

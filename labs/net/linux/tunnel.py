@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from labs.net import icmp
 from labs.net.actions import DropReason
 from labs.net.ipv4 import ANY, PROTO_GRE, PROTO_IPIP, GrePacket, Ipv4Packet
+from labs.net.said import Ground, said
 
 if TYPE_CHECKING:
     from labs.net.icmp import IcmpMessage
@@ -36,7 +37,7 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
         return
     node.link.show_tunnelled(interface, "out", packet)
     if tunnel.local != ANY and not node.ip.is_local(tunnel.local):
-        _lost(node, interface, packet, f"{tunnel.local} is no address of this device")
+        _lost(node, interface, packet, Ground.TUNNEL_SOURCE, address=str(tunnel.local))
         return
     if tunnel.link is not None:  # without a route over it, the other end is taken to be on the link
         route = node.ip.routes.over(tunnel.remote, tunnel.link)
@@ -44,13 +45,13 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
         route = node.ip.routes.lookup(tunnel.remote)
     known = route is not None and route.device is not None and route.kind == "unicast"
     if tunnel.remote == ANY or not (known or tunnel.link is not None):
-        _lost(node, interface, packet, f"no route to {tunnel.remote}")
+        _lost(node, interface, packet, Ground.TUNNEL_ROUTE, address=str(tunnel.remote))
         return
     way = tunnel.link or (route.device if route is not None else None)
     assert way is not None
     if way == interface.name:
         interface.tx.collisions += 1
-        _lost(node, interface, packet, "the route to the other end leads into the tunnel itself")
+        _lost(node, interface, packet, Ground.TUNNEL_ITSELF)
         return
     beyond = node.interfaces[way]
     room = node.ip.paths.mtu(tunnel.remote, route, beyond) - tunnel.overhead
@@ -85,9 +86,10 @@ def transmit(node: LinuxNode, interface: Interface, packet: Ipv4Packet) -> None:
     interface.tx.add(1, packet.length)
 
 
-def _lost(node: LinuxNode, interface: Interface, packet: Ipv4Packet, why: str) -> None:
+def _lost(node: LinuxNode, interface: Interface, packet: Ipv4Packet, why: Ground, **values: str) -> None:
     interface.tx.errors += 1
-    node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=f"{interface.name}: {why}")
+    by = said(why, interface=interface.name, **values)
+    node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=by)
 
 
 def receive(node: LinuxNode, packet: Ipv4Packet, interface: Interface) -> None:
@@ -106,7 +108,8 @@ def receive(node: LinuxNode, packet: Ipv4Packet, interface: Interface) -> None:
     ]
     if not found:
         known = any(other.tunnel is not None and other.tunnel.mode == mode for other in node.interfaces.values())
-        node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=f"{mode} from {packet.src} to {packet.dst}")
+        by = said(Ground.TUNNEL_UNKNOWN, mode=mode, source=str(packet.src), target=str(packet.dst))
+        node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=by)
         code = icmp.PORT_UNREACHABLE if known else icmp.PROTOCOL_UNREACHABLE
         node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, code)
         return
@@ -114,7 +117,7 @@ def receive(node: LinuxNode, packet: Ipv4Packet, interface: Interface) -> None:
     assert best.tunnel is not None
     if best.tunnel.input_sum != (isinstance(payload, GrePacket) and payload.summed):
         best.rx.damage()
-        node.drop(DropReason.TUNNEL, best.name, packet=packet, by=f"{best.name}: checksum")
+        node.drop(DropReason.TUNNEL, best.name, packet=packet, by=said(Ground.CHECKSUM, interface=best.name))
         return
     frame = node.link.count_tunnelled(best, "in", inner)
     node.ip.receive(best, inner, frame)

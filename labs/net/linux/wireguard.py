@@ -17,6 +17,7 @@ from labs.net.actions import DropReason
 from labs.net.ethernet import ETHERTYPE_IPV4, Frame
 from labs.net.ipv4 import Ipv4Packet
 from labs.net.process import Wait
+from labs.net.said import Ground, said
 from labs.net.sockets import SocketError
 from labs.net.wire import WireError, decode, encode
 
@@ -186,9 +187,9 @@ class WireGuard:
         node.link.count_tunnelled(interface, "out", packet)
         peer = self._peer_for(packet.dst)
         if peer is None or peer.endpoint is None:
-            why = "no peer has this address allowed" if peer is None else "the peer has no endpoint"
+            why = Ground.NO_PEER if peer is None else Ground.NO_ENDPOINT
             interface.tx.errors += 1
-            node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=f"{interface.name}: {why}")
+            node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=said(why, interface=interface.name))
             node.ip.errors.send(packet, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE)
             return
         session = self._usable(peer)
@@ -290,7 +291,8 @@ class WireGuard:
             elif kind == bytes([wg.DATA]):
                 self._data(datagram)
         except wg.SealError:
-            self._node.drop(DropReason.TUNNEL, self._interface.name, by=f"{self._interface.name}: wrong key")
+            name = self._interface.name
+            self._node.drop(DropReason.TUNNEL, name, by=said(Ground.WRONG_KEY, interface=name))
 
     def _initiated(self, datagram: Datagram) -> None:
         message = wg.Initiation.decode(datagram.data, self.public)
@@ -395,7 +397,8 @@ class WireGuard:
             packet = payload if isinstance(payload, Ipv4Packet) else None
         if packet is None or self._peer_for(packet.src) is not peer:
             interface.rx.errors += 1
-            node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=f"{interface.name}: source not allowed")
+            by = said(Ground.SOURCE_NOT_ALLOWED, interface=interface.name)
+            node.drop(DropReason.TUNNEL, interface.name, packet=packet, by=by)
             return
         if not peer.owes:
             peer.owes = True

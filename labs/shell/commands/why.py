@@ -112,10 +112,8 @@ def _print(process: Process, answer: Foresight) -> None:
             device = step.device
             process.print(device)
         _print_step(process, step)
-    ending = (
-        answer.ending if answer.ending == answer.detail or not answer.detail else f"{answer.ending}: {answer.detail}"
-    )
-    process.print(f"= {ending}")
+    detail = str(answer.detail)
+    process.print(f"= {answer.ending}" + (f": {detail}" if detail not in ("", answer.ending) else ""))
 
 
 def _print_step(process: Process, step: Step) -> None:

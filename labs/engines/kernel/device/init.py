@@ -296,7 +296,7 @@ class Init:
         from labs.engines.kernel.device.probes import send_probes
 
         endings = await send_probes(self.machine, [(number, decode(probe)) for number, probe in message["probes"]])
-        return {"endings": [[number, encode(how), address, detail] for number, how, address, detail in endings]}
+        return {"endings": [[number, encode(how), address, encode(detail)] for number, how, address, detail in endings]}
 
     async def do_observe(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The running configuration."""

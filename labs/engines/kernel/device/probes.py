@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from labs.engines.base import Disposition, Probe
 from labs.net import icmp, icmpv6
+from labs.net.foresight import Answer
+from labs.net.said import Said, said
 
 if TYPE_CHECKING:
     from labs.engines.kernel.device.machine import Machine
@@ -40,7 +42,7 @@ ERRORS = {
 }
 PROHIBITED = frozenset({icmp.NET_PROHIBITED, icmp.HOST_PROHIBITED, icmp.ADMIN_PROHIBITED})
 
-Ending = tuple[Disposition, str, str]
+Ending = tuple[Disposition, str, str | Said]
 
 
 def disposition_of(kind: int, code: int) -> Disposition:
@@ -64,7 +66,9 @@ def disposition_of_6(kind: int, code: int) -> Disposition:
     return words.get(code, Disposition.UNREACHABLE)
 
 
-async def send_probes(machine: Machine, probes: list[tuple[int, Probe]]) -> list[tuple[int, Disposition, str, str]]:
+async def send_probes(
+    machine: Machine, probes: list[tuple[int, Probe]]
+) -> list[tuple[int, Disposition, str, str | Said]]:
     """Send all at once; how each ended: number, disposition, the address that was used, details."""
     endings = await asyncio.gather(*(_send(machine, number, probe) for number, probe in probes))
     return [(number, *ending) for (number, _), ending in zip(probes, endings, strict=True)]
@@ -117,7 +121,7 @@ def _opened(address: str, kind: socket.SocketKind, protocol: int = 0) -> socket.
     return end
 
 
-async def _tcp(number: int, probe: Probe, address: str) -> tuple[Disposition, str]:
+async def _tcp(number: int, probe: Probe, address: str) -> tuple[Disposition, str | Said]:
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as end:
@@ -131,7 +135,7 @@ async def _tcp(number: int, probe: Probe, address: str) -> tuple[Disposition, st
             return Disposition.TIMED_OUT, "Connection timed out"
         left = await _load(end, probe) if probe.load else 0
     if left:
-        return Disposition.TIMED_OUT, f"{left} of {probe.load} bytes never arrived"
+        return Disposition.TIMED_OUT, said(Answer.LOST, left=left, size=probe.load)
     return Disposition.DELIVERED, ""
 
 

@@ -16,6 +16,7 @@ from labs.model.addresses import IPv4, IPv6
 from labs.net.actions import Delivered, Dropped, DropReason, Note
 from labs.net.ipv4 import PROTO_ICMP, PROTO_TCP, PROTO_UDP, Ipv4Packet
 from labs.net.ipv6 import PROTO_ICMPV6, Ipv6Packet
+from labs.net.said import Said
 from labs.net.udp import UdpDatagram
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _unknown(probe: Probe) -> Observation:
 
 def _probe_group(lab: Lab, probes: Sequence[Probe]) -> list[Observation] | None:
     orders: dict[str, list[Any]] = {}
-    endings: dict[int, tuple[Disposition, str, str]] = {}
+    endings: dict[int, tuple[Disposition, str, str | Said]] = {}
     for number, probe in enumerate(probes):
         if probe.source in lab.devices:
             orders.setdefault(probe.source, []).append([number, encode(probe)])
@@ -65,7 +66,7 @@ def _probe_group(lab: Lab, probes: Sequence[Probe]) -> list[Observation] | None:
         return None
     for answer in answers.values():
         for number, how, address, detail in answer["endings"]:
-            endings[number] = (decode(how), address, detail)
+            endings[number] = (decode(how), address, decode(detail))
     seen: dict[int, list[tuple[bool, int, str, Note]]] = {}
     for name, answer in watched.items():
         for number, reply, order, note in answer["seen"]:
@@ -75,7 +76,11 @@ def _probe_group(lab: Lab, probes: Sequence[Probe]) -> list[Observation] | None:
 
 
 def _observation(
-    lab: Lab, probe: Probe, ending: tuple[Disposition, str, str], seen: list[tuple[bool, int, str, Note]], now: int
+    lab: Lab,
+    probe: Probe,
+    ending: tuple[Disposition, str, str | Said],
+    seen: list[tuple[bool, int, str, Note]],
+    now: int,
 ) -> Observation:
     how, address, detail = ending
     ordered = sorted(seen, key=lambda sight: sight[:2])
@@ -97,8 +102,7 @@ def _death(lab: Lab, probe: Probe, how: Disposition, address: str, hops: list[Ho
     last = hops[-1]
     if isinstance(last.note, Delivered):
         if how is Disposition.REFUSED:
-            by = f"{probe.protocol} port {probe.port}"
-            return Hop(last.device, 0, Dropped(DropReason.NO_LISTENER, last.note.interface, None, packet, by))
+            return Hop(last.device, 0, Dropped(DropReason.NO_LISTENER, last.note.interface, None, packet))
         return None
     interface = getattr(last.note, "outgoing", "") or getattr(last.note, "interface", "")
     state = lab.ask([last.device], do="way", interface=interface, target=str(packet.dst))[last.device]
