@@ -19,7 +19,8 @@ NARROWEST = 32  # of the column that says what decided: a rule that is broken mo
 BELOW = 4
 SHORTEST = 20  # a row of a screen that is as good as none
 
-Cells = tuple[str, str, str]  # device, what happened, what decided; the device stands in its first row alone
+Cells = tuple[str, str, tuple[str, ...]]
+"""Device (in its first row alone), what happened, and what decided: the route or rule, and its file and line."""
 
 
 def evidence_parts(evidence: Iterable[Evidence], language: str) -> list[str | list[Cells]]:
@@ -34,11 +35,13 @@ def evidence_parts(evidence: Iterable[Evidence], language: str) -> list[str | li
 
 
 def _table(rows: Sequence[Row], language: str) -> list[Cells]:
-    cells, before = [], ""
+    cells: list[Cells] = []
+    before = ""
     for row in rows:
-        by = [row.by.in_language(language)] if row.by is not None else []
-        because = GAP.join([*by, row.where] if row.where else by)
-        cells.append(("" if row.device == before else row.device, row.what.in_language(language), because))
+        because = [row.by.in_language(language)] if row.by is not None else []
+        because += [row.where] if row.where else []
+        device = "" if row.device == before else row.device
+        cells.append((device, row.what.in_language(language), tuple(because)))
         before = row.device
     return cells
 
@@ -57,24 +60,29 @@ def evidence_lines(evidence: Iterable[Evidence], language: str, width: int = sys
 def _columns(table: Sequence[Cells], width: int) -> list[str]:
     first = max(len(device) for device, _, _ in table)
     first += len(GAP) if first else 0
-    second = max(len(what) for _, what, because in table if because) if any(cells[2] for cells in table) else 0
+    second = max((len(what) for _, what, because in table if because), default=0)
     third = first + second + len(GAP)
-    beside = width - third >= NARROWEST or all(third + len(because) <= width for _, _, because in table if because)
+    longest = max(len(GAP.join(because)) for _, _, because in table)
+    beside = width - third >= min(NARROWEST, longest)
     lines: list[str] = []
     for device, what, because in table:
-        head = device.ljust(first)
-        if because and beside:
-            rest = _folded(because, width - third)
-            lines.append(f"{head}{what.ljust(second)}{GAP}{rest[0]}")
-            lines += [" " * third + more for more in rest[1:]]
+        if beside and because:
+            right = _reasons(because, width - third)
+            lines.append(f"{device:<{first}}{what:<{second}}{GAP}{right[0]}")
+            lines += [" " * third + row for row in right[1:]]
             continue
-        told = _folded(what, width - first)
-        lines.append(f"{head}{told[0]}")
-        lines += [" " * first + more for more in told[1:]]
-        if because:
-            indent = " " * (first + BELOW)
-            lines += [indent + more for more in _folded(because, width - len(indent))]
+        left = _folded(what, width - first)
+        lines.append(f"{device:<{first}}{left[0]}")
+        lines += [" " * first + row for row in left[1:]]
+        below = " " * (first + BELOW)
+        lines += [below + row for row in _reasons(because, width - len(below))] if because else []
     return lines
+
+
+def _reasons(because: Sequence[str], width: int) -> list[str]:
+    """Rule and line in one row where that fits, else each in rows of its own."""
+    whole = GAP.join(because)
+    return [whole] if len(whole) <= width else [row for reason in because for row in _folded(reason, width)]
 
 
 def _folded(text: str, width: int) -> list[str]:

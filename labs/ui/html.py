@@ -35,7 +35,7 @@ PROMPT = "color:#2f7fd1;font-weight:600"
 CELL = f"text-align:left;vertical-align:top;padding:7px 12px 7px 0;border:0;border-top:1px solid {LINE};background:none"
 TABLE = "border-collapse:collapse;table-layout:auto;margin:.4em 0;font-size:inherit"
 JOURNAL_HEADS = (marked("no."), marked("after"), marked("place"), marked("line"), marked("status"))
-EVIDENCE_HEADS = (marked("device"), marked("what happens"), marked("decided by"))
+EVIDENCE_HEADS = (marked("device"), marked("what was seen"), marked("decided by"))
 PLAIN = ' style="background:none"'  # a page may stripe its tables
 PILLS = {  # mark, word, ink, ground
     Verdict.PASS: ("✔", "holds", "#0b6b3a", "#e3f4e9"),
@@ -207,24 +207,21 @@ def _evidence(result: Result, screen: Screen) -> str:
 
 
 def _hops(rows: Sequence[Cells], screen: Screen) -> str:
-    """Device, what happened there, and what decided."""
-    cell = f"{MONO};text-align:left;vertical-align:top;padding:2px 14px 2px 0;border:0;background:none"
-    heads = [screen.phrase(word) for word in EVIDENCE_HEADS[: 3 if any(because for _, _, because in rows) else 2]]
-    head = "".join(f'<th scope="col" style="{cell};font-weight:normal;{QUIET}">{escape(word)}</th>' for word in heads)
+    """Device, what happened there, and what decided: that is as the device prints it, so it looks like it."""
+    cell = "text-align:left;vertical-align:top;padding:2px 14px 2px 0;border:0;background:none"
+    heads = EVIDENCE_HEADS if any(because for _, _, because in rows) else EVIDENCE_HEADS[:-1]
+    head = "".join(
+        f'<th scope="col" style="{cell};font-weight:normal;{QUIET}">{escape(screen.phrase(word))}</th>'
+        for word in heads
+    )
     body = ""
     for at, (device, what, because) in enumerate(rows):
         until = next((n for n in range(at + 1, len(rows)) if rows[n][0]), len(rows))
-        first = (
-            f'<th scope="rowgroup" rowspan="{until - at}" style="{cell}">{escape(device)}</th>'
-            if device or not at
-            else ""
-        )
-        texts = (what, because)[: len(heads) - 1]
-        body += (
-            f"<tr{PLAIN}>{first if device or not at else ''}"
-            + "".join(f'<td style="{cell}">{escape(text)}</td>' for text in texts)
-            + "</tr>"
-        )
+        first = f'<th scope="rowgroup" rowspan="{until - at}" style="{cell}">{escape(device)}</th>'
+        told = f'<td style="{cell}">{escape(what)}</td>'
+        if len(heads) == len(EVIDENCE_HEADS):
+            told += f'<td style="{cell};{MONO}">{"<br/>".join(map(escape, because))}</td>'
+        body += f"<tr{PLAIN}>{first if device or not at else ''}{told}</tr>"
     return f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 

@@ -227,7 +227,7 @@ def test_page_has_a_table_with_heads_and_each_device_once(broken: Grade) -> None
     found = re.search(r"<table(?:(?!<table).)*?leaves by eth0.*?</table>", page)
     assert found is not None
     table = fromstring(found[0])
-    assert [head.text for head in table.findall("./thead/tr/th")] == ["device", "what happens", "decided by"]
+    assert [head.text for head in table.findall("./thead/tr/th")] == ["device", "what was seen", "decided by"]
     assert [(head.text, head.get("rowspan")) for head in table.findall("./tbody/tr/th")] == [("till", "2")]
 
 
