@@ -18,7 +18,7 @@ __all__ = ["QUICK_DELAY", "Questions", "hasten", "unhasten"]
 
 DELAY, QUICK_DELAY = 1500, 300  # hundredths of a second: the kernel's own (br_stp_if.c), and more than a hello of 2 s
 RETRY = "/proc/sys/net/ipv4/neigh/*/retrans_time_ms"
-QUICK_RETRY = "30"  # ms; three of them are less than the patience of a program (things/patience.py)
+QUICK_RETRY = "15"  # ms; three of them are less than the patience of a program (things/patience.py)
 
 
 def hasten() -> None:

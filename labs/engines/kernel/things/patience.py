@@ -11,7 +11,7 @@ from collections.abc import Hashable
 
 __all__ = ["Patience"]
 
-FIRST_S, AGAIN_S = 3.5, 0.15
+FIRST_S, AGAIN_S = 3.5, 0.06
 
 
 class Patience:
