@@ -61,12 +61,11 @@ def measure(cases: Sequence[Case], rounds: int = ROUNDS) -> None:
             case.times.append(case.run())
 
 
-def heading(title: str, note: str = "") -> None:
+def heading(title: str, note: str = "", rounds: int = ROUNDS) -> None:
     """Name the measurement and the machine."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    print(
-        f"{title}\n  {python}, {sys.platform} {platform.machine()}, median of {ROUNDS} rounds{note and '; ' + note}\n"
-    )
+    often = f"median of {rounds} rounds" if rounds > 1 else "one round"
+    print(f"{title}\n  {python}, {sys.platform} {platform.machine()}, {often}{note and '; ' + note}\n")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

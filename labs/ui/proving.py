@@ -26,7 +26,7 @@ __all__ = ["prove_scenarios"]
 
 WRONG = 2
 NOT_PROVED = 1
-LABS = 8  # attempts at once on the engine kernel: most of the time they only wait
+LABS_A_CORE = 3  # attempts at once on the engine kernel: they wait, but who waits for hours of a site reckons
 LAB_BYTES = 200 << 20  # of memory for an attempt: two labs of ten devices
 WIDEST_NAME = 44
 SEED = re.compile(r" \(seed [^)]*\)$")
@@ -86,11 +86,12 @@ def _try(name: str, seeds: int, engine: str, at_once: int = 1, tell: Callable[[s
 
 def _room() -> int:
     """How many attempts on the engine kernel this machine carries side by side."""
+    labs = LABS_A_CORE * (os.cpu_count() or 1)
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
-        return LABS
-    return max(1, min(LABS, free // LAB_BYTES))
+        return labs
+    return max(1, min(labs, free // LAB_BYTES))
 
 
 def prove_scenarios(
