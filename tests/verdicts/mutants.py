@@ -1,33 +1,45 @@
-"""Mechanical mutants of the grader: one comparison of a judge turned round at a time, and who notices.
+"""Mechanical mutants of the grader: one comparison turned round at a time, and who notices.
 
-`python -m tests.verdicts.mutants [MODULE…]` tries all of them, or those of some modules of `grader.checks`. First every
-case is judged once by judges that note which comparisons they ask; then each mutant meets the cases that ask its
-comparison, until one of them gets another verdict than it must. What nobody notices is printed: a gap of the corpus, or
-a comparison that changes nothing that can be seen. Those of the second kind stand in `EQUIVALENT`, with the reason.
+`python -m tests.verdicts.mutants [MODULE…]` tries those of all judges, or of some modules of `grader` (`wiretap`,
+`checks.wiretap`, `reach.topics`, `judging`). Only the checks that use the module are judged, the others get the verdict that
+they must get. First every case is judged once by a grader that notes which comparisons it asks; then each mutant meets
+the cases that ask its comparison, until one of them gets another verdict than it must. What nobody notices is printed:
+a gap of the corpus, or a comparison that changes nothing that can be seen. Those of the second kind stand in
+`EQUIVALENT`, with the reason.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import importlib
+import inspect
 import mmap
 import os
 import signal
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
-from grader import checks
+import grader
+from grader import judging, trial
+from grader.checks import JUDGES
+from grader.checks.context import Context
+from grader.verdict import Finding, Verdict
 from labs.engines.base import Engine
+from labs.messages import message
+from labs.scenario.scenario import Check
 from labs.scenario.variant import Variant
-from tests.verdicts.corpus import Case, compared, judged, load, wrong
+from tests.verdicts.corpus import Case, compared, expected, load, variant_of
 from tests.verdicts.runner import Crash, side_by_side
 
-ROOT = Path(checks.__file__).parent
+ROOT = Path(grader.__file__).parent
 TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
@@ -40,8 +52,10 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
+FIRST_CASES = 60
 MOST_CASES = 25
-LONGEST_S = 120
+TIMES_AS_LONG = 20  # a mutant that needs so many times the processor time of the whole grader is noticed, too
+SHORTEST_LIMIT_S = 20.0
 EQUIVALENT: dict[tuple[str, str], str] = {}
 """Comparisons that may be turned round without any verdict being another one: module and text, and why."""
 
@@ -59,125 +73,185 @@ class Mutant:
         return f"{self.module}:{self.line} ({self.text})"
 
 
-class _Turn(ast.NodeTransformer):
-    """Turns one comparison round."""
+class _Comparisons(ast.NodeTransformer):
+    """Puts something else in the place of comparisons, which are numbered from the inside out."""
 
-    def __init__(self, wanted: int) -> None:
-        self._wanted = wanted
+    def __init__(self, change: Callable[[int, ast.Compare], ast.expr]) -> None:
+        self._change = change
         self._seen = -1
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
         self._seen += 1
-        if self._seen == self._wanted:
-            node.ops[0] = TURNED[type(node.ops[0])]()
-        return node
+        return self._change(self._seen, node)
+
+
+def _path(module: str) -> Path:
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text(encoding="utf-8"))
 
 
 def mutants(module: str) -> Iterator[Mutant]:
-    """Every comparison of a module, in the order in which `_Turn` meets them."""
+    """Every comparison of a module."""
+    found: list[Mutant] = []
 
-    class Count(ast.NodeTransformer):
-        def visit_Compare(self, node: ast.Compare) -> ast.AST:
-            self.generic_visit(node)
-            found.append(node)
-            return node
+    def count(number: int, node: ast.Compare) -> ast.expr:
+        found.append(Mutant(module, number, node.lineno, ast.unparse(node)))
+        return node
 
-    found: list[ast.Compare] = []
-    Count().visit(ast.parse((ROOT / f"{module}.py").read_text(encoding="utf-8")))
-    for number, node in enumerate(found):
-        yield Mutant(module, number, node.lineno, ast.unparse(node))
+    _Comparisons(count).visit(_tree(module))
+    yield from found
 
 
-def turned(mutant: Mutant) -> types.ModuleType:
-    """The module with that comparison turned round; nobody uses it yet."""
-    path = ROOT / f"{mutant.module}.py"
-    tree = ast.fix_missing_locations(_Turn(mutant.number).visit(ast.parse(path.read_text(encoding="utf-8"))))
-    return _compiled(mutant.module, tree, {})
+@contextlib.contextmanager
+def turned(mutant: Mutant) -> Iterator[None]:
+    """The grader with that comparison turned round."""
+
+    def turn(number: int, node: ast.Compare) -> ast.expr:
+        if number == mutant.number:
+            node.ops[0] = TURNED[type(node.ops[0])]()
+        return node
+
+    with _rewritten(mutant.module, turn):
+        yield
 
 
-def _compiled(word: str, tree: ast.AST, more: dict[str, object]) -> types.ModuleType:
-    path = ROOT / f"{word}.py"
-    name = f"grader.checks.{word}"
-    module = types.ModuleType(name)
-    module.__file__ = str(path)
-    module.__dict__.update(more)
-    whole = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses look their module up
+@contextlib.contextmanager
+def noting(module: str, asked: set[int]) -> Iterator[None]:
+    """The grader with comparisons that write their number into `asked` when they are made."""
+
+    def note(number: int, node: ast.Compare) -> ast.expr:
+        return ast.BoolOp(ast.And(), [ast.Call(ast.Name("_note_", ast.Load()), [ast.Constant(number)], []), node])
+
+    names = vars(importlib.import_module(f"grader.{module}"))
+    names["_note_"] = lambda number: asked.add(number) or True
+    with _rewritten(module, note):
+        yield
+    del names["_note_"]
+
+
+@contextlib.contextmanager
+def _rewritten(module: str, change: Callable[[int, ast.Compare], ast.expr]) -> Iterator[None]:
+    """Each function of a module as it is, with other code in it: whoever holds one has the changed one."""
+    tree = ast.fix_missing_locations(_Comparisons(change).visit(_tree(module)))
+    codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compile(tree, str(_path(module)), "exec"))}
+    whole = importlib.import_module(f"grader.{module}")
+    before = []
+    for function in _functions(vars(whole), whole.__name__):
+        code = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
+        if code is not None:
+            before.append((function, function.__code__))
+            function.__code__ = code
     try:
-        exec(compile(tree, str(path), "exec"), module.__dict__)  # type: ignore[arg-type]
+        yield
     finally:
-        if whole is not None:
-            sys.modules[name] = whole
-    return module
+        for function, code in before:
+            function.__code__ = code
 
 
-class Replaced:
-    """The judges of a mutated module in place of the real ones."""
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _codes(constant)
 
-    def __init__(self, module: types.ModuleType) -> None:
-        self._module = module
-        self._before: list[tuple[object, str, object]] = []
 
-    def __enter__(self) -> None:
-        """Every function and class of the module, wherever the grader has it by name."""
-        name = self._module.__name__
-        whole = importlib.import_module(name)
-        sys.modules[f"{name} turned"] = self._module  # so that another one finds it, too
-        for word, value in list(vars(whole).items()):
-            if not (isinstance(value, types.FunctionType | type) and value.__module__ == name):
-                continue
-            new = vars(self._module)[word]
-            for other in [m for n, m in list(sys.modules.items()) if n.startswith("grader.")]:
-                for known, held in list(vars(other).items()):
-                    if held is value:
-                        self._before.append((other, known, held))
-                        setattr(other, known, new)
-            for kind, judge in list(checks.JUDGES.items()):
-                if judge is value:
-                    self._before.append((checks.JUDGES, kind, judge))
-                    checks.JUDGES[kind] = new
+def _functions(names: dict[str, object] | types.MappingProxyType[str, object], home: str) -> Iterator[types.FunctionType]:
+    """The functions of a module and of its classes; those inside other functions come with them."""
+    for value in list(names.values()):
+        if isinstance(value, type):
+            if value.__module__ == home:
+                yield from _functions(vars(value), home)
+            continue
+        found = [value.fget] if isinstance(value, property) else [getattr(value, "func", value)]
+        for one in found:
+            function = inspect.unwrap(getattr(one, "__func__", one))
+            if isinstance(function, types.FunctionType) and function.__module__ == home:
+                yield function
 
-    def __exit__(self, *_: object) -> None:
-        del sys.modules[f"{self._module.__name__} turned"]
-        for holder, word, value in self._before:
-            if isinstance(holder, dict):
-                holder[word] = value
-            else:
-                setattr(holder, word, value)
+
+# What a module has to do with a check
+
+
+@functools.cache
+def _uses(module: str) -> frozenset[str]:
+    """The modules of the grader that a module uses, and those that they use; imports for types alone do not count."""
+    near = set()
+    waiting: list[ast.AST] = [_tree(module)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grader."):
+            inner = (node.module or "").removeprefix("grader.")
+            names = [f"{inner}.{alias.name}" for alias in node.names]
+            near |= {name for name in [inner, *names] if _path(name).is_file()}
+            if inner == "reach":  # the package hands on what its modules have
+                near |= {f"reach.{path.stem}" for path in (ROOT / "reach").glob("*.py")} - {"reach.__init__"}
+    return frozenset(near | {module}) | {far for one in near for far in _uses(one)}
+
+
+def concerned(check: Check, modules: list[str]) -> bool:
+    """Whether one of the modules can have a say in the verdict of a check."""
+    own = JUDGES[check.kind].__module__.removeprefix("grader.")
+    return any(module in _uses(own) or not module.startswith(("checks.", "reach.")) for module in modules)
+
+
+@contextlib.contextmanager
+def only_with(modules: list[str], case: Case, variant: Variant) -> Iterator[None]:
+    """The grader, which takes for granted what none of the modules has a say in."""
+    checks = {check.id: check for check in variant.scenario.checks}
+    due = {name: Verdict(expected(case, checks, name)) for name in checks}
+    judged_ = {
+        check.id
+        for check in checks.values()
+        if concerned(check, modules) or (check.survives and due[check.id] is Verdict.FAIL)  # now, or after a restart?
+    }
+    whole, still_wanted = judging._judge_one, trial._still_wanted
+
+    def judge_one(check: Check, context: Context) -> Finding:
+        return whole(check, context) if check.id in judged_ else Finding(due[check.id], message("holds"))
+
+    def wanted(check: Check, findings: dict[str, Finding]) -> bool:
+        return check.id in judged_ and still_wanted(check, findings)
+
+    if judged_ != set(checks):
+        with mock.patch.object(judging, "_judge_one", judge_one), mock.patch.object(trial, "_still_wanted", wanted):
+            yield
+    else:
+        yield
 
 
 # Who is asked what
 
 
-def noting(module: str, asked: set[int]) -> types.ModuleType:
-    """The module with comparisons that write their number into `asked` when they are made."""
+@dataclass(frozen=True)
+class Asked:
+    """The comparisons that are made in a case, and the processor time that it takes."""
 
-    class Note(ast.NodeTransformer):
-        def __init__(self) -> None:
-            self.seen = -1
-
-        def visit_Compare(self, node: ast.Compare) -> ast.AST:
-            self.generic_visit(node)
-            self.seen += 1
-            note = ast.Call(ast.Name("_note_", ast.Load()), [ast.Constant(self.seen)], [])
-            return ast.BoolOp(ast.And(), [note, node])
-
-    path = ROOT / f"{module}.py"
-    tree = ast.fix_missing_locations(Note().visit(ast.parse(path.read_text(encoding="utf-8"))))
-    return _compiled(module, tree, {"_note_": lambda number: asked.add(number) or True})
+    comparisons: frozenset[tuple[str, int]]
+    seconds: float
 
 
-def comparisons(modules: list[str]) -> Callable[[Case, Variant, Engine], set[tuple[str, int]]]:
-    """Work for the runner: the comparisons that the judges make in a case."""
+def comparisons(modules: list[str]) -> Callable[[Case, Variant, Engine], Asked]:
+    """Work for the runner: the comparisons that the grader makes in a case."""
 
-    def work(case: Case, variant: Variant, engine: Engine) -> set[tuple[str, int]]:
+    def work(case: Case, variant: Variant, engine: Engine) -> Asked:
         asked: dict[str, set[int]] = {module: set() for module in modules}
+        begun = time.process_time()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(only_with(modules, case, variant))
             for module in modules:
-                stack.enter_context(Replaced(noting(module, asked[module])))
-            judged(case, variant, engine)
-        return {(module, number) for module, numbers in asked.items() for number in numbers}
+                stack.enter_context(noting(module, asked[module]))
+            odd = compared(case, variant, engine)
+        if odd:
+            raise ValueError("; ".join(f"{one.check} is {one.got}, not {one.expected}: {one.said}" for one in odd))
+        found = frozenset((module, number) for module, numbers in asked.items() for number in numbers)
+        return Asked(found, time.process_time() - begun)
 
     return work
 
@@ -185,17 +259,20 @@ def comparisons(modules: list[str]) -> Callable[[Case, Variant, Engine], set[tup
 # Who notices
 
 
-def trials(asked: dict[str, list[Mutant]], alive: mmap.mmap, numbers: dict[Mutant, int]) -> Callable[..., list[str]]:
-    """Work for the runner: the mutants that a case notices, of those that nobody noticed before."""
+def trials(
+    asked: dict[str, list[Mutant]], alive: mmap.mmap, numbers: dict[Mutant, int], seconds: dict[str, float]
+) -> Callable[..., None]:
+    """Work for the runner: the mutants that a case notices, of those that nobody noticed before, are no longer alive."""
 
     def work(case: Case, variant: Variant, engine: Engine) -> None:
+        limit_s = max(SHORTEST_LIMIT_S, TIMES_AS_LONG * seconds[str(case)])
         for mutant in asked[str(case)]:
             if not alive[numbers[mutant]]:
                 continue
             child = os.fork()
             if not child:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
-                signal.alarm(LONGEST_S)  # ends the process, and that is noticed, too
+                signal.signal(signal.SIGPROF, signal.SIG_DFL)
+                signal.setitimer(signal.ITIMER_PROF, limit_s)  # ends the process, and that is noticed, too
                 os._exit(int(_notices(case, variant, engine, mutant)))
             if os.waitpid(child, 0)[1]:
                 alive[numbers[mutant]] = 0
@@ -203,9 +280,9 @@ def trials(asked: dict[str, list[Mutant]], alive: mmap.mmap, numbers: dict[Mutan
     return work
 
 
-def _notices(case: Case, variant: Variant, engine: Engine, mutant: Mutant) -> bool:
+def _notices(case: Case, variant: Variant, engine: Engine | None, mutant: Mutant) -> bool:
     try:
-        with Replaced(turned(mutant)):
+        with only_with([mutant.module], case, variant), turned(mutant):
             return bool(compared(case, variant, engine))
     except BaseException:  # noqa: BLE001 - a mutant that breaks the grader is noticed, too
         return True
@@ -213,11 +290,7 @@ def _notices(case: Case, variant: Variant, engine: Engine, mutant: Mutant) -> bo
 
 def noticed_by(mutant: Mutant, case: Case) -> bool:
     """Whether a case gets another verdict from the mutant."""
-    with Replaced(turned(mutant)):
-        try:
-            return bool(wrong(case))
-        except Exception:  # noqa: BLE001 - a mutant that breaks the grader is noticed, too
-            return True
+    return _notices(case, variant_of(case), None, mutant)
 
 
 def survivors(tried: list[Mutant], cases: list[Case], most: int) -> tuple[list[Mutant], list[Mutant]]:
@@ -225,24 +298,50 @@ def survivors(tried: list[Mutant], cases: list[Case], most: int) -> tuple[list[M
     modules = sorted({mutant.module for mutant in tried})
     known = {(mutant.module, mutant.number): mutant for mutant in tried}
     askers: dict[Mutant, list[str]] = {mutant: [] for mutant in tried}
+    seconds: dict[str, float] = {}
     for case, found in side_by_side(cases, comparisons(modules)):
         if isinstance(found, Crash):
             raise RuntimeError(f"{case}: {found.said}")  # noqa: TRY004 - no type of an argument
-        for key in found:
-            if key in known:
-                askers[known[key]].append(str(case))
-    asked: dict[str, list[Mutant]] = {str(case): [] for case in cases}
-    for mutant, names in askers.items():
-        for name in sorted(names, key=lambda name: hash_of(f"{mutant}/{name}"))[:most]:
-            asked[name].append(mutant)
+        seconds[str(case)] = found.seconds
+        for key in found.comparisons & known.keys():
+            askers[known[key]].append(str(case))
     numbers = {mutant: number for number, mutant in enumerate(tried)}
     alive = mmap.mmap(-1, max(1, len(tried)))  # shared with every process
     alive[:] = b"\x01" * len(alive)
-    needed = [case for case in cases if asked[str(case)]]
-    for _ in side_by_side(needed, trials(asked, alive, numbers)):
-        pass
+    for first, last in ((0, 3), (3, most)):  # most are noticed by the first that ask
+        asked: dict[str, list[Mutant]] = {str(case): [] for case in cases}
+        for mutant, names in askers.items():
+            for name in sorted(names, key=lambda name: hash_of(f"{mutant}/{name}"))[first:last]:
+                if alive[numbers[mutant]]:
+                    asked[name].append(mutant)
+        needed = [case for case in cases if asked[str(case)]]
+        for _ in side_by_side(needed, trials(asked, alive, numbers, seconds)):
+            pass
     left = [mutant for mutant in tried if alive[numbers[mutant]]]
     return [m for m in left if not askers[m]], [m for m in left if askers[m]]
+
+
+def in_turns(tried: list[Mutant], cases: list[Case]) -> tuple[list[Mutant], list[Mutant]]:
+    """The survivors: some cases first, the others only for what those leave."""
+    asking = _with_a_say(cases, sorted({mutant.module for mutant in tried}))
+    asking.sort(key=lambda case: hash_of(str(case)))
+    unasked, left = survivors(tried, asking[:FIRST_CASES], MOST_CASES)
+    if not asking[FIRST_CASES:] or not unasked + left:
+        return unasked, left
+    still_unasked, still_left = survivors(unasked + left, asking[FIRST_CASES:], MOST_CASES)
+    return (
+        [mutant for mutant in unasked if mutant in still_unasked],
+        [mutant for mutant in left if mutant in still_unasked + still_left] + [m for m in unasked if m in still_left],
+    )
+
+
+def _with_a_say(cases: list[Case], modules: list[str]) -> list[Case]:
+    """The cases of scenarios with a check in which one of the modules has a say."""
+    firsts = {case.scenario: case for case in reversed(cases)}
+    used = {
+        name for name, case in firsts.items() if any(concerned(c, modules) for c in variant_of(case).scenario.checks)
+    }
+    return [case for case in cases if case.scenario in used]
 
 
 def hash_of(text: str) -> bytes:
@@ -250,19 +349,36 @@ def hash_of(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def named(word: str) -> str:
+    """A module of the grader by its path, or by its last word."""
+    for package in ("", "checks.", "reach.", "report."):
+        if _path(package + word).is_file():
+            return package + word
+    message_ = f"no module {word} in grader"
+    raise ValueError(message_)
+
+
 def main() -> int:
-    """Try the mutants of the modules named, or of all; 0 where each is noticed or known to change nothing."""
-    modules = sys.argv[1:] or sorted(path.stem for path in ROOT.glob("*.py") if path.stem != "__init__")
-    tried = [mutant for module in modules for mutant in mutants(module)]
-    equal = [mutant for mutant in tried if (mutant.module, mutant.text) in EQUIVALENT]
-    unasked, left = survivors([mutant for mutant in tried if mutant not in equal], load(), MOST_CASES)
-    for mutant in unasked:
-        sys.stdout.write(f"never asked: {mutant}\n")
-    for mutant in left:
-        sys.stdout.write(f"not noticed: {mutant}\n")
-    counts = f"{len(tried)} mutants, {len(equal)} change nothing, {len(unasked)} never asked, {len(left)} not noticed\n"
-    sys.stdout.write(counts)
-    return int(bool(unasked or left))
+    """Try the mutants of the modules named, or of all judges; 0 where each is noticed or known to change nothing."""
+    words = sys.argv[1:] or sorted(path.stem for path in (ROOT / "checks").glob("*.py") if path.stem != "__init__")
+    cases = load()
+    totals = [0, 0, 0, 0]
+    for module in map(named, words):
+        tried = list(mutants(module))
+        equal = [mutant for mutant in tried if (mutant.module, mutant.text) in EQUIVALENT]
+        unasked, left = in_turns([mutant for mutant in tried if mutant not in equal], cases)
+        for mutant in unasked:
+            sys.stdout.write(f"never asked: {mutant}\n")
+        for mutant in left:
+            sys.stdout.write(f"not noticed: {mutant}\n")
+        totals = [a + b for a, b in zip(totals, (len(tried), len(equal), len(unasked), len(left)), strict=True)]
+        sys.stdout.write(
+            f"{module}: {len(tried)} mutants, {len(equal)} change nothing,"
+            f" {len(unasked)} never asked, {len(left)} not noticed\n"
+        )
+        sys.stdout.flush()
+    sys.stdout.write("all: {} mutants, {} change nothing, {} never asked, {} not noticed\n".format(*totals))
+    return int(any(totals[2:]))
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ HEARD = (
     "unit",
 )
 SAMPLE = (
-    ("unique", 1, "reference repair", "bakery-address-clash"),
-    ("untouched", 4, "reference repair", "pumping-station-link"),
-    ("origin", 0, "reference repair", "tasting-room-guests"),
+    ("checks.unique", 1, "reference repair", "bakery-address-clash"),
+    ("checks.untouched", 4, "reference repair", "pumping-station-link"),
+    ("checks.origin", 0, "reference repair", "tasting-room-guests"),
 )
 # Of each scenario the first case and then one in so many: half a minute in all. `make verdicts` judges every case.
 EVERY = {
@@ -312,7 +312,7 @@ def test_comparison_that_is_turned_round_is_noticed() -> None:
 
 
 def test_mutants_side_by_side_are_noticed_by_the_cases_that_ask_their_comparison() -> None:
-    tried = [mutant for mutant in mutants("entrance") if mutant.number < 4]
+    tried = [mutant for mutant in mutants("checks.entrance") if mutant.number < 4]
     cases = [case for case in CASES if case.scenario == "locked-broker"][:8]
     unasked, left = survivors(tried, cases, most=3)
     assert len(unasked) + len(left) < len(tried)
