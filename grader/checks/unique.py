@@ -10,6 +10,7 @@ from grader.verdict import Finding, Verdict
 from labs.messages import Message, message
 from labs.model.addresses import IPv4, Network
 from labs.net.dnsmasq_conf import DnsmasqError, parse_dnsmasq
+from labs.net.dnsmasq_values import DhcpHost
 from labs.scenario.intents import Unique
 
 __all__ = ["judge_unique"]
@@ -88,6 +89,7 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
             yield Finding(Verdict.FAIL, text, devices=(server.name,))
             continue
         reserved = {host.address for host in conf.hosts}
+        yield from _promised(context, server.name, conf.hosts, owners)
         for pool in conf.ranges:
             if pool.end is None:  # `static`: nothing but reservations
                 continue
@@ -103,6 +105,28 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
                         end=str(pool.end),
                     )
                     yield Finding(Verdict.FAIL, text, devices=(server.name,))
+
+
+def _promised(
+    context: Context, server: str, hosts: tuple[DhcpHost, ...], owners: dict[IPv4, list[str]]
+) -> Iterator[Finding]:
+    """Fixed addresses that are kept for another device of the site. Kept for nobody there, an address is out of reach."""
+    for host in hosts:
+        if host.address is None or host.ignore:
+            continue
+        fixed = [name for name in owners.get(host.address, ()) if not _dynamic(context, name, host.address)]
+        for name, device in context.site.devices.items():
+            cards = {interface.mac for interface in device.state.interfaces} if device.state is not None else set()
+            meant = bool(cards & set(host.macs)) if host.macs else name == host.name
+            if fixed and meant and name not in fixed:
+                text = message(
+                    "{server} keeps {address} for {device}, and it is the fixed address of {owner}",
+                    server=server,
+                    address=str(host.address),
+                    device=name,
+                    owner=fixed[0],
+                )
+                yield Finding(Verdict.FAIL, text, devices=(server,))
 
 
 def _dynamic(context: Context, name: str, address: IPv4) -> bool:

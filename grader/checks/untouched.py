@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from grader.checks.context import Context
 from grader.verdict import Finding, Verdict
 from labs.messages import Message, message
 from labs.model.site import Device
-from labs.model.state import DeviceState
+from labs.model.state import DeviceState, InterfaceState
 from labs.scenario.intents import Untouched
 
 __all__ = ["judge_untouched"]
 
 ETC = "/etc/"
+SECOND = 1_000_000_000
 
 
 def judge_untouched(context: Context, body: Untouched) -> Finding:
@@ -67,6 +69,8 @@ def _live(before: DeviceState, now: DeviceState) -> Iterator[Message]:
         one, other = old.get(name), new.get(name)
         if one is None or other is None or _settings(one) != _settings(other):
             yield message("the settings of {interface} were changed", interface=name)
+    if set(before.static_neighbours) != set(now.static_neighbours):
+        yield message("its neighbours by hand were changed")
     if set(before.routes) != set(now.routes):
         yield message("its routes were changed")
     if _bare(before.ruleset) != _bare(now.ruleset):
@@ -74,12 +78,26 @@ def _live(before: DeviceState, now: DeviceState) -> Iterator[Message]:
     both = before.sysctls.keys() & now.sysctls.keys()  # a namespace of a kernel shows fewer than a machine
     if any(before.sysctls[name] != now.sysctls[name] for name in both):
         yield message("its kernel settings were changed")
+    if abs(now.clock_offset_ns) > abs(before.clock_offset_ns) + SECOND:  # a daemon may have put a wrong one right
+        yield message("its clock was changed")
     if before.units != now.units:
         yield message("its services were changed")
 
 
-def _settings(interface: Any) -> tuple[object, ...]:
-    return (interface.kind, interface.up, interface.mtu, interface.master, set(interface.addresses), interface.vlan)
+def _settings(interface: InterfaceState) -> tuple[object, ...]:
+    return (interface.kind, interface.up, interface.mtu, interface.master, set(interface.addresses), *_frame_settings(interface))
+
+
+def _frame_settings(interface: InterfaceState) -> tuple[object, ...]:
+    """What decides about frames; whether a port forwards at the moment is the spanning tree's to say."""
+    bridge, port = interface.bridge, interface.bridge_port
+    return (
+        interface.mac,
+        interface.parent,
+        interface.vlan,
+        None if bridge is None else replace(bridge, static_stations=tuple(sorted(map(str, bridge.static_stations)))),
+        None if port is None else replace(port, state=""),
+    )
 
 
 def _bare(value: Any) -> Any:

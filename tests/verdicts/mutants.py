@@ -16,6 +16,7 @@ import functools
 import hashlib
 import importlib
 import inspect
+import itertools
 import mmap
 import os
 import signal
@@ -120,14 +121,18 @@ def turned(mutant: Mutant) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def noting(module: str, asked: set[int]) -> Iterator[None]:
-    """The grader with comparisons that write their number into `asked` when they are made."""
+def noting(module: str, asked: dict[int, set[bool]]) -> Iterator[None]:
+    """The grader with comparisons that write their number and how they end into `asked`."""
 
     def note(number: int, node: ast.Compare) -> ast.expr:
-        return ast.BoolOp(ast.And(), [ast.Call(ast.Name("_note_", ast.Load()), [ast.Constant(number)], []), node])
+        return ast.Call(ast.Name("_note_", ast.Load()), [ast.Constant(number), node], [])
+
+    def noted(number: int, value: object) -> object:
+        asked.setdefault(number, set()).add(bool(value))
+        return value
 
     names = vars(importlib.import_module(f"grader.{module}"))
-    names["_note_"] = lambda number: asked.add(number) or True
+    names["_note_"] = noted
     with _rewritten(module, note):
         yield
     del names["_note_"]
@@ -231,9 +236,9 @@ def only_with(modules: list[str], case: Case, variant: Variant) -> Iterator[None
 
 @dataclass(frozen=True)
 class Asked:
-    """The comparisons that are made in a case, and the processor time that it takes."""
+    """The comparisons that are made in a case, with how they ended, and the processor time that it takes."""
 
-    comparisons: frozenset[tuple[str, int]]
+    comparisons: dict[tuple[str, int], frozenset[bool]]
     seconds: float
 
 
@@ -241,7 +246,7 @@ def comparisons(modules: list[str]) -> Callable[[Case, Variant, Engine], Asked]:
     """Work for the runner: the comparisons that the grader makes in a case."""
 
     def work(case: Case, variant: Variant, engine: Engine) -> Asked:
-        asked: dict[str, set[int]] = {module: set() for module in modules}
+        asked: dict[str, dict[int, set[bool]]] = {module: {} for module in modules}
         begun = time.process_time()
         with contextlib.ExitStack() as stack:
             stack.enter_context(only_with(modules, case, variant))
@@ -250,7 +255,9 @@ def comparisons(modules: list[str]) -> Callable[[Case, Variant, Engine], Asked]:
             odd = compared(case, variant, engine)
         if odd:
             raise ValueError("; ".join(f"{one.check} is {one.got}, not {one.expected}: {one.said}" for one in odd))
-        found = frozenset((module, number) for module, numbers in asked.items() for number in numbers)
+        found = {
+            (module, number): frozenset(ends) for module, numbers in asked.items() for number, ends in numbers.items()
+        }
         return Asked(found, time.process_time() - begun)
 
     return work
@@ -297,21 +304,21 @@ def survivors(tried: list[Mutant], cases: list[Case], most: int) -> tuple[list[M
     """The mutants that nobody notices: those whose comparison no case asks, and the others."""
     modules = sorted({mutant.module for mutant in tried})
     known = {(mutant.module, mutant.number): mutant for mutant in tried}
-    askers: dict[Mutant, list[str]] = {mutant: [] for mutant in tried}
+    askers: dict[Mutant, dict[str, frozenset[bool]]] = {mutant: {} for mutant in tried}
     seconds: dict[str, float] = {}
     for case, found in side_by_side(cases, comparisons(modules)):
         if isinstance(found, Crash):
             raise RuntimeError(f"{case}: {found.said}")  # noqa: TRY004 - no type of an argument
         seconds[str(case)] = found.seconds
-        for key in found.comparisons & known.keys():
-            askers[known[key]].append(str(case))
+        for key in found.comparisons.keys() & known.keys():
+            askers[known[key]][str(case)] = found.comparisons[key]
     numbers = {mutant: number for number, mutant in enumerate(tried)}
     alive = mmap.mmap(-1, max(1, len(tried)))  # shared with every process
     alive[:] = b"\x01" * len(alive)
     for first, last in ((0, 3), (3, most)):  # most are noticed by the first that ask
         asked: dict[str, list[Mutant]] = {str(case): [] for case in cases}
         for mutant, names in askers.items():
-            for name in sorted(names, key=lambda name: hash_of(f"{mutant}/{name}"))[first:last]:
+            for name in _likely(mutant, names)[first:last]:
                 if alive[numbers[mutant]]:
                     asked[name].append(mutant)
         needed = [case for case in cases if asked[str(case)]]
@@ -342,6 +349,15 @@ def _with_a_say(cases: list[Case], modules: list[str]) -> list[Case]:
         name for name, case in firsts.items() if any(concerned(c, modules) for c in variant_of(case).scenario.checks)
     }
     return [case for case in cases if case.scenario in used]
+
+
+def _likely(mutant: Mutant, askers: dict[str, frozenset[bool]]) -> list[str]:
+    """The cases that ask a comparison, in turn one of those in which it ends alike, and the rarest end first."""
+    alike: dict[frozenset[bool], list[str]] = {}
+    for name in sorted(askers, key=lambda name: hash_of(f"{mutant}/{name}")):
+        alike.setdefault(askers[name], []).append(name)
+    groups = sorted(alike.values(), key=len)
+    return [name for names in itertools.zip_longest(*groups) for name in names if name is not None]
 
 
 def hash_of(text: str) -> bytes:
