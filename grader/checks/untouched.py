@@ -93,6 +93,7 @@ def _frame_settings(interface: InterfaceState) -> tuple[object, ...]:
     bridge, port = interface.bridge, interface.bridge_port
     return (
         interface.mac,
+        interface.arp,
         interface.parent,
         interface.vlan,
         None if bridge is None else replace(bridge, static_stations=tuple(sorted(map(str, bridge.static_stations)))),

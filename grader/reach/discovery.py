@@ -101,7 +101,7 @@ class SolicitingNeighbours(Neighbours):
 
     def _ask(self, here: Tap, address: Any, asker: Address | None, doubts: list[OutOfScope]) -> Found:
         interface, around = self.wiring.interface(here), self.wiring.around(here).taps
-        if address.is_loopback or address.is_multicast or not self._hears(here):
+        if address.is_loopback or address.is_multicast or not self._hears(here) or not interface.arp:
             return Found(None, tuple(doubts))
         if any(known.address == address for known in interface.inet6):  # tentative here: nobody else may have it
             return Found(None, tuple(doubts))

@@ -64,7 +64,7 @@ def _interface(shown: InterfaceState) -> Interface:
     found.inet6 = [
         _wide(shown, known.address, known.length) for known in shown.addresses if known not in found.addresses
     ]
-    found.vlan = shown.vlan
+    found.vlan, found.arp = shown.vlan, shown.arp
     if shown.bridge is not None:
         bridge = found.bridge = Bridge()
         bridge.vlan_filtering = shown.bridge.vlan_filtering

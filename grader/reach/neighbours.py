@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grader.reach.scope import Limit, OutOfScope
 from grader.reach.wiring import Arrival, Doubts, Tap
+from labs.net.linux.arp_rules import is_silent
 
 if TYPE_CHECKING:
     from grader.reach.versions import Version
@@ -169,11 +170,17 @@ class ArpNeighbours(Neighbours):
     def _ask(self, here: Tap, address: Any, asker: Address | None, doubts: list[OutOfScope]) -> Found:
         node = self._machines[here.device]
         sender = node.ip.source_for(node.interfaces[here.interface], address)
-        if sender is None or address.is_loopback:
+        if sender is None or address.is_loopback or not node.interfaces[here.interface].arp:
             return Found(None, tuple(doubts))
         taps = self.wiring.around(here).taps
         owners = self._owners.get(int(address), ())
-        answering = [tap for tap in taps if tap.device in owners and self._replies(tap, here, sender)]
+        answering = [
+            tap
+            for tap in taps
+            if tap.device in owners
+            and self._replies(tap, here, sender)
+            and not is_silent(self._machines[tap.device], self._interface(tap), sender, address)
+        ]
         if not answering:
             answering = [
                 tap
@@ -188,8 +195,9 @@ class ArpNeighbours(Neighbours):
         return self.wiring.interface(tap)
 
     def _replies(self, tap: Tap, asker: Tap, sender: Any) -> bool:
-        """The question is believed, and the answer finds its way back."""
+        """The question is heard and believed, and the answer finds its way back."""
         return (
-            not self._machines[tap.device].ip.spoofed(self._interface(tap), sender)
+            self._interface(tap).arp
+            and not self._machines[tap.device].ip.spoofed(self._interface(tap), sender)
             and asker in self.wiring.around(tap).taps
         )

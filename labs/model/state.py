@@ -89,6 +89,8 @@ class InterfaceState:
     """Addresses of IPv6 that cannot be used: duplicate detection is at work, or found another owner."""
     deprecated: frozenset[Address] = frozenset()
     """Addresses of IPv6 that nothing new is to begin from, since their preferred lifetime is over."""
+    arp: bool = True
+    """False where neither ARP is sent nor answered: `ip link set arp off`."""
 
 
 @dataclass(frozen=True, slots=True)

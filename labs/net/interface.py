@@ -174,4 +174,5 @@ class Interface(Watched):
             bridge_port=self.bridge_port.snapshot() if self.bridge_port else None,
             tentative=frozenset(known.address for known in self.inet6 if known.tentative or known.failed),
             deprecated=frozenset(known.address for known in self.inet6 if known.deprecated(now)),
+            arp=self.arp,
         )
