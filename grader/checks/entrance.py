@@ -144,9 +144,7 @@ def _exchange(
                 message("the broker does not let {user} in: {text}", user=body.user, text=answer.text.strip()),
             )
         seconds = 3 + len(topics)
-        engine.run(
-            place, f"mosquitto_sub {words} -R -t '#' -F '%p %t' -W {seconds} > /run/heard-{who} 2> /dev/null &"
-        )
+        engine.run(place, f"mosquitto_sub {words} -R -t '#' -F '%p %t' -W {seconds} > /run/heard-{who} 2> /dev/null &")
         engine.run(place, "sleep 1")
         for topic in topics:
             for sender, payload in spoken[who]:  # nobody but the listener has the id of the client

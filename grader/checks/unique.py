@@ -110,7 +110,7 @@ def _clashes(context: Context, network: Network, owners: dict[IPv4, list[str]]) 
 def _promised(
     context: Context, server: str, hosts: tuple[DhcpHost, ...], owners: dict[IPv4, list[str]]
 ) -> Iterator[Finding]:
-    """Fixed addresses that are kept for another device of the site. Kept for nobody there, an address is out of reach."""
+    """Fixed addresses that are kept for another device of the site; one that is kept for nobody there is safe."""
     for host in hosts:
         if host.address is None or host.ignore:
             continue

@@ -85,7 +85,14 @@ def _live(before: DeviceState, now: DeviceState) -> Iterator[Message]:
 
 
 def _settings(interface: InterfaceState) -> tuple[object, ...]:
-    return (interface.kind, interface.up, interface.mtu, interface.master, set(interface.addresses), *_frame_settings(interface))
+    return (
+        interface.kind,
+        interface.up,
+        interface.mtu,
+        interface.master,
+        set(interface.addresses),
+        *_frame_settings(interface),
+    )
 
 
 def _frame_settings(interface: InterfaceState) -> tuple[object, ...]:
@@ -96,7 +103,7 @@ def _frame_settings(interface: InterfaceState) -> tuple[object, ...]:
         interface.arp,
         interface.parent,
         interface.vlan,
-        None if bridge is None else replace(bridge, static_stations=tuple(sorted(map(str, bridge.static_stations)))),
+        None if bridge is None else replace(bridge, static_stations=tuple(sorted(bridge.static_stations))),
         None if port is None else replace(port, state=""),
     )
 

@@ -101,7 +101,7 @@ def _exchanged(context: Context, name: str, port: str) -> list[bytes]:
 
 
 def _spoken(frames: list[Frame]) -> list[bytes]:
-    """What each side of each connection said, put together: an MTU of 88 leaves 36 bytes to a segment. And datagrams."""
+    """Datagrams, and what each side of each connection said, put together: a segment may hold no more than 36 bytes."""
     said: dict[tuple[object, ...], dict[int, bytes]] = {}
     datagrams = []
     for frame in frames:

@@ -1,11 +1,11 @@
 """Mechanical mutants of the grader: one comparison turned round at a time, and who notices.
 
 `python -m tests.verdicts.mutants [MODULE…]` tries those of all judges, or of some modules of `grader` (`wiretap`,
-`checks.wiretap`, `reach.topics`, `judging`). Only the checks that use the module are judged, the others get the verdict that
-they must get. First every case is judged once by a grader that notes which comparisons it asks; then each mutant meets
-the cases that ask its comparison, until one of them gets another verdict than it must. What nobody notices is printed:
-a gap of the corpus, or a comparison that changes nothing that can be seen. Those of the second kind stand in
-`EQUIVALENT`, with the reason.
+`checks.wiretap`, `reach.topics`, `judging`). Only the checks that use the module are judged, the others get the verdict
+that they must get. First every case is judged once by a grader that notes which comparisons it asks and how they end;
+then each mutant meets the cases that ask its comparison, until one of them gets another verdict than it must. What
+nobody notices is printed: a gap of the corpus, or a comparison that changes nothing that can be seen. Those of the
+second kind stand in `EQUIVALENT`, with the reason.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def noting(module: str, asked: dict[int, set[bool]]) -> Iterator[None]:
 def _rewritten(module: str, change: Callable[[int, ast.Compare], ast.expr]) -> Iterator[None]:
     """Each function of a module as it is, with other code in it: whoever holds one has the changed one."""
     tree = ast.fix_missing_locations(_Comparisons(change).visit(_tree(module)))
-    codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compile(tree, str(_path(module)), "exec"))}
+    codes = {
+        (code.co_qualname, code.co_firstlineno): code for code in _codes(compile(tree, str(_path(module)), "exec"))
+    }
     whole = importlib.import_module(f"grader.{module}")
     before = []
     for function in _functions(vars(whole), whole.__name__):
@@ -164,7 +166,9 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(constant)
 
 
-def _functions(names: dict[str, object] | types.MappingProxyType[str, object], home: str) -> Iterator[types.FunctionType]:
+def _functions(
+    names: dict[str, object] | types.MappingProxyType[str, object], home: str
+) -> Iterator[types.FunctionType]:
     """The functions of a module and of its classes; those inside other functions come with them."""
     for value in list(names.values()):
         if isinstance(value, type):
@@ -274,7 +278,7 @@ _Manner = tuple[frozenset[bool], frozenset[str]]
 def trials(
     asked: dict[str, list[Mutant]], alive: mmap.mmap, numbers: dict[Mutant, int], seconds: dict[str, float]
 ) -> Callable[..., None]:
-    """Work for the runner: the mutants that a case notices, of those that nobody noticed before, are no longer alive."""
+    """Work for the runner: the mutants that a case notices are no longer alive."""
 
     def work(case: Case, variant: Variant, engine: Engine) -> None:
         limit_s = max(SHORTEST_LIMIT_S, TIMES_AS_LONG * seconds[str(case)])
