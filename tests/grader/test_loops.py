@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 import grader
 import labs
+from grader.checks.context import Context, Flow
+from grader.checks.loops import _broken
 from grader.verdict import Verdict
+from labs.model.services import Service
 from labs.shell.bash import logical_lines
 
 LAB = "network-that-screams"
@@ -52,3 +57,14 @@ def test_live_spanning_tree_without_the_file_is_lost_at_a_power_cut() -> None:
     result = played(*LEADS_OUT, ("hands", "wait 10 s"), CAMERA_ON, *on, ("hands", "wait 1 min"), TERMINAL)
     assert result.verdict is Verdict.FAIL
     assert "not after a power cut" in str(result.rationale)
+
+
+def test_flow_to_a_device_without_an_address_is_told_as_that() -> None:
+    class Silent:
+        def observe(self, flows: list[Flow], *, fresh: bool) -> dict[Flow, None]:
+            return dict.fromkeys(flows if fresh else ())
+
+    flow = ("board", "server", Service("tcp", 80))
+    broken = _broken(cast("Context", Silent()), [flow])
+    assert broken is not None
+    assert (broken[0], str(broken[1]), broken[2]) == (flow, "server has no address", ())

@@ -30,7 +30,7 @@ from grader.verdict import Finding, Verdict
 from labs.engines.base import Output
 from labs.messages import message
 from tests.verdicts.corpus import Case, grade, load, variant_of, wrong
-from tests.verdicts.mutants import EQUIVALENT, mutants, noticed_by, survivors
+from tests.verdicts.mutants import BY_TESTS, EQUIVALENT, mutants, noticed_by, noticed_by_tests, survivors
 
 CASES = load()
 HEARD = (
@@ -323,5 +323,13 @@ def test_mutants_side_by_side_are_noticed_by_the_cases_that_ask_their_comparison
 
 
 def test_mutants_that_change_nothing_are_comparisons_of_the_code_as_it_is() -> None:
-    texts = {(mutant.module, mutant.text) for module in {m for m, _ in EQUIVALENT} for mutant in mutants(module)}
-    assert set(EQUIVALENT) - texts == set()
+    known = {*EQUIVALENT, *BY_TESTS}
+    texts = {(mutant.module, mutant.text) for module in {m for m, _ in known} for mutant in mutants(module)}
+    assert known - texts == set()
+
+
+def test_comparison_that_decides_about_words_is_noticed_by_the_tests_that_hold_them() -> None:
+    for mutant in mutants("checks.messages"):
+        path = BY_TESTS.get((mutant.module, mutant.text))
+        if path is not None:
+            assert noticed_by_tests(mutant, path), str(mutant)
