@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from labs.model.addresses import InterfaceAddress, IPv4
 from labs.net import dhcp
 from labs.net.dhcp import DhcpMessage, Option
+from labs.net.dhcp_options import lease_lines, unpack_domains
 
-__all__ = ["Lease", "lease_of", "lease_text", "read_lease", "spread", "without_leases"]
+__all__ = ["Lease", "lease_of", "lease_text", "read_lease", "spread", "with_released", "without_leases"]
 
 SECOND = 1_000_000_000
 
@@ -25,13 +26,19 @@ class Lease:
     routers: tuple[IPv4, ...] = ()
     name_servers: tuple[IPv4, ...] = ()
     domain: str = ""
-    search: str = ""
+    search: tuple[str, ...] = ()
     broadcast: IPv4 | None = None
     mtu: int = 0
     lease_s: int = 3600
     renew_ns: int = 0
     rebind_ns: int = 0
     until_ns: int | None = None
+    options: tuple[tuple[int, bytes], ...] = ()
+    """All that came with it, in the order of the message."""
+
+    def option(self, code: int) -> bytes:
+        """The value of an option, or nothing."""
+        return next((value for number, value in self.options if number == code), b"")
 
     @property
     def interface_address(self) -> InterfaceAddress:
@@ -52,13 +59,14 @@ def lease_of(message: DhcpMessage, now: int) -> Lease:
         message.addresses(Option.ROUTER),
         message.addresses(Option.DNS_SERVER),
         message.text(Option.DOMAIN_NAME),
-        "",
+        unpack_domains(message.get(Option.DOMAIN_SEARCH) or b""),
         message.address(Option.BROADCAST),
         message.number(Option.MTU),
         lease_s,
         now + renew_s * SECOND,
         now + rebind_s * SECOND,
         None if lease_s == dhcp.FOREVER else now + lease_s * SECOND,
+        message.options,
     )
 
 
@@ -73,7 +81,8 @@ def spread(seed: int, size: int) -> int:
 
 
 _BLOCK = re.compile(r"lease \{(.*?)\n\}", re.DOTALL)
-_LINE = re.compile(r"\s*(interface|fixed-address|option ([a-z-]+)|renew|rebind|expire) (.*);")
+_DATE = re.compile(r"\b(renew|rebind|expire) [^;]*;")
+_LINE = re.compile(r"\s*(interface|fixed-address|option ([a-z0-9-]+)|renew|rebind|expire) (.*);")
 
 
 def read_lease(text: str, interface: str, wall_s: float, now: int) -> Lease | None:
@@ -99,12 +108,12 @@ def _lease_from(values: dict[str, str], wall_s: float, now: int) -> Lease | None
         until = when("expire")
         lease = Lease(
             addresses("fixed-address")[0],
-            addresses("subnet-mask")[0],
+            next(iter(addresses("subnet-mask")), _class_mask(addresses("fixed-address")[0])),
             addresses("dhcp-server-identifier")[0],
             addresses("routers"),
             addresses("domain-name-servers"),
             values.get("domain-name", ""),
-            "",
+            (),
             next(iter(addresses("broadcast-address")), None),
             int(values.get("interface-mtu", "0")),
             int(values.get("dhcp-lease-time", "3600")),
@@ -126,21 +135,19 @@ def lease_text(interface: str, lease: Lease, wall_s: float, now: int) -> str:
         moment = datetime.fromtimestamp(wall_s + (at_ns - now) / SECOND, tz=UTC)
         return f"{moment.isoweekday() % 7} {moment:%Y/%m/%d %H:%M:%S}"
 
-    lines = [f'interface "{interface}";', f"fixed-address {lease.address};", f"option subnet-mask {lease.netmask};"]
-    if lease.routers:
-        lines.append(f"option routers {','.join(map(str, lease.routers))};")
-    lines += [f"option dhcp-lease-time {lease.lease_s};", "option dhcp-message-type 5;"]
-    if lease.name_servers:
-        lines.append(f"option domain-name-servers {','.join(map(str, lease.name_servers))};")
-    lines.append(f"option dhcp-server-identifier {lease.server};")
-    if lease.mtu:
-        lines.append(f"option interface-mtu {lease.mtu};")
-    if lease.broadcast is not None:
-        lines.append(f"option broadcast-address {lease.broadcast};")
-    if lease.domain:
-        lines.append(f'option domain-name "{lease.domain}";')
+    lines = [f'interface "{interface}";', f"fixed-address {lease.address};", *lease_lines(lease.options)]
     lines += [f"renew {date(lease.renew_ns)};", f"rebind {date(lease.rebind_ns)};", f"expire {date(lease.until_ns)};"]
     return "lease {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
+
+
+def with_released(text: str, interface: str, wall_s: float) -> str:
+    """A lease file to which the newest lease of an interface was added again, as one that ends now."""
+    blocks = [block for block in _BLOCK.findall(text) if f'interface "{interface}"' in block]
+    if not blocks:
+        return text
+    moment = datetime.fromtimestamp(wall_s, tz=UTC)
+    ended = _DATE.sub(rf"\g<1> {moment.isoweekday() % 7} {moment:%Y/%m/%d %H:%M:%S};", blocks[-1])
+    return f"{text}lease {{{ended}\n}}\n"
 
 
 def without_leases(text: str, interface: str) -> str:

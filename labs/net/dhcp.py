@@ -39,7 +39,7 @@ class MessageType(IntEnum):
 
 
 class Option(IntEnum):
-    """Option codes of RFC 2132 and RFC 3397 that are used here."""
+    """Option codes of RFC 2132, RFC 3397 and RFC 3442 that are used here."""
 
     PAD = 0
     NETMASK = 1
@@ -62,6 +62,7 @@ class Option(IntEnum):
     VENDOR_CLASS = 60
     CLIENT_IDENTIFIER = 61
     DOMAIN_SEARCH = 119
+    CLASSLESS_ROUTES = 121
     END = 255
 
 

@@ -13,12 +13,14 @@ from typing import NamedTuple
 from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.net import dhcp
 from labs.net.dhcp import DhcpMessage, Option
+from labs.net.dhcp_options import pack_domains, pack_routes
 from labs.net.dnsmasq_conf import ADDRESS_OPTIONS, NUMBER_OPTIONS
 from labs.net.dnsmasq_values import DEFAULT_LEASE_S, SHORTEST_LEASE_S, DhcpHost, DhcpRange, DnsmasqConf
 from labs.net.ipv4 import ANY
 
 __all__ = [
     "Context",
+    "available",
     "client_host",
     "client_name",
     "context_of",
@@ -26,6 +28,7 @@ __all__ = [
     "distant_contexts",
     "lease_seconds",
     "lease_time_text",
+    "tags_of",
     "told",
 ]
 
@@ -40,6 +43,8 @@ class Context(NamedTuple):
     network: Network
     router: IPv4 | None = None
     """What clients behind a relay are told: the relay; None is our address."""
+    interface: str = ""
+    """Where the message came in; its name is a tag."""
 
     @property
     def broadcast(self) -> IPv4:
@@ -47,6 +52,10 @@ class Context(NamedTuple):
         given = self.pool.broadcast or self.network.broadcast
         assert isinstance(given, IPv4)
         return given
+
+    def takes(self, tags: set[str]) -> bool:
+        """True for clients with these tags."""
+        return all(_matches(tag, tags) for tag in self.pool.tags)
 
 
 def contexts(conf: DnsmasqConf, addresses: Iterable[InterfaceAddress]) -> list[Context]:
@@ -59,19 +68,33 @@ def contexts(conf: DnsmasqConf, addresses: Iterable[InterfaceAddress]) -> list[C
         for pool in conf.ranges:
             mask = pool.netmask if pool.netmask is not None else address.network.netmask
             network = Network.of(local, int(mask).bit_count())
-            if pool.start in network and (pool.end is None or pool.end in network):
+            if _lies_in(pool, network):
                 found.append(Context(pool, local, network))
     return found
 
 
-def distant_contexts(conf: DnsmasqConf, local: IPv4, place: IPv4) -> list[Context]:
-    """The ranges of the network that a relay or a client behind one is in, told by its address `place`."""
+def distant_contexts(conf: DnsmasqConf, local: IPv4, place: IPv4, networks: Iterable[Network] = ()) -> list[Context]:
+    """The ranges of the network that a relay or a client behind one is in, told by its address `place`.
+
+    A range without a mask has that of a network of the server where it begins or ends (guess_range_netmask), of
+    `networks`, else that of its class.
+    """
     found = []
+    known = list(networks)
     for pool in conf.ranges:
-        network = Network.of(place, _class_bits(place) if pool.netmask is None else int(pool.netmask).bit_count())
-        if pool.start in network and (pool.end is None or pool.end in network):
+        if pool.netmask is not None:
+            length = int(pool.netmask).bit_count()
+        else:
+            touched = [near.length for near in known if pool.start in near or (pool.end or pool.start) in near]
+            length = touched[0] if touched else _class_bits(pool.start)
+        network = Network.of(place, length)
+        if _lies_in(pool, network):
             found.append(Context(pool, local, network))
     return found
+
+
+def _lies_in(pool: DhcpRange, network: Network) -> bool:
+    return pool.start in network and (pool.end is None or pool.end in network)
 
 
 def _class_bits(address: IPv4) -> int:
@@ -79,34 +102,52 @@ def _class_bits(address: IPv4) -> int:
     return 8 if address >> 31 == 0 else 16 if address >> 30 == 0b10 else 24
 
 
-def context_of(found: list[Context], address: IPv4) -> Context:
-    """The range that an address belongs to, else one of its network."""
-    inside = (context for context in found if address in context.pool)
-    return next(inside, next((context for context in found if address in context.network), found[0]))
+def available(found: Iterable[Context], address: IPv4, tags: set[str]) -> Context | None:
+    """The range that an address may come from, for a client with these tags (address_available)."""
+    return next((context for context in found if address in context.pool and context.takes(tags)), None)
 
 
-def client_host(conf: DnsmasqConf, message: DhcpMessage) -> DhcpHost | None:
-    """The `dhcp-host` line of a client."""
-    return conf.host_for(message.chaddr, message.text(Option.HOSTNAME))
+def context_of(found: list[Context], address: IPv4, tags: set[str]) -> Context:
+    """The range that an address belongs to, else one of its network (narrow_context)."""
+    inside = available(found, address, tags)
+    if inside is not None:
+        return inside
+    near = [context for context in found if address in context.network and context.takes(tags)]
+    return next((context for context in near if context.pool.end is None), next(iter(near), found[0]))
+
+
+def client_host(conf: DnsmasqConf, message: DhcpMessage, found: Iterable[Context]) -> DhcpHost | None:
+    """The `dhcp-host` line of a client; one with an address counts where that is in the network (find_config)."""
+    networks = [context.network for context in found]
+    return conf.host_for(
+        message.chaddr,
+        message.text(Option.HOSTNAME).partition(".")[0],
+        lambda host: host.address is None or any(host.address in network for network in networks),
+    )
 
 
 def lease_seconds(conf: DnsmasqConf, message: DhcpMessage, context: Context) -> int:
     """How long a client may keep its address: what is configured, or less if it asks for less."""
-    host = client_host(conf, message)
+    host = client_host(conf, message, [context])
     allowed = host.lease_s if host is not None and host.lease_s is not None else context.pool.lease_s
     allowed = DEFAULT_LEASE_S if allowed is None else allowed
     wanted = message.number(Option.LEASE_TIME, dhcp.FOREVER)
     return allowed if wanted >= allowed else max(wanted, SHORTEST_LEASE_S)
 
 
-def client_name(conf: DnsmasqConf, message: DhcpMessage) -> str:
-    """The name a client gets: the configured one, else the one it gives if that is legal; else none."""
-    host = client_host(conf, message)
+def client_name(conf: DnsmasqConf, message: DhcpMessage, context: Context, written: str = "") -> str:
+    """The name a client gets: the configured one, that of its address in a hosts file (`written`), or the one it gives.
+
+    The latter two only where they are legal and of this domain.
+    """
+    host = client_host(conf, message, [context])
     if host is not None and host.name:
         return host.name.lower()
-    name, dot, domain = message.text(Option.HOSTNAME).lower().partition(".")
-    legal = _LEGAL_NAME.fullmatch(name) and (not dot or domain == conf.domain)
-    return name if legal else ""
+    for given in (written, message.text(Option.HOSTNAME)):
+        name, dot, domain = given.lower().partition(".")
+        if _LEGAL_NAME.fullmatch(name) and (not dot or domain == conf.domain):
+            return name
+    return ""
 
 
 def told(conf: DnsmasqConf, message: DhcpMessage, context: Context, *, name: str = "") -> dict[int, bytes]:
@@ -126,7 +167,7 @@ def told(conf: DnsmasqConf, message: DhcpMessage, context: Context, *, name: str
         options[int(Option.DOMAIN_NAME)] = conf.domain.encode()
     if name:
         options[int(Option.HOSTNAME)] = name.encode()
-    tags = _tags(conf, message, context)
+    tags = tags_of(conf, message, [context]) | ({context.pool.set_tag} - {""})
     for option in sorted(conf.options, key=lambda item: bool(item.tags)):
         if not all(_matches(tag, tags) for tag in option.tags):
             continue
@@ -138,9 +179,15 @@ def told(conf: DnsmasqConf, message: DhcpMessage, context: Context, *, name: str
     return options
 
 
-def _tags(conf: DnsmasqConf, message: DhcpMessage, context: Context) -> set[str]:
-    host = client_host(conf, message)
-    tags = {context.pool.set_tag} | (set(host.set_tags) | {"known"} if host is not None else set())
+def tags_of(conf: DnsmasqConf, message: DhcpMessage, found: Iterable[Context]) -> set[str]:
+    """What a client is by its `dhcp-host` line and the interface, for the choice of a range."""
+    found = list(found)
+    host = client_host(conf, message, found)
+    tags = {context.interface for context in found}
+    if host is not None:
+        tags |= {*host.set_tags, "known"}
+    elif conf.host_for(message.chaddr, "", lambda _: True) is not None:
+        tags.add("known-othernet")
     return tags - {""}
 
 
@@ -155,6 +202,10 @@ def _option_bytes(number: int, values: tuple[str, ...], local: IPv4) -> bytes:
         return dhcp.pack_addresses(*(local if address == ANY else address for address in addresses))
     if number in NUMBER_OPTIONS and len(values) == 1 and values[0].isdecimal():
         return dhcp.pack_number(int(values[0]) & (1 << 8 * NUMBER_OPTIONS[number]) - 1, NUMBER_OPTIONS[number])
+    if number == Option.DOMAIN_SEARCH:
+        return pack_domains(values)
+    if number == Option.CLASSLESS_ROUTES and values:
+        return pack_routes(values)
     return ",".join(values).encode()
 
 

@@ -126,13 +126,20 @@ def reverse_name(address: IPv4 | IPv6) -> str:
     return ".".join(reversed(str(address).split("."))) + ".in-addr.arpa"
 
 
-def address_of_reverse(name: str) -> IPv4 | None:
-    """The address that a complete in-addr.arpa name asks for, or None."""
-    head, dot, _ = name.lower().rstrip(".").rpartition(".in-addr.arpa")
+def address_of_reverse(name: str) -> IPv4 | IPv6 | None:
+    """The address that a complete in-addr.arpa or ip6.arpa name asks for, or None."""
+    name = name.lower().rstrip(".")
+    head, dot, _ = name.rpartition(".in-addr.arpa")
     try:
-        return IPv4.parse(".".join(reversed(head.split(".")))) if dot else None
+        if dot:
+            return IPv4.parse(".".join(reversed(head.split("."))))
+        head, dot, _ = name.rpartition(".ip6.arpa")
+        digits = "".join(reversed(head.split(".")))
+        if dot and len(head) == 2 * len(digits) - 1 and len(digits) == IPv6.bits // 4:
+            return IPv6(int(digits, 16))
     except ValueError:
-        return None
+        pass
+    return None
 
 
 def legal_name(name: str) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labs.model.addresses import IPv4, IPv6, Mac
-from labs.net.dhcp import FOREVER, SERVER_PORT
+from labs.model.addresses import Address, IPv4, IPv6, Mac
+from labs.net.dhcp import FOREVER, SERVER_PORT, Option
 from labs.net.dnsmasq_render import FLAGS, render_dnsmasq, split_line, with_line, without_line
 from labs.net.dnsmasq_values import (
     SHORTEST_LEASE_S,
@@ -53,6 +53,7 @@ ADDRESS_OPTIONS = frozenset({1, 3, 6, 7, 28, 33, 42, 44})
 NUMBER_OPTIONS = {2: 4, 26: 2, 58: 4, 59: 4}
 _TIME = re.compile(r"([0-9]+)([smhdwSMHDW]?)")
 _HARDWARE = re.compile(r"(?:[0-9A-Fa-f]{1,2}|\*)(?::(?:[0-9A-Fa-f]{1,2}|\*)){0,15}")
+_ROUTE = re.compile(r"[0-9]+(?:\.[0-9]+){3}(?:/(?:[0-9]|[12][0-9]|3[0-2]))?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*)")
 
 
@@ -204,6 +205,11 @@ def _option(value: str) -> DhcpOption:
                 _address(word, "bad IP address")
             elif word:
                 raise _Bad("bad dhcp-option")
+    if number == Option.CLASSLESS_ROUTES:
+        for word in words:
+            if not _ROUTE.fullmatch(word):
+                raise _Bad("bad dhcp-option")
+            _address(word.partition("/")[0], "bad IP address")
     return DhcpOption(number, tuple(words) if words != [""] else (), tuple(tags))
 
 
@@ -213,7 +219,7 @@ def _server(value: str) -> list[Server]:
         *names, value = value[1:].split("/")
         domains = tuple(name.strip().lower() for name in names)
     if not value or value == "#":
-        return [Server(None, domains)]
+        return [Server(None, domains, usual=value == "#")]
     head, _, port = value.partition("@")[0].partition("#")
     if port and (not port.isdecimal() or not int(port) < 65536):
         raise _Bad("bad port")
@@ -225,12 +231,14 @@ def _answers(value: str) -> list[AddressRecord]:
     if not value.startswith("/") or "/" not in value[1:]:
         raise _Bad(complaint)
     *names, text = value[1:].split("/")
-    address = None if not text or text == "#" else _address(text, complaint)
-    return [AddressRecord(name.strip().lower(), IPv4(0) if text == "#" else address) for name in names]
+    address: Address | None = IPv4(0) if text == "#" else IPv6.parse(text) if ":" in text and _is_wide(text) else None
+    if text and address is None:
+        address = _address(text, complaint)
+    return [AddressRecord(name.strip().lower(), address, zeros=text == "#") for name in names]
 
 
 def _record(value: str) -> HostRecord:
-    names, address, wide = [], None, None
+    names, address, wide, ttl_s = [], None, None, 0
     words = _words(value)
     for word in words:
         if (
@@ -242,11 +250,13 @@ def _record(value: str) -> HostRecord:
             address = IPv4.parse(word)
         elif ":" in word and _is_wide(word):
             wide = IPv6.parse(word)
+        elif word.isdecimal() and word is words[-1]:
+            ttl_s = int(word)
         elif ":" not in word and _TIME.fullmatch(word) is None:
             names.append(word)
     if len(words) < 2 or not names:
         raise _Bad("Bad host-record")
-    return HostRecord(tuple(names), address, wide)
+    return HostRecord(tuple(names), address, wide, ttl_s)
 
 
 def _is_wide(text: str) -> bool:

@@ -68,7 +68,8 @@ def _host_text(item: DhcpHost) -> str:
 
 
 def _server_text(item: Server) -> str:
-    where = "" if item.address is None else f"{item.address}{f'#{item.port}' if item.port != 53 else ''}"
+    nobody = "#" if item.usual else ""
+    where = nobody if item.address is None else f"{item.address}{f'#{item.port}' if item.port != 53 else ''}"
     return f"/{'/'.join(item.domains)}/{where}" if item.domains else where
 
 
@@ -95,7 +96,13 @@ def render_dnsmasq(conf: DnsmasqConf) -> str:
         "server": tuple(map(_server_text, conf.servers)),
         "address": tuple(f"/{item.domain}/{_answer_text(item)}" for item in conf.addresses),
         "host-record": tuple(
-            ",".join([*i.names, *([str(a) for a in (i.address, i.wide) if a is not None] or [""])])
+            ",".join(
+                [
+                    *i.names,
+                    *([str(a) for a in (i.address, i.wide) if a is not None] or [""]),
+                    *([str(i.ttl_s)] if i.ttl_s else []),
+                ]
+            )
             for i in conf.host_records
         ),
         "cname": tuple(map(",".join, conf.cnames)),
@@ -115,7 +122,7 @@ def _relay_text(item: DhcpRelay) -> str:
 
 
 def _answer_text(item: AddressRecord) -> str:
-    return "" if item.address is None else "#" if item.address == 0 else str(item.address)
+    return "#" if item.zeros else "" if item.address is None else str(item.address)
 
 
 def _option_text(item: DhcpOption) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from labs.model.addresses import IPv4, IPv6, Mac
+from labs.model.addresses import Address, IPv4, IPv6, Mac
 
 __all__ = [
     "AddressRecord",
@@ -87,28 +88,37 @@ class DhcpRelay:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`server=`: where to ask. With `domains` for those alone; without `address` nobody is asked (`local=`)."""
+    """`server=`: where to ask. With `domains` for those alone; without `address` nobody is asked (`local=`).
+
+    `usual` stands for the servers that are asked where no line is about the name (`#`).
+    """
 
     address: IPv4 | None
     domains: tuple[str, ...] = ()
     port: int = 53
+    usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRecord:
-    """`address=/name/ip`: the answer for a domain and everything below it; None is "no such name"."""
+    """`address=/name/ip`: the answer for a domain and everything below it; None is "no such name".
+
+    `zeros` is `#`: 0.0.0.0 and ::.
+    """
 
     domain: str
-    address: IPv4 | None
+    address: Address | None
+    zeros: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:
-    """`host-record=name[,name…],ip[,ipv6]`."""
+    """`host-record=name[,name…],ip[,ipv6][,ttl]`."""
 
     names: tuple[str, ...]
     address: IPv4 | None
     wide: IPv6 | None = None
+    ttl_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +156,17 @@ class DnsmasqConf:
     log_dhcp: bool = False
     others: tuple[str, ...] = ()
 
-    def host_for(self, mac: Mac, name: str = "") -> DhcpHost | None:
-        """The `dhcp-host` of a client: by hardware address, else by the name it gives."""
-        for host in self.hosts:
+    def host_for(self, mac: Mac, name: str, fits: Callable[[DhcpHost], bool]) -> DhcpHost | None:
+        """The `dhcp-host` of a client, of those that fit: by hardware address, else by the name it gives.
+
+        dnsmasq puts each line before the others, so the last one counts.
+        """
+        hosts = [host for host in reversed(self.hosts) if fits(host)]
+        for host in hosts:
             if mac in host.macs:
                 return host
-        return next((h for h in self.hosts if name and not h.macs and not h.client_ids and h.name == name), None)
+        plain = (host for host in hosts if not host.macs and not host.client_ids)
+        return next((host for host in plain if name and host.name.lower() == name.lower()), None)
 
     def serves_dhcp(self, interface: str) -> bool:
         """True where DHCP is served or relayed on an interface."""

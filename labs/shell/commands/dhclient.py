@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from labs.net.dhclient_leases import read_lease
+from labs.net.dhclient_leases import read_lease, with_released
 from labs.net.filesystem import FileError
 from labs.net.process import SIGTERM, Process, Program, Routine, Writer
 from labs.shell.daemons.dhcp_client import (
     LEASE_FILE,
     DhcpClient,
-    forget_lease,
+    begin_lease_file,
     pid_file,
     remove_lease_address,
     running_client,
@@ -175,6 +175,7 @@ def _stop(process: Process, name: str, *, release: bool, verbose: bool) -> int:
         return 1
     if verbose:
         process.error(*BANNER, *_listening(name, str(interface.mac)))
+    begin_lease_file(node.files)
     lease = read_lease(node.files.get(LEASE_FILE), name, node.wall_clock(), node.now)
     if lease is None:
         return 0
@@ -182,7 +183,8 @@ def _stop(process: Process, name: str, *, release: bool, verbose: bool) -> int:
         DhcpClient(process, interface, verbose=verbose).release(lease)
     remove_lease_address(node, interface, lease)
     if release:
-        forget_lease(node, name)
+        with suppress(FileError):
+            node.files.write(LEASE_FILE, with_released(node.files.get(LEASE_FILE), name, node.wall_clock()))
     return 0
 
 

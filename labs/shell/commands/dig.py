@@ -39,14 +39,20 @@ class _Options:
     servers: list[str] = field(default_factory=list)
     port: int = 53
     kind: int = RecordType.A
+    typed: bool = False
     short: bool = False
-    tcp: bool = False
+    tcp: bool | None = None
     search: bool = False
     recurse: bool = True
     tries: int = 3
     timeout_ns: int = 5 * SECOND
     extended: bool = True  # with an OPT record (RFC 6891)
     show: set[str] = field(default_factory=lambda: set(SECTIONS))
+
+    @property
+    def over_tcp(self) -> bool:
+        """ANY goes over TCP unless somebody says otherwise."""
+        return self.kind == RecordType.ANY if self.tcp is None else self.tcp
 
 
 class _Refusal(Exception):
@@ -56,42 +62,51 @@ class _Refusal(Exception):
         super().__init__(*lines)
 
 
-def _read(arguments: list[str]) -> list[tuple[str, _Options]]:
-    """The lookups that are asked for."""
-    options = _Options()
+def _read(process: Process) -> list[tuple[str, _Options]]:
+    """The lookups that are asked for: what stands before the first name is for all, the rest for the name before it."""
+    default = current = _Options()
     lookups: list[tuple[str, _Options]] = []
-    rest = list(arguments)
+    types, rest = True, [word for word in process.argv[1:] if word != "-4"]
+
+    def add(name: str) -> _Options:
+        lookups.append((name, replace(default, servers=[*default.servers])))
+        return lookups[-1][1]
+
     while rest:
         word = rest.pop(0)
         if word.startswith("@"):
-            options.servers.append(word[1:])
+            current.servers.append(word[1:])
         elif word.startswith("+"):
-            _plus(options, word[1:])
+            _plus(current, word[1:])
         elif word == "-x":
             if not rest:
                 raise _Refusal("Invalid option: -x", *USAGE)
             try:
-                name = dns.reverse_name(parse_address(rest.pop(0)))
+                current = add(dns.reverse_name(parse_address(rest.pop(0))))
             except ValueError:
                 raise _Refusal("Invalid IP address") from None
-            lookups.append((name, replace(options, kind=int(RecordType.PTR))))
+            current.kind, current.typed = RecordType.PTR, True
         elif word == "-p" and rest and rest[0].isdecimal():
-            options.port = int(rest.pop(0))
+            default.port = int(rest.pop(0))
         elif word == "-t" and rest and rest[0].upper() in TYPES:
-            options.kind = TYPES[rest.pop(0).upper()]
-        elif word == "-4":
-            continue
+            types = False
+            _type(process, current, TYPES[rest.pop(0).upper()])
         elif word.startswith("-"):
             raise _Refusal(f"Invalid option: {word}", *USAGE)
-        elif word.upper() in TYPES and (lookups or rest):
-            options.kind = TYPES[word.upper()]
-            if lookups and lookups[-1][1].kind == RecordType.A:
-                lookups[-1] = (lookups[-1][0], replace(lookups[-1][1], kind=options.kind))
-        elif word.upper() != "IN":
-            lookups.append((word, replace(options)))
-    return [(name, replace(options, kind=own.kind)) for name, own in lookups] or [
-        (".", replace(options, kind=int(RecordType.NS)))
-    ]
+        elif types and word.upper() in TYPES:
+            _type(process, current, TYPES[word.upper()])
+        elif not types or word.upper() != "IN":
+            current = add(word)
+    if not lookups:
+        add(".").kind = RecordType.NS
+    short = any(options.short for _, options in lookups)  # one setting of the whole program, as the port
+    return [(name, replace(options, port=default.port, short=short)) for name, options in lookups]
+
+
+def _type(process: Process, options: _Options, kind: int) -> None:
+    if options.typed:
+        process.error(";; Warning, extra type option")
+    options.kind, options.typed = kind, True
 
 
 def _plus(options: _Options, word: str) -> None:
@@ -137,7 +152,7 @@ def _ask(
     for _ in range(options.tries):
         for server in servers:
             started = process.node.now
-            ask = _query_tcp if options.tcp else _query_udp
+            ask = _query_tcp if options.over_tcp else _query_udp
             answer = yield from ask(process, server, message, options)
             if isinstance(answer, DnsMessage):
                 size = len(dns.encode(answer))
@@ -220,7 +235,7 @@ def _message(process: Process, name: str, options: _Options) -> DnsMessage:
 def dig(process: Process) -> Routine:
     """The program."""
     try:
-        lookups = _read(process.argv[1:])
+        lookups = _read(process)
         status = 0
         for index, (name, options) in enumerate(lookups):
             servers = yield from _servers(process, options.servers)
@@ -327,7 +342,7 @@ def _print_stats(process: Process, options: _Options, outcome: _Outcome, *, blan
     process.print(
         *([""] if blank else []),
         f";; Query time: {outcome.elapsed_ns // 1_000_000} msec",
-        f";; SERVER: {outcome.server}#{options.port}({outcome.server}) ({'TCP' if options.tcp else 'UDP'})",
+        f";; SERVER: {outcome.server}#{options.port}({outcome.server}) ({'TCP' if options.over_tcp else 'UDP'})",
         clock_text(process.node.wall_clock(), ";; WHEN: %a %b %d %H:%M:%S UTC %Y"),
         f";; MSG SIZE  rcvd: {outcome.size}",
         "",

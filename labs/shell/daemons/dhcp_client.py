@@ -14,6 +14,7 @@ from labs.model.state import Route
 from labs.net import dhcp
 from labs.net.dhclient_leases import Lease, lease_of, lease_text, read_lease, spread, without_leases
 from labs.net.dhcp import DhcpMessage, MessageType, Option
+from labs.net.dhcp_options import unpack_routes
 from labs.net.ethernet import BROADCAST, ETHERTYPE_IPV4, Frame
 from labs.net.filesystem import FileError, FileSystem
 from labs.net.ipv4 import ANY, LIMITED_BROADCAST, PROTO_UDP, Ipv4Packet
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.linux.node import LinuxNode
 
-__all__ = ["LEASE_FILE", "DhcpClient", "ensure_directory", "pid_file", "running_client", "set_lifetime"]
+__all__ = [
+    "LEASE_FILE",
+    "DhcpClient",
+    "begin_lease_file",
+    "ensure_directory",
+    "pid_file",
+    "running_client",
+    "set_lifetime",
+]
 
 SECOND = 1_000_000_000
 TIMEOUT_S = 60  # dhclient.conf(5): timeout
@@ -108,6 +117,7 @@ class DhcpClient:
     def acquire(self) -> Generator[Wait, None, bool]:
         """INIT-REBOOT with a remembered lease, else INIT: True when bound. Gives up after a minute."""
         node = self.node
+        begin_lease_file(node.files)
         known = read_lease(node.files.get(LEASE_FILE), self.interface.name, node.wall_clock(), node.now)
         if known is not None:
             answer = yield from self._request(known.address, None, self.node.now + REBOOT_TIMEOUT_S * SECOND)
@@ -315,8 +325,12 @@ class DhcpClient:
             self._routes(lease)
         elif address in interface.addresses or node.add_address(interface, address):
             self._label(address, lease)
+        if (lease.domain or lease.search) and not lease.name_servers and not node.files.exists("/etc/resolv.conf"):
+            self.process.error("sed: can't read /etc/resolv.conf: No such file or directory")  # it keeps old servers
         write_resolv_conf(node.files, lease)
         _remember(node, interface.name, lease)
+        if lease.until_ns is None:
+            self.say("Timeout too large reducing to: 2147483646 (TIME_MAX - 1)")
         self.say(f"bound to {lease.address} -- renewal in {(lease.renew_ns - node.now) // SECOND} seconds.")
 
     def _label(self, address: InterfaceAddress, lease: Lease) -> None:
@@ -326,15 +340,23 @@ class DhcpClient:
         set_lifetime(self.node, self.interface, address, lease.until_ns)
 
     def _routes(self, lease: Lease) -> None:
-        """`ip route add default via … dev …`: silent where it fails, as in the script."""
-        table = self.node.ip.routes
-        for number, router in enumerate(lease.routers):
+        """`ip route add default via … dev …`: silent where it fails, as in the script; or the routes of RFC 3442."""
+        table, name = self.node.ip.routes, self.interface.name
+        told = lease.option(Option.CLASSLESS_ROUTES)
+        for number, router in enumerate(() if told else lease.routers):
             if lease.netmask == LIMITED_BROADCAST:
-                table.add(Route(Network(router, 32), self.interface.name, scope="link"))
-            metric = number + 1 if len(lease.routers) > 1 else 0
-            on_link = table.connected(router)
-            if on_link is not None and not self.node.ip.is_local(router):
-                table.add(Route(Network(IPv4(0), 0), self.interface.name, via=router, metric=metric))
+                table.add(Route(Network(router, 32), name, scope="link"))
+            self._way(Network(IPv4(0), 0), router, number + 1 if len(lease.routers) > 1 else 0)
+        for prefix, router in unpack_routes(told):
+            if router == ANY:
+                table.add(Route(prefix, name, scope="link"))
+            else:
+                self._way(prefix, router, 0)
+
+    def _way(self, prefix: Network, router: IPv4, metric: int) -> None:
+        table = self.node.ip.routes
+        if table.connected(router) is not None:
+            table.add(Route(prefix, self.interface.name, via=router, metric=metric))
 
 
 def _for_clients(frame: Frame) -> bool:
@@ -356,12 +378,14 @@ def remove_lease_address(node: LinuxNode, interface: Interface, lease: Lease) ->
 
 def write_resolv_conf(files: FileSystem, lease: Lease) -> None:
     """make_resolv_conf of dhclient-script."""
-    if not lease.domain and not lease.name_servers:
+    if not lease.domain and not lease.name_servers and not lease.search:
         return
-    lines = []
-    if lease.domain:
-        first = lease.domain.split()[0]
-        lines += [f"domain {first}", f"search {lease.domain}"]
+    lines = [f"domain {lease.domain.split()[0]}"] if lease.domain else []
+    search = lease.search
+    if lease.domain and lease.domain not in (name.rstrip(".") for name in search):
+        search = (lease.domain, *search)
+    if search:
+        lines.append(f"search {' '.join(search)}")
     if lease.name_servers:
         lines += [f"nameserver {server}" for server in lease.name_servers]
     else:
@@ -372,12 +396,19 @@ def write_resolv_conf(files: FileSystem, lease: Lease) -> None:
 
 def _remember(node: LinuxNode, interface: str, lease: Lease) -> None:
     files = node.files
-    ensure_directory(files, "/var/lib/dhcp")
     text = files.get(LEASE_FILE)
     if len(text) > MAX_LEASE_FILE:
         text = ""
     with suppress(FileError):
         files.write(LEASE_FILE, text + lease_text(interface, lease, node.wall_clock(), node.now))
+
+
+def begin_lease_file(files: FileSystem) -> None:
+    """Every dhclient writes the file that it reads, even where there is nothing in it."""
+    ensure_directory(files, LEASE_FILE.rpartition("/")[0])
+    if not files.exists(LEASE_FILE):
+        with suppress(FileError):
+            files.write(LEASE_FILE, "")
 
 
 def forget_lease(node: LinuxNode, interface: str) -> None:

@@ -73,7 +73,7 @@ class _Daemon:
         self._dns_sockets: list[UdpSocket] = []
         self._listeners: list[TcpListener] = []
         self._connections: list[TcpConnection] = []
-        table_owner = DhcpServer(self._node, conf, self._dhcp_log, self._in_hosts) if conf.ranges else None
+        table_owner = DhcpServer(self._node, conf, self._dhcp_log) if conf.ranges else None
         self._dhcp = table_owner
         self._relay = (
             Relay(self._node, conf.relays, conf.serves_dhcp, self._dhcp_log, verbose=conf.log_dhcp)
@@ -88,9 +88,6 @@ class _Daemon:
 
     def _dhcp_log(self, line: str) -> None:
         self._node.units.log("dnsmasq", line, self._process.pid, identifier="dnsmasq-dhcp")
-
-    def _in_hosts(self, name: str) -> IPv4 | None:
-        return self._dns.in_hosts(name)
 
     # Start
 
@@ -177,7 +174,7 @@ class _Daemon:
                 if len(parts) > 1 and parts[0] == "nameserver":
                     self.log(f"using nameserver {parts[1]}#53")
         for path in [*([] if conf.no_hosts else ["/etc/hosts"]), *conf.addn_hosts]:
-            names = sum(len(names) for _, names, source in self._dns.hosts() if source == path)
+            names = sum(len(names) for _, names, source in self._dns.names.hosts() if source == path)
             self.log(f"read {path} - {names} names")
 
     # The loop

@@ -22,6 +22,7 @@ from labs.net.ipv4 import ANY, LIMITED_BROADCAST
 from labs.net.leases import LeaseTable, ServerLease, parse_leases, render_leases
 from labs.shell.daemons.dhcp_client import ensure_directory
 from labs.shell.daemons.dhcp_delivery import deliver, send
+from labs.shell.daemons.dnsmasq_names import Names, with_addresses
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
@@ -54,13 +55,11 @@ class _Offer:
 class DhcpServer:
     """Answers DHCP messages of the interfaces that the configuration allows."""
 
-    def __init__(
-        self, node: LinuxNode, conf: DnsmasqConf, log: Callable[[str], None], named: Callable[[str], IPv4 | None]
-    ) -> None:
+    def __init__(self, node: LinuxNode, conf: DnsmasqConf, log: Callable[[str], None]) -> None:
         self._node = node
-        self._conf = conf
+        self._names = Names(node.files, conf, None)
+        self._conf = with_addresses(conf, self._names) if conf.port else conf
         self._log = log
-        self._named = named
         self._declined: dict[IPv4, int] = {}
         self._pinged: dict[IPv4, int] = {}
         self._offers: list[_Offer] = []
@@ -68,7 +67,7 @@ class DhcpServer:
         self._routers: dict[DhcpRange, IPv4] = {}
         """The first relay that asked for a range."""
         self.table = LeaseTable(parse_leases(node.files.get(conf.lease_file)))
-        if self.table.expire(node.wall_clock()):
+        if self.table.expire(node.wall_clock()) or not node.files.exists(conf.lease_file):
             self._save()
 
     def greet(self) -> None:
@@ -134,7 +133,7 @@ class DhcpServer:
             via = interface.name if message.giaddr == ANY else message.giaddr
             self._log(f"no address range available for DHCP request via {via}")
             return
-        host = plan.client_host(self._conf, message)
+        host = plan.client_host(self._conf, message, contexts)
         if host is not None and host.ignore:
             self._packet(message, datagram, "", "ignored")
             return
@@ -152,24 +151,25 @@ class DhcpServer:
 
     def _contexts(self, message: DhcpMessage, interface: Interface) -> list[Context]:
         """The ranges for a client: those of the interface, of the relay, or of the address that it renews."""
-        near = plan.contexts(self._conf, interface.addresses)
+        near = [c._replace(interface=interface.name) for c in plan.contexts(self._conf, interface.addresses)]
         place = message.giaddr if message.giaddr != ANY else message.ciaddr
         if place == ANY or (message.giaddr == ANY and any(place in context.network for context in near)):
             return near
         local = next(a.address for a in interface.addresses if isinstance(a.address, IPv4))
+        networks = [a.network for other in self._node.interfaces.values() for a in other.addresses]
         far = [
-            context._replace(router=self._routers.setdefault(context.pool, message.giaddr))
-            for context in plan.distant_contexts(self._conf, local, place)
+            context._replace(interface=interface.name, router=self._routers.setdefault(context.pool, message.giaddr))
+            for context in plan.distant_contexts(self._conf, local, place, networks)
         ]
         return far if far or message.giaddr != ANY else near
 
     def _reserved(self, address: IPv4) -> bool:
         return self._conf.host_at(address) is not None
 
-    def _usable(self, contexts: list[Context], address: IPv4) -> bool:
+    def _usable(self, contexts: list[Context], address: IPv4, tags: set[str]) -> bool:
         """In a range and no address of ours (address_available)."""
-        inside = any(
-            address in context.pool or (context.pool.end is None and self._reserved(address)) for context in contexts
+        inside = plan.available(contexts, address, tags) is not None or any(
+            context.pool.end is None and self._reserved(address) for context in contexts
         )
         return inside and not self._node.ip.is_local(address)
 
@@ -184,12 +184,14 @@ class DhcpServer:
         )
 
     def _candidates(self, message: DhcpMessage, contexts: list[Context]) -> Iterator[IPv4]:
+        """What a client may get, in the order in which it is tried: ranges that are for it alone come first."""
+        tags = plan.tags_of(self._conf, message, contexts)
         wish = message.address(Option.REQUESTED_ADDRESS)
-        if wish is not None and self._usable(contexts, wish) and self._free(wish):
+        if wish is not None and self._usable(contexts, wish, tags) and self._free(wish):
             yield wish
-        for context in contexts:
+        for context in sorted(contexts, key=lambda context: not context.pool.tags):
             pool = context.pool
-            if pool.end is None or pool.tags:
+            if pool.end is None or not context.takes(tags):
                 continue
             after = None
             if self._conf.sequential_ip:
@@ -197,6 +199,14 @@ class DhcpServer:
                 after = pool.start if highest is None else IPv4(highest + 1)
             epoch = self._epoch.get(pool, 0)
             yield from dhcp.candidates(message.chaddr, pool.start, pool.end, self._free, epoch=epoch, after=after)
+
+    def _context(self, message: DhcpMessage, contexts: list[Context], address: IPv4) -> Context:
+        return plan.context_of(contexts, address, plan.tags_of(self._conf, message, contexts))
+
+    def _name(self, message: DhcpMessage, context: Context, address: IPv4) -> str:
+        known = self._names.of(address) if self._conf.port else None
+        written = known.name if known is not None and known.source not in ("DHCP", "config") else ""
+        return plan.client_name(self._conf, message, context, written)
 
     def _fixed(self, host: DhcpHost | None, mac: Mac, contexts: list[Context]) -> IPv4 | None:
         """The reserved address of a client, unless there is a reason against it."""
@@ -223,13 +233,14 @@ class DhcpServer:
         selecting: bool,
     ) -> str:
         """Why a client may not have an address, in dnsmasq's words; empty where it may."""
-        host = plan.client_host(self._conf, message)
+        host = plan.client_host(self._conf, message, contexts)
         reserved = host.address if host is not None else None
         holder = self.table.at(address)
         owner = self._conf.host_at(address)
         if not any(address in context.network for context in contexts):
             return "wrong network"
-        if not self._usable(contexts, address) and reserved != address:
+        tags = plan.tags_of(self._conf, message, contexts)
+        if not self._usable(contexts, address, tags) and reserved != address:
             return "address not available"
         if (
             not selecting
@@ -258,13 +269,14 @@ class DhcpServer:
 
     def _discover(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         wish = message.address(Option.REQUESTED_ADDRESS)
-        host = plan.client_host(self._conf, message)
+        host = plan.client_host(self._conf, message, contexts)
         lease = self.table.of(message.chaddr)
         fixed = self._fixed(host, message.chaddr, contexts)
         if fixed is not None:
             self._send_offer(message, datagram, contexts, fixed)
             return
-        if lease is not None and self._usable(contexts, lease.address) and not self._reserved(lease.address):
+        tags = plan.tags_of(self._conf, message, contexts)
+        if lease is not None and self._usable(contexts, lease.address, tags) and not self._reserved(lease.address):
             self._send_offer(message, datagram, contexts, lease.address)
             return
         if any(offer.message.chaddr == message.chaddr for offer in self._offers):
@@ -304,7 +316,7 @@ class DhcpServer:
     def _send_offer(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context], address: IPv4) -> None:
         self._packet(message, datagram, message.address(Option.REQUESTED_ADDRESS) or "")
         self._packet(message, datagram, address, kind="DHCPOFFER")
-        self._reply(message, datagram, plan.context_of(contexts, address), address, MessageType.OFFER)
+        self._reply(message, datagram, self._context(message, contexts, address), address, MessageType.OFFER)
 
     def _request(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         server = message.address(Option.SERVER_IDENTIFIER)
@@ -340,7 +352,7 @@ class DhcpServer:
             self._packet(message, datagram, address, complaint, kind="DHCPNAK")
             self._refuse(message, datagram, contexts[0], complaint)
             return
-        self._grant(message, datagram, plan.context_of(contexts, address), address)
+        self._grant(message, datagram, self._context(message, contexts, address), address)
 
     def _drop(self, lease: ServerLease) -> None:
         self.table.remove(lease)
@@ -357,7 +369,7 @@ class DhcpServer:
     def _grant(self, message: DhcpMessage, datagram: Datagram, context: Context, address: IPv4) -> None:
         seconds = plan.lease_seconds(self._conf, message, context)
         expires = 0 if seconds == dhcp.FOREVER else int(self._node.wall_clock()) + seconds
-        name = plan.client_name(self._conf, message)
+        name = self._name(message, context, address)
         if name:
             other = self.table.named(name)
             if other is not None and other.mac != message.chaddr:
@@ -367,11 +379,11 @@ class DhcpServer:
         self.table.put(ServerLease(expires, message.chaddr, address, name, client_id))
         self._save()
         self._packet(message, datagram, address, name, kind="DHCPACK")
-        in_hosts = self._named(name) if name else None
-        if in_hosts is not None and in_hosts != address:
+        written = self._names.written(name) if name else []
+        if written and all(known.address != address for known in written):
             self._log(
-                f"not giving name {name} to the DHCP lease of {address} because the name exists in /etc/hosts "
-                f"with address {in_hosts}"
+                f"not giving name {name} to the DHCP lease of {address} because the name exists in "
+                f"{written[-1].source} with address {written[-1].address}"
             )
         self._reply(message, datagram, context, address, MessageType.ACK)
 
@@ -397,7 +409,7 @@ class DhcpServer:
     def _inform(self, message: DhcpMessage, datagram: Datagram, contexts: list[Context]) -> None:
         self._packet(message, datagram, message.ciaddr)
         self._packet(message, datagram, message.ciaddr, kind="DHCPACK")
-        context = plan.context_of(contexts, message.ciaddr)
+        context = self._context(message, contexts, message.ciaddr)
         self._reply(message, datagram, context, message.ciaddr, MessageType.ACK, lease=False)
 
     # Answers
@@ -423,8 +435,8 @@ class DhcpServer:
                 options.append((Option.RENEWAL_TIME, dhcp.pack_number(seconds // 2)))
                 options.append((Option.REBINDING_TIME, dhcp.pack_number(seconds * 7 // 8)))
         wanted = message.get(Option.PARAMETER_LIST)
-        host = plan.client_host(self._conf, message)
-        name = plan.client_name(self._conf, message) if kind is MessageType.ACK or (host and host.name) else ""
+        host = plan.client_host(self._conf, message, [context])
+        name = self._name(message, context, address) if kind is MessageType.ACK or (host and host.name) else ""
         told = plan.told(self._conf, message, context, name=name)
         options += [(code, value) for code, value in told.items() if wanted is None or code in wanted]
         if self._conf.log_dhcp:

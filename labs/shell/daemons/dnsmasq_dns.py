@@ -13,10 +13,12 @@ from labs.model.addresses import Address, IPv4, IPv6, Network
 from labs.net import dns
 from labs.net.dns import DnsMessage, Record, RecordType, ResponseCode
 from labs.net.dnsmasq_conf import DnsmasqConf, Server
+from labs.net.dnsmasq_domains import duty_for
 from labs.net.ipv4 import PROTO_UDP, Ipv4Packet
 from labs.net.leases import LeaseTable
 from labs.net.udp import UdpDatagram
-from labs.shell.resolver import all_hosts_entries, hosts_entries, resolver_settings
+from labs.shell.daemons.dnsmasq_names import Names
+from labs.shell.resolver import resolver_settings
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -27,7 +29,17 @@ __all__ = ["DnsServer"]
 SECOND = 1_000_000_000
 FORWARD_TIMEOUT_NS = 40 * SECOND  # 4 * TIMEOUT, config.h
 MAX_FORWARDS = 150  # FTABSIZ
-PRIVATE = tuple(map(Network.parse, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")))
+# private_net and private_net6, rfc1035.c
+PRIVATE = tuple(
+    map(
+        Network.parse,
+        (
+            "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8",
+            "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "255.255.255.255/32", "::/128", "::1/128", "fe80::/10",
+            "fd00::/8", "2001:db8::/32",
+        ),
+    )
+)  # fmt: skip
 
 
 class Asker(NamedTuple):
@@ -51,11 +63,10 @@ class _Forward:
 
 
 class _Local(NamedTuple):
-    """An answer of our own: records and the words for the log."""
+    """An answer of our own: records and the lines for the log."""
 
     records: tuple[Record, ...]
-    source: str
-    text: str
+    words: tuple[str, ...]
     code: int = ResponseCode.NOERROR
 
 
@@ -67,7 +78,7 @@ class DnsServer:
     ) -> None:
         self._node = node
         self._conf = conf
-        self._table = table
+        self.names = Names(node.files, conf, table)
         self._log = log
         self._forwards: dict[int, _Forward] = {}
         self._serial = 0
@@ -75,120 +86,38 @@ class DnsServer:
 
     # Names we know
 
-    def hosts(self) -> list[tuple[IPv4, tuple[str, ...], str]]:
-        """Every line of the hosts files with the file it stands in; expand-hosts adds the domain."""
-        conf = self._conf
-        paths = [*([] if conf.no_hosts else ["/etc/hosts"]), *conf.addn_hosts]
-        found = []
-        for path in paths:
-            for address, names in hosts_entries(self._node.files.get(path)):
-                every = list(names)
-                if conf.expand_hosts and conf.domain:
-                    every += [f"{name}.{conf.domain}" for name in names if "." not in name]
-                found.append((address, tuple(every), path))
-        return found
-
-    def in_hosts(self, name: str) -> IPv4 | None:
-        """The address of a name in the hosts files."""
-        for address, names, _ in self.hosts():
-            if any(dns.same_name(name, other) for other in names):
-                return address
-        return None
-
-    def _lease_names(self) -> list[tuple[IPv4, str]]:
-        """Names of clients, plain and with the domain; the hosts files take precedence."""
-        names = []
-        for lease in self._table.leases if self._table is not None else []:
-            if lease.name and self.in_hosts(lease.name) in (None, lease.address):
-                if self._conf.domain:
-                    names.append((lease.address, f"{lease.name}.{self._conf.domain}"))
-                names.append((lease.address, lease.name))
-        return names
-
-    def _find(self, name: str) -> tuple[list[IPv4], str, str] | None:
-        """Addresses of a name, with the words for the log."""
-        hosts = [(address, path) for address, names, path in self.hosts() if any(dns.same_name(name, n) for n in names)]
-        if hosts:
-            return [address for address, _ in hosts], hosts[0][1], name
-        leased = [address for address, other in self._lease_names() if dns.same_name(other, name)]
-        if leased:
-            return leased[:1], "DHCP", name
-        records = [
-            record.address for record in self._conf.host_records if any(dns.same_name(name, n) for n in record.names)
-        ]
-        addresses = [address for address in records if address is not None]
-        return (addresses, "config", name) if addresses else None
-
-    def _find6(self, name: str) -> list[tuple[IPv6, str]]:
-        """IPv6 addresses of a name, with where they stand."""
-        conf = self._conf
-        found = []
-        for path in [*([] if conf.no_hosts else ["/etc/hosts"]), *conf.addn_hosts]:
-            for address, names in all_hosts_entries(self._node.files.get(path)):
-                every = [*names, *(f"{n}.{conf.domain}" for n in names if conf.expand_hosts and conf.domain)]
-                if isinstance(address, IPv6) and any(dns.same_name(name, other) for other in every):
-                    found.append((address, path))
-        named = [record for record in conf.host_records if any(dns.same_name(name, n) for n in record.names)]
-        return found + [(record.wide, "config") for record in named if record.wide is not None]
-
     def _local(self, name: str, kind: int) -> _Local | None:
         """What the configuration, the files and the leases say; None where they say nothing."""
         if kind == RecordType.PTR:
             return self._local_pointer(name)
-        target, chain = name, []
+        target = name
+        chain: list[Record] = []
         for _ in range(10):
             alias = next((to for frm, to in self._conf.cnames if dns.same_name(frm, target)), None)
-            if alias is None:
+            if alias is None or (chain and kind == RecordType.CNAME):
                 break
             chain.append(Record(target, RecordType.CNAME, 0, alias))
             target = alias
-        found = self._find(target)
-        if found is not None and kind in (RecordType.A, RecordType.ANY, RecordType.CNAME):
-            addresses, source, shown = found
-            records = tuple(Record(target, RecordType.A, 0, address) for address in addresses)
-            return _Local((*chain, *records), source, f"{shown} is {addresses[0]}")
-        if kind in (RecordType.AAAA, RecordType.ANY):
-            wide = self._find6(target)
-            if wide:
-                records = tuple(Record(target, RecordType.AAAA, 0, address) for address, _ in wide)
-                return _Local((*chain, *records), wide[0][1], f"{target} is {wide[0][0]}")
-        answer = self._configured(target)
-        if answer is not None and kind in (RecordType.A, RecordType.ANY):
-            return answer
-        return None
-
-    def _configured(self, name: str) -> _Local | None:
-        """`address=/domain/ip`: the longest domain that fits."""
-        best = None
-        for item in self._conf.addresses:
-            fits = item.domain == "#" or _below(name, item.domain)
-            if fits and (best is None or len(item.domain) > len(best.domain) or best.domain == "#"):
-                best = item
-        if best is None:
+        wanted = [known for known in self.names.find(target) if kind in (_type_of(known.address), RecordType.ANY)]
+        if not wanted and not chain:
             return None
-        if best.address is None:
-            return _Local((), "config", f"{name} is NXDOMAIN", ResponseCode.NXDOMAIN)
-        return _Local((Record(name, RecordType.A, 0, best.address),), "config", f"{name} is {best.address}")
+        wanted.sort(key=lambda known: isinstance(known.address, IPv6))
+        records = [Record(target, _type_of(known.address), known.ttl_s, known.address) for known in wanted]
+        words = [f"config {record.name} is <CNAME>" for record in chain]
+        words += [f"{known.source} {target} is {known.address}" for known in wanted]
+        return _Local((*chain, *records), tuple(words))
 
     def _local_pointer(self, name: str) -> _Local | None:
         address = dns.address_of_reverse(name)
         if address is None:
             return None
-        for known, names, path in self.hosts():
-            if known == address and names:
-                expanded = self._conf.expand_hosts and self._conf.domain and "." not in names[0]
-                first = f"{names[0]}.{self._conf.domain}" if expanded else names[0]
-                return _Local((Record(name, RecordType.PTR, 0, first),), path, f"{address} is {first}")
-        for known, leased in self._lease_names():
-            if known == address:
-                return _Local((Record(name, RecordType.PTR, 0, leased),), "DHCP", f"{address} is {leased}")
-        for record in self._conf.host_records:
-            if record.address == address:
-                return _Local(
-                    (Record(name, RecordType.PTR, 0, record.names[0]),), "config", f"{address} is {record.names[0]}"
-                )
-        if self._conf.bogus_priv and any(address in network for network in PRIVATE):
-            return _Local((), "config", f"{address} is NXDOMAIN", ResponseCode.NXDOMAIN)
+        known = self.names.of(address)
+        if known is not None:
+            record = Record(name, RecordType.PTR, known.ttl_s, known.name)
+            return _Local((record,), (f"{known.source} {address} is {known.name}",))
+        private = any(address in network for network in PRIVATE)
+        if self._conf.bogus_priv and private and not duty_for(self._conf, name, four=False, six=False).servers:
+            return _Local((), (f"config {address} is NXDOMAIN",), ResponseCode.NXDOMAIN)
         return None
 
     # Queries
@@ -208,10 +137,8 @@ class DnsServer:
         self._say(f"query[{_type_name(question.type)}] {question.name} from {asker.address}")
         local = self._local(question.name, question.type)
         if local is not None:
-            for record in local.records:
-                if record.type == RecordType.CNAME:
-                    self._say(f"config {record.name} is <CNAME>")
-            self._say(f"{local.source} {local.text}")
+            for line in local.words:
+                self._say(line)
             asker.reply(dns.encode(_answer(query, local.records, local.code, authoritative=True)))
             return
         self._forward(query, asker)
@@ -220,19 +147,9 @@ class DnsServer:
         if self._conf.log_queries:
             self._log(line)
 
-    def _servers(self, name: str) -> list[Server] | None:
-        """Who is asked for a name: the servers of the longest domain that fits. None: nobody, it does not exist."""
+    def _usual(self) -> list[Server]:
+        """Who is asked for a name that no line is about."""
         conf = self._conf
-        best = -1
-        chosen: list[Server] = []
-        for server in conf.servers:
-            for domain in server.domains:
-                fits = (domain == "" and "." not in name) or (domain and _below(name, domain))
-                if fits and len(domain) >= best:
-                    chosen = [*chosen, server] if len(domain) == best else [server]
-                    best = len(domain)
-        if chosen:
-            return None if all(server.address is None for server in chosen) else chosen
         plain = [server for server in conf.servers if not server.domains and server.address is not None]
         if not conf.no_resolv:
             text = self._node.files.get(conf.resolv_file or "/etc/resolv.conf")
@@ -245,15 +162,25 @@ class DnsServer:
     def _forward(self, query: DnsMessage, asker: Asker) -> None:
         question = query.questions[0]
         name = question.name
-        servers = self._servers(name)
-        plain = "." not in name and self._conf.domain_needed and question.type in (RecordType.A, RecordType.AAAA)
-        if servers is None or plain:
-            known = self._find(name) is not None or self._configured(name) is not None
+        four = question.type in (RecordType.A, RecordType.ANY)
+        six = question.type in (RecordType.AAAA, RecordType.ANY)
+        duty = duty_for(self._conf, name, four=four, six=six)
+        for address in duty.answers:
+            self._say(f"config {name} is {address}")
+        if duty.answers:
+            records = tuple(Record(name, _type_of(address), 0, address) for address in duty.answers)
+            asker.reply(dns.encode(_answer(query, records, ResponseCode.NOERROR, authoritative=True)))
+            return
+        if duty.local or ("." not in name and name and self._conf.domain_needed and (four or six)):
+            known = duty.other_kind or self.names.below(name)
             code = ResponseCode.NOERROR if known else ResponseCode.NXDOMAIN
             nothing = "NODATA-IPv6" if question.type == RecordType.AAAA else "NODATA"
             self._say(f"config {name} is {nothing if known else 'NXDOMAIN'}")
             asker.reply(dns.encode(_answer(query, (), code)))
             return
+        servers = [server for server in duty.servers if server.address is not None]
+        if not duty.servers or any(server.usual for server in duty.servers):
+            servers = self._usual()
         self._forget_old()
         self._serial = self._serial + 25_717 & 0xFFFF
         forward = _Forward(query, asker, servers, 0, self._node.now)
@@ -296,7 +223,7 @@ class DnsServer:
         del self._forwards[answer.identifier]
         question = forward.query.questions[0]
         code = answer.code
-        if code == ResponseCode.NXDOMAIN and self._find(question.name) is not None:
+        if code == ResponseCode.NXDOMAIN and self.names.below(question.name):
             code = ResponseCode.NOERROR
         self._log_answer(question.name, answer, code)
         reply = answer._replace(identifier=forward.query.identifier, code=code)
@@ -328,9 +255,8 @@ class DnsServer:
         return Asker(datagram.source, datagram.interface, reply)
 
 
-def _below(name: str, domain: str) -> bool:
-    name = name.lower().rstrip(".")
-    return name == domain or name.endswith("." + domain)
+def _type_of(address: object) -> RecordType:
+    return RecordType.AAAA if isinstance(address, IPv6) else RecordType.A
 
 
 def _type_name(kind: int) -> str:

@@ -43,7 +43,8 @@ LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib32": "usr/l
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 # What programs want to find under /etc and what says nothing about the host.
 COPIED = ("services", "protocols", "rpc", "ethertypes", "ld.so.cache", "ld.so.conf", "host.conf", "gai.conf",
-          "nanorc", "inputrc", "mime.types", "debian_version", "os-release", "login.defs", "shells")  # fmt: skip
+          "nanorc", "inputrc", "mime.types", "debian_version", "os-release", "login.defs", "shells",
+          "dhcp/dhclient-exit-hooks.d/rfc3442-classless-routes")  # fmt: skip
 COPIED_TREES = ("iproute2", "ld.so.conf.d")
 LINKED_TREES = ("alternatives", "ssl", "terminfo")
 OWN = {
@@ -55,7 +56,7 @@ OWN = {
     "dhcp/dhclient.conf": "option rfc3442-classless-static-routes code 121 = array of unsigned integer 8;\n"
     "send host-name = gethostname();\n"
     "request subnet-mask, broadcast-address, time-offset, routers, domain-name, domain-name-servers, domain-search,"
-    " host-name, ntp-servers, rfc3442-classless-static-routes;\n"
+    " host-name, netbios-name-servers, netbios-scope, interface-mtu, rfc3442-classless-static-routes, ntp-servers;\n"
     "initial-interval 1;\nbackoff-cutoff 4;\nretry 10;\ntimeout 30;\n",
 }
 SYSTEM_USERS = ("daemon", "mail", "www-data", "nobody", "_chrony", "mosquitto", "sshd", "systemd-network", "tcpdump",
