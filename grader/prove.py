@@ -16,6 +16,7 @@ from grader.grade import judge
 from grader.side_by_side import side_by_side
 from grader.verdict import Grade, Outcome, Verdict
 from labs.journal import Header
+from labs.lab import engine_named
 from labs.messages import Message, message
 from labs.model.rings import has_ring
 from labs.model.site import Kind, Site
@@ -113,6 +114,8 @@ def prove(
         for number in groups[place]:
             attempt = attempts[number]
             said, good = attempt.meaning(grade)
+            if not good and attempt.meaning is _full_marks and engine == "sim":
+                said = _with_refused_line(attempt, said)
             lines[number] = Line(f"{attempt.what} (seed {attempt.variant.seed})", said, good, grade)
             if tell is not None:
                 tell(len(lines), len(attempts), lines[number])
@@ -135,6 +138,24 @@ def _judged(attempt: _Attempt, engine: str, storm: AbstractContextManager[object
     screams = has_ring(attempt.site) and attempt.meaning is not _full_marks
     with storm if screams else nullcontext():
         return judge(variant, header, site=attempt.site, lines=attempt.typed)
+
+
+def _with_refused_line(attempt: _Attempt, said: Message) -> Message:
+    """What was said of a repair, and its first line that ended with an error."""
+    engine = engine_named("sim")
+    engine.start(attempt.site)
+    for place, line in attempt.typed:
+        output = engine.run(place, line)
+        if output.status:
+            return message(
+                "{said}; {place}: {line} ended with status {status}: {answer}",
+                said=said,
+                place=place,
+                line=line.partition("\n")[0],
+                status=output.status,
+                answer=output.text.strip().rpartition("\n")[2] or "-",
+            )
+    return said
 
 
 def _attempts(variant: Variant, *, first: bool) -> Iterator[_Attempt]:

@@ -43,9 +43,10 @@ from labs.things.library import MODELS
 from labs.things.timezone import ZoneError
 from labs.things.timezone import zone as time_zone
 
-__all__ = ["find_scenario", "load_scenario", "parse_scenario", "scenario_files"]
+__all__ = ["find_scenario", "half_translated", "load_scenario", "parse_scenario", "scenario_files"]
 
 HANDS = "hands"
+MEASURING = frozenset({"sensor", "modbus", "lorawan", "zigbee", "push"})  # they publish a quantity of their room
 
 
 def _battery_model(services: Mapping[str, Any]) -> bool:
@@ -97,7 +98,7 @@ def parse_scenario(text: str, file: str = "<text>") -> Scenario:
         raise ScenarioError(file, report.problems)
     object.__setattr__(scenario, "file", file)
     object.__setattr__(scenario, "digest", hashlib.sha256(text.encode()).hexdigest())
-    _Names(scenario, report).check()
+    _Names(scenario, report, root.value["hints"].keys if "hints" in root.value else {}).check()
     if not report.problems:
         _check_variants(scenario, report)
     if report.problems:
@@ -108,13 +109,15 @@ def parse_scenario(text: str, file: str = "<text>") -> Scenario:
 class _Names:
     """Every name in a scenario must mean something."""
 
-    def __init__(self, scenario: Scenario, report: Report) -> None:
+    def __init__(self, scenario: Scenario, report: Report, hints: Mapping[str, int]) -> None:
         self._scenario = scenario
+        self._hints = hints  # check -> line
         self._report = report
         self._devices = scenario.site.devices
 
     def check(self) -> None:
         """Report every name that does not."""
+        whole = not any(problem.path.startswith("checks[") for problem in self._report.problems)
         seen: dict[str, int] = {}
         for index, check in enumerate(self._scenario.checks):
             path = f"checks[{index}]"
@@ -127,10 +130,11 @@ class _Names:
                 self._known(need, seen, "a check", check.line, f"checks[{index}].needs")
             if check.id in check.needs:
                 self._report.add(check.line, f"checks[{index}].needs", "a check cannot need itself")
-        if self._scenario.max_points == 0:
+        if whole and self._scenario.max_points == 0:
             self._report.add(1, "checks", "no check is worth a point")
-        for name in self._scenario.hints:
-            self._known(name, seen, "a check", 1, f"hints.{name}")
+        for name in self._scenario.hints if whole else ():  # a check that could not be read is not missing
+            self._known(name, seen, "a check", self._hints.get(name, 1), f"hints.{name}")
+        self._rooms()
         self._policy()
         for where, steps in _every_solution(self._scenario):
             for step in steps:
@@ -234,6 +238,17 @@ class _Names:
         else:
             self._known(quantity, quantities_of(known), "a quantity of that room", check.line, f"{here}.quantity")
 
+    def _rooms(self) -> None:
+        """What a device measures exists in its room."""
+        rooms = self._scenario.site.rooms
+        for name, device in self._devices.items():
+            known = quantities_of(rooms[device.room]) if device.room in rooms else None
+            for path, quantity in _measures(device.services) if known is not None else ():
+                if quantity not in known:
+                    there = f"it has {', '.join(known)}" if known else "it has none"
+                    words = f'{device.room} has no quantity "{quantity}"; {there}{suggest(quantity, known)}'
+                    self._report.add(device.line, f"site.devices.{name}.services.{path}", words)
+
     def _serves(self, device: str, service: str, check: Check, path: str) -> None:
         self._device(device, check, path)
         if device in self._devices and service not in self._devices[device].services:
@@ -259,6 +274,18 @@ class _Names:
                 self._report.add(conduit.line, f"policy.allow[{index}].service", words)
 
 
+def _measures(services: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and name of each quantity that a device measures in its room."""
+    for name, service in services.items():
+        if name not in MEASURING or not isinstance(service, Mapping):
+            continue
+        if isinstance(service.get("quantity"), str) and service["quantity"]:
+            yield f"{name}.quantity", service["quantity"]
+        for register, place in dict(service.get("registers") or {}).items():
+            if place["quantity"]:
+                yield f"{name}.registers.{register}.quantity", place["quantity"]
+
+
 def _every_solution(scenario: Scenario) -> Iterator[tuple[str, tuple[Step, ...]]]:
     """Everything that somebody would type: the repair, the others, and those that are not enough."""
     yield "solution", scenario.solution
@@ -280,6 +307,19 @@ def _texts(scenario: Scenario) -> Iterator[tuple[int, str, str]]:
     for where, steps in _every_solution(scenario):
         for step in steps:
             yield step.line, f"{where}.{step.place}", step.text
+
+
+def half_translated(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Path of a text that one language lacks, and that language, where the scenario speaks both elsewhere."""
+    texts = [("title", scenario.title), ("story", scenario.story)]  # a customer may be a name alone
+    texts += [(f"site.devices.{name}.purpose", device.purpose) for name, device in scenario.site.devices.items()]
+    texts += [(f"checks.{check.id}.title", check.title) for check in scenario.checks if check.title is not None]
+    texts += [(f"hints.{name}", text) for name, several in scenario.hints.items() for text in several]
+    texts.append(("debrief", scenario.debrief))
+    if any(text.en and text.nl for _, text in texts):
+        for path, text in texts:
+            if bool(text.en) != bool(text.nl):
+                yield path, "nl" if text.en else "en"
 
 
 def _check_variants(scenario: Scenario, report: Report) -> None:

@@ -22,6 +22,7 @@ _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")  # 010 stays text: too many people mean eight, too many mean ten
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
+_SQUEEZED = re.compile(r"\s*(- )?[a-z_-]+:[^\s/]")  # `level:2`
 
 
 class YamlError(Exception):
@@ -72,13 +73,47 @@ def parse_yaml(text: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise YamlError(f"not valid YAML: {what}", mark.line + 1 if mark else 1) from None
+        line = mark.line if mark else 0
+        opened = error.context_mark.line if error.context_mark else line
+        raise YamlError(f"not valid YAML: {what}{_likely(text, line, opened, what)}", line + 1) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise YamlError(f"not valid YAML: {str(error).splitlines()[0]}", 1) from None
     if root is None:
         message = "the file is empty"
         raise YamlError(message, 1)
     return _Converter().convert(root)
+
+
+def _likely(text: str, number: int, opened: int, what: str) -> str:
+    """What most often is behind a syntax error on that line, or nothing: YAML itself speaks of its tokens.
+
+    Lines count from 0; `opened` is where the bracket, quote or mapping began that YAML was reading.
+    """
+    lines = [*text.splitlines(), ""]
+    line = lines[min(number, len(lines) - 1)]
+    margin = line[: len(line) - len(line.lstrip())]
+    key, colon, value = line.strip().partition(": ")
+    if "\t" in margin:
+        return "; the line begins with a tab: indent with spaces"
+    if "flow " in what:
+        if "${" in line:
+            return '; a text with ${…} inside { } stands between quotes: {en: "ask ${gw.address}"}'
+        return f"; the {{ or [ of line {opened + 1} is not closed there, or a text in it needs quotes"
+    if "quoted scalar" in what:
+        return f"; the quote of line {opened + 1} is not closed"
+    if "start any token" in what:
+        return "; a text that begins with such a character stands between quotes"
+    if colon and ": " in value and value[0] not in "\"'{[|>#":
+        return '; a text with ": " in it stands between quotes'
+    before = next((other for other in reversed(lines[:number]) if other.strip()), "")
+    if _SQUEEZED.match(before):
+        return f'; after the colon of "{before.strip()}" comes a space'
+    if not before or not (colon or key.endswith(":")):
+        return ""
+    known = {len(other) - len(other.lstrip()) for other in lines[:number] if other.strip()}
+    if len(margin) not in known:
+        return f"; no line before begins after {len(margin)} spaces: keys of one mapping begin below each other"
+    return "; keys of one mapping begin below each other: look at the spaces before this line and the one before"
 
 
 class _Converter:

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from labs.scenario.library import load_scenario
+from labs.scenario.library import half_translated, load_scenario
 from labs.scenario.scenario import ScenarioError
 from labs.ui.catalogue import scenario_named
 from labs.ui.passing import passing_line
@@ -99,6 +99,8 @@ def validate_files(screen: Screen, *, files: tuple[Path, ...]) -> int:
                 points=scenario.max_points,
                 faults=len(scenario.faults),
             )
+            for text, lacking in half_translated(scenario):
+                screen.say("  {path}: no text in {language}; the other language is shown", path=text, language=lacking)
     return status
 
 

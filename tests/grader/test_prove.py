@@ -35,6 +35,13 @@ def test_solution_that_does_not_solve_is_found() -> None:
     assert "reference repair" in bad_lines(small(**{"ip route replace default": "echo ip route replace default"}))
 
 
+def test_line_of_a_repair_that_is_refused_is_told() -> None:
+    proof = grader.prove(small(**{"ip route replace default": "ip rute replace default"}), [3])
+    said = next(str(line.said) for line in proof.lines if line.what.startswith("reference repair"))
+    assert "ip rute replace default" in said
+    assert said.endswith('ended with status 1: Object "rute" is unknown, try "ip help".')
+
+
 def test_healthy_site_that_is_not_healthy_is_found() -> None:
     assert "healthy site" in bad_lines(small(**{'{https: "true"}': '{http: "true"}'}))
 

@@ -42,6 +42,28 @@ def test_scalar_is_read_as_yaml_1_2_and_people_mean_it(text: str, meant: object)
     assert type(read) is type(meant)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "advice"),
+    [
+        ("a: 1\nb:\n\tc: 1\n", 3, "begins with a tab: indent with spaces"),
+        ("a:\n  - {en: Ask ${gw.address} now, nl: b}\n", 2, "stands between quotes"),
+        ("a: {b: c\nd: 1\n", 2, "{ or [ of line 1 is not closed"),
+        ("a: [1, 2\nb: 1\n", 2, "{ or [ of line 1 is not closed"),
+        ('a: "x\nb: 1\n', 3, "the quote of line 1 is not closed"),
+        ("a:\n  en: The unit: here\n", 2, 'a text with ": " in it stands between quotes'),
+        ("a: @b\n", 1, "begins with such a character stands between quotes"),
+        ("level:1\nb: 2\n", 2, 'after the colon of "level:1" comes a space'),
+        ("a:\n   b:\n     x: 1\n  c: 1\n", 4, "no line before begins after 2 spaces"),
+        ("a:\n  - b\n  c: 1\n", 3, "keys of one mapping begin below each other"),
+    ],
+)
+def test_syntax_error_says_what_most_often_is_behind_it(text: str, line: int, advice: str) -> None:
+    with pytest.raises(YamlError) as caught:
+        parse_yaml(text)
+    assert advice in str(caught.value)
+    assert caught.value.line == line
+
+
 def test_same_key_twice_is_refused_with_both_lines() -> None:
     with pytest.raises(YamlError, match=r'"a" stands twice .*line 1') as caught:
         parse_yaml("a: 1\nb: 2\na: 3\n")
