@@ -242,8 +242,10 @@ class _Names:
         """What a device measures exists in its room."""
         rooms = self._scenario.site.rooms
         for name, device in self._devices.items():
-            known = quantities_of(rooms[device.room]) if device.room in rooms else None
-            for path, quantity in _measures(device.services) if known is not None else ():
+            if device.room not in rooms:
+                continue
+            known = quantities_of(rooms[device.room])
+            for path, quantity in _measures(device.services):
                 if quantity not in known:
                     there = f"it has {', '.join(known)}" if known else "it has none"
                     words = f'{device.room} has no quantity "{quantity}"; {there}{suggest(quantity, known)}'

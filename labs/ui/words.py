@@ -10,6 +10,7 @@ from typing import Any
 from labs.journal import DESK
 from labs.lab import HANDS, Lab
 from labs.model.durations import format_duration, parse_duration
+from labs.model.services import SERVICES
 from labs.model.site import Kind
 from labs.shell.bash.programs import where
 from labs.ui.desk import debrief, hand_in, next_hint, submission_path, work_order
@@ -44,7 +45,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "meter": (marked("meter DEVICE ohm|volt"), marked("measure between the two wires of a bus")),
     "wait": ("wait 10 min", marked("let simulated time pass")),
     "why": (
-        marked("why [FROM] TO [tcp PORT|udp PORT]"),
+        marked("why [FROM] TO [SERVICE|tcp PORT|udp PORT]"),
         marked("what would become of a packet, and its way on the map; nothing is sent"),
     ),
     "truth": (marked("truth DEVICE[:PART] [2 h]"), marked("what a room was like, and what a thing makes of it")),
@@ -104,7 +105,7 @@ def asked_at(lab: Lab, place: str, words: list[str]) -> tuple[str, str]:
     """Where a `why` is typed, and the line: at the device that it names first, else here. Raises Refusal."""
     devices = lab.variant.healthy.devices
     version, words = (words[:1], words[1:]) if words[:1] in (["-4"], ["-6"]) else ([], words)
-    if len(words) > 1 and words[0] in devices and words[1] not in ("ping", "icmp", "tcp", "udp"):
+    if len(words) > 1 and words[0] in devices and not _is_service(words[1]):
         place, words = words[0], words[1:]
     if place not in devices:
         raise Refusal(
@@ -113,6 +114,10 @@ def asked_at(lab: Lab, place: str, words: list[str]) -> tuple[str, str]:
             near=near(words[0], list(devices)) if words else "",
         )
     return place, shlex.join(["why", *version, *words])
+
+
+def _is_service(word: str) -> bool:
+    return word in ("icmp", "tcp", "udp", *SERVICES) or word.startswith(("tcp/", "udp/"))
 
 
 class Desk:

@@ -68,6 +68,13 @@ def test_another_device_may_be_named_as_the_sender(lab: Lab) -> None:
     assert lab.run("gw", "why pc 203.0.113.1 tcp 443").text == there.text
 
 
+@pytest.mark.parametrize("service", ["https", "tcp/443"])
+def test_service_may_be_named_as_checks_name_it(lab: Lab, service: str) -> None:
+    assert lab.run("pc", f"why 203.0.113.1 {service}").text == lab.run("pc", "why 203.0.113.1 tcp 443").text
+    assert asked_at(lab, "pc", ["isp", service]) == ("pc", f"why isp {service}")
+    assert asked_at(lab, "gw", ["pc", "isp", service]) == ("pc", f"why isp {service}")
+
+
 def test_unknown_sender_is_refused_in_one_line(lab: Lab) -> None:
     output = lab.run("pc", "why nobody 203.0.113.1")
     assert output.status == 2

@@ -6,6 +6,7 @@ Nothing is sent: the answer comes from whoever knows the whole site (`node.oracl
 from __future__ import annotations
 
 from labs.model.addresses import Address, parse_address
+from labs.model.services import Service
 from labs.net.foresight import Foresight, Question, Step
 from labs.net.process import Process, Program, Routine
 from labs.net.service_names import port_number
@@ -13,10 +14,11 @@ from labs.shell.resolver import ResolveError, lookup
 
 __all__ = ["COMMANDS"]
 
-USAGE = """Usage: why [-4 | -6] [SOURCE] DESTINATION [ping | tcp PORT | udp PORT]
+USAGE = """Usage: why [-4 | -6] [SOURCE] DESTINATION [ping | tcp PORT | udp PORT | SERVICE]
 What would become of a packet from here, hop by hop, and what decides it. Nothing is sent.
 SOURCE is an address of this device, or the name of another that would send it; without it the kernel chooses.
-A name means the address that ping would take; -4 and -6 ask for one of that version."""
+A name means the address that ping would take; -4 and -6 ask for one of that version.
+SERVICE is one of those that checks name, such as https, mqtt or tcp/8080."""
 PROTOCOLS = ("ping", "icmp", "tcp", "udp")
 FAMILIES = {"-4": "ip", "-6": "ip6"}
 
@@ -31,6 +33,15 @@ def _port(text: str, protocol: str) -> int:
         message = f'"{text}" is no {protocol} port'
         raise _Refusal(message)
     return found
+
+
+def _service(text: str) -> Service | None:
+    """`https`, `tcp/443`: what a check would call it, or None."""
+    try:
+        service = Service.parse(text)
+    except ValueError:
+        return None
+    return service if service.protocol in ("tcp", "udp") and not service.wide else None
 
 
 def _read(words: list[str]) -> tuple[list[str], str, int]:
@@ -49,6 +60,8 @@ def _read(words: list[str]) -> tuple[list[str], str, int]:
             message = f'"{rest[0]}" is not understood'
             raise _Refusal(message)
         protocol = "ping" if protocol == "icmp" else protocol
+    elif len(words) > 1 and (service := _service(words[-1])) is not None:
+        places, protocol, port = words[:-1], service.protocol, service.port
     if not 1 <= len(places) <= 2 or any(place.startswith("-") for place in places):
         raise _Refusal("")
     return places, protocol, port
