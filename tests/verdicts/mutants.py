@@ -63,6 +63,10 @@ SHORTEST_LIMIT_S = 20.0
 TOLD = "{} mutants, {} change nothing, {} never asked, {} not noticed"
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("checks.battery", "life < body.years"): "how many fall short is told; the verdict is that of the worst",
+    (
+        "checks.hearing",
+        "text.count('\\n') >= MOST_MESSAGES",
+    ): "asked in real time alone; the other of its kind is tested",
     ("checks.loops", "_broken(context, flows) is None"): "asked in real time alone, where it ends a wait",
 }
 """Comparisons that may be turned round without any verdict being another one: module and text, and why."""
@@ -70,6 +74,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
 BY_TESTS: dict[tuple[str, str], str] = {
     ("checks.entrance", "direction is Direction.WRITE"): "tests/grader/test_entrance.py",
     ("checks.entrance", "topic not in used"): "tests/grader/test_entrance.py",
+    ("checks.hearing", "_key(other) == key"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "body.port != 1883"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "host == '127.0.0.1'"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "known.ended_ns - known.began_ns >= body.during"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "output.status == STOPPED"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "output.text.count('\\n') >= FLOOD"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "path == 'value'"): "tests/grader/test_hearing.py",
+    ("checks.hearing", "output.status == 0"): "tests/grader/test_data.py",
+    ("checks.hearing", "output.text.count('\\n') >= MOST_MESSAGES"): "tests/grader/test_data.py",
     ("checks.loops", "observation is None"): "tests/grader/test_loops.py",
     ("checks.messages", "age * SECOND <= body.within"): "tests/grader/test_shows.py",
 }
