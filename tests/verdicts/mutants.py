@@ -67,6 +67,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "checks.hearing",
         "text.count('\\n') >= MOST_MESSAGES",
     ): "asked in real time alone; the other of its kind is tested",
+    ("checks.policy", "a != b"): "how many pairs were proved is told",
+    ("checks.policy", "trial.policy.zone_of(a) != trial.policy.zone_of(b)"): "how many pairs were proved is told",
+    (
+        "checks.policy",
+        "trial.policy.zone_of(name) != trial.policy.zone_of(device)",
+    ): "in which order neighbours are asked",
+    ("checks.policy", "len(parts) > SHOWN"): "how much is told",
     ("checks.loops", "_broken(context, flows) is None"): "asked in real time alone, where it ends a wait",
 }
 """Comparisons that may be turned round without any verdict being another one: module and text, and why."""
