@@ -17,6 +17,7 @@ from labs.net import icmpv6
 from labs.net.actions import Dropped, PolicyVerdict
 from labs.net.ethernet import ETHERTYPE_IPV6, Frame
 from labs.net.icmpv6 import Icmpv6Message
+from labs.net.ipv4 import PROTO_UDP
 from labs.net.ipv6 import ALL_NODES, ALL_ROUTERS, PROTO_ICMPV6, Ipv6Packet, multicast_mac
 from labs.net.linux.discovery import HOP_LIMIT
 from labs.net.linux.link_layer import LinkLayer
@@ -125,7 +126,7 @@ class SolicitingNeighbours(Neighbours):
         asking, answering = self.wiring.interface(here), self.wiring.interface(owner)
         link = talk.mouths[here.device]
         link.neighbours.create(asking, address, NeighbourState.INCOMPLETE)
-        waiting = [Ipv6Packet(asker, address, 17, _NOTHING)] if isinstance(asker, IPv6) else []
+        waiting = Ipv6Packet(asker, address, PROTO_UDP, _NOTHING) if isinstance(asker, IPv6) else None
         with talk:
             talk.node(here).ipv6.discovery.solicit(asking, address, waiting, unicast=False)
             for _, question, _ in talk.heard(here):

@@ -13,6 +13,7 @@ from labs.net.ipv4 import Ipv4Packet
 
 if TYPE_CHECKING:
     from labs.net.interface import Interface
+    from labs.net.ipv6 import Ipv6Packet
     from labs.net.linux.node import LinuxNode
 
 __all__ = ["is_silent", "sender_of"]
@@ -47,7 +48,9 @@ def _ignores(level: int, node: LinuxNode, interface: Interface, sender: IPv4, ta
     return level == NEVER
 
 
-def sender_of(node: LinuxNode, interface: Interface, target: IPv4, waiting: object) -> IPv4 | None:
+def sender_of(
+    node: LinuxNode, interface: Interface, target: IPv4, waiting: Ipv4Packet | Ipv6Packet | None
+) -> IPv4 | None:
     """The sender address of a request; `waiting` is the packet that waits for the answer, or None."""
     source = waiting.src if isinstance(waiting, Ipv4Packet) and node.ip.is_local(waiting.src) else None
     level = node.sysctl.interface_number(interface.name, "arp_announce")

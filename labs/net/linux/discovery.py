@@ -19,6 +19,7 @@ from labs.net.said import Ground, said
 if TYPE_CHECKING:
     from labs.net.ethernet import Frame
     from labs.net.interface import Interface
+    from labs.net.ipv4 import Ipv4Packet
     from labs.net.linux.ipv6_layer import Ipv6Layer
     from labs.net.linux.node import LinuxNode
 
@@ -48,7 +49,9 @@ class Discovery:
         packet = Ipv6Packet(source, target, PROTO_ICMPV6, Icmpv6Message(kind, discovery=what), HOP_LIMIT)
         self._layer.output(packet, interface=interface)
 
-    def solicit(self, interface: Interface, address: IPv6, waiting: object, *, unicast: bool) -> None:
+    def solicit(
+        self, interface: Interface, address: IPv6, waiting: Ipv4Packet | Ipv6Packet | None, *, unicast: bool
+    ) -> None:
         """Ask who has an address, with the source of `waiting`, the packet that came last (ndisc_solicit).
 
         A source that the interface has not gives way to its link-local address (ndisc_send_ns).
