@@ -15,7 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "labs" / "locale"
-PACKAGES = ("labs/engines", "labs/hands", "labs/ui", "grader")  # what devices say is in the language of the real tools
+PACKAGES = (
+    "labs/engines",
+    "labs/hands",
+    "labs/scenario",
+    "labs/ui",
+    "grader",
+)  # what devices say is in the language of the real tools
 KEYWORDS = frozenset({"Refusal", "_as_before", "_say", "marked", "message", "phrase", "say", "translate", "warn"})
 WRITTEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # the time of the run would change the files at every run
 PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
@@ -60,6 +66,34 @@ def _computed() -> Iterator[str]:
     for phrases in (*PHRASES, Speech):
         yield from (phrase.value for phrase in phrases)
     yield from VERDICTS.values()
+    yield from _of_the_format()
+
+
+def _of_the_format() -> Iterator[str]:
+    """What the format of scenarios says of its values, and of keys that may not be missing."""
+    from labs.scenario.document import SCENARIO
+    from labs.scenario.schema import MISSING, Choice, Field, MapOf, Number, Spec, Tagged, phrase
+
+    waiting: list[object] = [SCENARIO]
+    seen: set[int] = set()
+    while waiting:
+        known = waiting.pop()
+        if id(known) in seen:
+            continue
+        seen.add(id(known))
+        if isinstance(known, Field):
+            yield from [phrase(known.doc).template] if known.default is MISSING else []
+            waiting.append(known.spec)
+        elif isinstance(known, Spec):
+            yield from [] if isinstance(known, Number) else [phrase(known.expects).template]
+            yield from [phrase(known.what).template] if isinstance(known, Choice | Tagged) else []
+            yield from [phrase(known.key_expects).template] if isinstance(known, MapOf) else []
+            names = {name for kind in type(known).__mro__ for name in (*vars(kind), *getattr(kind, "__slots__", ()))}
+            waiting += [getattr(known, name) for name in sorted(names) if not name.startswith("__")]
+        elif isinstance(known, dict):
+            waiting += known.values()
+        elif isinstance(known, list | tuple):
+            waiting += known
 
 
 def catalogue_path(language: str, suffix: str) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from random import Random
 
+from labs.messages import Message, message
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Device, Kind, Port, Site
 from labs.model.world import Room, World
@@ -54,10 +55,10 @@ class _Builder:
         self._names = Names(self._drafts)
         self._dnsmasq = DnsmasqFile(self, self._drafts, self._names)
 
-    def wrong(self, name: str, message: str, *parts: str) -> None:
+    def wrong(self, name: str, said: Message | str, *parts: str) -> None:
         """Report a mistake at a device."""
         path = ".".join(["site.devices", name, *parts])
-        self._report.add(self._spec.devices[name].line, path, message)
+        self._report.add(self._spec.devices[name].line, path, said)
 
     def build(self) -> Site | None:
         for name, spec in self._spec.devices.items():
@@ -79,7 +80,14 @@ class _Builder:
             if room and room not in rooms:
                 if self._spec.rooms:
                     self.wrong(
-                        draft.name, f'"{room}" is not a room; rooms: {", ".join(rooms)}{suggest(room, rooms)}', "room"
+                        draft.name,
+                        message(
+                            '"{room}" is not a room; rooms: {rooms}{near}',
+                            room=room,
+                            rooms=", ".join(rooms),
+                            near=suggest(room, rooms),
+                        ),
+                        "room",
                     )
                 rooms[room] = Room(room)
         world = World(rooms) if self._spec.start_s is None else World(rooms, self._spec.start_s)
@@ -96,13 +104,26 @@ class _Builder:
             known = self._spec.subnets
             if subnet not in known:
                 self.wrong(
-                    name, f'"{subnet}" is not a subnet; subnets: {", ".join(known)}{suggest(subnet, known)}', *parts
+                    name,
+                    message(
+                        '"{subnet}" is not a subnet; subnets: {known}{near}',
+                        subnet=subnet,
+                        known=", ".join(known),
+                        near=suggest(subnet, known),
+                    ),
+                    *parts,
                 )
             return None
         if isinstance(place, IPv4):
             address = place
             if address not in network:
-                self.wrong(name, f"{address} is not in {subnet} ({network})", *parts)
+                self.wrong(
+                    name,
+                    message(
+                        "{address} is not in {subnet} ({network})", address=address, subnet=subnet, network=network
+                    ),
+                    *parts,
+                )
                 return None
         elif isinstance(place, HostNumber):
             try:
@@ -114,7 +135,11 @@ class _Builder:
         else:
             return None
         if network.length < 31 and address in (network.address, network.broadcast):
-            self.wrong(name, f"{address} is the network or broadcast address of {network}", *parts)
+            self.wrong(
+                name,
+                message("{address} is the network or broadcast address of {network}", address=address, network=network),
+                *parts,
+            )
         return address
 
     def _place(self, draft: Draft) -> None:
@@ -125,10 +150,10 @@ class _Builder:
         spec = draft.spec
         alone = spec.kind == Kind.SWITCH or "transmitter" in spec.services or self._leadless(draft)
         if not spec.at and not alone:
-            message = (
+            said = message(
                 'the key "at" is missing (subnet -> address); only a switch and what hangs on a bus or line go without'
             )
-            self.wrong(draft.name, message, "at")
+            self.wrong(draft.name, said, "at")
 
     def _leadless(self, draft: Draft) -> bool:
         return draft.name in on_buses(self._spec.buses) or without_lead(draft.spec.services)
@@ -142,7 +167,11 @@ class _Builder:
                 if address in owners:
                     self.wrong(
                         draft.name,
-                        f"{address} is already the address of {owners[address]}; a healthy site has one owner",
+                        message(
+                            "{address} is already the address of {owners}; a healthy site has one owner",
+                            address=address,
+                            owners=owners[address],
+                        ),
                         "at",
                     )
                 owners[address] = draft.name
@@ -262,15 +291,27 @@ class _Builder:
                 address = other.addresses.get(subnet)
                 if address is not None:
                     return address
-            self.wrong(draft.name, f"{text} is in none of the subnets of {draft.name}", *parts)
+            self.wrong(
+                draft.name, message("{text} is in none of the subnets of {name}", text=text, name=draft.name), *parts
+            )
             return None
         try:
             address = IPv4.parse(text)
         except ValueError:
-            self.wrong(draft.name, f'"{text}" is neither a device nor an address{suggest(text, self._drafts)}', *parts)
+            self.wrong(
+                draft.name,
+                message(
+                    '"{text}" is neither a device nor an address{near}', text=text, near=suggest(text, self._drafts)
+                ),
+                *parts,
+            )
             return None
         if not any(address in self.subnets[subnet] for subnet in draft.addresses):
-            self.wrong(draft.name, f"{address} is in none of the subnets of {draft.name}", *parts)
+            self.wrong(
+                draft.name,
+                message("{address} is in none of the subnets of {name}", address=address, name=draft.name),
+                *parts,
+            )
             return None
         return address
 
@@ -291,7 +332,9 @@ class _Builder:
             if len(found) > 1:
                 self.wrong(
                     draft.name,
-                    f"several ways out ({', '.join(map(str, found))}); say which: gateway: …, or none",
+                    message(
+                        "several ways out ({ways}); say which: gateway: …, or none", ways=", ".join(map(str, found))
+                    ),
                     "gateway",
                 )
             if found:
@@ -306,7 +349,7 @@ class _Builder:
         inside, outside = draft.spec.nat["inside"], draft.spec.nat["out"]
         for subnet in [*inside, outside]:
             if subnet not in draft.addresses:
-                self.wrong(draft.name, f'the device is not in the subnet "{subnet}"', "nat")
+                self.wrong(draft.name, message('the device is not in the subnet "{subnet}"', subnet=subnet), "nat")
                 return ""
         return files.home_router_rules(
             [(self.interface(draft, s), self.subnets[s]) for s in inside],
@@ -318,7 +361,7 @@ class _Builder:
         """A device name stands for its address where no name service knows it; other names stay names."""
         other = self._drafts.get(text)
         if other is not None and not any(a is not None for a in other.addresses.values()):
-            self.wrong(draft.name, f"{text} has no fixed address", *parts)
+            self.wrong(draft.name, message("{text} has no fixed address", text=text), *parts)
         return text
 
     def _service_files(self, draft: Draft, made: dict[str, str], enabled: list[str]) -> None:

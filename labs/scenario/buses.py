@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from labs.messages import message
 from labs.model.bus import Bus, Drop
 from labs.net.serial import Parity
 from labs.scenario.schema import (
@@ -122,22 +123,39 @@ def build_buses(specs: Mapping[str, Any], drafts: Mapping[str, Draft], report: R
         devices = [drop["device"] for drop in written]
         for index, device in enumerate(devices):
             if device not in drafts:
-                message = f'there is no device "{device}"; devices: {", ".join(drafts)}{suggest(device, drafts)}'
-                report.add(line, f"{path}.drops[{index}]", message)
+                said = message(
+                    'there is no device "{device}"; devices: {drafts}{near}',
+                    device=device,
+                    drafts=", ".join(drafts),
+                    near=suggest(device, drafts),
+                )
+                report.add(line, f"{path}.drops[{index}]", said)
             elif device in homes:
-                report.add(line, f"{path}.drops[{index}]", f"{device} is already on the bus {homes[device]}")
+                report.add(
+                    line,
+                    f"{path}.drops[{index}]",
+                    message("{device} is already on the bus {homes}", device=device, homes=homes[device]),
+                )
             homes[device] = name
         step = spec["length"] / (len(devices) - 1) if spec["length"] else SPACING_M
         places = [float(index * step if drop["at"] is None else drop["at"]) for index, drop in enumerate(written)]
         if places != sorted(places):
-            report.add(line, f"{path}.drops", "drops stand in the order of the cable; a later one has a smaller `at`")
+            report.add(
+                line, f"{path}.drops", message("drops stand in the order of the cable; a later one has a smaller `at`")
+            )
         ends = {"terminated": [devices[0], devices[-1]], "bias": [devices[0]]}
         for key in ends:
             if spec[key] is not None:
                 ends[key] = spec[key]
                 for device in spec[key]:
                     if device not in devices:
-                        report.add(line, f"{path}.{key}", f'"{device}" is not on this bus{suggest(device, devices)}')
+                        report.add(
+                            line,
+                            f"{path}.{key}",
+                            message(
+                                '"{device}" is not on this bus{near}', device=device, near=suggest(device, devices)
+                            ),
+                        )
         drops = [
             Drop(
                 drop["device"],
@@ -167,12 +185,12 @@ def bus_files(
     bus = next((bus for bus in buses if any(drop.device == draft.name for drop in bus.drops)), None)
     if "modbus" in services:
         if bus is None and not services["modbus"]["tcp"]:
-            wrong("a slave hangs on a bus (site.buses) or has a tcp port", "services.modbus")
+            wrong(message("a slave hangs on a bus (site.buses) or has a tcp port"), "services.modbus")
         made["/etc/modbus.toml"] = slave_file(draft.name, services["modbus"], on_bus=bus is not None)
         enabled.append("modbus")
     if "gateway" in services:
         if bus is None:
-            wrong("a gateway hangs on a bus (site.buses)", "services.gateway")
+            wrong(message("a gateway hangs on a bus (site.buses)"), "services.gateway")
             return made
         others = [drafts[drop.device] for drop in bus.drops if drop.device in drafts]
         slaves = {other.name: other.spec.services["modbus"] for other in others if "modbus" in other.spec.services}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from labs.messages import message
 from labs.model.addresses import IPv4
 from labs.scenario.schema import suggest
 
@@ -39,7 +40,7 @@ def relay_lines(draft: Draft, drafts: Mapping[str, Draft], wrong: Callable[..., 
         name = relay["to"]
         wrong(
             draft.name,
-            f'"{name}" is not a device with a fixed address{suggest(name, drafts)}',
+            message('"{name}" is not a device with a fixed address{near}', name=name, near=suggest(name, drafts)),
             "services.dhcp_relay.to",
         )
         return []
@@ -47,7 +48,11 @@ def relay_lines(draft: Draft, drafts: Mapping[str, Draft], wrong: Callable[..., 
     for subnet in relay["for"]:
         own = draft.addresses.get(subnet)
         if own is None:
-            wrong(draft.name, f'{draft.name} has no fixed address in "{subnet}"', "services.dhcp_relay.for")
+            wrong(
+                draft.name,
+                message('{name} has no fixed address in "{subnet}"', name=draft.name, subnet=subnet),
+                "services.dhcp_relay.for",
+            )
         else:
             lines.append(f"dhcp-relay={own},{target}")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from labs.messages import Message, message
 from labs.model.addresses import IPv4, Mac, Network
 from labs.model.site import Kind
 from labs.scenario.dhcp_relay import first_address, relay_address, relay_lines
@@ -30,7 +31,7 @@ class Builder(Protocol):
     def mac(self, draft: Draft, subnet: str) -> Mac:
         """Its hardware address."""
 
-    def wrong(self, name: str, message: str, *parts: str) -> None:
+    def wrong(self, name: str, said: Message | str, *parts: str) -> None:
         """Report a mistake at a device."""
 
 
@@ -68,7 +69,11 @@ class DnsmasqFile:
                 known = self._drafts
                 self._builder.wrong(
                     draft.name,
-                    f'"{dns["forward"]}" is not a device with a fixed address{suggest(dns["forward"], known)}',
+                    message(
+                        '"{dns}" is not a device with a fixed address{near}',
+                        dns=dns["forward"],
+                        near=suggest(dns["forward"], known),
+                    ),
                     "services.dns.forward",
                 )
             else:
@@ -89,11 +94,15 @@ class DnsmasqFile:
         subnet = dhcp["on"]
         own = draft.addresses.get(subnet)
         if own is None and relay_address(self._drafts, draft, subnet) is None:
-            self._builder.wrong(draft.name, f'{draft.name} has no fixed address in "{subnet}"', "services.dhcp.on")
+            self._builder.wrong(
+                draft.name,
+                message('{name} has no fixed address in "{subnet}"', name=draft.name, subnet=subnet),
+                "services.dhcp.on",
+            )
             return []
         pool = [self._builder.resolve(draft.name, subnet, place, "services.dhcp.pool") for place in dhcp["pool"]]
         if len(pool) != 2 or None in pool:
-            self._builder.wrong(draft.name, "the pool is two addresses: first and last", "services.dhcp.pool")
+            self._builder.wrong(draft.name, message("the pool is two addresses: first and last"), "services.dhcp.pool")
             return []
         network = self._builder.subnets[subnet]
         gateway = own if draft.spec.kind == Kind.ROUTER else None
@@ -112,7 +121,12 @@ class DnsmasqFile:
             if client is None or subnet not in client.addresses:
                 self._builder.wrong(
                     draft.name,
-                    f'"{name}" is not a device in {subnet}{suggest(name, self._drafts)}',
+                    message(
+                        '"{name}" is not a device in {subnet}{near}',
+                        name=name,
+                        subnet=subnet,
+                        near=suggest(name, self._drafts),
+                    ),
                     "services.dhcp.reserve",
                 )
             elif address is not None:

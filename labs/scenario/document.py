@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from labs.faults import CATALOGUE, Parameter
+from labs.messages import message
 from labs.model.text import Text
 from labs.scenario.intents import INTENTS
 from labs.scenario.scenario import (
@@ -112,7 +113,13 @@ class _FaultSpec(Spec):
         fault = CATALOGUE.get(name)
         if fault is None:
             report.add(
-                line, path, f'"{name}" is not a fault of the catalogue{suggest(name, CATALOGUE)} (see: netwerf faults)'
+                line,
+                path,
+                message(
+                    '"{name}" is not a fault of the catalogue{near} (see: netwerf faults)',
+                    name=name,
+                    near=suggest(name, CATALOGUE),
+                ),
             )
             return MISSING
         fields = {

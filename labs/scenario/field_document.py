@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from labs.messages import message
 from labs.model.field import SUPPLY_V, Loop, Signal, conductor_ohm
 from labs.scenario.schema import Choice, Field, MapOf, Number, Parsed, Record, Report, String, suggest
 
@@ -27,8 +28,8 @@ def parse_input(text: str) -> InputPlace:
     """Raises ValueError."""
     device, colon, number = text.partition(":")
     if not colon or not device or not number.isdecimal() or not 1 <= int(number) <= 64:
-        message = f'"{text}" is not an input; write DEVICE:NUMBER such as module:1'
-        raise ValueError(message)
+        said = message('"{text}" is not an input; write DEVICE:NUMBER such as module:1', text=text)
+        raise ValueError(said)
     return InputPlace(device, int(number))
 
 
@@ -71,11 +72,21 @@ def build_loops(specs: Mapping[str, LoopSpec], devices: Mapping[str, DeviceSpec]
         path = f"site.loops.{name}"
         for key, device, service in (("from", spec.source, "transmitter"), ("to", spec.into.device, "inputs")):
             if device not in devices:
-                report.add(spec.line, f"{path}.{key}", f'"{device}" is not a device{suggest(device, devices)}')
+                report.add(
+                    spec.line,
+                    f"{path}.{key}",
+                    message('"{device}" is not a device{near}', device=device, near=suggest(device, devices)),
+                )
             elif service not in devices[device].services:
-                report.add(spec.line, f"{path}.{key}", f"{device} has no service {service}")
+                report.add(
+                    spec.line,
+                    f"{path}.{key}",
+                    message("{device} has no service {service}", device=device, service=service),
+                )
         if spec.into in taken:
-            report.add(spec.line, f"{path}.to", f"the line {taken[spec.into]} is on that input already")
+            report.add(
+                spec.line, f"{path}.to", message("the line {taken} is on that input already", taken=taken[spec.into])
+            )
         taken[spec.into] = name
         found.append(_loop(name, spec))
     return tuple(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.data import scenario_root
+from labs.messages import Message, message
 from labs.model.site import Kind
 from labs.model.text import Text
 from labs.scenario.control_intents import Reacts, Stays, Watching, window_of
@@ -71,8 +72,10 @@ def find_scenario(name: str) -> Scenario:
     if name in known:
         return load_scenario(known[name])
     listed = ", ".join(known)
-    message = f'there is no scenario "{name}"; there are: {listed}{suggest(name, known)}'
-    raise ScenarioError(name, [Problem(0, "", message)])
+    said = message(
+        'there is no scenario "{name}"; there are: {listed}{near}', name=name, listed=listed, near=suggest(name, known)
+    )
+    raise ScenarioError(name, [Problem(0, "", said)])
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -80,7 +83,9 @@ def load_scenario(path: Path) -> Scenario:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ScenarioError(str(path), [Problem(1, "", f"the file is not UTF-8 text (byte {error.start})")]) from None
+        raise ScenarioError(
+            str(path), [Problem(1, "", message("the file is not UTF-8 text (byte {start})", start=error.start))]
+        ) from None
     except OSError as error:
         raise ScenarioError(str(path), [Problem(0, "", error.strerror or str(error))]) from None
     return parse_scenario(text, str(path))
@@ -91,7 +96,7 @@ def parse_scenario(text: str, file: str = "<text>") -> Scenario:
     try:
         root = parse_yaml(text)
     except YamlError as error:
-        raise ScenarioError(file, [Problem(error.line, "", str(error))]) from None
+        raise ScenarioError(file, [Problem(error.line, "", error.said)]) from None
     report = Report()
     scenario = SCENARIO.read(root, "", report)
     if scenario is MISSING:
@@ -122,31 +127,45 @@ class _Names:
         for index, check in enumerate(self._scenario.checks):
             path = f"checks[{index}]"
             if check.id in seen:
-                self._report.add(check.line, path, f'the id "{check.id}" is already taken on line {seen[check.id]}')
+                self._report.add(
+                    check.line,
+                    path,
+                    message('the id "{id}" is already taken on line {seen}', id=check.id, seen=seen[check.id]),
+                )
             seen[check.id] = check.line
             self._check(check, path)
         for index, check in enumerate(self._scenario.checks):
             for need in check.needs:
-                self._known(need, seen, "a check", check.line, f"checks[{index}].needs")
+                self._known(need, seen, message("a check"), check.line, f"checks[{index}].needs")
             if check.id in check.needs:
-                self._report.add(check.line, f"checks[{index}].needs", "a check cannot need itself")
+                self._report.add(check.line, f"checks[{index}].needs", message("a check cannot need itself"))
         if whole and self._scenario.max_points == 0:
-            self._report.add(1, "checks", "no check is worth a point")
+            self._report.add(1, "checks", message("no check is worth a point"))
         for name in self._scenario.hints if whole else ():  # a check that could not be read is not missing
-            self._known(name, seen, "a check", self._hints.get(name, 1), f"hints.{name}")
+            self._known(name, seen, message("a check"), self._hints.get(name, 1), f"hints.{name}")
         self._rooms()
         self._policy()
         for where, steps in _every_solution(self._scenario):
             for step in steps:
                 if step.place != HANDS:
-                    self._known(step.place, self._devices, "a device (or hands)", step.line, where)
+                    self._known(step.place, self._devices, message("a device (or hands)"), step.line, where)
 
-    def _known(self, name: str, names: Collection[str], what: str, line: int, path: str) -> None:
+    def _known(self, name: str, names: Collection[str], what: Message, line: int, path: str) -> None:
         if name not in names:
-            self._report.add(line, path, f'"{name}" is not {what}; known: {", ".join(names)}{suggest(name, names)}')
+            self._report.add(
+                line,
+                path,
+                message(
+                    '"{name}" is not {what}; known: {names}{near}',
+                    name=name,
+                    what=what,
+                    names=", ".join(names),
+                    near=suggest(name, names),
+                ),
+            )
 
     def _device(self, name: str, check: Check, path: str) -> None:
-        self._known(name, self._devices, "a device", check.line, path)
+        self._known(name, self._devices, message("a device"), check.line, path)
 
     def _check(self, check: Check, path: str) -> None:
         body = check.body
@@ -160,19 +179,21 @@ class _Names:
             if isinstance(body, Reach) and body.at:
                 self._device(body.at, check, f"{here}.at")
                 if not any("." in name for name in body.targets):
-                    self._report.add(check.line, f"{here}.at", "at goes with a name in to, which may lead anywhere")
+                    self._report.add(
+                        check.line, f"{here}.at", message("at goes with a name in to, which may lead anywhere")
+                    )
         elif isinstance(body, Untouched):
             for name in body.devices:
                 self._device(name, check, f"{here}.devices")
             for name in body.apart:
-                self._known(name, self._scenario.site.rooms, "a room", check.line, f"{here}.apart")
+                self._known(name, self._scenario.site.rooms, message("a room"), check.line, f"{here}.apart")
             if not body.devices and not body.apart:
-                self._report.add(check.line, here, "neither devices nor apart: nothing is asked")
+                self._report.add(check.line, here, message("neither devices nor apart: nothing is asked"))
         elif isinstance(body, Resolve):
             self._device(body.source, check, f"{here}.from")
             self._device(body.target, check, f"{here}.to")
         elif isinstance(body, Unique):
-            self._known(body.subnet, self._scenario.site.subnets, "a subnet", check.line, f"{here}.subnet")
+            self._known(body.subnet, self._scenario.site.subnets, message("a subnet"), check.line, f"{here}.subnet")
         elif isinstance(body, (Fresh, Kept)):
             self._serves(body.broker, "broker", check, f"{here}.broker")
         elif isinstance(body, Shows):
@@ -186,9 +207,9 @@ class _Names:
             for name in body.switches:
                 self._device(name, check, f"{here}.loop_on")
                 if name in self._devices and self._devices[name].kind != Kind.SWITCH:
-                    self._report.add(check.line, f"{here}.loop_on", f"{name} is not a switch")
+                    self._report.add(check.line, f"{here}.loop_on", message("{name} is not a switch", name=name))
         elif isinstance(body, PolicyHolds) and self._scenario.policy is None:
-            self._report.add(check.line, here, 'the scenario has no "policy" to compare with')
+            self._report.add(check.line, here, message('the scenario has no "policy" to compare with'))
 
     def _data(self, body: Listening | Authenticated | Authorised, check: Check, here: str) -> None:
         self._serves(body.broker, "broker", check, f"{here}.broker")
@@ -198,14 +219,16 @@ class _Names:
             for name in body.devices:
                 self._device(name, check, f"{here}.of")
                 if name in self._devices and not _battery_model(self._devices[name].services):
-                    self._report.add(check.line, f"{here}.of", f"{name} has no model with a battery")
+                    self._report.add(check.line, f"{here}.of", message("{name} has no model with a battery", name=name))
         elif isinstance(body, Origin):
             for name in body.of.values():
                 self._device(name, check, f"{here}.of")
             if body.broker in body.of.values():
-                self._report.add(check.line, f"{here}.of", "the broker itself cannot be switched off to hear it")
+                self._report.add(
+                    check.line, f"{here}.of", message("the broker itself cannot be switched off to hear it")
+                )
             if not body.of:
-                self._report.add(check.line, f"{here}.of", "no topic is named")
+                self._report.add(check.line, f"{here}.of", message("no topic is named"))
         elif isinstance(body, NoPlaintext):
             for name in body.devices:
                 self._device(name, check, f"{here}.from")
@@ -217,14 +240,14 @@ class _Names:
         if quantity:
             self._measured(body.room, quantity, check, here)
         else:
-            self._known(body.room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
+            self._known(body.room, self._scenario.site.rooms, message("a room"), check.line, f"{here}.room")
         if isinstance(body, Reacts):
             for name in body.without:
                 self._device(name, check, f"{here}.without")
             if (body.quantity == "") != (body.below is None and body.above is None):
-                self._report.add(check.line, here, "a quantity goes with below or above")
+                self._report.add(check.line, here, message("a quantity goes with below or above"))
         if isinstance(body, Stays) and body.low is None and body.high is None:
-            self._report.add(check.line, here, "neither low nor high: nothing is asked")
+            self._report.add(check.line, here, message("neither low nor high: nothing is asked"))
         try:
             time_zone(body.timezone)
             parse_condition(window_of(body), frozenset())
@@ -234,9 +257,11 @@ class _Names:
     def _measured(self, room: str, quantity: str, check: Check, here: str) -> None:
         known = self._scenario.site.rooms.get(room)
         if known is None:
-            self._known(room, self._scenario.site.rooms, "a room", check.line, f"{here}.room")
+            self._known(room, self._scenario.site.rooms, message("a room"), check.line, f"{here}.room")
         else:
-            self._known(quantity, quantities_of(known), "a quantity of that room", check.line, f"{here}.quantity")
+            self._known(
+                quantity, quantities_of(known), message("a quantity of that room"), check.line, f"{here}.quantity"
+            )
 
     def _rooms(self) -> None:
         """What a device measures exists in its room."""
@@ -247,14 +272,23 @@ class _Names:
             known = quantities_of(rooms[device.room])
             for path, quantity in _measures(device.services):
                 if quantity not in known:
-                    there = f"it has {', '.join(known)}" if known else "it has none"
-                    words = f'{device.room} has no quantity "{quantity}"; {there}{suggest(quantity, known)}'
-                    self._report.add(device.line, f"site.devices.{name}.services.{path}", words)
+                    said = message(
+                        '{room} has no quantity "{quantity}"; it has none', room=device.room, quantity=quantity
+                    )
+                    if known:
+                        said = message(
+                            '{room} has no quantity "{quantity}"; it has {known}{near}',
+                            room=device.room,
+                            quantity=quantity,
+                            known=", ".join(known),
+                            near=suggest(quantity, known),
+                        )
+                    self._report.add(device.line, f"site.devices.{name}.services.{path}", said)
 
     def _serves(self, device: str, service: str, check: Check, path: str) -> None:
         self._device(device, check, path)
         if device in self._devices and service not in self._devices[device].services:
-            self._report.add(check.line, path, f"{device} runs no {service}")
+            self._report.add(check.line, path, message("{device} runs no {service}", device=device, service=service))
 
     def _policy(self) -> None:
         policy = self._scenario.policy
@@ -263,16 +297,23 @@ class _Names:
         homes: dict[str, str] = {}
         for zone, members in policy.zones.items():
             for name in members:
-                self._known(name, self._devices, "a device", 1, f"policy.zones.{zone}")
+                self._known(name, self._devices, message("a device"), 1, f"policy.zones.{zone}")
                 if name in homes:
-                    self._report.add(1, f"policy.zones.{zone}", f"{name} is already in the zone {homes[name]}")
+                    self._report.add(
+                        1,
+                        f"policy.zones.{zone}",
+                        message("{name} is already in the zone {homes}", name=name, homes=homes[name]),
+                    )
                 homes[name] = zone
         for index, conduit in enumerate(policy.allow):
             for zone in (conduit.source, conduit.target):
-                self._known(zone, policy.zones, "a zone", conduit.line, f"policy.allow[{index}]")
+                self._known(zone, policy.zones, message("a zone"), conduit.line, f"policy.allow[{index}]")
             bare = [service for service in conduit.services if service.protocol != "tcp"] if conduit.tls else []
             for service in bare:
-                words = f"{service} cannot be asked to be encrypted: tls goes with services of TCP, such as https"
+                words = message(
+                    "{service} cannot be asked to be encrypted: tls goes with services of TCP, such as https",
+                    service=str(service),
+                )
                 self._report.add(conduit.line, f"policy.allow[{index}].service", words)
 
 
@@ -347,4 +388,4 @@ def _check_variants(scenario: Scenario, report: Report) -> None:
         device.kind == Kind.INTERNET or device.at or device.kind == Kind.SWITCH
         for device in scenario.site.devices.values()
     ):
-        report.add(1, "site.devices", "there are no devices")
+        report.add(1, "site.devices", message("there are no devices"))

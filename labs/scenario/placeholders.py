@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 
+from labs.messages import Message, message
 from labs.model.addresses import InterfaceAddress
 from labs.model.site import Site
 from labs.net.ifupdown import parse_interfaces
@@ -68,10 +69,10 @@ class Placeholders:
                 return None
         return None
 
-    def unknown(self, text: str) -> list[str]:
+    def unknown(self, text: str) -> list[Message]:
         """What is wrong with the placeholders of a text, in words."""
         return [
-            f'"${{{name}}}" stands for nothing here{suggest(name, self._values)}'
+            message('"${{{name}}}" stands for nothing here{near}', name=name, near=suggest(name, self._values))
             for name in PATTERN.findall(text)
             if self.lookup(name) is None
         ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from labs.messages import message
 from labs.model.radio import MATERIALS_DB, Neighbour, RadioPlan, Wall
 from labs.scenario.coaps import coap_file, push_files
 from labs.scenario.schema import (
@@ -155,15 +156,20 @@ def build_plan(spec: Mapping[str, Any] | None, report: Report) -> RadioPlan:
     places = {}
     for room, place in spec["plan"].items():
         if len(place) != 2:
-            report.add(spec["line"], f"site.radio.plan.{room}", "a place is two numbers: [x, y] in metres")
+            report.add(spec["line"], f"site.radio.plan.{room}", message("a place is two numbers: [x, y] in metres"))
             continue
         places[room] = (float(place[0]), float(place[1]))
     walls = []
     for index, wall in enumerate(spec["walls"]):
         for room in wall["between"]:
             if room not in places:
-                message = f'"{room}" is not on the plan; rooms: {", ".join(places)}{suggest(room, places)}'
-                report.add(wall["line"], f"site.radio.walls[{index}]", message)
+                said = message(
+                    '"{room}" is not on the plan; rooms: {places}{near}',
+                    room=room,
+                    places=", ".join(places),
+                    near=suggest(room, places),
+                )
+                report.add(wall["line"], f"site.radio.walls[{index}]", said)
         walls.append(Wall(wall["between"][0], wall["between"][1], wall["of"]))
     return RadioPlan(places, tuple(walls), tuple(spec["neighbours"]))
 
@@ -218,7 +224,14 @@ def radio_files(
         if point is None or "wifi-ap" not in point.spec.services:
             points = [name for name, other in drafts.items() if "wifi-ap" in other.spec.services]
             known = ", ".join(points) or "none"
-            wrong(f'"{services["wifi"]["ap"]}" is not an access point; access points: {known}', "services.wifi.ap")
+            wrong(
+                message(
+                    '"{services}" is not an access point; access points: {known}',
+                    services=services["wifi"]["ap"],
+                    known=known,
+                ),
+                "services.wifi.ap",
+            )
         else:
             made["/etc/wpa_supplicant/wpa_supplicant.conf"] = _supplicant(point.spec.services["wifi-ap"])
             enabled.append("wpa_supplicant")

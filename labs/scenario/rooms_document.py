@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labs.messages import message
 from labs.model.world import Climate, DayCycle, Quantity, Room, Schedule, Stock, Total
 from labs.scenario.schema import (
     MISSING,
@@ -43,8 +44,8 @@ def parse_hour(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 24 or (colon and not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60)):
-        message = f'"{text}" is not an hour of the day; write 8, 8.5 or 8:30'
-        raise ValueError(message)
+        said = message('"{text}" is not an hour of the day; write 8, 8.5 or 8:30', text=text)
+        raise ValueError(said)
     return value
 
 
@@ -226,16 +227,35 @@ def _check_outside(name: str, climate: Climate, rooms: Mapping[str, Room], repor
     outside = rooms.get(climate.outside)
     if outside is None:
         known = ", ".join(rooms)
-        report.add(1, path, f'"{climate.outside}" is not a room; rooms: {known}{suggest(climate.outside, rooms)}')
+        report.add(
+            1,
+            path,
+            message(
+                '"{outside}" is not a room; rooms: {known}{near}',
+                outside=climate.outside,
+                known=known,
+                near=suggest(climate.outside, rooms),
+            ),
+        )
     elif outside.climate is not None:
-        report.add(1, path, f"{climate.outside} has a climate itself; outside is a room with a daily cycle")
+        report.add(
+            1,
+            path,
+            message("{outside} has a climate itself; outside is a room with a daily cycle", outside=climate.outside),
+        )
     elif "temperature" not in outside.quantities:
-        report.add(1, path, f"{climate.outside} has no temperature")
+        report.add(1, path, message("{outside} has no temperature", outside=climate.outside))
 
 
 def _check_total(path: str, value: Total, quantities: Mapping[str, Quantity], report: Report) -> None:
     of = quantities.get(value.of)
     if of is None:
-        report.add(1, path, f'there is no "{value.of}" in this room{suggest(value.of, quantities)}')
+        report.add(
+            1, path, message('there is no "{of}" in this room{near}', of=value.of, near=suggest(value.of, quantities))
+        )
     elif not isinstance(of, DayCycle) or (of.lowest, of.highest) != (float("-inf"), float("inf")):
-        report.add(1, path, f"{value.of} is not a daily cycle without lowest and highest: only such a one adds up")
+        report.add(
+            1,
+            path,
+            message("{of} is not a daily cycle without lowest and highest: only such a one adds up", of=value.of),
+        )

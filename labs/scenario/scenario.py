@@ -34,7 +34,14 @@ class ScenarioError(Exception):
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.file = file
         self.problems = sorted(problems)
-        super().__init__("\n".join(problem.render(file) for problem in self.problems))
+        super().__init__("\n".join(self.lines()))
+
+    def __reduce__(self) -> tuple[type[ScenarioError], tuple[str, list[Problem]]]:
+        return type(self), (self.file, self.problems)  # it travels between processes
+
+    def lines(self, language: str = "en") -> list[str]:
+        """Every mistake with its place, in a language."""
+        return [problem.render(self.file, language) for problem in self.problems]
 
 
 @dataclass(frozen=True, slots=True)

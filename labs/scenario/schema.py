@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from labs.messages import Message, message
 from labs.model.durations import parse_duration
 from labs.scenario.yaml_tree import Node
 
@@ -32,6 +33,8 @@ __all__ = [
     "Spec",
     "String",
     "Tagged",
+    "all_of",
+    "phrase",
     "suggest",
 ]
 
@@ -49,19 +52,30 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a file: where, what is wrong, what is allowed."""
+    """One mistake in a file: where, what is wrong, what is allowed. A plain text comes from a library, and stays."""
 
     line: int
     path: str
-    message: str
+    message: Message | str
 
-    def render(self, file: str) -> str:
+    def __lt__(self, other: Problem) -> bool:
+        return self._key < other._key
+
+    @property
+    def _key(self) -> tuple[int, str, str]:
+        return self.line, self.path, str(self.message)
+
+    def said(self, language: str = "en") -> str:
+        """What is wrong, without the place."""
+        return self.message.in_language(language) if isinstance(self.message, Message) else self.message
+
+    def render(self, file: str, language: str = "en") -> str:
         """`file:line: path: message`, as editors and CI systems read it."""
         where = f"{self.path}: " if self.path else ""
         place = f"{file}:{self.line}" if self.line else file
-        return f"{place}: {where}{self.message}"
+        return f"{place}: {where}{self.said(language)}"
 
 
 @dataclass(slots=True)
@@ -70,17 +84,28 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, line: int, path: str, message: str) -> None:
+    def add(self, line: int, path: str, said: Message | str) -> None:
         """Note one mistake."""
-        problem = Problem(line, path, message)
+        problem = Problem(line, path, said)
         if problem not in self.problems:
             self.problems.append(problem)
 
 
-def suggest(word: str, allowed: Iterable[str]) -> str:
+def suggest(word: str, allowed: Iterable[str]) -> Message:
     """`; did you mean "x"?` where one of the allowed words is close."""
     near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    return message('; did you mean "{word}"?', word=near[0]) if near else Message("{word}", {"word": ""})
+
+
+def phrase(text: str) -> Message:
+    """A text of the format itself, to be said in a language; its braces are YAML's and stay."""
+    return Message(text.replace("{", "{{").replace("}", "}}"))
+
+
+def all_of(names: Sequence[str]) -> Message:
+    """`a and b and c`."""
+    first, *more = names
+    return message("{first} and {more}", first=first, more=all_of(more)) if more else Message("{name}", {"name": first})
 
 
 def join(path: str, key: str | int) -> str:
@@ -96,6 +121,11 @@ class Spec:
     doc: str = ""
     expects: str = "a value"
 
+    @property
+    def wanted(self) -> Message:
+        """`expects`, to be said in a language."""
+        return phrase(self.expects)
+
     def read(self, node: Node, path: str, report: Report) -> Any:
         """The value, or MISSING after reporting why."""
         raise NotImplementedError
@@ -105,7 +135,7 @@ class Spec:
         raise NotImplementedError
 
     def _wrong(self, node: Node, path: str, report: Report) -> Any:
-        report.add(node.line, path, f"expected {self.expects}, found {node.kind}")
+        report.add(node.line, path, message("expected {wanted}, found {kind}", wanted=self.wanted, kind=node.kind))
         return MISSING
 
 
@@ -125,7 +155,8 @@ class String(Spec):
         if self.pattern and not re.fullmatch(self.pattern, node.text):
             return self._wrong(node, path, report)
         if len(node.text) > self.max_length:
-            report.add(node.line, path, f"{len(node.text)} characters; at most {self.max_length} are allowed")
+            text = message("{count} characters; at most {most} are allowed", count=len(node.text), most=self.max_length)
+            report.add(node.line, path, text)
             return MISSING
         return node.text
 
@@ -149,12 +180,17 @@ class Number(Spec):
     @property
     def expects(self) -> str:  # type: ignore[override]
         """In words."""
-        text = "a whole number" if self.whole else "a number"
+        return str(self.wanted)
+
+    @property
+    def wanted(self) -> Message:
+        """With the bounds."""
+        kind = message("a whole number" if self.whole else "a number")
         if self.low is not None and self.high is not None:
-            return f"{text} from {self.low:g} to {self.high:g}"
+            return message("{kind} from {low} to {high}", kind=kind, low=f"{self.low:g}", high=f"{self.high:g}")
         if self.low is not None:
-            return f"{text} of at least {self.low:g}"
-        return text
+            return message("{kind} of at least {low}", kind=kind, low=f"{self.low:g}")
+        return kind
 
     def read(self, node: Node, path: str, report: Report) -> Any:
         """The number."""
@@ -207,11 +243,14 @@ class Choice(Spec):
         """The word."""
         if isinstance(node.value, (dict, list)) or node.text not in self.words:
             found = node.kind if isinstance(node.value, (dict, list)) or node.value is None else f'"{node.text}"'
-            report.add(
-                node.line,
-                path,
-                f"{found} is not {self.what}; allowed: {', '.join(self.words)}{suggest(node.text, self.words)}",
+            text = message(
+                "{found} is not {what}; allowed: {words}{near}",
+                found=found,
+                what=phrase(self.what),
+                words=", ".join(self.words),
+                near=suggest(node.text, self.words),
             )
+            report.add(node.line, path, text)
             return MISSING
         return node.text
 
@@ -235,7 +274,8 @@ class Parsed(Spec):
         try:
             return self.parse(node.text)
         except ValueError as error:
-            report.add(node.line, path, str(error))
+            said = error.args[0] if error.args else ""
+            report.add(node.line, path, said if isinstance(said, Message) else str(error))
             return MISSING
 
     def json_schema(self) -> dict[str, Any]:
@@ -266,7 +306,8 @@ class ListOf(Spec):
                 return MISSING if value is MISSING else [value]
             return self._wrong(node, path, report)
         if len(node.value) < self.at_least:
-            report.add(node.line, path, f"expected at least {self.at_least} entry, found {len(node.value)}")
+            text = message("expected at least {least} entry, found {count}", least=self.at_least, count=len(node.value))
+            report.add(node.line, path, text)
         values = [self.item.read(child, join(path, i), report) for i, child in enumerate(node.value)]
         return [value for value in values if value is not MISSING]
 
@@ -293,7 +334,8 @@ class MapOf(Spec):
         result = {}
         for key, child in node.value.items():
             if not re.fullmatch(self.key_pattern, key):
-                report.add(node.keys[key], join(path, key), f'"{key}" is not {self.key_expects}')
+                text = message('"{key}" is not {what}', key=key, what=phrase(self.key_expects))
+                report.add(node.keys[key], join(path, key), text)
                 continue
             value = self.value.read(child, join(path, key), report)
             if value is not MISSING:
@@ -319,6 +361,12 @@ class Field:
     attribute: str = ""
 
 
+def _unknown(key: str, allowed: Collection[str]) -> Message:
+    return message(
+        'unknown key "{key}"; allowed: {allowed}{near}', key=key, allowed=", ".join(allowed), near=suggest(key, allowed)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Record(Spec):
     """A mapping with known keys. `build` makes the value from keyword arguments; with `line` it also gets its line."""
@@ -340,9 +388,7 @@ class Record(Spec):
             return self._wrong(node, path, report)
         for key in entries:
             if key not in self.fields:
-                allowed = ", ".join(self.fields)
-                message = f'unknown key "{key}"; allowed: {allowed}{suggest(key, self.fields)}'
-                report.add(node.keys[key], join(path, key), message)
+                report.add(node.keys[key], join(path, key), _unknown(key, self.fields))
         values: dict[str, Any] = {}
         complete = True
         for key, known in self.fields.items():
@@ -351,7 +397,8 @@ class Record(Spec):
                 values[name] = known.spec.read(entries[key], join(path, key), report)
                 complete &= values[name] is not MISSING
             elif known.default is MISSING:
-                report.add(node.line, path, f'the key "{key}" is missing ({known.doc})')
+                text = message('the key "{key}" is missing ({doc})', key=key, doc=phrase(known.doc))
+                report.add(node.line, path, text)
                 complete = False
             else:
                 values[name] = known.default
@@ -391,12 +438,13 @@ class Tagged(Spec):
         found = [key for key in node.value if key in self.tags]
         unknown = [key for key in node.value if key not in self.tags and key not in self.shared]
         for key in unknown:
-            allowed = [*self.shared, *self.tags]
-            message = f'unknown key "{key}"; allowed: {", ".join(allowed)}{suggest(key, allowed)}'
-            report.add(node.keys[key], join(path, key), message)
+            report.add(node.keys[key], join(path, key), _unknown(key, [*self.shared, *self.tags]))
         if len(found) != 1 and not (unknown and not found):
-            named = f"found {' and '.join(found)}" if found else "found none"
-            report.add(node.line, path, f"{self.what} has exactly one of {', '.join(self.tags)}; {named}")
+            values = {"what": phrase(self.what), "words": ", ".join(self.tags)}
+            text = message("{what} has exactly one of {words}; there is none", **values)
+            if found:
+                text = message("{what} has exactly one of {words}; found {found}", found=all_of(found), **values)
+            report.add(node.line, path, text)
         record = Record(self.shared)
         rest = Node({key: child for key, child in node.value.items() if key in self.shared}, node.line, node.keys)
         values = record.read(rest, path, report)

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
+from labs.messages import message
 from labs.model.addresses import IPv4, IPv6, Network
 from labs.model.services import Service
 from labs.model.site import Kind
@@ -73,8 +74,10 @@ def parse_place(text: str) -> Place:
     try:
         return IPv4.parse(text)
     except ValueError:
-        message = f'"{text}" is not a place in a subnet; allowed: a host number such as .20, an address, or dhcp'
-        raise ValueError(message) from None
+        said = message(
+            '"{text}" is not a place in a subnet; allowed: a host number such as .20, an address, or dhcp', text=text
+        )
+        raise ValueError(said) from None
 
 
 def parse_start(text: str) -> int:
@@ -82,8 +85,8 @@ def parse_start(text: str) -> int:
     try:
         moment = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
     except ValueError:
-        message = f'"{text}" is not a moment; write it as 2026-04-14 06:00'
-        raise ValueError(message) from None
+        said = message('"{text}" is not a moment; write it as 2026-04-14 06:00', text=text)
+        raise ValueError(said) from None
     return int((moment - UNIX_EPOCH).total_seconds())
 
 
@@ -95,16 +98,18 @@ def _network4(text: str) -> Network:
     network = Network.parse(text)
     if isinstance(network.address, IPv4):
         return network
-    message = f'"{text}" is an IPv6 network; a subnet is an IPv4 network, with its IPv6 network under v6'
-    raise ValueError(message)
+    said = message(
+        '"{text}" is an IPv6 network; a subnet is an IPv4 network, with its IPv6 network under v6', text=text
+    )
+    raise ValueError(said)
 
 
 def _network6(text: str) -> Network:
     network = Network.parse(text)
     if isinstance(network.address, IPv6) and network.length == 64:
         return network
-    message = f'"{text}" is not an IPv6 network of length 64, such as 2001:db8:1::/64'
-    raise ValueError(message)
+    said = message('"{text}" is not an IPv6 network of length 64, such as 2001:db8:1::/64', text=text)
+    raise ValueError(said)
 
 
 NETWORK4 = Parsed(_network4, "a network such as 192.168.1.0/24")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from labs.messages import message
 from labs.model.addresses import IPv4, Network
 from labs.scenario.scenario import PoolSpec, SiteSpec
 from labs.scenario.schema import Report
@@ -21,11 +22,15 @@ def draw_subnets(spec: SiteSpec, seed: str, report: Report) -> dict[str, Network
         if not isinstance(subnet, PoolSpec) or subnet.network is not None:
             continue
         if subnet.pool is None or not subnet.size:
-            report.add(1, f"site.subnets.{name}", "either network, or both pool and size, must be given")
+            report.add(1, f"site.subnets.{name}", message("either network, or both pool and size, must be given"))
             continue
         random = Random(f"{seed}/subnet/{name}")  # noqa: S311 - not a secret
         if subnet.size < subnet.pool.length:
-            report.add(1, f"site.subnets.{name}", f"a /{subnet.size} network does not fit into {subnet.pool}")
+            report.add(
+                1,
+                f"site.subnets.{name}",
+                message("a /{size} network does not fit into {pool}", size=subnet.size, pool=subnet.pool),
+            )
             continue
         count = min(1 << (subnet.size - subnet.pool.length), MAX_DRAWN_NETWORKS)
         step = 1 << (32 - subnet.size)
@@ -37,5 +42,9 @@ def draw_subnets(spec: SiteSpec, seed: str, report: Report) -> dict[str, Network
                 drawn[name] = network
                 break
         else:
-            report.add(1, f"site.subnets.{name}", f"no free /{subnet.size} network is left in {subnet.pool}")
+            report.add(
+                1,
+                f"site.subnets.{name}",
+                message("no free /{size} network is left in {pool}", size=subnet.size, pool=subnet.pool),
+            )
     return {name: drawn[name] for name in spec.subnets if name in drawn}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from labs.messages import Message, message
 from labs.model.site import Endpoint, Kind, Link
 from labs.net.ifupdown import Stanza
 from labs.scenario.scenario import SiteSpec
-from labs.scenario.schema import Report, suggest
+from labs.scenario.schema import Report, all_of, suggest
 from labs.scenario.wiring import Draft, Wiring
 
 __all__ = ["Switching", "stp_options"]
@@ -32,30 +33,46 @@ class Switching:
         for draft in drafts.values():
             self._check(draft)
 
-    def _wrong(self, name: str, message: str, *parts: str) -> None:
+    def _wrong(self, name: str, said: Message | str, *parts: str) -> None:
         path = ".".join(["site.devices", name, *parts])
-        self._report.add(self._spec.devices[name].line, path, message)
+        self._report.add(self._spec.devices[name].line, path, said)
 
     def _check(self, draft: Draft) -> None:
         spec = draft.spec
         if spec.vlans and spec.kind != Kind.SWITCH:
-            self._wrong(draft.name, "only a switch carries VLANs; give a router ports: {SUBNET: [PORT], …}", "vlans")
+            self._wrong(
+                draft.name, message("only a switch carries VLANs; give a router ports: {{SUBNET: [PORT], …}}"), "vlans"
+            )
         for subnet in spec.vlans:
             if subnet not in self._spec.subnets:
                 known = self._spec.subnets
-                message = f'"{subnet}" is not a subnet; subnets: {", ".join(known)}{suggest(subnet, known)}'
-                self._wrong(draft.name, message, "vlans")
+                said = message(
+                    '"{subnet}" is not a subnet; subnets: {known}{near}',
+                    subnet=subnet,
+                    known=", ".join(known),
+                    near=suggest(subnet, known),
+                )
+                self._wrong(draft.name, said, "vlans")
             elif self._spec.vlan(subnet) is None:
-                self._wrong(draft.name, f"the subnet {subnet} has no number: {{pool: …, size: …, vlan: 10}}", "vlans")
+                self._wrong(
+                    draft.name,
+                    message("the subnet {subnet} has no number: {{pool: …, size: …, vlan: 10}}", subnet=subnet),
+                    "vlans",
+                )
         for subnet in [*draft.addresses, *([spec.native] if spec.native else [])]:
             if spec.vlans and subnet not in spec.vlans:
-                self._wrong(draft.name, f"the switch does not carry {subnet}", "vlans")
+                self._wrong(draft.name, message("the switch does not carry {subnet}", subnet=subnet), "vlans")
         for port in draft.all_ports:
             subnets = draft.carried(port)
             unnumbered = [subnet for subnet in subnets if self._spec.vlan(subnet) is None]
             if len(subnets) > 1 and unnumbered:
-                message = f"{port} carries {' and '.join(subnets)}, but {unnumbered[0]} has no vlan number"
-                self._wrong(draft.name, message, "ports")
+                said = message(
+                    "{port} carries {subnets}, but {unnumbered} has no vlan number",
+                    port=port,
+                    subnets=all_of(subnets),
+                    unnumbered=unnumbered[0],
+                )
+                self._wrong(draft.name, said, "ports")
 
     def bridge(self, draft: Draft) -> list[Stanza]:
         """The bridge over all ports."""
@@ -76,13 +93,21 @@ class Switching:
         other = self._drafts[far.device]
         behind = [subnet for subnet in draft.spec.vlans if subnet in self._wiring.behind(far)]
         if not behind:
-            self._wrong(draft.name, f"nothing behind {port} ({far.device}) is in a subnet the switch carries", "vlans")
+            self._wrong(
+                draft.name,
+                message(
+                    "nothing behind {port} ({device}) is in a subnet the switch carries", port=port, device=far.device
+                ),
+                "vlans",
+            )
         between = bool(other.spec.vlans)
         if not between and len(behind) <= 1 and len(other.carried(far.port)) <= 1:
             return tuple(("bridge-access", str(self._spec.vlan(subnet))) for subnet in behind)
         if not between and other.spec.kind == Kind.SWITCH:
-            message = f"{' and '.join(behind)} are behind {far.device}, which is not managed"
-            self._wrong(draft.name, message, "vlans")
+            said = message(
+                "{behind} are behind {device}, which is not managed", behind=all_of(behind), device=far.device
+            )
+            self._wrong(draft.name, said, "vlans")
         native = draft.spec.native if between and draft.spec.native in behind else ""
         vids = " ".join(str(self._spec.vlan(subnet)) for subnet in behind if subnet != native)
         if native:

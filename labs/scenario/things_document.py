@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from labs.messages import message
 from labs.model.field import Signal
 from labs.scenario.schema import (
     MISSING,
@@ -45,7 +46,7 @@ class _Range(Spec):
             return self._wrong(node, path, report)
         found = ListOf(Number()).read(node, path, report)
         if len(found) != 2 or found[0] >= found[1]:
-            report.add(node.line, path, f"expected {self.expects}")
+            report.add(node.line, path, message("expected {wanted}", wanted=self.wanted))
             return MISSING
         return float(found[0]), float(found[1])
 

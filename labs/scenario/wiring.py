@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labs.messages import Message, message
 from labs.model.addresses import IPv4, Network
 from labs.model.site import Endpoint, Kind, Link
 from labs.scenario.radios import wifi_ports
@@ -59,9 +60,9 @@ class Wiring:
         self._connect()
         return self._links
 
-    def _wrong(self, name: str, message: str, *parts: str) -> None:
+    def _wrong(self, name: str, said: Message | str, *parts: str) -> None:
         path = ".".join(["site.devices", name, *parts])
-        self._report.add(self._spec.devices[name].line, path, message)
+        self._report.add(self._spec.devices[name].line, path, said)
 
     def _links_of(self, name: str) -> list[int]:
         return [i for i, link in enumerate(self._spec.links) for end in link.ends if end.partition(":")[0] == name]
@@ -75,8 +76,13 @@ class Wiring:
                 if name not in self._drafts:
                     missing = True
                     known = ", ".join(self._drafts)
-                    message = f'there is no device "{name}"; devices: {known}{suggest(name, self._drafts)}'
-                    self._report.add(link.line, f"site.links[{index}]", message)
+                    said = message(
+                        'there is no device "{name}"; devices: {known}{near}',
+                        name=name,
+                        known=known,
+                        near=suggest(name, self._drafts),
+                    )
+                    self._report.add(link.line, f"site.links[{index}]", said)
         return not missing
 
     def _name_ports(self) -> None:
@@ -92,10 +98,12 @@ class Wiring:
                 used = len(self._links_of(draft.name))
                 count = wish if isinstance(wish, int) else max(MIN_SWITCH_PORTS, used, *[_number(p) for p in named], 0)
                 if isinstance(wish, dict):
-                    self._wrong(draft.name, "the ports of a switch are a number", "ports")
+                    self._wrong(draft.name, message("the ports of a switch are a number"), "ports")
                 draft.ports[""] = [f"p{i}" for i in range(1, count + 1)]
                 if used > count:
-                    self._wrong(draft.name, f"{used} leads, but only {count} ports", "ports")
+                    self._wrong(
+                        draft.name, message("{used} leads, but only {count} ports", used=used, count=count), "ports"
+                    )
             else:
                 if wish is None and draft.addresses:
                     wish = wifi_ports(draft.spec.services, next(iter(draft.addresses)))
@@ -106,17 +114,24 @@ class Wiring:
                     known = ", ".join(draft.all_ports)
                     self._wrong(
                         draft.name,
-                        f'there is no port "{port}"; ports: {known}{suggest(port, draft.all_ports)}',
+                        message(
+                            'there is no port "{port}"; ports: {known}{near}',
+                            port=port,
+                            known=known,
+                            near=suggest(port, draft.all_ports),
+                        ),
                         "ports",
                     )
                 elif named.count(port) > 1:
-                    self._wrong(draft.name, f"two leads in the port {port}", "ports")
+                    self._wrong(draft.name, message("two leads in the port {port}", port=port), "ports")
 
     def _name_host_ports(self, draft: Draft, wish: Any, named: list[str]) -> None:
         wish = wish if isinstance(wish, dict) else {}
         for subnet in wish:
             if subnet not in draft.addresses and subnet in self._subnets:
-                self._wrong(draft.name, f'the device is not in the subnet "{subnet}"', "ports", subnet)
+                self._wrong(
+                    draft.name, message('the device is not in the subnet "{subnet}"', subnet=subnet), "ports", subnet
+                )
         taken = {port for ports in wish.values() for port in ports}
         names = (f"eth{i}" for i in range(64) if f"eth{i}" not in taken)
         for subnet in draft.addresses:
@@ -166,11 +181,15 @@ class Wiring:
             and len({self._subnet_of(draft, p) for p in candidates}) != 1
         ):
             listed = ", ".join(f"{name}:{p} ({self._subnet_of(draft, p)})" for p in draft.free)
-            message = f"say which port of {name}: {listed}" if listed else f"{name} has no free port"
-            self._report.add(line, path, message)
+            said = (
+                message("say which port of {name}: {listed}", name=name, listed=listed)
+                if listed
+                else message("{name} has no free port", name=name)
+            )
+            self._report.add(line, path, said)
             return ""
         if not candidates:
-            self._report.add(line, path, f"{name} has no free port")
+            self._report.add(line, path, message("{name} has no free port", name=name))
             return ""
         chosen = candidates[0]
         draft.free.remove(chosen)

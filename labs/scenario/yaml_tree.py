@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from labs.messages import Message, message
+
 __all__ = ["Node", "YamlError", "parse_yaml"]
 
 MAX_CHARACTERS = 1_000_000
@@ -25,11 +27,15 @@ _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 _SQUEEZED = re.compile(r"\s*(- )?[a-z_-]+:[^\s/]")  # `level:2`
 
 
+NOTHING = Message("{nothing}", {"nothing": ""})
+
+
 class YamlError(Exception):
     """A file that is not YAML, or YAML that we refuse. `line` counts from 1."""
 
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
+    def __init__(self, said: Message | str, line: int) -> None:
+        super().__init__(str(said))
+        self.said = said
         self.line = line
 
 
@@ -46,18 +52,18 @@ class Node:
     text: str = ""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Message | str:
         """What an author would call it."""
         if isinstance(self.value, dict):
-            return "a mapping"
+            return message("a mapping")
         if isinstance(self.value, list):
-            return "a list"
+            return message("a list")
         if self.value is None:
-            return "nothing"
+            return message("nothing")
         if isinstance(self.value, bool):
-            return f"the truth value {self.text}"
+            return message("the truth value {text}", text=self.text)
         if isinstance(self.value, (int, float)):
-            return f"the number {self.text}"
+            return message("the number {text}", text=self.text)
         shown = self.text if len(self.text) <= 60 else self.text[:57] + "…"
         return f'"{shown}"'
 
@@ -65,8 +71,12 @@ class Node:
 def parse_yaml(text: str) -> Node:
     """Read one document. Raises YamlError."""
     if len(text) > MAX_CHARACTERS:
-        message = f"the file has {len(text)} characters; at most {MAX_CHARACTERS} are allowed"
-        raise YamlError(message, 1)
+        said = message(
+            "the file has {count} characters; at most {max_characters} are allowed",
+            count=len(text),
+            max_characters=MAX_CHARACTERS,
+        )
+        raise YamlError(said, 1)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(text, Loader=loader)
@@ -75,16 +85,17 @@ def parse_yaml(text: str) -> Node:
         what = " ".join(part for part in (error.context, error.problem) if part)
         line = mark.line if mark else 0
         opened = error.context_mark.line if error.context_mark else line
-        raise YamlError(f"not valid YAML: {what}{_likely(text, line, opened, what)}", line + 1) from None
+        likely = _likely(text, line, opened, what)
+        raise YamlError(message("not valid YAML: {what}{likely}", what=what, likely=likely), line + 1) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise YamlError(f"not valid YAML: {str(error).splitlines()[0]}", 1) from None
+        raise YamlError(message("not valid YAML: {error}", error=str(error).splitlines()[0]), 1) from None
     if root is None:
-        message = "the file is empty"
-        raise YamlError(message, 1)
+        said = message("the file is empty")
+        raise YamlError(said, 1)
     return _Converter().convert(root)
 
 
-def _likely(text: str, number: int, opened: int, what: str) -> str:
+def _likely(text: str, number: int, opened: int, what: str) -> Message:
     """What most often is behind a syntax error on that line, or nothing: YAML itself speaks of its tokens.
 
     Lines count from 0; `opened` is where the bracket, quote or mapping began that YAML was reading.
@@ -94,26 +105,33 @@ def _likely(text: str, number: int, opened: int, what: str) -> str:
     margin = line[: len(line) - len(line.lstrip())]
     key, colon, value = line.strip().partition(": ")
     if "\t" in margin:
-        return "; the line begins with a tab: indent with spaces"
+        return message("; the line begins with a tab: indent with spaces")
     if "flow " in what:
         if "${" in line:
-            return '; a text with ${…} inside { } stands between quotes: {en: "ask ${gw.address}"}'
-        return f"; the {{ or [ of line {opened + 1} is not closed there, or a text in it needs quotes"
+            return message('; a text with ${{…}} inside {{ }} stands between quotes: {{en: "ask ${{gw.address}}"}}')
+        return message(
+            "; the {{ or [ of line {line} is not closed there, or a text in it needs quotes", line=opened + 1
+        )
     if "quoted scalar" in what:
-        return f"; the quote of line {opened + 1} is not closed"
+        return message("; the quote of line {line} is not closed", line=opened + 1)
     if "start any token" in what:
-        return "; a text that begins with such a character stands between quotes"
+        return message("; a text that begins with such a character stands between quotes")
     if colon and ": " in value and value[0] not in "\"'{[|>#":
-        return '; a text with ": " in it stands between quotes'
+        return message('; a text with ": " in it stands between quotes')
     before = next((other for other in reversed(lines[:number]) if other.strip()), "")
     if _SQUEEZED.match(before):
-        return f'; after the colon of "{before.strip()}" comes a space'
+        return message('; after the colon of "{before}" comes a space', before=before.strip())
     if not before or not (colon or key.endswith(":")):
-        return ""
+        return NOTHING
     known = {len(other) - len(other.lstrip()) for other in lines[:number] if other.strip()}
     if len(margin) not in known:
-        return f"; no line before begins after {len(margin)} spaces: keys of one mapping begin below each other"
-    return "; keys of one mapping begin below each other: look at the spaces before this line and the one before"
+        return message(
+            "; no line before begins after {count} spaces: keys of one mapping begin below each other",
+            count=len(margin),
+        )
+    return message(
+        "; keys of one mapping begin below each other: look at the spaces before this line and the one before"
+    )
 
 
 class _Converter:
@@ -124,8 +142,8 @@ class _Converter:
         line = node.start_mark.line + 1
         self._count += 1
         if self._count > MAX_NODES or depth > 50:
-            message = "the file is nested too deeply or repeats itself too often"
-            raise YamlError(message, line)
+            said = message("the file is nested too deeply or repeats itself too often")
+            raise YamlError(said, line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, line, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -139,12 +157,16 @@ class _Converter:
         for key_node, value_node in node.value:
             key_line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                message = "a key is a single word or number"
-                raise YamlError(message, key_line)
+                said = message("a key is a single word or number")
+                raise YamlError(said, key_line)
             key = str(key_node.value)
             if key in entries:
-                message = f'the key "{key}" stands twice in the same mapping (first on line {lines[key]})'
-                raise YamlError(message, key_line)
+                said = message(
+                    'the key "{key}" stands twice in the same mapping (first on line {lines})',
+                    key=key,
+                    lines=lines[key],
+                )
+                raise YamlError(said, key_line)
             entries[key] = self.convert(value_node, depth + 1)
             lines[key] = key_line
         return Node(entries, line, lines)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from labs.messages import message
 from labs.scenario.schema import Boolean, Choice, Duration, Field, Number, Record, String
 from labs.things.zigbee.config import BRIDGE, DATABASE, DEVICE, NETWORK, QUANTITIES, Network, database_of, network_file
 from labs.things.zigbee.link import CHANNELS
@@ -74,7 +75,10 @@ def zigbee_files(
             made[NETWORK] = network_file(_network(seed, gateway.name, gateway.spec.services["zigbee2mqtt"]["channel"]))
         elif own["gateway"]:
             known = ", ".join(name for name, other in drafts.items() if "zigbee2mqtt" in other.spec.services) or "none"
-            wrong(f'"{own["gateway"]}" is not a Zigbee gateway; gateways: {known}', "services.zigbee.gateway")
+            wrong(
+                message('"{own}" is not a Zigbee gateway; gateways: {known}', own=own["gateway"], known=known),
+                "services.zigbee.gateway",
+            )
     if "zigbee2mqtt" in services:
         paired = {
             _ieee(seed, name): name

@@ -43,7 +43,7 @@ def list_scenarios(screen: Screen, *, module: str | None, level: int | None, as_
         try:
             known.append(load_scenario(path))
         except ScenarioError as error:
-            screen.show(str(error), err=True)
+            screen.show("\n".join(error.lines(screen.language)), err=True)
             status = 2
     modules = sorted({scenario.module for scenario in known})
     if module is not None and module not in modules:

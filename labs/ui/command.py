@@ -246,8 +246,9 @@ def _tell(screen: Screen, error: Exception) -> int:
     if isinstance(error, ScenarioError):
         for problem in error.problems:
             about_file = not problem.line and not problem.path  # it is not there, or cannot be read
+            said, language = problem.said(screen.language), screen.language
             screen.show(
-                f"netwerf: {error.file}: {problem.message}" if about_file else problem.render(error.file), err=True
+                f"netwerf: {error.file}: {said}" if about_file else problem.render(error.file, language), err=True
             )
         return USAGE
     if isinstance(error, (JournalError, CommandRejected, LabInUse, EngineUnavailable)):

@@ -86,10 +86,10 @@ def validate_files(screen: Screen, *, files: tuple[Path, ...]) -> int:
         except ScenarioError as error:
             status = 2
             if all(not problem.line for problem in error.problems):
-                screen.warn("{file} cannot be read ({error})", file=path, error=error.problems[0].message)
+                screen.warn("{file} cannot be read ({error})", file=path, error=error.problems[0].said(screen.language))
                 continue
             for problem in error.problems:
-                screen.show(problem.render(error.file), err=True)
+                screen.show(problem.render(error.file, screen.language), err=True)
             screen.warn("{file}: {count} to mend", file=path, count=len(error.problems))
         else:
             screen.say(

@@ -66,7 +66,10 @@ def _in_one_line(screen: Screen) -> Iterator[None]:
     except Refusal as refusal:
         raise UsageError(refusal.message.in_language(screen.language)) from None
     except ScenarioError as error:
-        told = [problem.render(error.file) if problem.line else problem.message for problem in error.problems]
+        told = [
+            problem.render(error.file, screen.language) if problem.line else problem.said(screen.language)
+            for problem in error.problems
+        ]
         raise UsageError("\n".join(told)) from None
     except (CommandRejected, JournalError, LabInUse) as error:
         raise UsageError(str(error)) from None

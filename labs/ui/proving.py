@@ -38,7 +38,7 @@ class Tried:
 
     name: str
     lines: list[tuple[bool, str, Message]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: ScenarioError | None = None
     failure: str = ""
     excluded: str = ""
     """What the engine lacks for this scenario; nothing was tried then."""
@@ -47,7 +47,7 @@ class Tried:
     @property
     def status(self) -> int:
         """0 proved, 1 not proved, 2 the scenario is wrong."""
-        if self.problems:
+        if self.problems is not None:
             return WRONG
         if self.excluded:
             return 0
@@ -77,7 +77,7 @@ def _try(name: str, seeds: int, engine: str, at_once: int = 1, tell: Callable[[s
     except EngineUnavailable as error:
         tried.excluded = str(error)
     except ScenarioError as error:
-        tried.problems = str(error).splitlines()
+        tried.problems = error
     except Exception as error:  # noqa: BLE001 - one scenario that trips over a bug must not hide the others
         tried.failure = f"{type(error).__name__}: {error}"
     tried.seconds = time.perf_counter() - begun
@@ -189,8 +189,8 @@ def _tried(names: list[str], seeds: int, jobs: int, engine: str, progress: _Prog
 
 
 def _show(screen: Screen, tried: Tried, seeds: int, *, quiet: bool) -> None:
-    if tried.problems:
-        for problem in tried.problems:
+    if tried.problems is not None:
+        for problem in tried.problems.lines(screen.language):
             screen.show(problem, err=True)
         screen.warn("{name}: the scenario is wrong, nothing was proved", name=tried.name)
         return

@@ -79,6 +79,18 @@ def test_wrong_scenario_lists_every_mistake_with_its_line(run: Run, golden: Gold
     golden(f"errors/scenario-{name}.txt", told(["validate", f"{name}.yaml"], result))
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in WRONG.glob("*.yaml")))
+def test_mistakes_of_a_scenario_are_told_in_dutch_at_the_same_lines(
+    run: Run, golden: Golden, tmp_path: Path, name: str
+) -> None:
+    shutil.copy(WRONG / f"{name}.yaml", tmp_path)
+    words = ["--lang", "nl", "validate", f"{name}.yaml"]
+    dutch, english = run(*words), run("validate", f"{name}.yaml")
+    places = [[line.split(": ")[0] for line in each.stderr.splitlines()[:-1]] for each in (dutch, english)]
+    assert places[0] == places[1]
+    golden(f"errors/scenario-{name}-nl.txt", told(words, dutch))
+
+
 def test_wrong_scenario_is_told_alike_by_play_and_prove(run: Run, tmp_path: Path) -> None:
     shutil.copy(WRONG / "many-mistakes.yaml", tmp_path)
     wanted = run("validate", "many-mistakes.yaml").stderr.splitlines()[:-1]
