@@ -14,7 +14,7 @@ from labs.model.site import Device, Site
 from labs.net.linux.units import enabled_path
 from tests.sites import machine, site, switch
 
-ASK = "timeout 3 dhclient -v -1 eth0"
+ASK = "timeout 2 dhclient -v -1 eth0"
 CLIENTS = ("h1", "h2", "h3", "h4", "h5")
 RANGES = {
     1: (

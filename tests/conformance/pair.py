@@ -80,15 +80,19 @@ def _children(pid: int) -> list[int]:
 
 
 class Pair:
-    """A site in operation twice. `kernel` and `sim` are the engines; `patience` is that of `tests.kernel_lab`."""
+    """A site in operation twice. `kernel` and `sim` are the engines; `patience` is that of `tests.kernel_lab`.
 
-    def __init__(self, made: Site, patience: int = 1) -> None:
+    A kernel engine that is given is in operation already, with the same site.
+    """
+
+    def __init__(self, made: Site, patience: int = 1, kernel: KernelEngine | None = None) -> None:
         self.site = made
         self.sim = SimEngine()
-        self.kernel = KernelEngine()
+        self.kernel = kernel or KernelEngine()
         self._retrans = patch.object(link_layer, "RETRANS_NS", RETRANS_MS * patience * 1_000_000)
         self.sim.start(made)
-        self.kernel.start(made)
+        if kernel is None:
+            self.kernel.start(made)
         self.lab = EngineLab(self.kernel, made, patience)
         self._retrans.start()
 
@@ -132,10 +136,17 @@ def portions(flows: list[Flow]) -> Iterator[list[Flow]]:
 
 
 @contextmanager
-def both(made: Site, patience: int = 1) -> Iterator[Pair]:
+def both(made: Site, patience: int = 1, kernel: KernelEngine | None = None) -> Iterator[Pair]:
     """The site in operation on both engines."""
-    pair = Pair(unlimited(made, redirects=False), patience)
+    pair = Pair(unlimited(made, redirects=False), patience, kernel)
     try:
         yield pair
     finally:
         pair.stop()
+
+
+def started(made: Site) -> KernelEngine:
+    """The kernel engine of a pair, ahead of the pair: a start with IPv6 is ten seconds of waiting."""
+    engine = KernelEngine()
+    engine.start(unlimited(made, redirects=False))
+    return engine

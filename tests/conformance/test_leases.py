@@ -82,7 +82,7 @@ def differences(asking: Asking, patience: int = 1) -> list[str]:
     found = []
     with both(asking.site, patience) as pair:
         for place, line in asking.lines:
-            found.append(said(pair, place, line.replace("timeout 3", f"timeout {3 * patience}")))
+            found.append(said(pair, place, line.replace("timeout 2", f"timeout {2 * patience}")))
             pair.wait(MOMENT_NS)
         for name in CLIENTS:
             one, other = settled(pair.sim, name), settled(pair.kernel, name)

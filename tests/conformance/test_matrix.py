@@ -20,7 +20,7 @@ from tests.traffic import SECOND, Flow
 
 pytestmark = [*needs_kernel, judged()]
 
-EXAMPLES = 42
+EXAMPLES = 40
 WANTED = 20_000
 FIRST_PROBE_S = 8  # more than delay_first_probe_time (5 s, arp(7)) and a look at everybody
 STRANGERS = ("10.0.1.99", "172.16.0.1", "127.0.0.1")
