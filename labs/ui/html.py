@@ -218,7 +218,7 @@ def _hops(rows: Sequence[Cells], screen: Screen) -> str:
     for at, (device, what, because) in enumerate(rows):
         until = next((n for n in range(at + 1, len(rows)) if rows[n][0]), len(rows))
         first = f'<th scope="rowgroup" rowspan="{until - at}" style="{cell}">{escape(device)}</th>'
-        told = f'<td style="{cell}">{escape(what)}</td>'
+        told = f'<td style="{cell};min-width:9em">{escape(what)}</td>'  # short words are not squeezed by a long rule
         if len(heads) == len(EVIDENCE_HEADS):
             told += f'<td style="{cell};{MONO}">{"<br/>".join(map(escape, because))}</td>'
         body += f"<tr{PLAIN}>{first if device or not at else ''}{told}</tr>"
