@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["ChainProgram", "Decision", "Entry", "Translation"]
 
 MAX_DEPTH = 16  # NFT_JUMP_STACK_SIZE
-FINAL = frozenset({"accept", "drop", "translate"})
 
 
 class Translation(NamedTuple):

@@ -18,7 +18,6 @@ METHODS = {
 }
 KEPT = ("source", "source-directory", "source-dir", "mapping", "no-auto-down", "no-scripts", "rename", "template")
 ALIASES = {"post-up": "up", "pre-down": "down"}  # ifupdown keeps one list for both spellings
-REPEATABLE = frozenset({"up", "down", "pre-up", "post-down"})
 
 
 class InterfacesError(ValueError):
@@ -127,10 +126,6 @@ class InterfacesFile:
             stanzas=tuple(stanza for stanza in self.stanzas if stanza.name != name),
             allowed=tuple(entry for entry in self.allowed if entry.name != name),
         )
-
-    def without_auto(self, name: str) -> InterfacesFile:
-        """The same file, but `name` is no longer brought up at boot."""
-        return replace(self, allowed=tuple(entry for entry in self.allowed if entry.name != name))
 
     def merged(self, other: InterfacesFile) -> InterfacesFile:
         """Both files, one after the other, as `source` does it."""

@@ -32,7 +32,6 @@ LOCKTIME_NS = 1_000_000_000  # locktime: a second answer within this time does n
 UNRESOLVED_BYTES = 212_992  # unres_qlen_bytes: memory for packets that wait for one answer
 MEMORY = ((225, 832), (670, 1280), (1700, 2304))  # length of a packet to what Linux 6 counts for it (skb->truesize)
 MAX_ENTRIES = 1024  # gc_thresh3
-GC_STALE_NS = 60_000_000_000  # gc_stale_time
 
 
 def memory_of(packet: Ipv4Packet | Ipv6Packet) -> int:

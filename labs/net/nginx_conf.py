@@ -14,7 +14,6 @@ from labs.model.addresses import Address, IPv4, IPv6, Network, parse_address
 __all__ = ["Directive", "Location", "NginxConf", "NginxError", "Server", "Socket", "parse_nginx"]
 
 ANY = IPv4(0)
-MAX_DIRECTIVES = 5000
 MAX_INCLUDES = 64
 DEFAULT_ROOT = "html"
 ALL, HTTP, WEB = "main events http server location", "http", "http server location"

@@ -24,7 +24,6 @@ QUIET = frozenset(
     "actionfiledefaulttemplate fileowner filegroup filecreatemode dircreatemode umask workdirectory includeconfig "
     "repeatedmsgreduction privdroptouser privdroptogroup maxmessagesize".split()
 )
-LOCAL_MODULES = frozenset("imuxsock imklog imjournal immark imfile omfwd omfile".split())
 
 
 class Selector(NamedTuple):

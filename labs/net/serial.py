@@ -152,8 +152,6 @@ class SerialPort:
     """What wakes the programs; everything where None."""
     queue: deque[Chunk] = field(default_factory=lambda: deque(maxlen=QUEUE_LIMIT))
     signal: Signal = field(default_factory=Signal)
-    sent_bytes: int = 0
-    received_bytes: int = 0
     errors: int = 0
     busy: bool = False
     """A master waits for an answer; another one on the same port waits for `free`."""
@@ -176,12 +174,10 @@ class SerialPort:
     def write(self, data: bytes) -> None:
         """Send."""
         assert self.settings is not None
-        self.sent_bytes += len(data)
         self.node.emit(SerialSend(self.name, data, self.settings))
 
     def deliver(self, chunk: Chunk) -> None:
         """Take what was heard on the line."""
-        self.received_bytes += len(chunk.data)
         self.errors += chunk.errors
         if self.accepts is None or self.accepts(chunk.data):
             self.queue.append(chunk)

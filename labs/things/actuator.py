@@ -35,7 +35,6 @@ ACTUATOR_KEYS = (
     Key("mqtt.state_topic", str, ""),
 )
 WORDS = {"on": 1.0, "true": 1.0, "open": 1.0, "off": 0.0, "false": 0.0, "closed": 0.0, "close": 0.0}
-MAX_COMMAND = 200
 
 
 @dataclass(frozen=True, slots=True)

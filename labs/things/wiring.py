@@ -18,7 +18,6 @@ from labs.things.transmitter import Felt, FieldDevice, parse_transmitter_config
 
 __all__ = ["Arriving", "Source", "Wiring"]
 
-VOLTAGE_INPUT_OHM = 100_000.0
 OPEN_VOLT = 0.0  # an open voltage input is pulled down
 HEAD_WARMER_K = 5.0  # a connection head stands in the air around the process
 

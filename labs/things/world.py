@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from labs.model.site import Site
 from labs.model.world import ARRIVAL_NS, Act, Climate, DayCycle, Quantity, Schedule, Stock, Total, World
 from labs.things.chain.stage import lagged
-from labs.things.climate import ClimateMachine, Forcing, State, relative_humidity, saturation_g_m3
+from labs.things.climate import ClimateMachine, Forcing, relative_humidity, saturation_g_m3
 
 if TYPE_CHECKING:
     from labs.things.wiring import Arriving, Wiring
@@ -287,11 +287,6 @@ class LivingWorld:
             )
             self._climates[room] = machine
         return machine
-
-    def climate_state(self, room: str, now: int) -> State | None:
-        """The air of a room that has a climate."""
-        climate = self._world.rooms[room].climate
-        return None if climate is None else self._climate(room, climate).at(now)
 
     def _forcing(self, room: str, climate: Climate, now: int) -> Forcing:
         outside_c = self.value(climate.outside, "temperature", now)

@@ -87,6 +87,19 @@ def test_station_switched_off_frees_its_place(engine: SimEngine) -> None:
     assert engine.run("ap", "iw dev wlan0 station dump").text.count("Station") == 1
 
 
+def test_access_point_that_takes_one_station_refuses_the_second_until_the_first_has_left(engine: SimEngine) -> None:
+    engine.run("ap", "echo max_num_sta=1 >> /etc/hostapd/hostapd.conf; systemctl restart hostapd")
+    engine.wait(40 * SECOND)
+    assert engine.run("ap", "iw dev wlan0 station dump").text.count("Station") == 1
+    inside, outside = sorted(("tablet", "scale"), key=lambda name: not link(engine, name))
+    assert not link(engine, outside)
+    assert "association refused (status 17)" in engine.run("ap", "journalctl -u hostapd").text
+    assert "status_code=17" in engine.run(outside, "journalctl -u wpa_supplicant").text
+    engine.run("hands", f"power off {inside}")
+    engine.wait(60 * SECOND)
+    assert link(engine, outside)
+
+
 def test_scan_shows_what_is_on_the_air(engine: SimEngine) -> None:
     text = engine.run("scale", "iw dev wlan0 scan").text
     assert text.startswith("BSS 02:4e:")

@@ -28,6 +28,7 @@ HANDSHAKE_FAILS_NS = 4_000_000_000
 AIR_NS = 900_000
 JITTER_NS = 1_500_000
 PORT = "wlan0"
+FULL = Outcome.REFUSED, 17, "the access point is full"  # IEEE 802.11-2016 Table 9-46: cannot handle another station
 
 
 class Host(Protocol):
@@ -146,6 +147,8 @@ class WifiMedium:
             return
         config = self._host.node(point).wifi.point
         outcome, code, why = decide(network, config, self._rssi(station, point, bss.channel))
+        if outcome is Outcome.KEYS_AGREE and self._free_port(station, point) is None:
+            outcome, code, why = FULL
         mac = self._host.site.devices[station].port(PORT).mac
         self._tell(point, "station", (str(mac), outcome, code))
         if outcome is not Outcome.KEYS_AGREE:
@@ -156,15 +159,21 @@ class WifiMedium:
 
     def _associate(self, station: str, point: str, bss: Bss) -> None:
         self.part(station)
-        taken = {known.port for known in self._joined.values() if known.point == point}
-        ports = [p.name for p in self._host.site.devices[point].ports if p.name.startswith(f"{PORT}.sta")]
-        free = next((port for port in ports if port not in taken), None)
-        if free is None or point not in self._points():
-            self._tell(station, "outcome", (Outcome.REFUSED, 17, "the access point is full"))
+        free = self._free_port(station, point) if point in self._points() else None
+        if free is None:
+            self._tell(station, "outcome", FULL)
             return
         self._joined[station] = _Association(point, free, bss)
         self._attach(station)
         self._tell(station, "outcome", (Outcome.KEYS_AGREE, 0, ""))
+
+    def _free_port(self, station: str, point: str) -> str | None:
+        """The port that a station would get; None where as many are in as max_num_sta allows."""
+        taken = {known.port for name, known in self._joined.items() if known.point == point and name != station}
+        config = self._host.node(point).wifi.point
+        ports = [p.name for p in self._host.site.devices[point].ports if p.name.startswith(f"{PORT}.sta")]
+        full = config is None or len(taken) >= config.max_stations
+        return None if full else next((port for port in ports if port not in taken), None)
 
     def _attach(self, station: str) -> None:
         known = self._joined[station]

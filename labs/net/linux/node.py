@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac, Network
+from labs.model.addresses import Address, InterfaceAddress, IPv4, IPv6, Mac
 from labs.model.site import Port
 from labs.model.state import DeviceState, Route
 from labs.net.actions import Action, Dropped, DropReason, Note, RadioSend, SerialSend, SetLink, Transmit, WifiAsk
@@ -73,7 +73,6 @@ class LinuxNode:
         self._boot = boot
         self._ports = tuple(ports)
         self._serial_names = tuple(serial)
-        self._unit_catalogue = units
         self._timers: list[tuple[int, int, int, Callable[[], None]]] = []
         self._cancelled: set[int] = set()
         self._serial = 0
@@ -391,13 +390,6 @@ class LinuxNode:
             self.ip.address_removed(interface, gone, prefix)
         if promote and secondaries:
             self.ip.address_added(interface, secondaries[0])
-
-    def interface_for(self, network: Network) -> Interface | None:
-        """The interface with an address in a network."""
-        for interface in self.interfaces.values():
-            if any(address.address in network for address in interface.addresses):
-                return interface
-        return None
 
     def local_addresses(self) -> list[IPv4]:
         """Every address of the device; one of an interface that is down is still an address of the device."""

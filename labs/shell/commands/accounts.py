@@ -12,7 +12,7 @@ from labs.shell.options import UsageError, parse_options
 __all__ = ["COMMANDS"]
 
 DAY_S = 86_400
-NO_PERMISSION, TOKEN = 1, 10  # exit statuses, passwd(1)
+TOKEN = 10  # exit status, passwd(1)
 
 
 def _day(process: Process) -> int:

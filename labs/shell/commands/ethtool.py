@@ -14,7 +14,6 @@ __all__ = ["COMMANDS"]
 DRIVERS = {"ether": "virtio_net", "bridge": "bridge", "vlan": "802.1Q VLAN Support", "loopback": ""}
 MEGABIT = 1_000_000
 WRONG = ("ethtool: bad command line argument(s)", "For more information run ethtool -h")
-OPERATION_NOT_SUPPORTED = 95  # errno, asm-generic/errno.h
 CHANGE_NS = 1_000_000  # the kernel answers when the transceiver has been told
 NETLINK_REFUSED = 75  # exit status of ethtool for every error of the kernel
 SETTABLE = {"speed": None, "duplex": ("half", "full"), "autoneg": ("off", "on")}

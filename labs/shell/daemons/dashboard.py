@@ -43,7 +43,6 @@ class _Dashboard:
         self.visit = BrokerVisit(process, config.mqtt)
         self.last: dict[str, Reading] = {}
         self.history: dict[str, deque[tuple[int, float]]] = {tile.name: deque(maxlen=HISTORY) for tile in config.tiles}
-        self.write_ns = 0
 
     def write_status(self) -> None:
         last = dict(self.last)

@@ -22,7 +22,6 @@ __all__ = [
 A = 3.9083e-3
 B = -5.775e-7
 C = -4.183e-12
-COLDEST, HOTTEST = -200.0, 850.0
 # IEC 60751, largest error in K: (constant, per degree of |t|)
 PLATINUM_CLASSES = {"AA": (0.10, 0.0017), "A": (0.15, 0.002), "B": (0.30, 0.005), "C": (0.60, 0.01)}
 KELVIN = 273.15

@@ -71,7 +71,6 @@ class Drive:
     steps: bool = True
     """True for on and off alone; False where any level is possible."""
     seconds: float = 0.0
-    needs_v: tuple[float, float] = (20.0, 28.0)
 
 
 @dataclass(frozen=True, slots=True)

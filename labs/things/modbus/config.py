@@ -34,7 +34,6 @@ SERIAL_KEYS = (
     Key("serial.parity", str, "none"),
     Key("serial.stop_bits", int, 1, 1, 2),
 )
-PLACE_KEYS = ("table", "address", "type", "word_order", "scale")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from labs.things.modbus.pdu import (
 __all__ = ["Registers", "answer"]
 
 Source = Callable[[], int]
-MAX_ADDRESS = 0xFFFF
-WRITABLE = (Table.COIL, Table.HOLDING)
 
 
 class Registers:

@@ -1,6 +1,6 @@
 """Who is let in and how well it carries: an association as a table of states, and signal into rate and loss.
 
-Before changing this file read IEEE 802.11-2016 §11.3 (states), §12.7.6 (4-way handshake) and Table 9-49 (status codes).
+Before changing this file read IEEE 802.11-2016 §11.3 (states), §12.7.6 (4-way handshake) and Table 9-46 (status codes).
 Rates: IEEE 802.11n, 20 MHz, one stream, 800 ns guard interval, with the SNR that is usually asked for each. Overlap at
 2.4 GHz: a neighbour counts less with each channel of distance and not at all from five on.
 """

@@ -16,7 +16,7 @@ from labs.model.site import Endpoint, Link
 
 __all__ = ["PatchPanel", "run_batch"]
 
-RTM_NEWLINK, RTM_SETLINK = 16, 19
+RTM_NEWLINK = 16
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 IFF_UP = 1
 LOSS_SCALE = 1_000_000

@@ -97,11 +97,6 @@ class Crew:
             due=min((answer["due"] for answer in answers if answer["due"] is not None), default=None),
         )
 
-    @property
-    def unhurried(self) -> bool:
-        """True where a program keeps time by the clock of the machine."""
-        return any(member.said < 0 for member in self._members)
-
     def _send(self, message: object) -> None:
         line = json.dumps(message).encode() + b"\n"
         for member in list(self._members):

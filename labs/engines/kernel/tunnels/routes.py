@@ -11,7 +11,7 @@ from typing import NamedTuple
 __all__ = ["RouteTable", "Way"]
 
 RTM_NEWROUTE, RTM_GETROUTE, NLM_F_REQUEST = 24, 26, 1
-RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTAX_MTU = 1, 2, 4, 5, 8, 2
+RTA_DST, RTA_SRC, RTA_OIF, RTA_METRICS, RTAX_MTU = 1, 2, 4, 8, 2
 SIOCGIFMTU = 0x8921
 HEADER = struct.Struct("=IHHII")
 ROUTE = struct.Struct("=8BI")

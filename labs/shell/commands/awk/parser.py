@@ -15,7 +15,6 @@ COMPARISONS = frozenset({"<", "<=", "==", "!=", ">", ">="})
 MAX_DEPTH = 60
 # What can begin an operand of a concatenation
 OPERANDS = frozenset({"number", "string", "regex", "name", "call", "builtin", "$", "!", "(", "-", "+", "++", "--"})
-EMPTY_CALLS = frozenset({"length", "rand", "srand", "fflush", "systime"})
 
 
 def parse(text: str) -> Script:
