@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from labs.net.filesystem import FileError, FileSystem
 from labs.net.process import Process, Program
@@ -46,26 +47,33 @@ def walk(files: FileSystem, path: str) -> Iterator[str]:
             yield from walk(files, inner)
 
 
-def _destination(process: Process, names: list[str]) -> tuple[list[str], str, bool] | int:
-    """Sources, target, and whether the target is a directory to put them in."""
-    tool = process.name
-    if not names:
-        fail(process, "missing file operand")
-    elif len(names) == 1:
-        fail(process, f"missing destination file operand after '{names[0]}'")
-    else:
-        *sources, target = names
-        inside = is_directory(process.node.files, resolve_path(process, target))
-        if len(sources) > 1 and not inside:
-            return fail(
-                process,
-                f"target '{target}' is not a directory"
-                if process.node.files.exists(resolve_path(process, target))
-                else f"target '{target}': No such file or directory",
-            )
-        return sources, target, inside
-    process.error(f"Try '{tool} --help' for more information.")
-    return 1
+class _Way(NamedTuple):
+    """From where to where, as typed and as the paths that are meant."""
+
+    source: str
+    origin: str
+    shown: str
+    goal: str
+
+
+def _ways(process: Process, names: list[str]) -> list[_Way] | int:
+    """What `cp` and `mv` are asked to bring where; or the exit status of a line that does not say it."""
+    if len(names) < 2:
+        fail(process, f"missing destination file operand after '{names[0]}'" if names else "missing file operand")
+        process.error(f"Try '{process.name} --help' for more information.")
+        return 1
+    *sources, target = names
+    files, place = process.node.files, resolve_path(process, target)
+    inside = is_directory(files, place)
+    if len(sources) > 1 and not inside:
+        reason = " is not a directory" if files.exists(place) else ": No such file or directory"
+        return fail(process, f"target '{target}'{reason}")
+    ways = []
+    for source in sources:
+        origin = resolve_path(process, source)
+        shown = f"{target.rstrip('/')}/{posixpath.basename(origin)}" if inside else target
+        ways.append(_Way(source, origin, shown, resolve_path(process, shown)))
+    return ways
 
 
 def cp(process: Process) -> int:
@@ -75,15 +83,11 @@ def cp(process: Process) -> int:
         return parsed
     options, names = parsed
     flags = {option.lstrip("-")[0] for option, _ in options}
-    found = _destination(process, names)
-    if isinstance(found, int):
-        return found
-    sources, target, inside = found
+    ways = _ways(process, names)
+    if isinstance(ways, int):
+        return ways
     files, status = process.node.files, 0
-    for source in sources:
-        origin = resolve_path(process, source)
-        shown = f"{target.rstrip('/')}/{posixpath.basename(origin)}" if inside else target
-        goal = resolve_path(process, shown)
+    for source, origin, shown, goal in ways:
         try:
             if is_directory(files, origin):
                 if not flags & {"r", "R", "a"}:
@@ -101,8 +105,8 @@ def cp(process: Process) -> int:
                 if text is None:
                     status = 1
                     continue
-                if target.endswith("/") and not inside:
-                    status = fail(process, f"cannot create regular file '{target}': Not a directory")
+                if shown.endswith("/"):
+                    status = fail(process, f"cannot create regular file '{shown}': Not a directory")
                     continue
                 files.write(goal, text)
         except FileError as error:
@@ -155,15 +159,11 @@ def mv(process: Process) -> int:
         return parsed
     options, names = parsed
     flags = {option.lstrip("-")[0] for option, _ in options}
-    found = _destination(process, names)
-    if isinstance(found, int):
-        return found
-    sources, target, inside = found
+    ways = _ways(process, names)
+    if isinstance(ways, int):
+        return ways
     files, status = process.node.files, 0
-    for source in sources:
-        origin = resolve_path(process, source)
-        shown = f"{target.rstrip('/')}/{posixpath.basename(origin)}" if inside else target
-        goal = resolve_path(process, shown)
+    for source, origin, shown, goal in ways:
         if not files.exists(origin):
             status = fail(process, f"cannot stat '{source}': No such file or directory")
             continue

@@ -40,6 +40,7 @@ ERRORS = {
     errno.EPERM: Disposition.REJECTED,
     errno.EACCES: Disposition.REJECTED,
 }
+NO_ANSWER = Disposition.TIMED_OUT, "no answer"
 PROHIBITED = frozenset({icmp.NET_PROHIBITED, icmp.HOST_PROHIBITED, icmp.ADMIN_PROHIBITED})
 
 Ending = tuple[Disposition, str, str | Said]
@@ -191,22 +192,27 @@ def _reported(end: socket.socket) -> tuple[Disposition, str] | None:
     return None
 
 
+async def _answer(end: socket.socket, until: float) -> tuple[Disposition, str] | None:
+    """What came back until a time of the loop: an answer or an error; None where nothing did."""
+    while await _readable(end, until):
+        found = _reported(end)
+        if found is not None:
+            return found
+        try:
+            end.recv(2048)
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            return ERRORS.get(error.errno or 0, Disposition.UNREACHABLE), error.strerror or ""
+        return Disposition.DELIVERED, ""
+    return None
+
+
 async def _udp(number: int, probe: Probe, address: str) -> tuple[Disposition, str]:
     until = asyncio.get_running_loop().time() + probe.timeout_ns / 1e9
     with _opened(address, socket.SOCK_DGRAM) as end:
         end.sendto(MAGIC + struct.pack("!I", number) + b"netwerf probe", (address, probe.port))
-        while await _readable(end, until):
-            found = _reported(end)
-            if found is not None:
-                return found
-            try:
-                end.recv(2048)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                return ERRORS.get(error.errno or 0, Disposition.UNREACHABLE), error.strerror or ""
-            return Disposition.DELIVERED, ""
-    return Disposition.TIMED_OUT, "no answer"
+        return await _answer(end, until) or NO_ANSWER
 
 
 async def _ping(number: int, probe: Probe, address: str) -> tuple[Disposition, str]:
@@ -216,15 +222,7 @@ async def _ping(number: int, probe: Probe, address: str) -> tuple[Disposition, s
             until = asyncio.get_running_loop().time() + probe.timeout_ns / 1e9 / TRIES
             body = (MAGIC + struct.pack("!I", number) + b"netwerf probe").ljust(probe.load, b"\0")
             end.sendto(struct.pack("!BBHHH", request, 0, 0, 0, sequence) + body, (address, 0))
-            while await _readable(end, until):
-                found = _reported(end)
-                if found is not None:
-                    return found
-                try:
-                    end.recv(2048)
-                except BlockingIOError:
-                    continue
-                except OSError as error:
-                    return ERRORS.get(error.errno or 0, Disposition.UNREACHABLE), error.strerror or ""
-                return Disposition.DELIVERED, ""
-    return Disposition.TIMED_OUT, "no answer"
+            answer = await _answer(end, until)
+            if answer is not None:
+                return answer
+    return NO_ANSWER
