@@ -7,7 +7,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from labs.net.process import Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
+from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.things.actuator import ActuatorConfig, Motion, parse_actuator_config, read_command, state_payload, state_word
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED

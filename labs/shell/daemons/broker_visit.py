@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from labs.net.certificate import CertificateError
-from labs.net.process import Interrupt, Process, Routine, Wait
+from labs.net.process import Process, Wait
 from labs.net.sockets import SocketError
 from labs.net.tls_session import TlsFailure
 from labs.shell.mqtt_link import BrokerLink, broker_link
@@ -14,15 +14,11 @@ from labs.shell.resolver import ResolveError
 from labs.shell.tls_options import TlsOptions
 from labs.things.mqtt.client import Connected, Event, Lost, Refused, refusal
 from labs.things.mqtt.codec import Connect
-from labs.things.thing_config import ThingConfigError
 
 if TYPE_CHECKING:
-    from labs.net.linux.node import LinuxNode
     from labs.things.thing_config import MqttConfig
 
-__all__ = ["BrokerVisit", "serve_thing"]
-
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+__all__ = ["BrokerVisit"]
 
 SECOND = 1_000_000_000
 CONNECT_TIMEOUT_NS = 10 * SECOND
@@ -146,44 +142,3 @@ class BrokerVisit:
             self.link.client.disconnect(self.process.node.now)
             self.link.flush()
         self.link.close()
-
-
-class Thing(Protocol):
-    """A program that talks to a broker for ever."""
-
-    visit: BrokerVisit
-
-    def run(self) -> Generator[Wait, None, None]:
-        """For ever."""
-
-
-Config = TypeVar("Config")
-
-
-def serve_thing(
-    process: Process,
-    files: tuple[str, str],
-    load: Callable[[LinuxNode], Config],
-    make: Callable[[Process, Config], Thing],
-    hello: Callable[[Config], str],
-) -> Routine:
-    """The unit of a thing: read its file, say hello, work until stopped, take leave and its status file away.
-
-    `files` are the configuration and the status file.
-    """
-    path, status = files
-    try:
-        config = load(process.node)
-    except ThingConfigError as error:
-        process.error(f"{path}: {error}")
-        return EXIT_CONFIG
-    thing = make(process, config)
-    process.endless = True
-    process.print(hello(config))
-    try:
-        yield from thing.run()
-    except Interrupt:
-        thing.visit.leave()
-        if process.node.files.is_file(status):
-            process.node.files.remove(status)
-    return 0

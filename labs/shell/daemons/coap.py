@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import SocketError
+from labs.shell.daemons.thing_unit import EXIT_CONFIG
 from labs.shell.instrument import read_instrument
 from labs.things.coap.config import COAP, CoapConfig, Offer, parse_coap
 from labs.things.coap.server import Resource, Server
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["coap"]
 
 SECOND = 1_000_000_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 MAX_VALUE = 200
 
 

@@ -8,7 +8,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from labs.net.process import Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
+from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.things.dashboard import DashboardConfig, Reading, Tile, parse_dashboard_config
 from labs.things.display import EMPTY, read_field
 from labs.things.mqtt.client import Received, Subscribed

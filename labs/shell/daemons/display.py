@@ -11,7 +11,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from labs.net.process import Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
+from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.things.display import EMPTY, DisplayConfig, Screen, parse_display_config, read_payload, shown, stale_at
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED

@@ -11,10 +11,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
+from labs.net.process import SIGKILL, Process, Routine, Wait
 from labs.net.sockets import SocketError
 from labs.shell.daemons.broker_visit import BrokerVisit
 from labs.shell.daemons.modbus_tcp import serve_tcp
+from labs.shell.daemons.thing_unit import EXIT_CONFIG, work_until_stopped
 from labs.shell.serial_line import SerialLine, SerialLineError
 from labs.things.modbus.config import GATEWAY, GatewayConfig, Poll, parse_gateway_config
 from labs.things.modbus.master import AnswerError, Outcome
@@ -32,7 +33,6 @@ __all__ = ["STATUS", "gateway", "load_gateway", "poll_once"]
 STATUS = "/run/gateway.json"
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 DECIMALS = 3
 
 
@@ -188,10 +188,4 @@ def gateway(process: Process) -> Routine:
         process.print(f"Modbus/TCP on port {config.tcp_port}")
     poller = node.spawn(["gatewayd"], thing.poller, directory="/")
     process.cleanup.append(lambda: poller.kill(SIGKILL))
-    try:
-        yield from thing.run()
-    except Interrupt:
-        thing.visit.leave()
-        if node.files.is_file(STATUS):
-            node.files.remove(STATUS)
-    return 0
+    return (yield from work_until_stopped(process, thing, STATUS))

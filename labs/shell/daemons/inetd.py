@@ -7,6 +7,7 @@ program gets one datagram to read, and what it prints is one datagram back.
 from __future__ import annotations
 
 import posixpath
+from functools import partial
 from typing import NamedTuple
 
 from labs.model.addresses import Address
@@ -16,6 +17,7 @@ from labs.net.process import SIGKILL, Interrupt, Pipe, Process, Program, Routine
 from labs.net.service_names import port_number
 from labs.net.sockets import Datagram, SocketError, TcpListener, UdpSocket, listen
 from labs.net.tcp import TcpConnection
+from labs.shell.daemons.clients import Clients
 from labs.shell.registry import command
 
 __all__ = ["inetd"]
@@ -124,25 +126,13 @@ def inetd(process: Process) -> Routine:
                 listeners.append((listen(process, line.port, _address(line), v6only=True), line))
         except SocketError as error:
             process.print(f"bind: {line.port}/{line.protocol}: {error}")
-    clients: list[Process] = []
-
-    def end_clients() -> None:
-        for client in clients:
-            client.kill(SIGKILL)
-
-    process.cleanup.append(end_clients)
+    clients = Clients(process, "inetd", MAX_CLIENTS)
     while True:
         for socket, line in sockets:
             while socket.queue:
                 _serve_datagram(process, socket, socket.queue.popleft(), line.argv)
         for listener, line in listeners:
-            while listener.backlog:
-                connection = listener.backlog.popleft()
-                clients = [client for client in clients if client.running]
-                if len(clients) >= MAX_CLIENTS:
-                    connection.abort(node.now)
-                else:
-                    clients.append(node.spawn(["inetd"], _serve(connection, line.argv), directory="/"))
+            clients.admit(listener, partial(_serve, argv=line.argv))
         yield Wait((*(listener.signal for listener, _ in listeners), *(socket.signal for socket, _ in sockets)))
 
 

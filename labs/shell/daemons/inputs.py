@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from labs.net.process import Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
+from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.things.inputs import InputConfig, InputReading, InputsConfig, parse_inputs_config, read_input
 from labs.things.thing_config import ThingConfigError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labs.net.process import Process, Routine, Wait
 from labs.net.sockets import SocketError
+from labs.shell.daemons.thing_unit import EXIT_CONFIG
 from labs.shell.resolver import ResolveError, resolve
 from labs.things.lorawan.airtime import CHANNELS_MHZ
 from labs.things.lorawan.config import FORWARDER, Forwarder, parse_forwarder
@@ -14,7 +15,6 @@ __all__ = ["lora_pkt_fwd"]
 
 SECOND = 1_000_000_000
 MICROSECOND = 1_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 HALF = 1 << 31
 SILENT_AFTER = 3  # keepalives without an answer
 

@@ -8,8 +8,9 @@ import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
+from labs.net.process import Process, Routine, Wait
 from labs.net.radio import Modulation
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.shell.instrument import read_instrument
 from labs.things.lorawan.airtime import (
     JOIN_RX1_NS,
@@ -35,7 +36,6 @@ from labs.things.lorawan.frames import (
 )
 from labs.things.lorawan.payload import encode_payload
 from labs.things.sensing import battery_of
-from labs.things.thing_config import ThingConfigError
 
 if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
@@ -47,7 +47,6 @@ __all__ = ["NONCES", "STATUS", "device_battery", "lorawan"]
 STATUS = "/run/lorawan.json"
 NONCES = "/var/lib/lorawan.json"
 SECOND = 1_000_000_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 WINDOW_NS = 3 * SECOND  # long enough for the slowest join accept
 FIRST_RETRY_S, LONGEST_RETRY_S = 15, 600
 RETRY_SPREAD_NS = 2 * SECOND  # ACK_TIMEOUT is 2 s, one more or less (Regional Parameters 1.0.2, 2.2.8)
@@ -63,6 +62,8 @@ def device_battery(node: LinuxNode, config: EndDevice, tries: int | None) -> Cha
 
 
 class _Device:
+    visit = None  # its way to a broker is the network server
+
     def __init__(self, process: Process, config: EndDevice) -> None:
         self.process = process
         self.node = process.node
@@ -76,6 +77,10 @@ class _Device:
         self.free_ns = 0
         self.channel = sum(config.dev_eui) + sum(process.node.name.encode())
         self.status: dict[str, object] = {"state": "joining", "joins": 0, "sent": 0, "skipped": 0}
+        process.cleanup.append(self.silence)
+
+    def silence(self) -> None:
+        self.node.lora.hears = None
 
     def write_status(self, **news: object) -> None:
         self.status.update(news)
@@ -232,24 +237,8 @@ class _Device:
 
 def lorawan(process: Process) -> Routine:
     """The unit `lorawan`."""
-    node = process.node
-    try:
-        config = parse_device(node.files.get(DEVICE))
-    except ThingConfigError as error:
-        process.error(f"{DEVICE}: {error}")
-        return EXIT_CONFIG
-    process.endless = True
-    process.print(
-        f"{config.dev_eui.hex()}: {config.quantity} every {config.interval_s} s, {config.region} SF{config.sf}"
-    )
 
-    def silence() -> None:
-        node.lora.hears = None
+    def hello(config: EndDevice) -> str:
+        return f"{config.dev_eui.hex()}: {config.quantity} every {config.interval_s} s, {config.region} SF{config.sf}"
 
-    process.cleanup.append(silence)
-    try:
-        yield from _Device(process, config).run()
-    except Interrupt:
-        if node.files.is_file(STATUS):
-            node.files.remove(STATUS)
-    return 0
+    return serve_thing(process, (DEVICE, STATUS), lambda node: parse_device(node.files.get(DEVICE)), _Device, hello)

@@ -7,10 +7,11 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from labs.net.filesystem import FileError
-from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
+from labs.net.process import SIGKILL, Process, Routine, Wait
 from labs.net.radio import HeardFrame, Modulation
 from labs.net.sockets import SocketError
 from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import EXIT_CONFIG, work_until_stopped
 from labs.things.lorawan.airtime import JOIN_RX1_NS, RX1_NS, margin_db
 from labs.things.lorawan.config import SERVER, ServerConfig, parse_server
 from labs.things.lorawan.forwarder import Kind, Message, ProtocolError, decode, encode, spreading_factor, txpk
@@ -26,7 +27,6 @@ __all__ = ["KEPT", "STATUS", "lorawan_server"]
 
 STATUS = "/run/lorawan-server.json"
 KEPT = "/var/lib/lorawan-server.json"
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 MICROSECOND = 1_000
 ACKNOWLEDGED = {Kind.PUSH_DATA: Kind.PUSH_ACK, Kind.PULL_DATA: Kind.PULL_ACK}
 
@@ -174,10 +174,4 @@ def lorawan_server(process: Process) -> Routine:
     process.print(f"{len(config.devices)} devices, gateways on UDP port {config.port}")
     listener = node.spawn(["lorawan-server"], server.listener, directory="/")
     process.cleanup.append(lambda: listener.kill(SIGKILL))
-    try:
-        yield from server.run()
-    except Interrupt:
-        server.visit.leave()
-        if node.files.is_file(STATUS):
-            node.files.remove(STATUS)
-    return 0
+    return (yield from work_until_stopped(process, server, STATUS))

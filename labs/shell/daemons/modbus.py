@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 from labs.net.sockets import SocketError
 from labs.shell.daemons.modbus_tcp import serve_tcp
+from labs.shell.daemons.thing_unit import EXIT_CONFIG
 from labs.shell.instrument import read_instrument
 from labs.shell.serial_line import SerialLineError, serial_port
 from labs.things.modbus.config import SLAVE, SlaveConfig, SlaveRegister, parse_slave_config
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["STATUS", "modbus", "registers_of"]
 
 STATUS = "/run/modbus.json"
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 BROADCAST = 0
 MILLISECOND = 1_000_000
 NO_READING = 0x8000  # what many makers put there for a sensor that is broken

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from labs.net.process import SIGKILL, Process, Program, Routine, Wait
+from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import listen
+from labs.shell.daemons.clients import Clients, Requests
 from labs.things.modbus.framing import Adu, FrameError, encode_mbap, read_mbap
 
 if TYPE_CHECKING:
@@ -22,22 +24,17 @@ def _session(connection: TcpConnection, answer: Answerer) -> Program:
     def session(process: Process) -> Routine:
         node = process.node
         process.cleanup.append(lambda: connection.release(node.now))
-        buffer = b""
+        requests = Requests(connection, read_mbap)
         while True:
-            buffer += connection.receive()
             try:
-                found = read_mbap(buffer)
+                adu = yield from requests.take()
             except FrameError:
                 connection.abort(node.now)
                 return 1
-            if found is not None:
-                adu, buffer = found
-                pdu = yield from answer(process, adu)
-                connection.send(encode_mbap(Adu(adu.unit, pdu, adu.transaction)), node.now)
-                continue
-            if connection.peer_done or connection.error is not None:
+            if adu is None:
                 return 0
-            yield Wait((connection.signal,))
+            pdu = yield from answer(process, adu)
+            connection.send(encode_mbap(Adu(adu.unit, pdu, adu.transaction)), node.now)
 
     return session
 
@@ -51,24 +48,12 @@ def serve_tcp(process: Process, port: int, answer: Answerer) -> Program:
     if own is not None:
         return own(process, port, answer)
     listener = listen(process, port)
-    clients: list[Process] = []
-
-    def end_clients() -> None:
-        for client in clients:
-            client.kill(SIGKILL)
-
-    process.cleanup.append(end_clients)
+    clients = Clients(process, process.name, MAX_CLIENTS)
 
     def server(own: Process) -> Routine:
-        node = own.node
+        del own
         while True:
-            while listener.backlog:
-                connection = listener.backlog.popleft()
-                clients[:] = [client for client in clients if client.running]
-                if len(clients) >= MAX_CLIENTS:
-                    connection.abort(node.now)
-                else:
-                    clients.append(node.spawn([process.name], _session(connection, answer), directory="/"))
+            clients.admit(listener, partial(_session, answer=answer))
             yield Wait((listener.signal,))
 
     return server

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from labs.net.http import HttpError, Request, Response, header, read_request, response_bytes
-from labs.net.process import SIGKILL, Process, Program, Routine, Wait
+from labs.net.process import Process, Program, Routine, Wait
 from labs.net.sockets import SocketError, listen
+from labs.shell.daemons.clients import Clients, Requests
+from labs.shell.daemons.thing_unit import EXIT_CONFIG
 from labs.shell.instrument import read_instrument
 from labs.shell.web import Exchange, WebError, read_url
 from labs.things.push import COLLECTOR, PUSH, CollectorConfig, parse_collector, parse_push, read_report
@@ -23,7 +26,6 @@ __all__ = ["collector", "push"]
 KEPT = "/var/lib/collector.jsonl"
 SECOND = 1_000_000_000
 TIMEOUT_NS = 10 * SECOND
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 GOOD = (200, 201, 204)
 MAX_CLIENTS = 32
 JSON = "application/json"
@@ -90,23 +92,18 @@ def _client(connection: TcpConnection, config: CollectorConfig, owner: Process) 
     def client(process: Process) -> Routine:
         node = process.node
         process.cleanup.append(lambda: connection.release(node.now))
-        buffer = b""
+        requests = Requests(connection, read_request)
         while True:
-            buffer += connection.receive()
             try:
-                found = read_request(buffer)
+                request = yield from requests.take()
             except HttpError:
                 connection.send(response_bytes(Response(400, "Bad Request", (("Content-Length", "0"),))), node.now)
                 return 1
-            if found is not None:
-                request, buffer = found
-                answer = _answer(config, owner, request)
-                length = ("Content-Length", str(len(answer.body)))
-                connection.send(response_bytes(answer._replace(headers=(*answer.headers, length))), node.now)
-                continue
-            if connection.peer_done or connection.error is not None:
+            if request is None:
                 return 0
-            yield Wait((connection.signal,))
+            answer = _answer(config, owner, request)
+            length = ("Content-Length", str(len(answer.body)))
+            connection.send(response_bytes(answer._replace(headers=(*answer.headers, length))), node.now)
 
     return client
 
@@ -125,19 +122,7 @@ def collector(process: Process) -> Routine:
         return 1
     process.endless = True
     process.print(f"reports on TCP port {config.port}")
-    clients: list[Process] = []
-
-    def end_clients() -> None:
-        for client in clients:
-            client.kill(SIGKILL)
-
-    process.cleanup.append(end_clients)
+    clients = Clients(process, "collectord", MAX_CLIENTS)
     while True:
-        while listener.backlog:
-            connection = listener.backlog.popleft()
-            clients[:] = [client for client in clients if client.running]
-            if len(clients) >= MAX_CLIENTS:
-                connection.abort(node.now)
-            else:
-                clients.append(node.spawn(["collectord"], _client(connection, config, process), directory="/"))
+        clients.admit(listener, partial(_client, config=config, owner=process))
         yield Wait((listener.signal,))

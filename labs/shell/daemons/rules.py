@@ -6,8 +6,9 @@ import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
+from labs.net.process import Process, Routine, Wait
 from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import EXIT_CONFIG, work_until_stopped
 from labs.shell.system_clock import system_zone
 from labs.things.display import read_field
 from labs.things.mqtt.client import Received, Subscribed
@@ -26,7 +27,6 @@ CONFIG = "/etc/rules.toml"
 STATUS = "/run/rules.json"
 SECOND = 1_000_000_000
 MINUTE_S = 60
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 def load_rules(node: LinuxNode) -> RulesConfig:
@@ -151,10 +151,4 @@ def rules(process: Process) -> Routine:
     engine = _Engine(process, config, book)
     process.endless = True
     process.print(f"{len(book.rules)} rules, time zone {book.zone.name}")
-    try:
-        yield from engine.run()
-    except Interrupt:
-        engine.visit.leave()
-        if process.node.files.is_file(STATUS):
-            process.node.files.remove(STATUS)
-    return 0
+    return (yield from work_until_stopped(process, engine, STATUS))

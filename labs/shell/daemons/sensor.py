@@ -7,7 +7,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from labs.net.process import Process, Routine, Wait
-from labs.shell.daemons.broker_visit import BrokerVisit, serve_thing
+from labs.shell.daemons.broker_visit import BrokerVisit
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.things.mqtt.client import Published
 from labs.things.sensing import Instrument, battery_of
 from labs.things.sensor import SensorConfig, measure, parse_sensor_config, sensor_payload

@@ -7,16 +7,18 @@ keys of users, interactive sessions, forwarding. Files have no owners: every use
 from __future__ import annotations
 
 import json
+from functools import partial
 from hashlib import sha256
 
 from labs.net.accounts import Account, accounts, check_password
 from labs.net.filesystem import FileError
-from labs.net.process import SIGHUP, SIGKILL, SIGTERM, Interrupt, Pipe, Process, Program, Routine, Signal, Wait, Writer
+from labs.net.process import SIGHUP, SIGTERM, Interrupt, Pipe, Process, Program, Routine, Signal, Wait, Writer
 from labs.net.sockets import SocketError, TcpListener, listen
 from labs.net.sshd_conf import SshdConf, SshdError, parse_sshd
 from labs.net.tcp import TcpConnection
 from labs.net.tls import Record, Records, TlsError, record
 from labs.shell.bash import run_script
+from labs.shell.daemons.clients import Clients
 
 __all__ = ["BANNER", "PIECE", "host_key", "login_shell", "sshd"]
 
@@ -240,23 +242,11 @@ def sshd(process: Process) -> Routine:
     if not listeners:
         process.print("fatal: Cannot bind any address.")
         return 255
-    sessions: list[Process] = []
-
-    def end_sessions() -> None:
-        for each in sessions:
-            each.kill(SIGKILL)
-
-    process.cleanup.append(end_sessions)
+    sessions = Clients(process, "sshd", MAX_SESSIONS)
     try:
         while True:
             for listener in listeners:
-                while listener.backlog:
-                    connection = listener.backlog.popleft()
-                    sessions = [each for each in sessions if each.running]
-                    if len(sessions) >= MAX_SESSIONS:
-                        connection.abort(node.now)
-                    else:
-                        sessions.append(node.spawn(["sshd"], _serve(connection, conf), directory="/"))
+                sessions.admit(listener, partial(_serve, conf=conf))
             yield Wait(tuple(listener.signal for listener in listeners))
     except Interrupt as interrupt:
         if interrupt.signal == SIGTERM:

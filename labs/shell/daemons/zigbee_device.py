@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
-from labs.net.process import Interrupt, Process, Routine, Wait
+from labs.net.process import Process, Routine, Wait
 from labs.net.zigbee import BROADCAST_PAN, COORDINATOR, Kind, Sent, ZigbeeFrame
+from labs.shell.daemons.thing_unit import serve_thing
 from labs.shell.instrument import read_instrument
-from labs.things.thing_config import ThingConfigError
 from labs.things.units import BASE_UNITS
 from labs.things.zigbee.association import TRANSITIONS, Outcome, State, seal
 from labs.things.zigbee.config import (
@@ -32,7 +32,6 @@ __all__ = ["STATUS", "zigbee"]
 STATUS = "/run/zigbee.json"
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 SCAN_NS = 138 * MILLISECOND  # aBaseSuperframeDuration * (2**3 + 1), per channel
 ANSWER_NS = 500 * MILLISECOND  # the parent keeps an answer for a sleepy child
 SEARCH_NS = 30 * SECOND
@@ -40,6 +39,8 @@ FIRST_NS = 2 * SECOND
 
 
 class _Device:
+    visit = None  # its way to a broker is the coordinator
+
     def __init__(self, process: Process, config: EndDevice) -> None:
         self.process = process
         self.node = process.node
@@ -49,6 +50,11 @@ class _Device:
         self.network: Network | None = None
         self.said = ""
         self.status: dict[str, object] = {"sent": 0, "failed": 0}
+        self.radio.address = config.ieee
+        process.cleanup.append(self.silence)
+
+    def silence(self) -> None:
+        self.radio.channel = None
 
     def become(self, outcome: Outcome, text: str = "") -> None:
         self.state = TRANSITIONS[self.state, outcome]
@@ -178,24 +184,8 @@ class _Device:
 
 def zigbee(process: Process) -> Routine:
     """The unit `zigbee`."""
-    node = process.node
-    try:
-        config = parse_device(node.files.get(DEVICE))
-    except ThingConfigError as error:
-        process.error(f"{DEVICE}: {error}")
-        return EXIT_CONFIG
-    process.endless = True
-    unit = BASE_UNITS.get(config.quantity, "")
-    process.print(f"{config.ieee}: {config.quantity} ({unit}) every {config.interval_s} s")
 
-    def silence() -> None:
-        node.zigbee.channel = None
+    def hello(config: EndDevice) -> str:
+        return f"{config.ieee}: {config.quantity} ({BASE_UNITS.get(config.quantity, '')}) every {config.interval_s} s"
 
-    node.zigbee.address = config.ieee
-    process.cleanup.append(silence)
-    try:
-        yield from _Device(process, config).run()
-    except Interrupt:
-        if node.files.is_file(STATUS):
-            node.files.remove(STATUS)
-    return 0
+    return serve_thing(process, (DEVICE, STATUS), lambda node: parse_device(node.files.get(DEVICE)), _Device, hello)
