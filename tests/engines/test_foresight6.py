@@ -7,9 +7,8 @@ from labs.engines.sim import SimEngine
 from labs.model.addresses import IPv6
 from labs.net.foresight import Foresight, Question
 from tests.engines.test_foresight import counters
-from tests.grader.reach.test_rules6 import HOSTS, engine_of, small_site6
+from tests.grader.reach.small_site import V6, engine_of, small_site6
 
-SECOND = 1_000_000_000
 MINIMAL = """table inet filter {
   chain forward {
     type filter hook forward priority 0; policy drop;
@@ -39,10 +38,10 @@ def test_every_pair_is_told_what_a_probe_meets_and_nothing_changes() -> None:
     engine = engine_of(small_site6(MINIMAL))
     asked = [
         (a, target, protocol, port)
-        for a in HOSTS
-        for target in (*HOSTS.values(), "2001:db8:2::1", "2001:db8:66::9", "2001:db8:2::77")
+        for a in V6.hosts
+        for target in (*V6.hosts.values(), "2001:db8:2::1", "2001:db8:66::9", "2001:db8:2::77")
         for protocol, port in (("ping", 0), ("tcp", 22), ("tcp", 23), ("udp", 9))
-        if target != HOSTS[a]
+        if target != V6.hosts[a]
     ]
     before = counters(engine)
     endings = [told(engine, *question).ending for question in asked]
@@ -61,16 +60,16 @@ def test_every_pair_is_told_what_a_probe_meets_and_nothing_changes() -> None:
 
 
 def test_packet_is_told_hop_by_hop_with_the_rule_that_lets_it_pass() -> None:
-    found = told(engine_of(small_site6(MINIMAL)), "a", HOSTS["d"])
+    found = told(engine_of(small_site6(MINIMAL)), "a", V6.hosts["d"])
     lines = [f"{step.device}: {step.what} {step.by}" for step in found.steps]
-    assert f"a: icmpv6 {HOSTS['a']} -> {HOSTS['d']}, echo request " in lines
+    assert f"a: icmpv6 {V6.hosts['a']} -> {V6.hosts['d']}, echo request " in lines
     assert any(line.startswith("r: forward: accept") and "ip6 saddr 2001:db8:1::10" in line for line in lines)
     assert any(line.startswith("s: is forwarded from wan to lan route 2001:db8:3::/64") for line in lines)
     assert found.answered
 
 
 def test_firewall_that_drops_solicitations_is_named_with_its_line() -> None:
-    found = told(engine_of(small_site6("", {"c": DEAF})), "a", HOSTS["c"], "tcp", 22)
+    found = told(engine_of(small_site6("", {"c": DEAF})), "a", V6.hosts["c"], "tcp", 22)
     death = "the neighbour solicitation for 2001:db8:2::20 dies"
     told_of = [step for step in found.steps if str(step.what).startswith(death)]
     assert [(step.device, step.by, step.where) for step in told_of] == [

@@ -17,9 +17,9 @@ from labs.model.site import Device, Site
 from labs.model.state import DeviceState, Listener, StaticNeighbour
 from labs.net.nftables import NftError, to_json
 from labs.net.nftables.apply import load
-from tests.grader.reach.test_rules import engine_of, rulesets, small_site
+from tests.grader.reach.rulesets import RULESETS
+from tests.grader.reach.small_site import NAMES, V4, engine_of, small_site
 
-NAMES = ("a", "b", "c", "d", "r", "s")
 FORWARD = "table inet f {{\nchain forward {{ type filter hook forward priority 0; policy drop;\n{}\n}}\n}}\n"
 
 
@@ -118,7 +118,7 @@ def everything(reach: Reach) -> dict[tuple[str, int, int], set[Delivery]]:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(rulesets, min_size=3, max_size=3),
+    st.lists(RULESETS[V4], min_size=3, max_size=3),
     st.lists(st.sampled_from(EDITS), min_size=3, max_size=3),
     st.integers(0, 1 << 32),
 )
@@ -182,7 +182,9 @@ def fates(analysis: Analysis, name: str, source: int, target: int) -> dict[str, 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(rulesets, min_size=2, max_size=2), st.lists(st.sampled_from(EDITS), min_size=2, max_size=2), st.integers()
+    st.lists(RULESETS[V4], min_size=2, max_size=2),
+    st.lists(st.sampled_from(EDITS), min_size=2, max_size=2),
+    st.integers(),
 )
 def test_difference_of_similar_sites_is_found_at_every_destination(texts: list[str], edits, seed: int) -> None:  # type: ignore[no-untyped-def]
     random = Random(seed)

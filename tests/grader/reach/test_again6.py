@@ -17,8 +17,9 @@ from labs.model.site import Site
 from labs.model.state import StaticNeighbour
 from labs.net.nftables import to_json
 from labs.net.nftables.apply import load
+from tests.grader.reach.rulesets import RULESETS, discovering, own_rules
+from tests.grader.reach.small_site import NAMES, V6, engine_of, small_site6
 from tests.grader.reach.test_again import edited, lead_pulled, port_down, power, route_gone, state
-from tests.grader.reach.test_rules6 import HOSTS, NAMES, discovering, engine_of, own_rules, rulesets, small_site6
 
 
 @cache
@@ -67,7 +68,7 @@ def setting(site: Site, random: Random, text: str) -> Site:
 def neighbour(site: Site, random: Random, text: str) -> Site:
     """The router is told that b has the address of a."""
     mac = next(i.mac for i in state(site, "b").interfaces if i.kind == "ether")
-    return edited(site, "r", static_neighbours=(StaticNeighbour("lan", IPv6.parse(HOSTS["a"]), mac),))
+    return edited(site, "r", static_neighbours=(StaticNeighbour("lan", IPv6.parse(V6.hosts["a"]), mac),))
 
 
 EDITS = (
@@ -92,7 +93,7 @@ def side_of(reach: Reach) -> Side:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(rulesets, min_size=3, max_size=3),
+    st.lists(RULESETS[V6], min_size=3, max_size=3),
     st.lists(st.sampled_from(EDITS), min_size=3, max_size=3),
     st.integers(0, 1 << 32),
 )
@@ -112,14 +113,14 @@ def test_edits_in_a_row_known_analysis_of_ipv6_and_fresh_one_agree(texts: list[s
         assert side_of(again).own_limits == side_of(fresh).own_limits
         assert (everything(side_of(reach)), side_of(reach).own_limits) == (before, doubted)
         for name in names:
-            packet = Packet(name, IPv6.parse(HOSTS["d"]), "tcp", 22)
+            packet = Packet(name, IPv6.parse(V6.hosts["d"]), "tcp", 22)
             one, two = again.converse_packet(packet), fresh.converse_packet(packet)
             assert (one.answered, len(one.notes)) == (two.answered, len(two.notes))
         reach = again
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rulesets, discovering, st.sampled_from(EDITS), st.integers(0, 1 << 32))
+@given(RULESETS[V6], discovering, st.sampled_from(EDITS), st.integers(0, 1 << 32))
 def test_difference_of_similar_sites_is_found_at_every_destination_of_ipv6(  # type: ignore[no-untyped-def]
     text: str, heard: str, edit, seed: int
 ) -> None:

@@ -8,7 +8,7 @@ from grader.reach import Limit, Packet, Reach
 from labs.model.addresses import IPv4
 from labs.model.services import Service
 from labs.model.site import Endpoint, Site
-from tests.grader.reach.test_rules import engine_of, small_site
+from tests.grader.reach.small_site import engine_of, small_site
 from tests.sites import machine, site
 
 PING = Service("icmp")

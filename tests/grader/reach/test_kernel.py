@@ -8,7 +8,7 @@ from grader.reach import Packet, Reach
 from grader.reach.atoms import describe_protocol
 from labs.engines.sim import SimEngine
 from labs.model.addresses import IPv4
-from tests.grader.reach.test_rules import HOSTS, small_site
+from tests.grader.reach.small_site import V4, small_site
 from tests.kernel_lab import KernelLab, judged, lasting
 from tests.traffic import Flow
 
@@ -58,9 +58,9 @@ def test_packet_of_every_class_arrives_in_the_kernel_where_the_analysis_says(rul
     reach = Reach(engine.observe())
     cells = reach.analysis.services
     flows: dict[Flow, bool] = {}
-    for source in HOSTS:
-        for address in [*HOSTS.values(), "10.0.2.1"]:
-            if address == HOSTS[source]:
+    for source in V4.hosts:
+        for address in [*V4.hosts.values(), "10.0.2.1"]:
+            if address == V4.hosts[source]:
                 continue
             for number in range(len(cells)):
                 protocol, (_, port) = describe_protocol(cells.cells[number].protocol), cells.ports(number, (7,))

@@ -9,7 +9,8 @@ from grader.reach.atoms import describe_protocol
 from labs.model.addresses import IPv6
 from labs.model.site import Site
 from labs.net.actions import Delivered
-from tests.grader.reach.test_rules6 import HOSTS, NAMES, engine_of, own_rules, small_site6
+from tests.grader.reach.rulesets import own_rules
+from tests.grader.reach.small_site import NAMES, V6, engine_of, small_site6
 from tests.kernel_lab import KernelLab, judged, lasting
 from tests.traffic import Flow
 
@@ -90,8 +91,8 @@ def test_packet_of_every_class_arrives_in_the_kernel_where_the_analysis_says(rul
     assert reach.six is not None
     cells = reach.six.analysis.services
     flows: dict[Flow, bool] = {}
-    for source, own in HOSTS.items():
-        for address in [*HOSTS.values(), "2001:db8:2::1"]:
+    for source, own in V6.hosts.items():
+        for address in [*V6.hosts.values(), "2001:db8:2::1"]:
             if address == own:
                 continue
             for number in range(len(cells)):
@@ -110,9 +111,9 @@ def test_firewall_that_hears_its_neighbours_or_not_is_found_by_the_kernel_as_by_
     assert reach.six is not None
     flows: dict[Flow, bool] = {}
     for source in ("a", "b", "d"):
-        talk = reach.six.tracer.converse(Packet(source, IPv6.parse(HOSTS["c"]), "tcp", 22))
+        talk = reach.six.tracer.converse(Packet(source, IPv6.parse(V6.hosts["c"]), "tcp", 22))
         back = any(name == source and isinstance(note, Delivered) for name, note in talk.notes)
-        flows[Flow(source, HOSTS["c"], "tcp", 22)] = back
+        flows[Flow(source, V6.hosts["c"], "tcp", 22)] = back
     assert wrong(made, flows) == {}
     assert set(flows.values()) == {which in ("both heard", "untracked")}
 
@@ -124,6 +125,6 @@ def test_setting_of_all_interfaces_alone_decides_whether_the_kernel_forwards(set
     lines = [f"net.ipv6.conf.{setting}", "net.ipv6.conf.dmz.forwarding = 1", ""]
     made = made.with_device(router.with_file("/etc/sysctl.conf", router.files["/etc/sysctl.conf"] + "\n".join(lines)))
     reach = Reach(engine_of(made).observe())
-    flows = {Flow("a", HOSTS["c"]): reach.can("a", "c", "ipv6/ping").holds}
-    assert flows[Flow("a", HOSTS["c"])] == passes
+    flows = {Flow("a", V6.hosts["c"]): reach.can("a", "c", "ipv6/ping").holds}
+    assert flows[Flow("a", V6.hosts["c"])] == passes
     assert wrong(made, flows) == {}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from grader.reach import Limit, Packet, Reach
 from labs.model.addresses import IPv4
 from labs.model.services import Service
-from tests.grader.reach.test_rules import engine_of, matches, rulesets, small_site
+from tests.grader.reach.rulesets import MATCHES, RULESETS
+from tests.grader.reach.small_site import V4, engine_of, small_site
 from tests.sites import machine, site
 
 FORWARD = """table inet filter {{
@@ -58,7 +59,7 @@ def test_one_port_more_is_found_with_its_packet(one: list[str], _: list[str]) ->
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rulesets, matches, st.integers(0, 3))
+@given(RULESETS[V4], MATCHES[V4], st.integers(0, 3))
 def test_accept_rule_that_is_added_closes_nothing(text: str, match: str, place: int) -> None:
     marker = "type filter hook forward"
     head, _, tail = text.partition(marker)
@@ -70,7 +71,7 @@ def test_accept_rule_that_is_added_closes_nothing(text: str, match: str, place: 
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rulesets)
+@given(RULESETS[V4])
 def test_names_of_chains_and_sets_change_nothing(text: str) -> None:
     renamed = text
     for old, new in (

@@ -18,10 +18,10 @@ from labs.model.site import Device, Site
 from labs.model.state import DeviceState, InterfaceState
 from labs.net.nftables import to_json
 from labs.net.nftables.apply import load
-from tests.grader.reach.test_rules6 import HOSTS, NAMES, ON, add, engine_of, own_rules, small_site6
+from tests.grader.reach.rulesets import own_rules
+from tests.grader.reach.small_site import NAMES, ON, SECOND, V6, add, engine_of, small_site, small_site6
 from tests.sites import machine, site
 
-SECOND = 1_000_000_000
 FORWARD = """table inet filter {{
   chain forward {{
     type filter hook forward priority 0; policy drop;
@@ -73,7 +73,7 @@ def test_firewall_without_discovery_stops_everything_and_the_story_says_so() -> 
     assert not answer
     assert answer.witness is not None
     assert "c: the neighbour solicitation for 2001:db8:2::20 dies: input: drop" in "\n".join(answer.witness.lines())
-    talk = six.tracer.converse(six.packet("a", IPv6.parse(HOSTS["c"]), six_service("tcp", 80)))
+    talk = six.tracer.converse(six.packet("a", IPv6.parse(V6.hosts["c"]), six_service("tcp", 80)))
     assert talk.death is not None
     assert (talk.death[0], talk.death[1].by) == ("c", "ip6 own input: policy drop")
 
@@ -142,8 +142,8 @@ def test_address_of_a_link_is_reached_on_the_link_and_nowhere_else() -> None:
     assert not reach.arrives(Packet("a", far, "tcp", 22), "c")
     assert reach.arrives(Packet("r", far, "tcp", 22, over="dmz"), "c")
     assert not reach.arrives(Packet("r", far, "tcp", 22, over="lan"), "c")
-    assert not reach.arrives(Packet("a", IPv6.parse(HOSTS["c"]), source=link_local(reach, "a")), "c")
-    assert reach.arrives(Packet("a", IPv6.parse(HOSTS["b"]), source=link_local(reach, "a")), "b")
+    assert not reach.arrives(Packet("a", IPv6.parse(V6.hosts["c"]), source=link_local(reach, "a")), "c")
+    assert reach.arrives(Packet("a", IPv6.parse(V6.hosts["b"]), source=link_local(reach, "a")), "b")
     asked = [("a", f"{near}%eth0", "b"), ("r", f"{far}%dmz", "c"), ("r", f"{far}%lan", "c")]
     probes = [Probe(device, target, "tcp", 22, SECOND, "::", 40_000) for device, target, _ in asked]
     seen = engine.probe(probes)
@@ -171,7 +171,7 @@ def test_witness_to_an_address_of_a_link_says_over_which_interface() -> None:
 
 def test_address_that_is_tested_or_has_another_owner_is_nobodys() -> None:
     observed = engine_of(small_site6("")).observe()
-    target = IPv6.parse(HOSTS["c"])
+    target = IPv6.parse(V6.hosts["c"])
     tested = edited(observed, "c", lambda shown: replace(shown, tentative=frozenset({target})))
     reach = Reach(tested, like=Reach(observed))
     assert not reach.arrives(Packet("a", target), "c")
@@ -258,7 +258,7 @@ def test_address_off_the_link_is_sent_to_the_router_and_one_on_it_is_not() -> No
 
 def test_two_routers_that_are_equal_are_a_doubt() -> None:
     engine = engine_of(small_site6(""))
-    engine.run("a", f"ip -6 route append default via {HOSTS['b']} dev eth0")
+    engine.run("a", f"ip -6 route append default via {V6.hosts['b']} dev eth0")
     six = Reach(engine.observe()).six
     assert six is not None
     assert not six.can("a", "d", "ping").proved
@@ -271,9 +271,9 @@ def test_two_routers_that_are_equal_are_a_doubt() -> None:
 def test_neighbour_that_was_entered_by_hand_need_not_be_asked() -> None:
     engine = engine_of(small_site6("", own_rules({"c": "policy drop; icmpv6 type nd-neighbor-advert accept"})))
     mac = next(i.mac for i in state(engine.observe().devices["c"]).interfaces if i.name == "eth0")
-    packet = Packet("a", IPv6.parse(HOSTS["c"]), "tcp", 80)
+    packet = Packet("a", IPv6.parse(V6.hosts["c"]), "tcp", 80)
     assert not Reach(engine.observe()).converse_packet(packet).arrived_at("c")
-    engine.run("r", f"ip -6 neigh replace {HOSTS['c']} lladdr {mac} dev dmz")
+    engine.run("r", f"ip -6 neigh replace {V6.hosts['c']} lladdr {mac} dev dmz")
     assert Reach(engine.observe()).converse_packet(packet).arrived_at("c")
 
 
@@ -381,7 +381,7 @@ def mirrored(found: list[str], policy: str) -> str:
 def test_rules_that_are_mirrored_get_mirrored_answers(found: list[str], policy: str) -> None:
     reach = Reach(engine_of(small_site6(mirrored(found, policy))).observe())
     assert reach.six is not None
-    hosts = list(HOSTS)
+    hosts = list(V6.hosts)
     for a in hosts:
         for b in hosts:
             for service in ("ping", "tcp/22", "tcp/80", "tcp/81", "udp/53", "udp/150", "udp/201"):
@@ -391,10 +391,8 @@ def test_rules_that_are_mirrored_get_mirrored_answers(found: list[str], policy: 
 
 
 def test_site_without_ipv6_has_one_side() -> None:
-    from tests.grader.reach.test_rules import engine_of as old_engine
-    from tests.grader.reach.test_rules import small_site
 
-    reach = Reach(old_engine(small_site("")).observe())
+    reach = Reach(engine_of(small_site("")).observe())
     assert reach.six is None
     assert reach.sides == (reach,)
     assert not reach.can("a", "b", "ipv6/ping")
