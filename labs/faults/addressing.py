@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from labs.faults.edit import change_address, change_lines, change_stanza, fixed_address, static_stanza
+from labs.faults.edit import (
+    INTERFACES,
+    change_address,
+    change_each_line,
+    change_stanza,
+    fixed_address,
+    read_file,
+    static_stanza,
+)
 from labs.faults.fault import FaultError, fault
 from labs.model.addresses import InterfaceAddress, IPv4, Network
 from labs.model.site import Site
@@ -14,6 +22,7 @@ __all__ = ["FAULTS"]
 
 FAMILY = "addressing"
 ROUTE = re.compile(r"^(\s*up ip route add \S+ via )\S+")
+ROUTED = "a device with static routes"
 GONE = "02:00:5e:00:53:01"  # a locally administered address that no device of a site has
 
 
@@ -49,9 +58,7 @@ def host_wrong_gateway(site: Site, on: str, gateway: IPv4 | None = None) -> Site
 def _vacant(site: Site, network: Network) -> IPv4:
     """The lowest host address of a network that no interfaces file mentions."""
     written = {
-        word.partition("/")[0]
-        for device in site.devices.values()
-        for word in device.files.get("/etc/network/interfaces", "").split()
+        word.partition("/")[0] for device in site.devices.values() for word in device.files.get(INTERFACES, "").split()
     }
     for number in range(3, 250):
         address = IPv4(network.host(number))
@@ -98,7 +105,6 @@ def host_wrong_mask(site: Site, on: str, length: int = 30) -> Site:
 )
 def host_static_leftover(site: Site, on: str, address: str = "10.0.1.23/24", gateway: str = "10.0.1.1") -> Site:
     """A fixed address of another place on a device that should ask by DHCP."""
-    from labs.faults.edit import INTERFACES, read_file
     from labs.net.ifupdown import parse_interfaces
 
     parsed = parse_interfaces(read_file(site, on, INTERFACES, "a device with a network configuration"))
@@ -119,13 +125,7 @@ def host_static_leftover(site: Site, on: str, address: str = "10.0.1.23/24", gat
 )
 def static_route_missing(site: Site, on: str) -> Site:
     """A router lost its static routes."""
-    return change_lines(
-        site,
-        on,
-        "/etc/network/interfaces",
-        "a device with static routes",
-        lambda lines: [line for line in lines if "ip route add" not in line],
-    )
+    return change_each_line(site, on, INTERFACES, ROUTED, lambda line: None if "ip route add" in line else line)
 
 
 @fault(
@@ -136,13 +136,7 @@ def static_route_missing(site: Site, on: str) -> Site:
 )
 def static_route_wrong_nexthop(site: Site, on: str, via: IPv4) -> Site:
     """The static routes of a router lead to another neighbour, or to nobody."""
-    return change_lines(
-        site,
-        on,
-        "/etc/network/interfaces",
-        "a device with static routes",
-        lambda lines: [ROUTE.sub(rf"\g<1>{via}", line) for line in lines],
-    )
+    return change_each_line(site, on, INTERFACES, ROUTED, lambda line: ROUTE.sub(rf"\g<1>{via}", line))
 
 
 @fault(
@@ -169,13 +163,8 @@ def stale_static_arp(site: Site, on: str, of: str) -> Site:
 )
 def ip_forward_off(site: Site, on: str) -> Site:
     """A router does not forward."""
-    return change_lines(
-        site,
-        on,
-        "/etc/sysctl.conf",
-        "a router",
-        lambda lines: [line.replace("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0") for line in lines],
-    )
+    yes, no = "net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0"
+    return change_each_line(site, on, "/etc/sysctl.conf", "a router", lambda line: line.replace(yes, no))
 
 
 FAULTS = (

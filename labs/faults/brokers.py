@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labs.faults.edit import change_lines, read_file, set_key
+from labs.faults.edit import change_each_line, change_lines, read_file, set_key
 from labs.faults.fault import FaultError, device_of, fault
-from labs.faults.messaging import A_SENSOR, BROKER, SENSOR, thing_config, with_account
+from labs.faults.messaging import A_SENSOR, BROKER, SENSOR, set_thing_key, thing_config, with_account
 from labs.model.site import Site
 from labs.net.certificate import Certificate, CertificateError, certificate_text, read_certificates
 from labs.things.toml_edit import get_toml_key
@@ -30,8 +30,7 @@ def _key_of(site: Site, device: str, key: str) -> str:
 )
 def client_id_clash(site: Site, on: str, of: str) -> Site:
     """A thing was copied from another, client id and all."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.client_id", _key_of(site, of, "mqtt.client_id"))
+    return set_thing_key(site, on, "mqtt.client_id", _key_of(site, of, "mqtt.client_id"))
 
 
 @fault(
@@ -103,13 +102,11 @@ def factory_account_left(site: Site, on: str, user: str = "admin", password: str
 def mqtt_plaintext(site: Site, on: str, broker: str) -> Site:
     """A thing talks to its broker without TLS, and the broker lets it."""
     path, what = thing_config(site, on)
-    site = change_lines(
-        site,
-        broker,
-        BROKER,
-        "a broker with a listener for itself alone",
-        lambda lines: ["listener 1883" if line.strip() == "listener 1883 127.0.0.1" else line for line in lines],
-    )
+
+    def widen(line: str) -> str:
+        return "listener 1883" if line.strip() == "listener 1883 127.0.0.1" else line
+
+    site = change_each_line(site, broker, BROKER, "a broker with a listener for itself alone", widen)
     device = device_of(site, on)
     text = device.files[path].replace("tls = true", "tls = false").replace("port = 8883", "port = 1883")
     return site.with_device(device.with_file(path, text)) if what else site
@@ -123,8 +120,7 @@ def mqtt_plaintext(site: Site, on: str, broker: str) -> Site:
 )
 def mqtt_plain_to_tls_port(site: Site, on: str) -> Site:
     """A thing speaks plain MQTT to the port for TLS."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.tls", value=False)
+    return set_thing_key(site, on, "mqtt.tls", value=False)
 
 
 def _certificate(site: Site, on: str, **changes: object) -> Site:

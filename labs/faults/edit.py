@@ -11,7 +11,15 @@ from labs.model.site import Site
 from labs.net.ifupdown import InterfacesFile, Stanza, parse_interfaces, render_interfaces
 from labs.things.toml_edit import TomlValue, set_toml_key
 
-__all__ = ["change_address", "change_lines", "change_stanza", "read_file", "set_key", "static_stanza"]
+__all__ = [
+    "change_address",
+    "change_each_line",
+    "change_lines",
+    "change_stanza",
+    "read_file",
+    "set_key",
+    "static_stanza",
+]
 
 INTERFACES = "/etc/network/interfaces"
 
@@ -69,6 +77,15 @@ def change_lines(site: Site, device: str, path: str, what: str, change: Callable
         message = f"there is nothing in {path} of {device} that this fault could break"
         raise FaultError(message)
     return site.with_device(device_of(site, device).with_file(path, "\n".join(after) + "\n"))
+
+
+def change_each_line(site: Site, device: str, path: str, what: str, change: Callable[[str], str | None]) -> Site:
+    """Change the lines of a file, each by itself; None takes a line out. Raises FaultError where nothing changed."""
+
+    def each(lines: list[str]) -> list[str]:
+        return [new for line in lines if (new := change(line)) is not None]
+
+    return change_lines(site, device, path, what, each)
 
 
 def set_key(site: Site, device: str, path: str, what: str, key: str, value: TomlValue) -> Site:

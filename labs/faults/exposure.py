@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from labs.faults.edit import change_lines, read_file, set_key
+from labs.faults.edit import change_each_line, change_lines, read_file, set_key
 from labs.faults.fault import FaultError, device_of, fault
-from labs.faults.messaging import thing_config, with_account
+from labs.faults.messaging import set_thing_key, thing_config, with_account
 from labs.model.site import Site
 from labs.things.lorawan.config import DEVICE, SERVER, parse_device, parse_server
 from labs.things.thing_config import ThingConfigError
@@ -49,11 +49,11 @@ def telnet_open(site: Site, on: str) -> Site:
 )
 def tls_verification_off(site: Site, on: str) -> Site:
     """A thing encrypts and does not look with whom."""
-    path, what = thing_config(site, on)
+    path, _ = thing_config(site, on)
     if not _key_or(device_of(site, on).files[path], "mqtt.tls", default=False):
         message = f"{on} does not use TLS"
         raise FaultError(message)
-    return set_key(site, on, path, what, "mqtt.insecure", True)  # noqa: FBT003
+    return set_thing_key(site, on, "mqtt.insecure", value=True)
 
 
 def _key_or(text: str, key: str, *, default: object) -> object:
@@ -125,13 +125,8 @@ def wifi_open(site: Site, on: str) -> Site:
     except WifiConfigError as error:
         message = f"{on}: {error}"
         raise FaultError(message) from None
-    site = change_lines(
-        site,
-        on,
-        HOSTAPD,
-        "an access point",
-        lambda lines: [line for line in lines if not re.match(r"(wpa|rsn|ieee80211w)", line)],
-    )
+    safety = re.compile(r"(wpa|rsn|ieee80211w)")
+    site = change_each_line(site, on, HOSTAPD, "an access point", lambda line: None if safety.match(line) else line)
     for name, device in site.devices.items():
         text = device.files.get(SUPPLICANT)
         if text is not None and parse_supplicant(text).ssid == ssid:
@@ -153,8 +148,7 @@ def _without_key(lines: list[str]) -> list[str]:
 )
 def personal_data_in_topic(site: Site, on: str, topic: str = "jan.peeters/slaapkamer") -> Site:
     """A topic names a person and a bedroom."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.topic", topic)
+    return set_thing_key(site, on, "mqtt.topic", topic)
 
 
 @fault(

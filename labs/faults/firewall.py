@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labs.faults.edit import change_lines
+from labs.faults.edit import change_each_line, change_lines
 from labs.faults.fault import FaultError, fault
 from labs.model.site import Site
 
@@ -75,10 +75,10 @@ def rule_too_wide(site: Site, on: str, port: int) -> Site:
 def firewall_drops_needed_port(site: Site, on: str, port: int) -> Site:
     """The rule for a port is gone."""
 
-    def close(lines: list[str]) -> list[str]:
-        return [line for line in lines if not (re.search(rf"dport {port}\b", line) and "accept" in line)]
+    def close(line: str) -> str | None:
+        return None if re.search(rf"dport {port}\b", line) and "accept" in line else line
 
-    return change_lines(site, on, PATH, WHAT, close)
+    return change_each_line(site, on, PATH, WHAT, close)
 
 
 @fault(
@@ -100,7 +100,7 @@ def any_any_rule(site: Site, on: str, chain: str = "forward") -> Site:
 )
 def nat_missing(site: Site, on: str) -> Site:
     """Source translation is gone."""
-    return change_lines(site, on, PATH, WHAT, lambda lines: [line for line in lines if "masquerade" not in line])
+    return change_each_line(site, on, PATH, WHAT, lambda line: None if "masquerade" in line else line)
 
 
 FAULTS = (guest_reaches_inside, rule_too_wide, firewall_drops_needed_port, any_any_rule, nat_missing)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from labs.faults.edit import change_lines, read_file, set_key
+from labs.faults.edit import change_each_line, read_file, set_key
 from labs.faults.fault import FaultError, device_of, fault
 from labs.model.site import Site
 from labs.things.mosquitto_access import hash_password
 from labs.things.mosquitto_conf import retained_file
+from labs.things.toml_edit import TomlValue
 
-__all__ = ["A_SENSOR", "BROKER", "FAULTS", "SENSOR", "thing_config", "with_account"]
+__all__ = ["A_SENSOR", "BROKER", "FAULTS", "SENSOR", "set_thing_key", "thing_config", "with_account"]
 
 FAMILY = "messaging"
 SENSOR = "/etc/sensor.toml"
@@ -28,6 +29,12 @@ def thing_config(site: Site, device: str) -> tuple[str, str]:
             return path, what
     message = f"{device} is no sensor, display or actuator"
     raise FaultError(message)
+
+
+def set_thing_key(site: Site, device: str, key: str, value: TomlValue) -> Site:
+    """Set a key in the file of a sensor, screen or actuator. Raises FaultError."""
+    path, what = thing_config(site, device)
+    return set_key(site, device, path, what, key, value)
 
 
 def with_account(site: Site, on: str, user: str, password: str) -> Site:
@@ -48,8 +55,7 @@ def with_account(site: Site, on: str, user: str, password: str) -> Site:
 )
 def broker_address_typo(site: Site, on: str, host: str = "brokr") -> Site:
     """The sensor or screen talks to a host that is not the broker."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.host", host)
+    return set_thing_key(site, on, "mqtt.host", host)
 
 
 @fault(
@@ -60,8 +66,7 @@ def broker_address_typo(site: Site, on: str, host: str = "brokr") -> Site:
 )
 def mqtt_wrong_port(site: Site, on: str, port: int = 1884) -> Site:
     """A wrong broker port."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.port", port)
+    return set_thing_key(site, on, "mqtt.port", port)
 
 
 @fault(
@@ -72,8 +77,7 @@ def mqtt_wrong_port(site: Site, on: str, port: int = 1884) -> Site:
 )
 def topic_mismatch(site: Site, on: str, topic: str) -> Site:
     """The sensor publishes, or the screen listens, to another topic."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.topic", topic)
+    return set_thing_key(site, on, "mqtt.topic", topic)
 
 
 @fault(
@@ -95,8 +99,7 @@ def unit_fahrenheit(site: Site, on: str) -> Site:
 )
 def mqtt_bad_credentials(site: Site, on: str, password: str = "changeme") -> Site:  # noqa: S107 - the fault
     """A password that the broker does not know."""
-    path, what = thing_config(site, on)
-    return set_key(site, on, path, what, "mqtt.password", password)
+    return set_thing_key(site, on, "mqtt.password", password)
 
 
 @fault(
@@ -127,13 +130,11 @@ def retained_stale_value(site: Site, on: str, topic: str, value: str = "72.0", u
 )
 def service_bound_to_localhost(site: Site, on: str) -> Site:
     """The broker listens on loopback alone."""
-    return change_lines(
-        site,
-        on,
-        BROKER,
-        "a broker",
-        lambda lines: ["listener 1883 127.0.0.1" if line.strip() == "listener 1883" else line for line in lines],
-    )
+
+    def bind(line: str) -> str:
+        return "listener 1883 127.0.0.1" if line.strip() == "listener 1883" else line
+
+    return change_each_line(site, on, BROKER, "a broker", bind)
 
 
 @fault(
@@ -144,13 +145,8 @@ def service_bound_to_localhost(site: Site, on: str) -> Site:
 )
 def mqtt_anonymous(site: Site, on: str) -> Site:
     """The broker lets everybody in."""
-    return change_lines(
-        site,
-        on,
-        BROKER,
-        "a broker",
-        lambda lines: [line.replace("allow_anonymous false", "allow_anonymous true") for line in lines],
-    )
+    closed, open_ = "allow_anonymous false", "allow_anonymous true"
+    return change_each_line(site, on, BROKER, "a broker", lambda line: line.replace(closed, open_))
 
 
 FAULTS = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from labs.faults.edit import change_lines, fixed_address
+from collections.abc import Callable
+
+from labs.faults.edit import change_each_line, change_lines, fixed_address
 from labs.faults.fault import FaultError, fault
 from labs.model.addresses import IPv4
 from labs.model.site import Site
@@ -16,6 +18,11 @@ WHAT = "a device that runs dnsmasq"
 
 def _range(line: str) -> list[str]:
     return line.partition("=")[2].split(",")
+
+
+def _instead_of(start: str, other: str) -> Callable[[str], str]:
+    """Lines that begin so become another line."""
+    return lambda line: other if line.startswith(start) else line
 
 
 @fault(
@@ -53,15 +60,12 @@ def dhcp_pool_exhausted(site: Site, on: str) -> Site:
     """The pool is one address that is the server's own."""
     own = fixed_address(site, on)
 
-    def shrink(lines: list[str]) -> list[str]:
-        return [
-            "dhcp-range=" + ",".join([str(own), str(own), *_range(line)[2:]])
-            if line.startswith("dhcp-range=")
-            else line
-            for line in lines
-        ]
+    def shrink(line: str) -> str:
+        if not line.startswith("dhcp-range="):
+            return line
+        return "dhcp-range=" + ",".join([str(own), str(own), *_range(line)[2:]])
 
-    return change_lines(site, on, PATH, WHAT, shrink)
+    return change_each_line(site, on, PATH, WHAT, shrink)
 
 
 @fault(
@@ -72,15 +76,12 @@ def dhcp_pool_exhausted(site: Site, on: str) -> Site:
 )
 def dhcp_wrong_gateway_option(site: Site, on: str) -> Site:
     """Option 3 names an address one higher than the router."""
+    prefix = "dhcp-option=option:router,"
 
-    def bend(lines: list[str]) -> list[str]:
-        prefix = "dhcp-option=option:router,"
-        return [
-            prefix + str(IPv4(IPv4.parse(line.removeprefix(prefix)) + 1)) if line.startswith(prefix) else line
-            for line in lines
-        ]
+    def bend(line: str) -> str:
+        return prefix + str(IPv4(IPv4.parse(line.removeprefix(prefix)) + 1)) if line.startswith(prefix) else line
 
-    return change_lines(site, on, PATH, WHAT, bend)
+    return change_each_line(site, on, PATH, WHAT, bend)
 
 
 @fault(
@@ -92,13 +93,8 @@ def dhcp_wrong_gateway_option(site: Site, on: str) -> Site:
 def dhcp_wrong_dns_option(site: Site, on: str, server: IPv4) -> Site:
     """Option 6 names a server that does not answer names."""
     prefix = "dhcp-option=option:dns-server,"
-    return change_lines(
-        site,
-        on,
-        PATH,
-        "a device that hands out a name server",
-        lambda lines: [prefix + str(server) if line.startswith(prefix) else line for line in lines],
-    )
+    what = "a device that hands out a name server"
+    return change_each_line(site, on, PATH, what, _instead_of(prefix, prefix + str(server)))
 
 
 @fault(
@@ -131,11 +127,8 @@ def dhcp_range_not_in_subnet(site: Site, on: str) -> Site:
 def dns_server_dead(site: Site, on: str, server: IPv4 | None = None) -> Site:
     """The device asks a name server that does not exist."""
     dead = server or IPv4.parse("203.0.113.253")
-
-    def bend(lines: list[str]) -> list[str]:
-        return [f"nameserver {dead}" if line.startswith("nameserver ") else line for line in lines]
-
-    return change_lines(site, on, "/etc/resolv.conf", "a device with a fixed name server", bend)
+    what = "a device with a fixed name server"
+    return change_each_line(site, on, "/etc/resolv.conf", what, _instead_of("nameserver ", f"nameserver {dead}"))
 
 
 @fault(
@@ -149,22 +142,13 @@ def dns_wrong_record(site: Site, on: str, name: str, address: IPv4) -> Site:
     from labs.faults.fault import device_of
 
     if PATH in device_of(site, on).files:
-        return change_lines(
-            site,
-            on,
-            PATH,
-            WHAT,
-            lambda lines: [
-                f"host-record={name},{address}" if line.startswith(f"host-record={name},") else line for line in lines
-            ],
-        )
-    return change_lines(
-        site,
-        on,
-        "/etc/hosts",
-        "a device with a hosts file",
-        lambda lines: [f"{address}\t{name}" if line.split()[1:] == [name] else line for line in lines],
-    )
+        start = f"host-record={name},"
+        return change_each_line(site, on, PATH, WHAT, _instead_of(start, f"{start}{address}"))
+
+    def readdress(line: str) -> str:
+        return f"{address}\t{name}" if line.split()[1:] == [name] else line
+
+    return change_each_line(site, on, "/etc/hosts", "a device with a hosts file", readdress)
 
 
 @fault(
@@ -175,9 +159,7 @@ def dns_wrong_record(site: Site, on: str, name: str, address: IPv4) -> Site:
 )
 def dhcp_relay_missing(site: Site, on: str) -> Site:
     """The router between clients and DHCP server relays nothing."""
-    return change_lines(
-        site, on, PATH, WHAT, lambda lines: [line for line in lines if not line.startswith("dhcp-relay=")]
-    )
+    return change_each_line(site, on, PATH, WHAT, lambda line: None if line.startswith("dhcp-relay=") else line)
 
 
 FAULTS = (

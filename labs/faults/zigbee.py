@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from labs.faults.edit import change_lines, read_file
+from labs.faults.edit import change_each_line, read_file
 from labs.faults.fault import FaultError, device_of, fault
 from labs.model.radio import Neighbour
 from labs.model.site import Site
@@ -41,7 +41,7 @@ def _bridge(site: Site, on: str) -> Bridge:
 
 def _set(site: Site, on: str, key: str, value: str) -> Site:
     place = re.compile(rf"(\s*{key}:).*")
-    return change_lines(site, on, BRIDGE, A_GATEWAY, lambda lines: [place.sub(rf"\1 {value}", line) for line in lines])
+    return change_each_line(site, on, BRIDGE, A_GATEWAY, lambda line: place.sub(rf"\1 {value}", line))
 
 
 @fault(

@@ -12,7 +12,7 @@ from labs.shell.commands.ip.words import (
     EXIT_USAGE,
     IpError,
     Words,
-    duplicate,
+    device_word,
     matches,
     number,
     parse_any_network,
@@ -115,11 +115,7 @@ def parse_filter(process: Process, words: Words) -> Filter:
             process.error(*USAGE)
             raise IpError(status=EXIT_USAGE)
         else:
-            if word == "dev":
-                word = words.value()
-            if found.device is not None:
-                raise duplicate("dev", word)
-            found.device = word
+            found.device = device_word(words, word, found.device)
     if found.device is not None and found.device not in process.node.interfaces:
         message = f'Device "{found.device}" does not exist.'
         raise IpError(message)

@@ -17,6 +17,7 @@ from labs.shell.commands.ip.words import (
     EXIT_USAGE,
     IpError,
     Words,
+    device_word,
     duplicate,
     matches,
     no_device,
@@ -133,11 +134,7 @@ def _show(process: Process, style: Style, words: Words) -> int:
             process.error(*USAGE)
             return EXIT_USAGE
         else:
-            if word == "dev":
-                word = words.value()
-            if device is not None:
-                raise duplicate("dev", word)
-            device = word
+            device = device_word(words, word, device)
     if device is not None and device not in process.node.interfaces:
         message = f'Device "{device}" does not exist.'
         raise IpError(message)
@@ -205,15 +202,8 @@ def _mac(text: str) -> Mac:
     return Mac.parse(text)
 
 
-def _mtu(words: Words) -> int:
-    text = words.value()
-    found = number(text, 0x7FFFFFFF)
-    if found is None:
-        raise wrong(text, 'Invalid "mtu" value')
-    return found
-
-
-def _queue_length(words: Words, word: str) -> int:
+def _count(words: Words, word: str) -> int:
+    """The number after a keyword. Raises IpError."""
     text = words.value()
     found = number(text, 0x7FFFFFFF)
     if found is None:
@@ -258,7 +248,7 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
         elif matches(word, "address"):
             mac = words.value()
         elif word == "mtu":
-            mtu = _mtu(words)
+            mtu = _count(words, word)
         elif word == "master":
             text = words.value()
             if text not in node.interfaces:
@@ -269,7 +259,7 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
         elif word in SWITCHES:
             plain[SWITCHES[word]] = _on_off(words, word)
         elif word in QUEUE_WORDS:
-            plain["queue_length"] = _queue_length(words, word)
+            plain["queue_length"] = _count(words, word)
         elif word == "alias":
             plain["alias"] = _alias(words)
         elif word == "type" and device is not None:
@@ -288,11 +278,7 @@ def _set(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
             process.error(*USAGE)
             return EXIT_USAGE
         else:
-            if word == "dev":
-                word = words.value()
-            if device is not None:
-                raise duplicate("dev", word)
-            device = word
+            device = device_word(words, word, device)
     if device is None:
         raise IpError(NO_DEVICE, status=EXIT_USAGE)
     interface = node.interfaces.get(device)
@@ -338,7 +324,7 @@ def _add(process: Process, _style: Style, words: Words) -> int:  # noqa: PLR0915
         elif matches(word, "address"):
             mac = words.value()
         elif word == "mtu":
-            mtu = _mtu(words)
+            mtu = _count(words, word)
         elif word == "type":
             kind = words.value()
             break
@@ -454,11 +440,7 @@ def _delete(process: Process, _style: Style, words: Words) -> int:
         elif word == "group":
             raise refused("link delete group")
         else:
-            if word == "dev":
-                word = words.value()
-            if device is not None:
-                raise duplicate("dev", word)
-            device = word
+            device = device_word(words, word, device)
     if device is None:
         raise IpError(NO_DEVICE, status=EXIT_USAGE)
     interface = process.node.interfaces.get(device)

@@ -105,6 +105,15 @@ def duplicate(key: str, word: str) -> IpError:
     return IpError(f'Error: either "{key}" is duplicate, or "{word}" is a garbage.', status=EXIT_USAGE)
 
 
+def device_word(words: Words, word: str, before: str | None) -> str:
+    """A device, with or without `dev` in front; `before` is one that was named already. Raises IpError."""
+    if word == "dev":
+        word = words.value()
+    if before is not None:
+        raise duplicate("dev", word)
+    return word
+
+
 def repeated(key: str, word: str) -> IpError:
     """A keyword given twice (duparg)."""
     return IpError(f'Error: duplicate "{key}": "{word}" is the second value.', status=EXIT_USAGE)
