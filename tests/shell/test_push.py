@@ -99,3 +99,11 @@ def test_mistakes_in_the_files_are_one_line() -> None:
         parse_push('[push]\nurl = "server"\nquantity = "temperature"\n')
     with pytest.raises(ThingConfigError, match=r"collector\.port"):
         parse_collector("[collector]\nport = 0\n")
+
+
+def test_one_client_too_many_is_turned_away_and_all_end_with_the_unit(engine: SimEngine) -> None:
+    engine.run("thing", "systemctl stop push; for i in $(seq 34); do sleep 50 | nc server 8080 & done; sleep 1")
+    assert engine.run("server", "ss -tnH state established | wc -l").text.strip() == "32"
+    assert engine.run("server", "ps ax | grep -c collectord$").text.strip() == "33"
+    engine.run("server", "systemctl stop collector")
+    assert engine.run("server", "ps ax | grep -c collectord$").text.strip() == "0"
