@@ -7,6 +7,8 @@ this file read RFC 4861 §7.2, `labs.net.linux.discovery` and `labs.net.linux.li
 # ruff: noqa: SLF001 - the machines are ours, and are wiped after each question
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from grader.reach.neighbours import Found, Neighbours
@@ -23,6 +25,7 @@ from labs.net.linux.discovery import HOP_LIMIT
 from labs.net.linux.link_layer import LinkLayer
 from labs.net.ndp import RouterAdvert, RouterSolicit
 from labs.net.neighbour import NeighbourState
+from labs.net.nftables import EvaluationState
 from labs.net.routing import route_text
 from labs.net.udp import UdpDatagram
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from labs.net.interface import Interface
     from labs.net.ipv4 import Ipv4Packet
     from labs.net.linux.node import LinuxNode
+    from labs.net.netfilter import Netfilter
 
 __all__ = ["SolicitingNeighbours"]
 
@@ -127,7 +131,8 @@ class SolicitingNeighbours(Neighbours):
         link = talk.mouths[here.device]
         link.neighbours.create(asking, address, NeighbourState.INCOMPLETE)
         waiting = Ipv6Packet(asker, address, PROTO_UDP, _NOTHING) if isinstance(asker, IPv6) else None
-        with talk:
+        firewalls = [talk.node(tap).netfilter for tap in (here, owner)]
+        with talk, _unspent(*firewalls):
             talk.node(here).ipv6.discovery.solicit(asking, address, waiting, unicast=False)
             for _, question, _ in talk.heard(here):
                 talk.deliver(owner, question, asking.mac, multicast_mac(question.dst))
@@ -175,21 +180,35 @@ class SolicitingNeighbours(Neighbours):
         frame = Frame(multicast_mac(packet.dst), out.mac, ETHERTYPE_IPV6, packet)
         for tap, hooks in ((sender, ("output", "postrouting")), (receiver, ("prerouting", "input"))):
             netfilter, tracked = self._machines[tap.device].netfilter, None
-            for hook in hooks if netfilter.active else ():
-                leaving = tap is sender
-                filtered = netfilter.hook(
-                    hook,
-                    packet,
-                    now=0,
-                    incoming=None if leaving else into,
-                    outgoing=out if leaving else None,
-                    frame=None if leaving else frame,
-                    tracked=tracked,
-                )
-                if filtered.packet is None:
-                    return False
-                tracked = filtered.tracked
+            with _unspent(netfilter):
+                for hook in hooks if netfilter.active else ():
+                    leaving = tap is sender
+                    filtered = netfilter.hook(
+                        hook,
+                        packet,
+                        now=0,
+                        incoming=None if leaving else into,
+                        outgoing=out if leaving else None,
+                        frame=None if leaving else frame,
+                        tracked=tracked,
+                    )
+                    if filtered.packet is None:
+                        return False
+                    tracked = filtered.tracked
         return True
+
+
+@contextmanager
+def _unspent(*firewalls: Netfilter) -> Iterator[None]:
+    """Rates are whole, and nothing of what is sent stays."""
+    before = [netfilter.state for netfilter in firewalls]
+    for netfilter in firewalls:
+        netfilter.state = EvaluationState()
+    try:
+        yield
+    finally:
+        for netfilter, state in zip(firewalls, before, strict=True):
+            netfilter.state = state
 
 
 class _Talk:

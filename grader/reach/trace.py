@@ -225,7 +225,7 @@ class Tracer:
     def _wipe(self) -> None:
         for name in self._touched:
             node = self._machines[name]
-            node.netfilter.conntrack.flush()
+            node.netfilter.forget()
             node.ip.paths.forget()
             node.ip.errors.forget()
             node.ipv6.forget()

@@ -91,6 +91,12 @@ class Netfilter:
         self.state.keep(ruleset)
         self._changed()
 
+    def forget(self) -> None:
+        """What packets left behind is gone: connections, counters, spent rates and what rules added to sets."""
+        self.state = EvaluationState()
+        self.conntrack.flush()
+        self.log.clear()
+
     def path(self, hook: str, family: str) -> tuple[Chain | Core, ...]:
         """Everything that sits in a hook of a family, by priority."""
         path = self._paths.get((hook, family))

@@ -303,11 +303,29 @@ def _assembled(tables: Mapping[tuple[str, str], dict[str, Any]]) -> Ruleset:
         chains = tuple(
             replace(chain, rules=tuple(found["rules"].get(chain.name, ()))) for chain in found["chains"].values()
         )
-        handles = [entry.handle for entry in found["sets"]] + [chain.handle for chain in chains]
+        sets = _marked_dynamic(found["sets"], chains)
+        handles = [entry.handle for entry in sets] + [chain.handle for chain in chains]
         handles += [rule.handle for chain in chains for rule in chain.rules]
         last = max(handles, default=0)
-        result.append(Table(family, name, found["handle"], found["flags"], None, tuple(found["sets"]), chains, last))
+        result.append(Table(family, name, found["handle"], found["flags"], None, sets, chains, last))
     return Ruleset(tuple(result), max((table.handle for table in result), default=0))
+
+
+def _marked_dynamic(sets: Iterable[Set], chains: Iterable[Chain]) -> tuple[Set, ...]:
+    """The sets of a table. nft 1.0.6 does not write the flag `dynamic`; a set that a rule adds to must have it."""
+    updated = {
+        statement.set
+        for chain in chains
+        for rule in chain.rules
+        for statement in rule.expr
+        if isinstance(statement, SetUpdate)
+    }
+    return tuple(
+        replace(entry, flags=("dynamic", *entry.flags))
+        if entry.name in updated and "dynamic" not in entry.flags
+        else entry
+        for entry in sets
+    )
 
 
 def _names(value: object) -> tuple[str, ...]:

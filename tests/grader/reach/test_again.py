@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader.reach import Packet, Reach
+from grader.reach import Limit, Packet, Reach
 from grader.reach.analysis import Analysis, Delivery
 from grader.reach.side import Side
 from labs.model.addresses import IPv4, parse_address
@@ -99,11 +99,39 @@ def test_service_that_a_policy_names_is_cut_out_of_a_known_analysis() -> None:
     assert not again.arrives(Packet("a", IPv4.parse("10.0.2.20"), "tcp", 4711), "c")
 
 
+def told(reach: Reach, packet: Packet) -> tuple[tuple[str, type], ...]:
+    return tuple((name, type(note)) for name, note in reach.converse_packet(packet).notes)
+
+
 def test_conversation_that_is_refused_again_and_again_is_always_told_the_same() -> None:
     reach = Reach(edited(started(V4), "r", ruleset=to_json(load(FORWARD.format("reject")))))
-    talks = [reach.tracer.converse(Packet("a", IPv4.parse("10.0.3.30"), "tcp", 22)) for _ in range(20)]
-    assert len({tuple((name, type(note)) for name, note in talk.notes) for talk in talks}) == 1
-    assert talks[0].notes[-1][0] == "a"  # it is told each time
+    talks = [told(reach, Packet("a", IPv4.parse("10.0.3.30"), "tcp", 22)) for _ in range(20)]
+    assert len(set(talks)) == 1
+    assert talks[0][-1][0] == "a"  # it is told each time
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize(
+    "rules", ["limit rate 3/minute accept", "tcp dport @seen drop\nadd @seen { tcp dport } accept"]
+)
+def test_conversation_leaves_nothing_behind_in_a_firewall(version: Version, rules: str) -> None:
+    text = FORWARD.format(f"ct state established accept\n{rules}")
+    text = text.replace("chain", "set seen { type inet_service; flags dynamic; }\nchain", 1)
+    reach = Reach(engine_of(version.site(text)).observe())
+    packet = Packet("a", parse_address(version.hosts["d"]), "tcp", 22)
+    first = told(reach, packet)
+    assert all(told(reach, packet) == first for _ in range(20))
+    assert reach.converse_packet(packet).arrived_at("d")
+
+
+def test_rate_of_what_a_router_hears_of_its_neighbours_is_whole_for_each_of_them() -> None:
+    asked = "icmpv6 type nd-neighbor-advert accept\nicmpv6 type nd-neighbor-solicit"
+    heard = f"{asked} limit rate 1/hour burst 1 packets accept"
+    rules = f"table inet f {{\nchain i {{ type filter hook input priority 0; policy drop;\n{heard}\n}}\n}}\n"
+    reach = Reach(edited(started(V6), "r", ruleset=to_json(load(rules))))
+    packets = [Packet(name, parse_address(V6.hosts["d"]), "tcp", 22) for name in ("a", "b", "c")]
+    assert all(reach.arrives(packet, "d") for packet in packets)
+    assert {found.limit for found in V6.side_of(reach).own_limits} == {Limit.RATE}  # and nobody is only perhaps known
 
 
 def fates(analysis: Analysis, name: str, source: int, target: int) -> dict[str, int]:

@@ -71,6 +71,12 @@ def test_corpus_through_json_is_the_same(path: Path) -> None:
     assert to_json(from_json(json.loads(json.dumps(obj)))) == obj
 
 
+def test_set_that_a_rule_adds_to_is_dynamic_though_json_does_not_say_so() -> None:
+    sets = "set seen { type inet_service; flags dynamic; }\nset fixed { type inet_service; }\n"
+    text = f"table ip t {{\n{sets}chain c {{\ntcp dport 1 add @seen {{ tcp dport }}\n}}\n}}\n"
+    assert [entry.flags for entry in from_json(to_json(load(text))).tables[0].sets] == [("dynamic",), ()]
+
+
 ADDRESS = st.integers(0, 2**32 - 1).map(lambda n: ".".join(str(n >> shift & 255) for shift in (24, 16, 8, 0)))
 PREFIX = st.tuples(ADDRESS, st.integers(1, 31)).map(lambda pair: f"{pair[0]}/{pair[1]}")
 PORT = st.integers(0, 65535).map(str)
