@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "confirm", "doubt_text", "openings_over", "was_open"]
 
 MAX_HANDMADE = 400
+MAX_SOUGHT = 40  # pairs for which packets are made in vain: then the others stay untried
 REASONS = {
     Limit.ASKED_ITSELF: message("a neighbour that is known only after it has asked itself"),
     Limit.BRIDGE_RULES: message("rules of the bridge family"),
@@ -94,7 +95,11 @@ def _services_between(policy: Policy, zones: tuple[str | None, str | None]) -> l
 def confirm(
     context: Context, side: Side, openings: list[Opening]
 ) -> tuple[list[Opening], list[tuple[Opening, Observation]]]:
-    """Send every witness; those that arrive, and those that do not."""
+    """Send every witness; those that arrive, and those that do not.
+
+    Where rules ask more than the proof follows, a witness that does not arrive is followed by others with the fields
+    that they ask for; no engine sends those, so they go through the machines of the analysis.
+    """
     able = context.engine.name == "sim"  # another engine sends from its own address and port
     some = [o for o in openings if able or _is_ordinary(side, o)][:MAX_HANDMADE]
     probes = [
@@ -110,12 +115,17 @@ def confirm(
         for opening in some
     ]
     seen = context.engine.probe(probes) if probes else []
-    confirmed, unconfirmed = [opening for opening in openings if opening not in some], []
+    confirmed = [opening for opening in openings if opening not in some]
+    unconfirmed: list[tuple[Opening, Observation]] = []
     for opening, observation in zip(some, seen, strict=True):
-        if (
-            observation.arrived_at(opening.target) or not observation.hops
-        ):  # an engine that shows no hops shows no arrival
+        # an engine that shows no hops shows no arrival
+        arrived = observation.arrived_at(opening.target) or not observation.hops
+        sought = not arrived and len(unconfirmed) < MAX_SOUGHT
+        crafted = side.crafted(opening.packet, opening.target) if sought else None
+        if arrived:
             confirmed.append(opening)
+        elif crafted is not None:
+            confirmed.append(opening._replace(packet=crafted))
         else:
             unconfirmed.append((opening, observation))
     return confirmed, unconfirmed

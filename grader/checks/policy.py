@@ -60,6 +60,11 @@ class _Half:
         return tuple(limit for limit in self.side.own_limits if not limit.cautious)
 
     @property
+    def untold(self) -> tuple[OutOfScope, ...]:
+        """Besides: what let the proof see an opening through which no packet was found to get."""
+        return self.doubts or tuple(limit for limit in self.side.own_limits if limit.cautious and self.unconfirmed)
+
+    @property
     def cautious(self) -> bool:
         """The proof is certain of what cannot flow alone."""
         return any(limit.cautious for limit in self.side.own_limits)
@@ -258,7 +263,7 @@ def _failed(
     for openings, fresh in ((new, True), (known, False)):
         if openings:
             said.append(_open_text(trial, openings, fresh=fresh))
-            evidence += trial.reach.tell(openings[0].packet).evidence()
+            evidence += _story(trial, openings[0])
     if bare:
         said.append(bare_text(bare))
         evidence += trial.reach.tell(bare[0].packet).evidence()
@@ -281,6 +286,13 @@ def _failed(
     if bare and not too_much:
         help_ = message("a listener of mosquitto speaks TLS with a certfile and a keyfile, one of nginx with ssl")
     return Finding(Verdict.FAIL, text, help_ if too_much or bare else None, tuple(evidence))
+
+
+def _story(trial: _Trial, opening: Opening) -> list[Evidence]:
+    """Its way; of a packet that is made for a rule, what it is made like."""
+    if opening.packet.is_plain:
+        return list(trial.reach.tell(opening.packet).evidence())
+    return [Quoted(str(opening.packet))]
 
 
 def _worked(before: Reach, flow: Flow) -> bool:
@@ -338,13 +350,13 @@ def _passed(trial: _Trial) -> Finding:
     if trial.mode == "at_least":
         return Finding(Verdict.PASS, message("{wanted} allowed flows work", wanted=len(trial.wanted)))
     old, *new = trial.halves
-    if old.doubts:
+    if old.untold:
         said = message(
             "{wanted} allowed flows work and {forbidden} others do not get through",
             wanted=len(trial.wanted),
             forbidden=len(old.forbidden),
         )
-        return Finding(Verdict.PASS, message("{text}; {more}", text=said, more=doubt_text(old.doubts)))
+        return Finding(Verdict.PASS, message("{text}; {more}", text=said, more=doubt_text(old.untold)))
     pairs = sum(
         trial.policy.zone_of(a) != trial.policy.zone_of(b) for a in trial.members for b in trial.members if a != b
     )
@@ -357,12 +369,12 @@ def _passed(trial: _Trial) -> Finding:
             pairs=pairs,
         )
     for half in new:
-        if half.doubts:
+        if half.untold:
             tried = message(
                 "over IPv6 {count} flows were tried with packets, which is no proof", count=len(half.forbidden)
             )
             said = message(
-                "{text}; {more}", text=said, more=message("{text}; {more}", text=tried, more=doubt_text(half.doubts))
+                "{text}; {more}", text=said, more=message("{text}; {more}", text=tried, more=doubt_text(half.untold))
             )
         else:
             said = message("{text}, of IPv4 and of IPv6", text=said)

@@ -215,6 +215,8 @@ def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arr
 
 def let_through(reach: Reach, packet: Packet) -> Message:
     """The last rule on the way that let the packet pass, with its line; or that there was none."""
+    if not packet.is_plain:
+        return _let_crafted_through(reach, packet)
     steps = [step for step in reach.tell(packet).steps if not step.back]
     rules = [step for step in steps if step.what.phrase is Event.ACCEPTED and step.device != packet.device]
     if rules:
@@ -229,6 +231,16 @@ def let_through(reach: Reach, packet: Packet) -> Message:
     if passing:
         return message("{device} passes it on, and no rule there is asked", device=passing[-1].device)
     return message("nothing stands between them")
+
+
+def _let_crafted_through(reach: Reach, packet: Packet) -> Message:
+    """The rules that the packet was made for: no trace follows it."""
+    wanted = Limit.DYNAMIC_SET if packet.after else Limit.HEADER_FIELD
+    asking = [limit for limit in reach.limits if limit.limit is wanted and limit.device != packet.device]
+    found = next((limit for limit in asking if limit.what.endswith("accept")), asking[0] if asking else None)
+    if found is None:
+        return message("nothing stands between them")
+    return message('{device} lets it through by "{rule}"', device=found.device, rule=found.what)
 
 
 def _narrowest(rules: list[Step]) -> Step:

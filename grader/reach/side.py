@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from grader.reach.analysis import PROTOCOLS, Analysis, Changed, Delivery
 from grader.reach.atoms import bits, describe_protocol
 from grader.reach.classes import numbered, sender_classes, target_classes
+from grader.reach.crafted import variants
 from grader.reach.scope import OutOfScope
 from grader.reach.senders import Senders
 from grader.reach.trace import CLIENT_PORT, Conversation, Packet, Tracer
@@ -247,6 +248,25 @@ class Side:
             over = route.device or "" if route is not None else ""
         found = self.analysis.send(packet.device, atoms.of(source), target, 1 << cell, over)
         return any(delivery.device == device for delivery in found)
+
+    def crafted(self, packet: Packet, device: str) -> Packet | None:
+        """A packet like this one that arrives, where this one need not: with other fields, or after others.
+
+        What rules ask beyond the scope of the proof is tried, not proved: None is no proof.
+        """
+        for found in variants(self.analysis, packet):
+            if self.tracer.converse(found).arrived_at(device):
+                return self._shortened(found, device)
+        return None
+
+    def _shortened(self, packet: Packet, device: str) -> Packet:
+        """The packet without those before it that it does not need to arrive."""
+        for knock in packet.after:
+            at = packet.after.index(knock)
+            less = replace(packet, after=packet.after[:at] + packet.after[at + 1 :])
+            if self.tracer.converse(less).arrived_at(device):
+                packet = less
+        return packet
 
     def example_of(self, device: str, source: int, target: int, to: str, services: int) -> Packet | None:
         """A packet that arrives at a device as one of `services`, if it can be towards a port that listens there."""

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from grader.reach.fields import with_fields
 from grader.reach.versions import V4, Version, version_of
 from labs.model.addresses import Address, IPv4, IPv6, Mac
 from labs.net import icmp, icmpv6, tcp
@@ -45,7 +46,8 @@ class Packet:
     """A packet that begins a conversation: `protocol` is ping, tcp or udp; ports count for the last two.
 
     `source` None is the address that the kernel would choose. `over` names the interface of the sender where the target
-    means something on its link alone; "" leaves it to the routes.
+    means something on its link alone; "" leaves it to the routes. `fields` are header fields with numbers of their own,
+    (protocol, field, value) in the words of nft; `after` is what the sender has sent before.
     """
 
     device: str
@@ -55,6 +57,13 @@ class Packet:
     source: Address | None = None
     source_port: int = CLIENT_PORT
     over: str = ""
+    fields: tuple[tuple[str, str, int], ...] = ()
+    after: tuple[Packet, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """A packet as any program would send it, and before all others."""
+        return not self.fields and not self.after
 
     @property
     def zoned(self) -> str:
@@ -62,6 +71,12 @@ class Packet:
         return f"{self.target}%{self.over}" if self.over else str(self.target)
 
     def __str__(self) -> str:
+        parts = [self._ends, *(f"{protocol} {name} {value}" for protocol, name, value in self.fields)]
+        before = f" after {', '.join(dict.fromkeys(map(str, self.after)))}" if self.after else ""
+        return ", ".join(parts) + before
+
+    @property
+    def _ends(self) -> str:
         source = str(self.source) if self.source is not None else self.device
         if self.protocol == "ping":
             return f"ping {source} -> {self.zoned}"
@@ -136,22 +151,33 @@ class Tracer:
     def converse(self, packet: Packet) -> Conversation:
         """Send a packet, let it be answered, and see whether the answer comes."""
         found = Conversation(packet)
-        node = self._machines.get(packet.device)
-        if node is None:
+        if packet.device not in self._machines:
             return found
-        layer = self._version.layer(node)
-        source = packet.source or layer.preferred_source(packet.target)
-        asked = _packet(packet, self._version.kind(0) if source is None else source)
         if not self._links:
             self._links = {name: _Catcher(machine, self._sent) for name, machine in self._machines.items()}
         self._take(tracing=True)
         try:
-            self._touched.add(packet.device)
-            layer.output(asked, interface=node.interfaces[packet.over] if packet.over else None)
-            self._run(found, node, asked)
+            for earlier in packet.after:
+                self._begin(Conversation(earlier))
+            self._begin(found)
         finally:
             self._wipe()
         return found
+
+    def _begin(self, found: Conversation) -> None:
+        packet = found.packet
+        node = self._machines[packet.device]
+        layer = self._version.layer(node)
+        source = packet.source or layer.preferred_source(packet.target)
+        asked = _packet(packet, self._version.kind(0) if source is None else source)
+        self._touched.add(packet.device)
+        self._sent.clear()
+        layer.output(asked, interface=node.interfaces[packet.over] if packet.over else None)
+        for number in (value for protocol, name, value in packet.fields if (protocol, name) == ("ip", "id")):
+            for at, (device, port, sent, hop) in enumerate(self._sent):  # the kernel leaves a number that is there
+                if isinstance(sent, Ipv4Packet):
+                    self._sent[at] = (device, port, sent._replace(identification=number), hop)
+        self._run(found, node, asked)
 
     def _take(self, *, tracing: bool) -> None:
         for name, machine in self._machines.items():
@@ -256,10 +282,11 @@ def _packet(packet: Packet, source: Address) -> Ipv4Packet | Ipv6Packet:
     if isinstance(source, IPv6):
         assert isinstance(packet.target, IPv6)
         assert not isinstance(payload, IcmpMessage)
-        return Ipv6Packet(source, packet.target, protocol, payload)
+        return with_fields(Ipv6Packet(source, packet.target, protocol, payload), packet.fields)
     assert isinstance(packet.target, IPv4)
     assert not isinstance(payload, Icmpv6Message)
-    return Ipv4Packet(source, packet.target, protocol, payload, dont_fragment=protocol == PROTO_TCP)
+    whole = Ipv4Packet(source, packet.target, protocol, payload, dont_fragment=protocol == PROTO_TCP)
+    return with_fields(whole, packet.fields)
 
 
 def _answers(note: Note, asked: Ipv4Packet | Ipv6Packet) -> bool:
