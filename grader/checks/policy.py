@@ -15,7 +15,7 @@ from grader.checks.context import Context, Flow
 from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
 from grader.checks.openings import Opening, confirm, doubt_text, openings_over, was_open
-from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again
+from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again, story_of
 from grader.evidence import Evidence, Quoted, path_of
 from grader.reach import Limit, OutOfScope, Reach
 from grader.verdict import Finding, Verdict
@@ -263,7 +263,7 @@ def _failed(
     for openings, fresh in ((new, True), (known, False)):
         if openings:
             said.append(_open_text(trial, openings, fresh=fresh))
-            evidence += _story(trial, openings[0])
+            evidence += story_of(trial.reach, openings[0].packet)
     if bare:
         said.append(bare_text(bare))
         evidence += trial.reach.tell(bare[0].packet).evidence()
@@ -286,13 +286,6 @@ def _failed(
     if bare and not too_much:
         help_ = message("a listener of mosquitto speaks TLS with a certfile and a keyfile, one of nginx with ssl")
     return Finding(Verdict.FAIL, text, help_ if too_much or bare else None, tuple(evidence))
-
-
-def _story(trial: _Trial, opening: Opening) -> list[Evidence]:
-    """Its way; of a packet that is made for a rule, what it is made like."""
-    if opening.packet.is_plain:
-        return list(trial.reach.tell(opening.packet).evidence())
-    return [Quoted(str(opening.packet))]
 
 
 def _worked(before: Reach, flow: Flow) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from grader.evidence import Evidence, path_of, told_or_quoted
+from grader.evidence import Evidence, Quoted, path_of, told_or_quoted
 from grader.explain import death_of
 from grader.reach import Limit, Packet, Reach
 from grader.verdict import Finding, Verdict
@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from grader.checks.context import Context, Flow
     from labs.net.foresight import Step
 
-__all__ = ["cause_of", "contradiction", "decided_at", "let_through", "look_again", "on_reach", "on_refuse", "packet_of"]
+__all__ = [
+    "cause_of",
+    "contradiction",
+    "decided_at",
+    "let_through",
+    "look_again",
+    "on_reach",
+    "on_refuse",
+    "packet_of",
+    "story_of",
+]
 
 STOPPED_NEIGHBOURS = frozenset({Event.SOLICITATION_STOPPED, Event.ADVERTISEMENT_STOPPED})
 MEMORY_NS = DELAY_FIRST_PROBE_NS + (UCAST_SOLICIT + 1) * RETRANS_NS
@@ -141,15 +151,9 @@ def on_refuse(context: Context, flow: Flow, observation: Observation | None, *, 
         return None
     reach = context.reach
     proved = reach.arrives(packet, flow[1])
-    if proved != arrived:
-        return (
-            None
-            if _in_doubt(reach, packet, it_can=proved)
-            else contradiction(reach, packet, observation, arrives=proved)
-        )
-    if arrived:
-        return None
-    return _another_way(context, flow)
+    if proved != arrived and not _in_doubt(reach, packet, it_can=proved):
+        return contradiction(reach, packet, observation, arrives=proved)
+    return None if arrived else _another_way(context, flow)
 
 
 def _another_way(context: Context, flow: Flow) -> Finding | None:
@@ -164,30 +168,45 @@ def _another_way(context: Context, flow: Flow) -> Finding | None:
         if not services & wanted or side.analysis.addresses.first(atom) not in own or not side.is_owned(sent_to):
             continue
         packet = side.example_of(source, atom, sent_to, target, services & wanted)
-        if packet is None or _in_doubt(reach, packet, it_can=True) or context.engine.name != "sim":
+        if packet is None or _in_doubt(reach, packet, it_can=False):
             continue
-        probe = Probe(
-            source,
-            packet.zoned,
-            packet.protocol,
-            packet.port,
-            HAND_TIMEOUT_NS,
-            str(packet.source),
-            packet.source_port,
-        )
-        (seen,) = context.engine.probe([probe])
-        if not seen.arrived_at(target):
-            return contradiction(reach, packet, seen, arrives=True)
-        text = message(
-            "{source} gets through to {target} ({service}) with {packet}; {why}",
-            source=source,
-            target=target,
-            service=str(service),
-            packet=str(packet),
-            why=let_through(reach, packet),
-        )
-        return Finding(Verdict.FAIL, text, evidence=reach.tell(packet).evidence())
+        if _in_doubt(reach, packet, it_can=True):  # a rule asks more than the proof follows
+            crafted = side.crafted(packet, target)
+            if crafted is not None:
+                return _gets_through(reach, flow, crafted)
+        elif context.engine.name == "sim":
+            probe = Probe(
+                source,
+                packet.zoned,
+                packet.protocol,
+                packet.port,
+                HAND_TIMEOUT_NS,
+                str(packet.source),
+                packet.source_port,
+            )
+            (seen,) = context.engine.probe([probe])
+            if not seen.arrived_at(target):
+                return contradiction(reach, packet, seen, arrives=True)
+            return _gets_through(reach, flow, packet)
     return None
+
+
+def _gets_through(reach: Reach, flow: Flow, packet: Packet) -> Finding:
+    source, target, service = flow
+    text = message(
+        "{source} gets through to {target} ({service}) with {packet}; {why}",
+        source=source,
+        target=target,
+        service=str(service),
+        packet=str(packet),
+        why=let_through(reach, packet),
+    )
+    return Finding(Verdict.FAIL, text, evidence=story_of(reach, packet))
+
+
+def story_of(reach: Reach, packet: Packet) -> tuple[Evidence, ...]:
+    """The way of a packet; of one that is made for a rule, what it is made like."""
+    return tuple(reach.tell(packet).evidence()) if packet.is_plain else (Quoted(str(packet)),)
 
 
 def _in_doubt(reach: Reach, packet: Packet, *, it_can: bool) -> bool:
