@@ -27,7 +27,8 @@ class Notebook:
 
     def __init__(self) -> None:
         InteractiveShell.clear_instance()
-        self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        quiet = {"HistoryManager": {"enabled": False}, "InteractiveShell": {"warn_venv": False}}
+        self.shell = InteractiveShell.instance(config=Config(quiet))
         load_ipython_extension(self.shell)
 
     def run(self, cell: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,12 +95,13 @@ def namespaces(pids: set[int]) -> set[str]:
 
 def surroundings() -> tuple[object, ...]:
     """What of the host could be left dirty: mounts, interfaces, files where programs leave them."""
-    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
     every = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    # Other tests on this machine name their namespaces (tests/kernel_lab.py); the engine names none.
-    mounts = [line for line in every if not line.startswith("nsfs /run/netns/nw")]
+    # Other tests on this machine name their namespaces and ports (tests/kernel_lab.py); the engine names none.
+    links = [line for line in shown.splitlines() if not re.match(r"nw\d+", line)]
+    mounts = [line for line in every if not re.fullmatch(r"/run/netns(/nw\d+.*)?", line.split()[1])]
     files = {path for folder in ("/run", "/tmp", "/var/run", "/dev/shm") for path in Path(folder).glob("*netwerf*")}
-    return links, mounts, files
+    return links, mounts, {path for path in files if path.name != "netwerf-kernel-lab.lock"}
 
 
 def born(pid: int) -> str:
