@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from grader.evidence import Evidence, Quoted, path_of, told_or_quoted
+from grader.evidence import Evidence, path_of, told_or_quoted
 from grader.explain import death_of
 from grader.reach import Limit, Packet, Reach
 from grader.verdict import Finding, Verdict
@@ -205,8 +205,8 @@ def _gets_through(reach: Reach, flow: Flow, packet: Packet) -> Finding:
 
 
 def story_of(reach: Reach, packet: Packet) -> tuple[Evidence, ...]:
-    """The way of a packet; of one that is made for a rule, what it is made like."""
-    return tuple(reach.tell(packet).evidence()) if packet.is_plain else (Quoted(str(packet)),)
+    """The way of a packet; nobody follows one that is made for a rule, and what it is made like is said already."""
+    return tuple(reach.tell(packet).evidence()) if packet.is_plain else ()
 
 
 def _in_doubt(reach: Reach, packet: Packet, *, it_can: bool) -> bool:

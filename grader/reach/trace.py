@@ -71,9 +71,11 @@ class Packet:
         return f"{self.target}%{self.over}" if self.over else str(self.target)
 
     def __str__(self) -> str:
-        parts = [self._ends, *(f"{protocol} {name} {value}" for protocol, name, value in self.fields)]
-        before = f" after {', '.join(dict.fromkeys(map(str, self.after)))}" if self.after else ""
-        return ", ".join(parts) + before
+        own = ", ".join([self._ends, *(f"{protocol} {name} {value}" for protocol, name, value in self.fields)])
+        if not self.after:
+            return own
+        every = (*dict.fromkeys(map(str, self.after)), own)  # numbers are words of no language
+        return " ".join(f"({number}) {one}" for number, one in enumerate(every, start=1))
 
     @property
     def _ends(self) -> str:

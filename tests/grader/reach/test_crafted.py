@@ -31,10 +31,10 @@ MADE = {
     "tcp sequence 4711 accept": "tcp A:40000 -> D:22, tcp sequence 4711",
     "tcp dport . tcp window { 22 . 512 } accept": "tcp A:40000 -> D:22, tcp window 512",
     "tcp dport 7000 add @friends { tcp sport }\n tcp sport @friends accept": (
-        "tcp A:40000 -> D:22 after tcp A:40000 -> D:7000"
+        "(1) tcp A:40000 -> D:7000 (2) tcp A:40000 -> D:22"
     ),
     "tcp sport @first tcp dport 8000 add @friends { tcp sport }\n tcp dport 7000 add @first { tcp sport }\n"
-    "tcp sport @friends accept": "tcp A:40000 -> D:22 after tcp A:40000 -> D:7000, tcp A:40000 -> D:8000",
+    "tcp sport @friends accept": "(1) tcp A:40000 -> D:7000 (2) tcp A:40000 -> D:8000 (3) tcp A:40000 -> D:22",
 }
 CLOSED = [
     "drop",
