@@ -132,17 +132,29 @@ def test_slave_says_where_it_answers_and_counts_on_both_engines(pair):
     ]
 
 
+LISTENS = "ss -Hltn sport = :502 | grep -q ."
+
+
+def until(condition: str) -> str:
+    """A line that waits for a condition of the shell, not for ever."""
+    return f"for n in $(seq 400); do {condition} && break; sleep .05; done"
+
+
 def test_port_is_taken_the_slave_says_so(pair):
     lab: KernelEngine = pair[1]
-    lab.run("meter", "systemctl stop modbus; nc -l -p 502 >/dev/null 2>&1 & sleep .2; systemctl start modbus; sleep .5")
+    said = "journalctl -u modbus -o cat | grep -q 'already in use'"
+    lab.run("meter", f"systemctl stop modbus; {until(f'! {LISTENS}')}; nc -l -p 502 >/dev/null 2>&1 & {until(LISTENS)}")
+    lab.run("meter", f"systemctl start modbus; {until(said)}")
     assert "502: Address already in use\n" in lab.run("meter", "journalctl -u modbus -o cat").text
-    lab.run("meter", "kill %1; sleep .1; systemctl restart modbus")
+    lab.run("meter", f"kill %1; {until(f'! {LISTENS}')}; systemctl restart modbus")
 
 
 def test_fifth_client_is_shown_the_door(pair):
     lab: KernelEngine = pair[1]
-    clients = "for n in 1 2 3 4; do (sleep 1 | nc -N 10.0.0.2 502 >/dev/null &) ; done; sleep .5; "
-    refused = lab.run("pc", clients + "mbpoll -1 -t 3 -a 7 10.0.0.2; sleep 2")
+    lab.run("meter", until(LISTENS))
+    four = "for n in 1 2 3 4; do nc -N 10.0.0.2 502 </tmp/held >/dev/null & done; exec 9>/tmp/held"
+    in_queue = until('[ "$(ss -Htn state established dport = :502 | wc -l)" = 4 ]')  # a fifth is behind them
+    refused = lab.run("pc", f"mkfifo /tmp/held; {four}; {in_queue}; mbpoll -1 -t 3 -a 7 10.0.0.2; exec 9>&-; wait")
     assert "Connection reset by peer" in refused.text or "failed" in refused.text
     assert lab.run("pc", "mbpoll -1 -t 3 -a 7 10.0.0.2").status == 0
 
