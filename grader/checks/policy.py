@@ -15,7 +15,7 @@ from grader.checks.context import Context, Flow
 from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
 from grader.checks.openings import Opening, confirm, doubt_text, openings_over, was_open
-from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again, story_of
+from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again
 from grader.evidence import Evidence, Quoted, path_of
 from grader.reach import Limit, OutOfScope, Reach
 from grader.verdict import Finding, Verdict
@@ -263,7 +263,7 @@ def _failed(
     for openings, fresh in ((new, True), (known, False)):
         if openings:
             said.append(_open_text(trial, openings, fresh=fresh))
-            evidence += story_of(trial.reach, openings[0].packet)
+            evidence += trial.reach.tell(openings[0].packet).evidence()
     if bare:
         said.append(bare_text(bare))
         evidence += trial.reach.tell(bare[0].packet).evidence()

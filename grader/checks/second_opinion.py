@@ -37,7 +37,6 @@ __all__ = [
     "on_reach",
     "on_refuse",
     "packet_of",
-    "story_of",
 ]
 
 STOPPED_NEIGHBOURS = frozenset({Event.SOLICITATION_STOPPED, Event.ADVERTISEMENT_STOPPED})
@@ -201,12 +200,7 @@ def _gets_through(reach: Reach, flow: Flow, packet: Packet) -> Finding:
         packet=str(packet),
         why=let_through(reach, packet),
     )
-    return Finding(Verdict.FAIL, text, evidence=story_of(reach, packet))
-
-
-def story_of(reach: Reach, packet: Packet) -> tuple[Evidence, ...]:
-    """The way of a packet; nobody follows one that is made for a rule, and what it is made like is said already."""
-    return tuple(reach.tell(packet).evidence()) if packet.is_plain else ()
+    return Finding(Verdict.FAIL, text, evidence=reach.tell(packet).evidence())
 
 
 def _in_doubt(reach: Reach, packet: Packet, *, it_can: bool) -> bool:
@@ -234,8 +228,6 @@ def contradiction(reach: Reach, packet: Packet, observation: Observation, *, arr
 
 def let_through(reach: Reach, packet: Packet) -> Message:
     """The last rule on the way that let the packet pass, with its line; or that there was none."""
-    if not packet.is_plain:
-        return _let_crafted_through(reach, packet)
     steps = [step for step in reach.tell(packet).steps if not step.back]
     rules = [step for step in steps if step.what.phrase is Event.ACCEPTED and step.device != packet.device]
     if rules:
@@ -250,16 +242,6 @@ def let_through(reach: Reach, packet: Packet) -> Message:
     if passing:
         return message("{device} passes it on, and no rule there is asked", device=passing[-1].device)
     return message("nothing stands between them")
-
-
-def _let_crafted_through(reach: Reach, packet: Packet) -> Message:
-    """The rules that the packet was made for: no trace follows it."""
-    wanted = Limit.DYNAMIC_SET if packet.after else Limit.HEADER_FIELD
-    asking = [limit for limit in reach.limits if limit.limit is wanted and limit.device != packet.device]
-    found = next((limit for limit in asking if limit.what.endswith("accept")), asking[0] if asking else None)
-    if found is None:
-        return message("nothing stands between them")
-    return message('{device} lets it through by "{rule}"', device=found.device, rule=found.what)
 
 
 def _narrowest(rules: list[Step]) -> Step:

@@ -11,12 +11,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from grader.reach.fields import with_fields
 from grader.reach.versions import V4, Version, version_of
 from labs.model.addresses import Address, IPv4, IPv6, Mac
 from labs.net import icmp, icmpv6, tcp
 from labs.net.actions import Delivered, Dropped, DropReason
 from labs.net.ethernet import Frame
+from labs.net.header_fields import with_fields
 from labs.net.icmp import IcmpMessage
 from labs.net.icmpv6 import Icmpv6Message
 from labs.net.ipv4 import PROTO_TCP, PROTO_UDP, Ipv4Packet
@@ -59,11 +59,6 @@ class Packet:
     over: str = ""
     fields: tuple[tuple[str, str, int], ...] = ()
     after: tuple[Packet, ...] = ()
-
-    @property
-    def is_plain(self) -> bool:
-        """A packet as any program would send it, and before all others."""
-        return not self.fields and not self.after
 
     @property
     def zoned(self) -> str:
@@ -175,10 +170,6 @@ class Tracer:
         self._touched.add(packet.device)
         self._sent.clear()
         layer.output(asked, interface=node.interfaces[packet.over] if packet.over else None)
-        for number in (value for protocol, name, value in packet.fields if (protocol, name) == ("ip", "id")):
-            for at, (device, port, sent, hop) in enumerate(self._sent):  # the kernel leaves a number that is there
-                if isinstance(sent, Ipv4Packet):
-                    self._sent[at] = (device, port, sent._replace(identification=number), hop)
         self._run(found, node, asked)
 
     def _take(self, *, tracing: bool) -> None:

@@ -103,16 +103,8 @@ class Narrator:
             self._start()
         if packet.device not in self._machines:
             return Witness(packet, (), "the sender has no power")
-        by_hand = packet.source is not None
-        question = Question(
-            packet.target,
-            packet.protocol,
-            packet.port,
-            packet.source,
-            packet.source_port if by_hand else 0,
-            packet.over,
-        )
-        told = foresee(self._machines, self._wires, 0, packet.device, question)
+        after = [_question(earlier) for earlier in packet.after]
+        told = foresee(self._machines, self._wires, 0, packet.device, _question(packet), after)
         return Witness(packet, told.steps, told.ending)
 
     def _start(self) -> None:
@@ -128,3 +120,16 @@ class Narrator:
                 wire.up = all(interface is not None and interface.running for interface in interfaces)
                 for end in link.ends:
                     self._wires[end] = wire
+
+
+def _question(packet: Packet) -> Question:
+    by_hand = packet.source is not None
+    return Question(
+        packet.target,
+        packet.protocol,
+        packet.port,
+        packet.source,
+        packet.source_port if by_hand else 0,
+        packet.over,
+        packet.fields,
+    )

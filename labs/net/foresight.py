@@ -104,6 +104,8 @@ class Question:
     source_port: int = 0
     over: str = ""
     """The interface that stands behind the % of a link-local destination."""
+    fields: tuple[tuple[str, str, int], ...] = ()
+    """Of a packet that is made by hand: header fields as (protocol, field, value), in the words of nft."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ A shadow is made when the first frame reaches its device.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labs.engines.base import Disposition
@@ -39,6 +39,7 @@ from labs.net.actions import (
     ZigbeeSend,
 )
 from labs.net.foresight import Answer, Event, Foresight, Question, Step
+from labs.net.header_fields import with_fields
 from labs.net.ipv4 import ANY, PROTO_UDP, Ipv4Packet
 from labs.net.ipv6 import Ipv6Packet
 from labs.net.said import Said, said
@@ -203,10 +204,23 @@ class _Stage:
 
 
 def foresee(
-    nodes: Mapping[str, LinuxNode], wires: Mapping[tuple[str, str], Wire], now: int, device: str, question: Question
+    nodes: Mapping[str, LinuxNode],
+    wires: Mapping[tuple[str, str], Wire],
+    now: int,
+    device: str,
+    question: Question,
+    after: Sequence[Question] = (),
 ) -> Foresight:
-    """What would become of a packet from `device`. Neither the devices nor the leads change."""
+    """What would become of a packet from `device`. Neither the devices nor the leads change.
+
+    `after` are packets made by hand that it sends before, and of which nothing is told.
+    """
     stage = _Stage(nodes, wires, now)
+    for earlier in after:
+        _by_hand(stage.node(device), earlier)
+        stage.perform(stage.node(device), stage.node(device).drain(stage.now))
+        stage.run(lambda: None)
+    now, stage.explainer = stage.now, Explainer()
     node = stage.node(device)
     ask = {"tcp": _tcp, "udp": _udp}.get(question.protocol, _ping)
     done = _by_hand(node, question) if question.source_port else ask(node, question)
@@ -255,7 +269,8 @@ def _by_hand(node: LinuxNode, question: Question) -> Watch | Ending:
     nowhere: Address = IPv6(0) if isinstance(question.destination, IPv6) else ANY
     source = (question.source or nowhere, question.source_port)
     packet = made_by_hand(question.protocol, source, (question.destination, question.port), ASKED, TAG)
-    error = send_by_hand(node, packet, question.over)
+    dressed = with_fields(packet, question.fields)  # type: ignore[type-var]
+    error = send_by_hand(node, dressed, question.over)
     if error is not None:
         return SOCKET_ERRORS.get(error, Disposition.UNREACHABLE), error
     return lambda: None

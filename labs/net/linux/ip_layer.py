@@ -359,7 +359,7 @@ class IpLayer:
         elif may_cut and paths.cache.active and paths.cache.locked(packet.dst, route, node.now):
             packet = packet._replace(dont_fragment=False)
         self._identification = self._identification + 1 & 0xFFFF
-        packet = packet.sent(source, self._identification)
+        packet = packet.sent(source, packet.identification or self._identification)  # raw(7): one that is there stays
         if node.netfilter.active:
             filtered = self._hook("output", packet, outgoing=interface, tracked=tracked)
             if filtered.packet is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader.reach import Packet, Reach
+from grader.reach.side import Side
 from labs.model.addresses import parse_address
 from tests.grader.reach.small_site import V4, V6, VERSIONS, Version, engine_of
 
@@ -46,9 +47,13 @@ CLOSED = [
 ]
 
 
-def made(version: Version, rules: str, protocol: str = "tcp", port: int = 22) -> Packet | None:
+def side_with(version: Version, rules: str) -> Side:
     text = FORWARD.format(rules.replace("IP", IP[version]).replace("LIFE", LIFE[version]))
-    side = version.side_of(Reach(engine_of(version.site(text)).observe()))
+    return version.side_of(Reach(engine_of(version.site(text)).observe()))
+
+
+def made(version: Version, rules: str, protocol: str = "tcp", port: int = 22) -> Packet | None:
+    side = side_with(version, rules)
     ends = [parse_address(version.hosts[name]) for name in ("a", "d")]
     packet = Packet("a", ends[1], protocol, port, ends[0])
     assert not side.tracer.converse(packet).arrived_at("d")
@@ -91,3 +96,21 @@ def test_rules_that_let_nothing_through_nothing_is_made_that_gets_through(versio
 )
 def test_field_of_another_header_is_filled_in_too(version: Version, field: str, protocol: str, port: int) -> None:
     assert str(made(version, f"{field} accept", protocol, port)).endswith(f", {field}")
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize(
+    ("rules", "by"),
+    [
+        ("IP dscp cs1 tcp window 9 drop\n IP dscp cs2 udp dport 1 accept\n IP dscp cs1 accept", "dscp cs1 accept"),
+        ("tcp dport 7000 add @friends { tcp sport }\n IP dscp cs2 drop\n tcp sport @friends accept", "@friends accept"),
+    ],
+)
+def test_story_of_a_packet_that_is_made_names_the_rule_that_lets_it_through(
+    version: Version, rules: str, by: str
+) -> None:
+    found = made(version, rules)
+    assert found is not None
+    told = "\n".join(side_with(version, rules).tell(found).lines())
+    assert f"{by}, /etc/nftables.conf:" in told
+    assert "d: arrives by eth0" in told
