@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from grader.reach.analysis import Analysis
     from grader.reach.program import ChainProgram
+    from grader.reach.versions import Version
 
 __all__ = ["variants"]
 
@@ -93,9 +94,9 @@ def _of_expression(left: tree.Value, keys: list[tree.Value]) -> Iterator[tuple[t
         place = ("meta", "length")
     else:
         return
-    if place[1] in ("saddr", "daddr", "sport", "dport"):  # the proof follows these
+    if not kinds or place[1] in ("saddr", "daddr", "sport", "dport"):  # the proof follows these
         return
-    last = (1 << kinds[0].bits) - 1 if kinds else 0
+    last = (1 << kinds[0].bits) - 1
     found: dict[int, None] = {}
     for key in keys:
         if not isinstance(key, int | str | tree.Range | tree.Prefix | tree.Flags):
@@ -114,13 +115,13 @@ def _knocks(analysis: Analysis, programs: Iterable[tuple[str, ChainProgram]], pa
         for chain in program.table.chains:
             for rule in chain.rules:
                 if any(isinstance(part, tree.SetUpdate) and part.op != "delete" for part in rule.expr):
-                    for knock in _hits(rule, program, packet):
+                    for knock in _hits(rule, program.table, analysis.version, packet):
                         yield from (replace(knock, target=target) for target in dict.fromkeys(targets))
 
 
-def _hits(rule: Rule, program: ChainProgram, packet: Packet) -> Iterator[Packet]:
+def _hits(rule: Rule, table: Table, version: Version, packet: Packet) -> Iterator[Packet]:
     """Packets with the ports that a rule asks for."""
-    ways = [conditions(part, program.table) for part in rule.expr if isinstance(part, tree.Match)]
+    ways = [conditions(part, table, version) for part in rule.expr if isinstance(part, tree.Match)]
     for way in product(*ways):
         ports = [test for condition in way for test in condition.ports]
         if not ports:

@@ -28,6 +28,7 @@ MADE = {
     "IP dscp cs2 drop\n IP dscp { cs2, cs3 } tcp window 1-9 accept": "tcp A:40000 -> D:22, IP dscp 24, tcp window 1",
     "LIFE 7 accept": "tcp A:40000 -> D:22, LIFE 8",
     "LIFE < 5 accept": "tcp A:40000 -> D:22, LIFE 5",
+    "tcp window & 0xff == 5 accept": "tcp A:40000 -> D:22, tcp window 5",
     "meta length 99 accept": "tcp A:40000 -> D:22, meta length 99",
     "tcp sequence 4711 accept": "tcp A:40000 -> D:22, tcp sequence 4711",
     "tcp dport . tcp window { 22 . 512 } accept": "tcp A:40000 -> D:22, tcp window 512",
