@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from hypothesis import strategies as st
 
-from labs.model.site import Kind, Site
+from labs.model.site import Site
 from labs.model.state import DeviceState
+from tests.conformance.comparison import answered_apart, describe, read_apart
 from tests.conformance.deviations import EXCUSED_LINES, EXCUSED_MATCHES, EXCUSED_TEXT
-from tests.conformance.pair import RETRANS_MS, Pair, both
+from tests.conformance.pair import RETRANS_MS, both
 from tests.conformance.strategies import sites
-from tests.conformance.test_matrix import addresses, describe, twice
+from tests.conformance.test_matrix import addresses, twice
 from tests.engines.kernel.kernel_site import needs_kernel
 from tests.kernel_lab import judged
 
@@ -90,9 +90,8 @@ def plain(text: str) -> str:
     return re.sub(" +", " ", text)
 
 
-def state(seen: DeviceState | None) -> dict[str, Any]:
+def state(seen: DeviceState) -> dict[str, Any]:
     """What both engines must observe alike."""
-    assert seen is not None
     return {
         "interfaces": sorted(
             (i.name, i.kind, str(i.mac), i.up, i.mtu, str(i.master), tuple(map(str, i.addresses)))
@@ -119,20 +118,6 @@ def _without_handles(item: Any) -> Any:
     )
 
 
-def observed(pair: Pair) -> list[str]:
-    """What `observe()` reads back differently."""
-    simulated, real = pair.sim.observe(), pair.kernel.observe()
-    found = []
-    for name, device in pair.site.devices.items():
-        if device.kind is Kind.SWITCH:
-            continue
-        one, other = state(simulated.devices[name].state), state(real.devices[name].state)
-        for part, value in one.items():
-            if json.dumps(value, default=str) != json.dumps(other[part], default=str):
-                found.append(f"{name} {part}:\n  sim    {value}\n  kernel {other[part]}")
-    return found
-
-
 def judge_session(session: tuple[Site, list[tuple[str, str]]]) -> list[str]:
     """What differs in a session."""
     made, typed = session
@@ -140,14 +125,10 @@ def judge_session(session: tuple[Site, list[tuple[str, str]]]) -> list[str]:
     if twice(made):
         return found
     with both(made, AS_IN_LIFE) as pair:
-        found += [f"at the start {line}" for line in observed(pair)]
-        for number, (place, line) in enumerate(typed):
-            if any(re.search(pattern, line) for pattern in EXCUSED_LINES.values()):
-                continue
-            one, other = pair.sim.run(place, line), pair.kernel.run(place, line)
-            if (plain(one.text), one.status) != (plain(other.text), other.status):
-                found.append(f"{number} {place}$ {line}\n  sim    {one}\n  kernel {other}")
-        found += [f"at the end {line}" for line in observed(pair)]
+        found += [f"at the start {line}" for line in read_apart(pair, state)]
+        alike = [(place, line) for place, line in typed if not any(re.search(x, line) for x in EXCUSED_LINES.values())]
+        found += answered_apart(pair, alike, plain)
+        found += [f"at the end {line}" for line in read_apart(pair, state)]
     return found
 
 

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
 from labs.model.site import Kind, Site
 from labs.model.state import DeviceState, InterfaceState
+from tests.conformance.comparison import (
+    after_first_probes,
+    answered_apart,
+    describe,
+    everybody,
+    known_apart,
+    lasting_differences,
+    neighbours,
+    read_apart,
+    told_apart,
+)
 from tests.conformance.pair import Pair, both
-from tests.conformance.test_matrix import FIRST_PROBE_S, SECOND, SHOWN, neighbours
 from tests.conformance.vlan_strategies import Drawn, vlan_lines, vlan_sites
 from tests.engines.kernel.kernel_site import needs_kernel
 from tests.engines.kernel.test_vlans import plain
-from tests.kernel_lab import judged, lasting
-from tests.traffic import Flow
+from tests.kernel_lab import judged
+from tests.traffic import SECOND, Flow
 
 pytestmark = [*needs_kernel, judged()]
 
 EXAMPLES = 6
 SESSIONS = 3
-KINDS = (("ping", 0, 64), ("ping", 0, 1), ("tcp", 7, 64), ("udp", 7, 64), ("udp", 8, 64))
+ASKED = (("ping", 0, 64), ("ping", 0, 1), ("tcp", 7, 64), ("udp", 7, 64), ("udp", 8, 64))
 
 
 def addresses(made: Site) -> dict[str, list[str]]:
@@ -37,13 +48,8 @@ def addresses(made: Site) -> dict[str, list[str]]:
 def everything(made: Site) -> list[Flow]:
     """Everybody who has an address tries every other."""
     known = addresses(made)
-    targets = [address for own in known.values() for address in own]
     return [
-        Flow(source, target, protocol, port or 7, ttl)
-        for source, own in known.items()
-        for target in targets
-        if own and target not in own
-        for protocol, port, ttl in KINDS
+        flow for flow in everybody(known, asked=ASKED) if known[flow.source] and flow.target not in known[flow.source]
     ]
 
 
@@ -57,9 +63,8 @@ def learned(pair: Pair, switch: str) -> tuple[set[Any], set[Any]]:
     return found[0], found[1]
 
 
-def shown(state: DeviceState | None) -> dict[str, InterfaceState]:
+def shown(state: DeviceState) -> dict[str, InterfaceState]:
     """Interfaces, but for their numbers, and for what a kernel does not tell of a port that is dark or off."""
-    assert state is not None
     found = {}
     for one in state.interfaces:
         port = one.bridge_port
@@ -75,63 +80,26 @@ def answered(text: str) -> str:
 
 
 def estranged(pair: Pair, *, one_way: bool) -> list[str]:
-    """Whom a device knows on one engine alone."""
+    """Whom devices know, and what switches have learned, on one engine alone."""
     found = []
     for name, device in pair.site.devices.items():
-        if one_way and device.kind is not Kind.SWITCH:
-            continue
-        one, other = learned(pair, name) if device.kind is Kind.SWITCH else neighbours(pair, name)
-        found += [f"{name} knows in sim alone {entry}" for entry in sorted(one - other)]
-        found += [f"{name} knows in kernel alone {entry}" for entry in sorted(other - one)]
+        if device.kind is Kind.SWITCH:
+            found += known_apart(name, *learned(pair, name))
+        elif not one_way:
+            found += known_apart(name, *neighbours(pair, name))
     return found
 
 
 def compare(pair: Pair, *, one_way: bool) -> list[str]:
-    """What differs, one line each."""
-    told = pair.send(everything(pair.site))
-    if one_way:
-        told = {flow: (answered(sim), answered(real)) for flow, (sim, real) in told.items()}
-    found = [f"{flow}: sim {sim!r}, kernel {real!r}" for flow, (sim, real) in told.items() if sim != real]
-    strange = estranged(pair, one_way=one_way)
-    for _ in range(FIRST_PROBE_S):  # the simulator looked later: who was told of a neighbour has asked it by then
-        if not strange:
-            break
-        pair.kernel.wait(SECOND)
-        strange = estranged(pair, one_way=one_way)
-    found += strange
-    return found + differing(pair)
-
-
-def differing(pair: Pair) -> list[str]:
-    """Interfaces that are read back differently."""
-    found = []
-    simulated, real = pair.sim.observe(), pair.kernel.observe()
-    for name in pair.site.devices:
-        one, other = shown(simulated.devices[name].state), shown(real.devices[name].state)
-        found += [
-            f"{name} {port}:\n  sim    {one.get(port)}\n  kernel {other.get(port)}"
-            for port in sorted(one.keys() | other.keys())
-            if one.get(port) != other.get(port)
-        ]
-    return found
-
-
-def describe(made: Site, differences: list[str]) -> str:
-    """The site in short, and what differs."""
-    lines = [f"{len(differences)} differences", *differences[:12], "leads: " + ", ".join(map(str, made.links))]
-    for device in made.devices.values():
-        lines += [f"--- {device.name}\n{device.files[SHOWN[0]].strip()}"]
-    return "\n".join(lines)
+    """What differs."""
+    found = told_apart(pair.send(everything(pair.site)), answered if one_way else str)
+    found += after_first_probes(pair, lambda: estranged(pair, one_way=one_way))
+    return found + read_apart(pair, shown, switches=True)
 
 
 def test_random_sites_with_vlans_are_the_same_on_both_engines(draw_many):
     def judge(drawn: Drawn) -> None:
-        def look(patience: int) -> dict[str, bool]:
-            with both(drawn.site, patience) as pair:
-                pair.serve()
-                return dict.fromkeys(compare(pair, one_way=drawn.one_way), True)
-
-        differences = list(lasting(look))
+        differences = lasting_differences(drawn.site, partial(compare, one_way=drawn.one_way))
         assert not differences, describe(drawn.site, differences)
 
     draw_many(vlan_sites(), EXAMPLES, judge)
@@ -147,14 +115,10 @@ def sessions(draw: st.DrawFn) -> tuple[Site, list[tuple[str, str]]]:
 def judge_session(session: tuple[Site, list[tuple[str, str]]]) -> list[str]:
     """What differs in a session."""
     made, typed = session
-    found = []
     with both(made) as pair:
-        for number, (place, line) in enumerate(typed):
-            one, other = pair.sim.run(place, line), pair.kernel.run(place, line)
-            if (plain(one.text), one.status) != (plain(other.text), other.status):
-                found.append(f"{number} {place}$ {line}\n  sim    {one}\n  kernel {other}")
+        found = answered_apart(pair, typed, plain)
         pair.wait(SECOND // 2)
-        return found + differing(pair)
+        return found + read_apart(pair, shown, switches=True)
 
 
 def test_random_lines_about_vlans_are_answered_the_same_and_leave_the_same_state(draw_many):
