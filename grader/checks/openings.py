@@ -5,25 +5,28 @@ Over each version of IP there is one packet for each pair of devices, from the s
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from grader.checks.second_opinion import HAND_TIMEOUT_NS
 from grader.reach import Limit, OutOfScope, Packet, Reach
+from grader.reach.atoms import bits
 from grader.reach.trace import CLIENT_PORT
 from labs.engines.base import Observation, Probe
 from labs.messages import Message, message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from grader.checks.context import Context
     from grader.reach.side import Side
     from labs.model.services import Service
     from labs.scenario.scenario import Policy
 
-__all__ = ["Opening", "confirm", "doubt_text", "openings_over", "was_open"]
+__all__ = ["Opening", "arriving", "confirm", "doubt_text", "openings_over", "tries_over", "was_open"]
 
 MAX_HANDMADE = 400
+MAX_TRIED = 1500  # packets that are sent where there is no proof
 MAX_SOUGHT = 40  # pairs for which packets are made in vain: then the others stay untried
 REASONS = {
     Limit.ASKED_ITSELF: message("a neighbour that is known only after it has asked itself"),
@@ -86,6 +89,38 @@ def openings_over(side: Side, policy: Policy, members: Sequence[str], *, wide: b
     return found
 
 
+def tries_over(side: Side, policy: Policy, members: Sequence[str], *, wide: bool) -> list[Opening]:
+    """What is sent where the proof is none: for each pair a packet for each class of services that must not flow.
+
+    First those from the sender's own address to those of the target, then from others that it may take.
+    """
+    atoms = side.analysis.addresses
+    own: list[Opening] = []
+    foreign: list[Iterator[Opening]] = []
+    for source in members:
+        mine = {atoms.of(address) for address in side.addresses_of(source)}
+        for target in members:
+            zones = policy.zone_of(source), policy.zone_of(target)
+            if source == target or zones[0] == zones[1]:
+                continue
+            rest = side.analysis.services.full
+            for service in _services_between(policy, zones):
+                if wide or not service.wide:
+                    rest &= ~side.analysis.mask_of(service)
+            own += _each(side, source, mine, target, rest)
+            foreign.append(_each(side, source, set(side.sources_of(source)) - mine, target, rest))
+    return list(islice(chain(own, *foreign), MAX_TRIED))
+
+
+def _each(side: Side, source: str, froms: set[int], target: str, services: int) -> Iterator[Opening]:
+    atoms = side.analysis.addresses
+    towards = [atom for atom in map(atoms.of, side.near(source, target)) if not side.analysis.roads.is_scoped(atom)]
+    for one in sorted(froms):
+        for to in dict.fromkeys(towards):
+            for cell in bits(services):
+                yield Opening(source, target, side.example(source, one, to, cell, to=target))
+
+
 def _services_between(policy: Policy, zones: tuple[str | None, str | None]) -> list[Service]:
     return [
         service for conduit in policy.allow if (conduit.source, conduit.target) == zones for service in conduit.services
@@ -100,21 +135,8 @@ def confirm(
     Where rules ask more than the proof follows, a witness that does not arrive is followed by others with the fields
     that they ask for; no engine sends those, so they go through the machines of the analysis.
     """
-    able = context.engine.name == "sim"  # another engine sends from its own address and port
-    some = [o for o in openings if able or _is_ordinary(side, o)][:MAX_HANDMADE]
-    probes = [
-        Probe(
-            opening.source,
-            opening.packet.zoned,
-            opening.packet.protocol,
-            opening.packet.port,
-            HAND_TIMEOUT_NS,
-            str(opening.packet.source),
-            opening.packet.source_port,
-        )
-        for opening in some
-    ]
-    seen = context.engine.probe(probes) if probes else []
+    some = _able(context, side, openings)[:MAX_HANDMADE]
+    seen = _sent(context, some)
     confirmed = [opening for opening in openings if opening not in some]
     unconfirmed: list[tuple[Opening, Observation]] = []
     for opening, observation in zip(some, seen, strict=True):
@@ -129,6 +151,33 @@ def confirm(
         else:
             unconfirmed.append((opening, observation))
     return confirmed, unconfirmed
+
+
+def arriving(context: Context, side: Side, openings: list[Opening]) -> list[Opening]:
+    """Send every one that this engine can; those that arrive."""
+    some = _able(context, side, openings)
+    return [one for one, seen in zip(some, _sent(context, some), strict=True) if seen.arrived_at(one.target)]
+
+
+def _able(context: Context, side: Side, openings: list[Opening]) -> list[Opening]:
+    """Another engine sends from its own address and port."""
+    return [one for one in openings if context.engine.name == "sim" or _is_ordinary(side, one)]
+
+
+def _sent(context: Context, openings: list[Opening]) -> list[Observation]:
+    probes = [
+        Probe(
+            opening.source,
+            opening.packet.zoned,
+            opening.packet.protocol,
+            opening.packet.port,
+            HAND_TIMEOUT_NS,
+            str(opening.packet.source),
+            opening.packet.source_port,
+        )
+        for opening in openings
+    ]
+    return context.engine.probe(probes) if probes else []
 
 
 def _is_ordinary(side: Side, opening: Opening) -> bool:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from grader.checks.context import Context, Flow
 from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
-from grader.checks.openings import Opening, confirm, doubt_text, openings_over, was_open
-from grader.checks.second_opinion import cause_of, contradiction, let_through, look_again
+from grader.checks.openings import Opening, arriving, confirm, doubt_text, openings_over, tries_over, was_open
+from grader.checks.second_opinion import cause_of, contradiction, learns_a_way, let_through, look_again
 from grader.evidence import Evidence, Quoted, path_of
 from grader.reach import Limit, OutOfScope, Reach
 from grader.verdict import Finding, Verdict
@@ -53,6 +53,8 @@ class _Half:
     proof_of: dict[Flow, bool | None] = field(default_factory=dict)
     confirmed: list[Opening] = field(default_factory=list)
     unconfirmed: list[tuple[Opening, Observation]] = field(default_factory=list)
+    tried: list[Opening] = field(default_factory=list)
+    """What got through although there is no proof to say so."""
 
     @property
     def doubts(self) -> tuple[OutOfScope, ...]:
@@ -118,6 +120,13 @@ def judge_policy(context: Context, body: PolicyHolds) -> Finding:
     trial.answers = look_again(context, context.observe([*trial.wanted, *trial.forbidden]))
     for half in trial.halves:
         half.confirmed, half.unconfirmed = confirm(context, half.side, half.openings)
+        if half.doubts:
+            tries = [opening for opening in half.openings if opening not in half.confirmed]
+            tries += tries_over(half.side, policy, trial.members, wide=half.wide) if body.mode != "at_least" else []
+            known = [opening for opening in half.confirmed if opening in half.openings]
+            half.tried = arriving(context, half.side, list(dict.fromkeys([*known, *tries])))
+            if all(limit.followed for limit in half.side.own_limits):
+                half.tried += [opening for opening in half.confirmed if opening not in known]
         if {limit.limit for limit in half.side.own_limits if limit.cautious} == {Limit.RATE}:
             half.confirmed = half.openings  # the rate let others pass just now; it lets this one pass at another time
         if not half.doubts and not _lossy(context):
@@ -154,11 +163,13 @@ def _halves(trial: _Trial) -> list[_Half]:
 
 
 def _too_much(trial: _Trial, half: _Half) -> list[Opening]:
-    """What got through and must not: every witness that arrived, or without a proof every probe that did."""
-    if not half.doubts:
-        return half.confirmed
-    by_packet = [flow for flow in half.forbidden if _arrived(flow, trial.answers[flow])]
-    return _of_packets(trial, by_packet)
+    """What got through and must not, one for each pair: witnesses of the proof, or else packets that arrived."""
+    by_packet = _of_packets(trial, [flow for flow in half.forbidden if _arrived(flow, trial.answers[flow])])
+    found = [*by_packet, *half.tried] if half.doubts else [*half.confirmed, *by_packet]
+    of_pairs: dict[tuple[str, str], Opening] = {}
+    for opening in found:
+        of_pairs.setdefault((opening.source, opening.target), opening)
+    return list(of_pairs.values())
 
 
 # What the analysis says
@@ -218,7 +229,9 @@ def _disagreement(trial: _Trial, half: _Half, stories: dict[Flow, bool | None]) 
         if seen != proved and not (half.cautious and proved) and not (half.remembers and seen):
             address = trial.context.target_of(flow)
             assert address is not None
-            return contradiction(trial.reach, Reach.packet(flow[0], address, flow[2]), observation_, arrives=proved)
+            packet = Reach.packet(flow[0], address, flow[2])
+            if proved or not learns_a_way(trial.reach, packet):
+                return contradiction(trial.reach, packet, observation_, arrives=proved)
     return None
 
 

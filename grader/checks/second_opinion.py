@@ -32,6 +32,7 @@ __all__ = [
     "cause_of",
     "contradiction",
     "decided_at",
+    "learns_a_way",
     "let_through",
     "look_again",
     "on_reach",
@@ -110,8 +111,8 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
     silent_program = flow[2].protocol == "udp" and not worked  # a program need not answer a senseless datagram
     if _in_doubt(reach, packet, it_can=proved):
         return None
-    if worked and not proved and any(_is_redirect(note) for _, note in found.notes):
-        return None  # the sender learns a shorter way and tries again; the analysis follows first packets
+    if worked and not proved and learns_a_way(reach, packet):
+        return None
     if proved != worked and not silent_program:
         return contradiction(reach, packet, observation, arrives=proved)
     if worked and known:
@@ -119,6 +120,11 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
         if not every.holds and not _in_doubt(reach, packet, it_can=False) and every.witness is not None:
             return _some_ports(flow, every.witness.packet, every.witness.evidence())
     return None
+
+
+def learns_a_way(reach: Reach, packet: Packet) -> bool:
+    """The sender is told of a shorter way and tries again there; the analysis follows first packets."""
+    return any(_is_redirect(note) for _, note in reach.converse_packet(packet).notes)
 
 
 def _is_redirect(note: object) -> bool:
@@ -150,6 +156,8 @@ def on_refuse(context: Context, flow: Flow, observation: Observation | None, *, 
         return None
     reach = context.reach
     proved = reach.arrives(packet, flow[1])
+    if arrived and not proved and learns_a_way(reach, packet):
+        return None
     if proved != arrived and not _in_doubt(reach, packet, it_can=proved):
         return contradiction(reach, packet, observation, arrives=proved)
     return None if arrived else _another_way(context, flow)
@@ -167,9 +175,10 @@ def _another_way(context: Context, flow: Flow) -> Finding | None:
         if not services & wanted or side.analysis.addresses.first(atom) not in own or not side.is_owned(sent_to):
             continue
         packet = side.example_of(source, atom, sent_to, target, services & wanted)
-        if packet is None or _in_doubt(reach, packet, it_can=False):
+        unproved = packet is not None and _in_doubt(reach, packet, it_can=False)
+        if packet is None or (unproved and not all(limit.followed for limit in side.own_limits)):
             continue
-        if _in_doubt(reach, packet, it_can=True):  # a rule asks more than the proof follows
+        if unproved or _in_doubt(reach, packet, it_can=True):  # a rule asks more than the proof follows
             crafted = side.crafted(packet, target)
             if crafted is not None:
                 return _gets_through(reach, flow, crafted)

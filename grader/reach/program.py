@@ -96,6 +96,8 @@ class ChainProgram:
         self.entries: list[Entry] = []
         self.limits: list[tuple[Limit, str]] = []
         self.sets_mark = self.asks_mark = False
+        self.aside: list[Condition] = []
+        """What rules ask for that mark packets or leave them untracked: what is tried is cut there, too."""
         self._ranges: dict[str, int] = {}
         self._full = 0
         self.masks: list[int] = []
@@ -103,6 +105,8 @@ class ChainProgram:
         self.by_source: list[int] = []
         """For each address atom the entries that ask for it as a source."""
         self.by_target: list[int] = []
+        self.by_aside: list[int] = []
+        """The same as `by_source` for `aside`."""
         self.answers = Answers(self._passing)
         self._known: dict[int, Decision] = {}
         self._policy_accepts = chain.policy != "drop"
@@ -137,6 +141,7 @@ class ChainProgram:
 
     def _read(self, rule: Rule) -> Iterator[Entry]:
         ways = [Condition()]
+        marks = False
         for statement in rule.expr:
             match statement:
                 case tree.Match():
@@ -150,9 +155,10 @@ class ChainProgram:
                     ways = [replace(way, uncertain=True) for way in ways]
                     self._limit(rule, Limit.DYNAMIC_SET)
                 case tree.Mangle():
-                    self.sets_mark = True
+                    self.sets_mark = marks = True
                 case tree.Notrack():
                     self._limit(rule, Limit.NOT_TRACKED)
+                    marks = True
                 case tree.Verdict(kind, target):
                     yield from self._entries(rule, ways, kind, target or "")
                     return
@@ -168,6 +174,8 @@ class ChainProgram:
                     return
                 case _:
                     pass  # counters and log lines decide nothing
+        if marks:
+            self.aside += ways
 
     def _entries(
         self, rule: Rule, ways: list[Condition], action: str, target: str, translation: Translation | None = None
@@ -235,14 +243,17 @@ class ChainProgram:
 
     def address_intervals(self) -> Iterator[tuple[int, int]]:
         """Every interval of addresses that a rule asks for or translates to."""
-        for entry in self.entries:
-            for intervals in (*entry.condition.sources, *entry.condition.targets):
+        for condition in (*(entry.condition for entry in self.entries), *self.aside):
+            for intervals in (*condition.sources, *condition.targets):
                 yield from intervals
+        for entry in self.entries:
             if entry.translation is not None and entry.translation.address is not None:
                 yield int(entry.translation.address), int(entry.translation.address)
 
     def port_predicates(self) -> Iterator[PortTest]:
         """Every test of a port; a port that is translated to is one too."""
+        for condition in self.aside:
+            yield from condition.ports
         for entry in self.entries:
             yield from entry.condition.ports
             made = entry.translation
@@ -266,6 +277,7 @@ class ChainProgram:
     def _cut(self, addresses: AddressAtoms) -> None:
         self.by_source = _columns([entry.condition.sources for entry in self.entries], addresses)
         self.by_target = _columns([entry.condition.targets for entry in self.entries], addresses)
+        self.by_aside = _columns([condition.sources for condition in self.aside], addresses)
 
     def situation(self, context: Context) -> int:
         """The entries whose questions about interfaces, frame and connection are answered with yes."""

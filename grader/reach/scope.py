@@ -48,6 +48,9 @@ CAUTIOUS = frozenset(
     }
 )
 
+# The machines follow these packet by packet, though the analysis of all packets does not.
+FOLLOWED = CAUTIOUS | {Limit.MARK, Limit.NOT_TRACKED}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class OutOfScope:
@@ -61,6 +64,11 @@ class OutOfScope:
     def cautious(self) -> bool:
         """True where only "it can flow" is in doubt, not "it cannot"."""
         return self.limit in CAUTIOUS
+
+    @property
+    def followed(self) -> bool:
+        """True where one packet that is made for the rules is known to fare as in life."""
+        return self.limit in FOLLOWED
 
     def __str__(self) -> str:
         return f"{self.device}: {self.limit.value}" + (f" ({self.what})" if self.what else "")

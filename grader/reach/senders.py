@@ -119,7 +119,9 @@ class Senders:
         if self._asked is None:
             programs = [program for hooks in self._analysis.hooks.values() for program in hooks.all_programs]
             empty = ((),) * len(self._analysis.addresses)
-            self._asked = list(zip(*(program.by_source for program in programs), strict=True)) if programs else empty
+            columns = [program.by_source for program in programs]
+            columns += [program.by_aside for program in programs if program.aside]
+            self._asked = list(zip(*columns, strict=True)) if programs else empty
             self._wary = [
                 node
                 for node in self._analysis.machines.values()

@@ -162,6 +162,11 @@ class Tracked(NamedTuple):
         """The connection mark."""
         return self.connection.mark if self.connection else 0
 
+    @mark.setter
+    def mark(self, value: int) -> None:
+        if self.connection is not None:
+            self.connection.mark = value
+
     @property
     def answer(self) -> Tracked | None:
         """What it says of an error or a reset that this device itself sends about the packet (nf_conntrack_attach)."""

@@ -87,6 +87,16 @@ def test_mark_of_a_packet_goes_with_it_to_the_hooks_behind(where, priority):
     assert not passes(machine, udp(IN, OUT, dport=10))
 
 
+def test_mark_of_a_connection_is_asked_of_every_packet_behind():
+    machine = router(
+        chain("prerouting", "udp dport 9 ct mark set 7", priority=-150, name="a"),
+        chain("forward", "ct mark 7 accept", policy="drop", name="b"),
+    )
+    assert passes(machine, udp(IN, OUT, dport=9))
+    assert passes(machine, udp(OUT, IN, sport=9))
+    assert not passes(machine, udp(IN, OUT, dport=10))
+
+
 def test_raw_chain_is_asked_before_conntrack():
     machine = router(
         chain("prerouting", "udp dport 9 drop", priority=-300), chain("forward", "ct state new accept", name="f")
