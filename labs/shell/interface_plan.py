@@ -90,13 +90,21 @@ def up_lines(stanza: Stanza) -> list[str]:
     return [*lines, f"ip link set dev {name} up {QUIET_FAILURE}"] if stanza.method == "manual" else lines
 
 
+def release_line(name: str) -> str:
+    """How the client of an interface gives its address back (inet.defn, method dhcp)."""
+    return (
+        f"dhclient -4 -v -i -r -pf /run/dhclient.{name}.pid -lf /var/lib/dhcp/dhclient.{name}.leases"
+        f" -I -df /var/lib/dhcp/dhclient6.{name}.leases {name}"
+    )
+
+
 def down_lines(stanza: Stanza) -> list[str]:
     """The commands of a method (inet.defn, section `down`). An alias such as eth0:1 takes only its address away."""
     name = stanza.name
     if stanza.method == "loopback":
         return ["ip link set dev lo down"]
     if stanza.method == "dhcp":
-        return [f"dhclient -r {name}", f"ip link set dev {name} down"]
+        return [release_line(name), f"ip link set dev {name} down"]
     if stanza.method == "manual":
         return [f"ip -4 addr flush dev {name} {QUIET_FAILURE}", f"ip link set dev {name} down {QUIET_FAILURE}"]
     lines = []

@@ -337,8 +337,12 @@ def _down_stanza(run: Run, stanza: Stanza) -> Steps:
     _scripts(run, "if-down.d")
     for line in stanza.values("down"):
         yield from _shell(run, line, phase="pre-down", ignore=True)
+    missing = stanza.method == "static" and stanza.get("address") is None
+    for _ in range(2 if missing else 0):  # it looks for the variable twice
+        run.complain("missing required variable: address")
     for line in down_lines6(stanza) if stanza.family == "inet6" else down_lines(stanza):
-        yield from _shell(run, line, phase="post-down", ignore=True)
+        if not (missing and line.startswith("ip addr del")):
+            yield from _shell(run, line, phase="post-down", ignore=True)
     if stanza.get("bridge_ports") is not None and not run.dry:
         yield from _unmake_bridge(run, stanza)
     _scripts(run, "if-post-down.d")

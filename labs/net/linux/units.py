@@ -154,6 +154,11 @@ class Units:
         self._node.processes.start(process, lambda p: self._run(unit, writer, p))
         return process if unit.oneshot else None
 
+    def upcoming(self, name: str) -> Process | None:
+        """What ends when a unit that was started is up or has failed; None here, where that is known at once."""
+        del name
+        return None
+
     def _run(self, unit: Unit, writer: _JournalWriter, process: Process):  # type: ignore[no-untyped-def]  # noqa: ANN202
         writer.pid = process.pid
         state = self.state(unit.name)

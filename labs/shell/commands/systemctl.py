@@ -88,6 +88,7 @@ def _wait(node: LinuxNode, process: Process | None) -> Generator[Wait, None, Non
 def _start_one(process: Process, name: str) -> Step:
     node = process.node
     yield from _wait(node, node.units.start(name))
+    yield from _wait(node, node.units.upcoming(name))
     state = node.units.state(name)
     if state.active != "failed":
         return 0

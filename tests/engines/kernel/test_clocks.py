@@ -89,6 +89,16 @@ def test_hands_wait_an_hour_passes_at_once_and_its_neighbours_are_forgotten(lab:
     assert lab.run("pc", "ip neigh").text == ""
 
 
+def test_spanning_tree_has_not_settled_hands_wait_until_it_has(lab: KernelEngine):
+    anew = "for port in $(ls /sys/class/net/br0/brif); do ip link set $port down; ip link set $port up; done"
+    assert lab.run("sw", f"ip link set br0 type bridge stp_state 1 forward_delay 200; {anew}").status == 0
+    assert "state listening" in lab.run("sw", "bridge link").text
+    before = lab.now
+    assert lab.run("hands", "wait 1 min").status == 0
+    assert MINUTE <= lab.now - before < MINUTE + 10 * SECOND
+    assert "1 received" in lab.run("pc", "ping -c 1 -W 1 10.9.0.2").text
+
+
 def test_something_keeps_time_hands_wait_no_longer_than_a_person_would(lab: KernelEngine):
     lab.run("pc", "sleep 300 &")
     told = lab.run("hands", "wait 16 min").text

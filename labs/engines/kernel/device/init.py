@@ -27,10 +27,11 @@ from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.device.haste import Questions, hasten, unhasten
 from labs.engines.kernel.device.machine import Machine, View
+from labs.engines.kernel.device.readiness import LISTENING, LOOK_NS, READY_NS, Readiness
 from labs.engines.kernel.device.rest import unready_addresses, unready_bridges, unready_spanning
 from labs.engines.kernel.device.session import Session
 from labs.engines.kernel.device.settings import Settings, write_defaults
-from labs.engines.kernel.device.sockets import Unread, listening_inodes, sleeps, socket_inodes
+from labs.engines.kernel.device.sockets import Unread
 from labs.engines.kernel.sandbox import syscalls
 from labs.engines.kernel.sandbox.bubblewrap import seccomp_file
 from labs.engines.kernel.sandbox.commands import ASK
@@ -48,7 +49,6 @@ __all__ = ["TOOLS", "Ways", "fork_device", "has_things"]
 
 LOOK_S = 0.05  # how soon a command ends whose reader has gone
 READ_S, SHORT_S = 1.0, 0.001  # how long a client of others may take to read what has come
-READY_S = 2.0  # how long a daemon may take until it listens
 THINGS = frozenset({"/etc/sensor.toml", "/etc/display.toml", "/etc/inputs.toml", "/etc/actuator.toml", TRANSMITTER})
 TOOLS = {
     "sensorctl": THINGS,
@@ -422,27 +422,12 @@ class Init:
     # Services
 
     async def _listening(self) -> None:
-        """Wait until the daemons that were started listen and rest, or end, or take too long.
-
-        A daemon opens one socket after the other: it rests when it sleeps and none was added since the last look.
-        """
-        from labs.engines.kernel.device.services import LISTENING
-
-        until = time.monotonic() + READY_S
+        """Wait until the daemons that were started listen and rest, or end, or take too long."""
+        until = time.monotonic() + READY_NS / 1e9
         units = self.machine.units
-        waiting = [name for name in units.installed() if name in LISTENING and units.state(name).process is not None]
-        seen: dict[str, set[int]] = {}
-        while waiting and time.monotonic() < until:
-            open_now = listening_inodes()
-            for name in list(waiting):
-                state = self.machine.units.state(name)
-                own = socket_inodes(state.pid) & open_now
-                rests = bool(own) and own == seen.get(name) and sleeps(state.pid)
-                if state.process is None or rests:
-                    waiting.remove(name)
-                seen[name] = own
-            if waiting:
-                await asyncio.sleep(0.003)
+        readiness = Readiness(units, [name for name in units.installed() if name in LISTENING])
+        while readiness.missing() and time.monotonic() < until:
+            await asyncio.sleep(LOOK_NS / 1e9)
 
     # The commands that the init answers
 

@@ -42,11 +42,12 @@ Step = Generator[Wait, None, bool]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One step of an interface; `ignored` steps may fail."""
+    """One step of an interface; `ignored` steps may fail, `silent` ones say nothing then."""
 
     text: str
     interface: str
     ignored: bool = False
+    silent: bool = False
 
 
 def read_file(process: Process, path: str = FILE) -> InterfacesFile | None:
@@ -86,10 +87,10 @@ def _vlan(file: InterfacesFile, name: str, existing: set[str]) -> Iterator[Line]
         found = re.search(r"[0-9]+$", name)
         parent, number = stanza.get("vlan-raw-device") or "", stanza.get("vlan-id") or (found[0] if found else "")
     if parent in existing and number.isdecimal() and name not in existing:
-        yield Line(f"ip link set up dev {parent}", name, ignored=True)
+        yield Line(f"ip link set up dev {parent}", name, ignored=True, silent=True)
         yield Line(f"ip link add link {parent} name {name} type vlan id {int(number)}", name)
         for text in own_vlan_lines(parent, int(number)) if _aware(file, parent) else ():
-            yield Line(text, name, ignored=True)
+            yield Line(text, name, ignored=True, silent=True)
         existing.add(name)
 
 
@@ -105,11 +106,12 @@ def _lines_up(
             yield Line(text, name)
         yield from _bridge(file, stanza, existing, enslaved, hurried=hurried)
         if name in enslaved and wants_vlans(stanza):
-            yield Line(NO_VLAN.format(name), name, ignored=True)
+            yield Line(NO_VLAN.format(name), name, ignored=True, silent=True)
             for text in vlan_lines(name, stanza, None):
                 yield Line(text, name)
         for text in up_lines6(stanza) if stanza.family == "inet6" else up_lines(stanza):
-            yield Line(_plain(text).removesuffix(QUIET_FAILURE), name, text.endswith(QUIET_FAILURE))
+            quiet = text.endswith(QUIET_FAILURE)
+            yield Line(_plain(text).removesuffix(QUIET_FAILURE), name, ignored=quiet, silent=quiet)
         if stanza.method == "dhcp":
             yield Line(DHCLIENT.format(name), name)
         for text in stanza.values("up"):
@@ -134,7 +136,7 @@ def _bridge(
         option = " vlan_filtering 1" if aware else " stp_state 0" if spans else ""
         yield Line(f"ip link add name {name} type bridge{option}", name)
         if hurried and spans:
-            yield Line(f"ip link set {name} type bridge forward_delay {QUICK_DELAY}", name, ignored=True)
+            yield Line(f"ip link set {name} type bridge forward_delay {QUICK_DELAY}", name, ignored=True, silent=True)
         existing.add(name)
     for port in ports.split():
         yield from _vlan(file, port, existing)
@@ -208,21 +210,25 @@ def ifdown(process: Process, names: list[str], *, everything: bool = False, forc
         steps: list[Line] = []
         for stanza in reversed(stanzas):
             steps += [Line(text, name, ignored=True) for text in stanza.values("down")]
+            if _missing(stanza):
+                process.error(*["ifdown: missing required variable: address"] * 2)
             for text in down_lines6(stanza) if stanza.family == "inet6" else down_lines(stanza):
+                if _missing(stanza) and text.startswith("ip addr del"):
+                    continue
                 bare = text.removesuffix(QUIET_FAILURE).replace("2>&1 1>/dev/null || true", "")
-                steps.append(Line(bare, name, ignored=True))
+                steps.append(Line(bare, name, ignored=True, silent=text.endswith(QUIET_FAILURE)))
             if stanza.get("bridge_ports") is not None:
-                steps.append(Line(f"ip link del {name}", name, ignored=True))
+                steps.append(Line(f"ip link del {name}", name, ignored=True, silent=True))
             steps += [Line(text, name, ignored=True) for text in stanza.values("post-down")]
         parent, dot, number = name.rpartition(".")
         if parent and dot and number.isdecimal():
-            steps.append(Line(f"ip link del {name}", name, ignored=True))
-        yield from _perform(process, steps, quiet=True)
+            steps.append(Line(f"ip link del {name}", name, ignored=True, silent=True))
+        yield from _perform(process, steps)
         _remember(machine, name, up=False)
     return status
 
 
-def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Generator[Wait, None, set[str]]:
+def _perform(process: Process, steps: list[Line]) -> Generator[Wait, None, set[str]]:
     """Do the steps in order, `ip` lines in batches; returns the interfaces of which one failed."""
     failed: set[str] = set()
     position = 0
@@ -237,7 +243,7 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
             said = tunnels.do(line.text) if tunnels.concern(line.text) else vlans.do(line.text)
             if said is not None and not line.ignored:
                 failed.add(line.interface)
-                process.error(*(said if not quiet else ()))
+                process.error(*said)
             position += 1
             continue
         end = position
@@ -262,7 +268,7 @@ def _perform(process: Process, steps: list[Line], *, quiet: bool = False) -> Gen
         line = steps[position + bad]
         if not line.ignored:
             failed.add(line.interface)
-        if not line.ignored and not quiet:
+        if not line.silent:
             process.error(*said)
         position += bad + 1
     vlans.finish()
@@ -376,8 +382,11 @@ def _batch(lines: list[str]) -> tuple[int | None, list[str]]:
 
 
 def _shell(process: Process, line: Line) -> Routine:
-    argv = line.text.split() if line.text.startswith("dhclient ") else ["/bin/sh", "-c", line.text]
-    return (yield from run_child(process, argv, environment={"IFACE": line.interface, "LOGICAL": line.interface}))
+    client = line.text.startswith("dhclient ")
+    argv = line.text.split() if client else ["/bin/sh", "-c", line.text]
+    environment = {"IFACE": line.interface, "LOGICAL": line.interface}
+    out = process.stderr if client else process.stdout  # what dhclient says is no result
+    return (yield from run_child(process, argv, environment=environment, out=out))
 
 
 def networking(process: Process) -> Routine:

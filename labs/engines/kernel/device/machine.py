@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from labs.engines.kernel.clock import LabClock
 from labs.engines.kernel.device.files import RealFiles
+from labs.engines.kernel.device.readiness import RealUnits
 from labs.engines.kernel.sandbox.bubblewrap import confine
 from labs.engines.kernel.things.crew import Crew
 from labs.engines.kernel.vlans.way import HIDDEN
 from labs.model.world import Act
 from labs.net.filesystem import FileError
-from labs.net.linux.units import Unit, Units
+from labs.net.linux.units import Unit
 from labs.net.process import SIGKILL, Interrupt, Process, Program, Routine, Scheduler, Signal, Wait, Writer
 from labs.things.world import RoomSense
 
@@ -123,6 +124,8 @@ class Child:
         self.popen = popen
         self.pid = popen.pid
         self.status: int | None = None
+        self.signal = 0
+        """What it was killed by."""
         self.exited = Signal()
         self.finished = asyncio.Event()
         self._take = take
@@ -152,7 +155,7 @@ class Machine:
         self.processes = _Table()
         self.clock_offset_ns = 0
         self.modified_ns = _Modified(self)
-        self.units = Units(self, catalogue)  # type: ignore[arg-type]
+        self.units = RealUnits(self, catalogue)  # type: ignore[arg-type]
         self.vlans: Switchboard | None = None
         """Its VLANs, where Open vSwitch does them."""
         self.hurried = False
@@ -342,6 +345,7 @@ class Machine:
         child.drain()
         child.popen.returncode = code
         child.status = code if code >= 0 else 128 - code
+        child.signal = max(0, -code)
         pipe = child.popen.stdout
         if pipe is not None and not pipe.closed:
             self.loop.remove_reader(pipe.fileno())
@@ -421,11 +425,12 @@ def run_child(
     hangup: bool = False,
     environment: dict[str, str] | None = None,
     extra: tuple[str, ...] = (),
+    out: Writer | None = None,
 ) -> Routine:
-    """A program that is a process of the system: prints what it prints and ends as it does."""
+    """A program that is a process of the system: prints what it prints (to `out`) and ends as it does."""
     machine: Machine = process.node  # type: ignore[assignment]
     try:
-        child = machine.start_child(argv, process.stdout.write, environment=environment, extra=extra)
+        child = machine.start_child(argv, (out or process.stdout).write, environment=environment, extra=extra)
     except OSError as error:
         process.print(f"{argv[0]}: {error.strerror}")
         return 203  # EXIT_EXEC, systemd.exec(5)
@@ -448,4 +453,6 @@ def stand_by(process: Process, child: Child, *, hangup: bool = False) -> Routine
         except GeneratorExit:
             machine.finish(child, SIGKILL)
             raise
+    if child.signal:
+        raise Interrupt(child.signal)
     return child.status

@@ -16,9 +16,7 @@ from labs.net.linux.units import Unit
 from labs.net.process import Process, Program, Routine
 from labs.shell.services import UNITS
 
-__all__ = ["CATALOGUE", "LISTENING"]
-
-LISTENING = frozenset({"dnsmasq", "mosquitto", "ssh", "nginx", "inetd"})
+__all__ = ["CATALOGUE"]
 
 
 def _daemon(
