@@ -34,6 +34,8 @@ COLOURS = {"✔": "green", "✖": "red", "◌": "yellow", "!": "magenta", "–":
 WIDEST = 110
 # A line of a report: mark, title and points, and what is said of it
 UNDER_POINTS = 6
+# Characters that the last column of a table needs to stand beside the others
+LEAST_BESIDE = 24
 POINTS = re.compile(r"(\s*\S .*?\s+[-\d]+/\d+)\s+(.*)")
 
 
@@ -72,23 +74,30 @@ def plain(text: str, encoding: str | None) -> str:
 
 
 def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
-    """Rows with their cells one below the other; on a terminal too narrow for it the last cell goes on under itself."""
+    """Rows with their cells one below the other; on a terminal too narrow for it the last cell goes on under itself.
+
+    Where hardly any room is left beside the others, it stands below them.
+    """
     table = [list(row) for row in rows]
     widths = [max(map(len, cells)) for cells in zip(*(row[:-1] for row in table), strict=True)]
     lines, room = [], _room()
     for row in table:
         head = gap.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), ""])
-        if len(head) + len(row[-1]) <= room or len(head) > room // 2:
+        if len(head) + len(row[-1]) <= room:
             lines.append(f"{head}{row[-1]}".rstrip())
-        else:
-            lines += textwrap.wrap(
-                row[-1],
-                room,
-                initial_indent=head,
-                subsequent_indent=" " * len(head),
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
+            continue
+        beside = room - len(head) >= LEAST_BESIDE
+        below = " " * (len(head) - len(head.lstrip()) + UNDER_POINTS)
+        if not beside:
+            lines.append(head.rstrip())
+        lines += textwrap.wrap(
+            row[-1],
+            room,
+            initial_indent=head if beside else below,
+            subsequent_indent=" " * len(head) if beside else below,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
     return lines
 
 

@@ -70,8 +70,8 @@ def is_word(lab: Lab, place: str, line: str) -> str | None:
     word = ALIASES.get(first, first)
     if place == HANDS:
         return word if word in WORDS and word not in BY_HAND else None
-    editor, *files = rest if first == "sudo" and rest else [first, *rest]
-    if editor in EDITORS and files and not _exists(lab, place, editor):
+    editor = rest[0] if first == "sudo" and rest else first
+    if editor in EDITORS and not _exists(lab, place, editor):
         return "edit"
     if word == "wait":  # `wait`, `wait %1` and `wait 1234` are the shell's
         return word if rest and _is_duration(" ".join(rest)) else None

@@ -50,6 +50,17 @@ def test_last_column_that_is_too_long_goes_on_under_itself(monkeypatch: pytest.M
     ]
 
 
+def test_last_column_without_room_beside_the_others_stands_below_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`help` on 60 columns broke in the middle of words."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert columns([("  patch DEVICE:PORT DEVICE:PORT", "put a lead between two ports"), ("  exit", "stop")]) == [
+        "  patch DEVICE:PORT DEVICE:PORT",
+        "        put a lead between two ports",
+        "  exit                           stop",
+    ]
+
+
 def test_refusal_on_a_narrow_terminal_breaks_between_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
