@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from labs.scenario.rooms_document import quantities_of
 from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
 from labs.scenario.schema import MISSING, Problem, Report, suggest
 from labs.scenario.variant import Variant, break_site, draw
-from labs.scenario.yaml_tree import YamlError, parse_yaml
+from labs.scenario.yaml_tree import Node, YamlError, line_of, parse_yaml
 from labs.things.conditions import ConditionError, parse_condition
 from labs.things.library import MODELS
 from labs.things.timezone import ZoneError
@@ -99,30 +100,30 @@ def parse_scenario(text: str, file: str = "<text>") -> Scenario:
         raise ScenarioError(file, [Problem(error.line, "", error.said)]) from None
     report = Report()
     scenario = SCENARIO.read(root, "", report)
-    if scenario is MISSING:
-        raise ScenarioError(file, report.problems)
-    object.__setattr__(scenario, "file", file)
-    object.__setattr__(scenario, "digest", hashlib.sha256(text.encode()).hexdigest())
-    _Names(scenario, report, root.value["hints"].keys if "hints" in root.value else {}).check()
-    if not report.problems:
-        _check_variants(scenario, report)
+    if scenario is not MISSING:
+        object.__setattr__(scenario, "file", file)
+        object.__setattr__(scenario, "digest", hashlib.sha256(text.encode()).hexdigest())
+        _Names(scenario, report, root).check()
+        if not report.problems:
+            _check_variants(scenario, report)
     if report.problems:
-        raise ScenarioError(file, report.problems)
+        raise ScenarioError(file, [replace(p, line=max(p.line, line_of(root, p.path) or 0)) for p in report.problems])
     return scenario
 
 
 class _Names:
     """Every name in a scenario must mean something."""
 
-    def __init__(self, scenario: Scenario, report: Report, hints: Mapping[str, int]) -> None:
+    def __init__(self, scenario: Scenario, report: Report, root: Node) -> None:
         self._scenario = scenario
-        self._hints = hints  # check -> line
         self._report = report
         self._devices = scenario.site.devices
+        # A device or check that could not be read has been told about; it is not missing as well.
+        self._unread = {*root.value["site"].value["devices"].value} - {*self._devices}
 
     def check(self) -> None:
         """Report every name that does not."""
-        whole = not any(problem.path.startswith("checks[") for problem in self._report.problems)
+        whole = not any(problem.path.startswith("checks") for problem in self._report.problems)
         seen: dict[str, int] = {}
         for index, check in enumerate(self._scenario.checks):
             path = f"checks[{index}]"
@@ -142,7 +143,7 @@ class _Names:
         if whole and self._scenario.max_points == 0:
             self._report.add(1, "checks", message("no check is worth a point"))
         for name in self._scenario.hints if whole else ():  # a check that could not be read is not missing
-            self._known(name, seen, message("a check"), self._hints.get(name, 1), f"hints.{name}")
+            self._known(name, seen, message("a check"), 1, f"hints.{name}")
         self._rooms()
         self._policy()
         for where, steps in _every_solution(self._scenario):
@@ -151,7 +152,7 @@ class _Names:
                     self._known(step.place, self._devices, message("a device (or hands)"), step.line, where)
 
     def _known(self, name: str, names: Collection[str], what: Message, line: int, path: str) -> None:
-        if name not in names:
+        if name not in names and not (names is self._devices and name in self._unread):
             self._report.add(
                 line,
                 path,

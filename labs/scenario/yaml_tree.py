@@ -15,7 +15,7 @@ import yaml
 
 from labs.messages import Message, message
 
-__all__ = ["Node", "YamlError", "parse_yaml"]
+__all__ = ["Node", "YamlError", "line_of", "parse_yaml"]
 
 MAX_CHARACTERS = 1_000_000
 MAX_NODES = 100_000
@@ -24,6 +24,7 @@ _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")  # 010 stays text: too many people mean eight, too many mean ten
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
+_INDEX = re.compile(r"\[(\d+)\]")
 _SQUEEZED = re.compile(r"\s*(- )?[a-z_-]+:[^\s/]")  # `level:2`
 
 
@@ -66,6 +67,25 @@ class Node:
             return message("the number {text}", text=self.text)
         shown = self.text if len(self.text) <= 60 else self.text[:57] + "…"
         return f'"{shown}"'
+
+
+def line_of(node: Node, path: str, line: int = 0) -> int | None:
+    """The line of a path such as `site.devices.gw.at` or `checks[2].reach`; None where it leads to nothing."""
+    if not path:
+        return line
+    if isinstance(node.value, list):
+        index = _INDEX.match(path)
+        if index is None or int(index[1]) >= len(node.value):
+            return None
+        child = node.value[int(index[1])]
+        return line_of(child, path[index.end() :].removeprefix("."), child.line)
+    for key, child in node.value.items() if isinstance(node.value, dict) else ():
+        rest = path.removeprefix(key)  # a key may have dots in it itself
+        if path.startswith(key) and (not rest or rest[0] in ".["):
+            found = line_of(child, rest.removeprefix("."), node.keys[key])
+            if found is not None:
+                return found
+    return None
 
 
 def parse_yaml(text: str) -> Node:

@@ -49,7 +49,7 @@ def test_quantity_that_the_room_has_not_is_told() -> None:
     """The unit would have measured nothing and published a zero that looks healthy."""
     (mistyped,) = problems("quantity: chlorine", "quantity: chlorin")
     where, _, said = mistyped.partition(".quantity: ")
-    assert where == "pool.yaml:14: site.devices.doser.services.modbus.registers.level"
+    assert where == "pool.yaml:16: site.devices.doser.services.modbus.registers.level"
     assert said == 'pumps has no quantity "chlorin"; it has chlorine; did you mean "chlorine"?'
     told = problems("room: pumps", "room: office")
     assert told[0].endswith('office has no quantity "chlorine"; it has none')
@@ -70,3 +70,24 @@ def test_hint_for_a_check_that_cannot_be_read_is_no_second_mistake() -> None:
 def test_text_that_one_language_lacks_is_found() -> None:
     assert list(half_translated(parse_scenario(POOL))) == []
     assert list(half_translated(parse_scenario(POOL.replace(", nl: Zwembad", "")))) == [("title", "nl")]
+
+
+def test_mistake_is_told_at_the_line_it_stands_on() -> None:
+    """A zone was told at line 1, a service of a device at the first line of the device."""
+    zones = "policy:\n  zones:\n    all: [server]\n    rest: [gww]\n  allow: []\nchecks:\n"
+    (zone,) = problems("checks:\n", zones)
+    assert zone == (
+        'pool.yaml:22: policy.zones.rest: "gww" is not a device; known: server, gw, doser; did you mean "gw"?'
+    )
+    (story,) = problems("nl: Het chloor is onbekend.", 'nl: "Zie ${nobody.address}."')
+    assert story.startswith("pool.yaml:6: story: ")
+
+
+def test_device_that_cannot_be_read_is_not_missing_as_well() -> None:
+    (only,) = problems("server: {kind: server", "server: {kind: servr")
+    assert only.startswith('pool.yaml:11: site.devices.server.kind: "servr" is not a kind of device')
+
+
+def test_no_check_at_all_is_one_mistake() -> None:
+    check = "checks:\n  - {id: known, fresh: {broker: server, topic: pool/doser/level, within: 2 min}}\n"
+    assert problems(check, "checks: []\n") == ["pool.yaml:19: checks: expected at least 1 entry, found 0"]

@@ -182,7 +182,9 @@ def test_goodbye_names_the_language_that_was_chosen(run: Run) -> None:
 @pytest.mark.parametrize("line", ["nano", "vi", "sudo nano", "edit"])
 def test_editor_without_a_file_says_how_a_file_is_edited(play: Callable[..., str], line: str) -> None:
     """`nano FILE` works here, so `nano` alone is no command that is missing."""
-    assert play(f"{line}\n").splitlines()[0] == "  edit takes the name of one file, such as: edit /etc/network/interfaces"
+    assert (
+        play(f"{line}\n").splitlines()[0] == "  edit takes the name of one file, such as: edit /etc/network/interfaces"
+    )
 
 
 def test_edit_without_a_terminal_says_what_to_do_instead(play: Callable[..., str]) -> None:
