@@ -17,7 +17,7 @@ from labs.journal import DESK, Entry, Header, Journal, JournalError
 from labs.lab import ENGINES, Lab
 from labs.messages import Message, listed, message
 from labs.model.site import Site
-from labs.scenario.library import find_scenario
+from labs.scenario.library import submitted_scenario
 from labs.scenario.scenario import Check, Scenario, ScenarioError
 from labs.scenario.variant import Variant, draw
 from labs.version import version
@@ -53,7 +53,13 @@ def grade(
     """
     try:
         journal = Journal.load(Path(path))
-        known = scenario or find_scenario(journal.header.scenario)
+        known = scenario or submitted_scenario(journal.header.scenario)
+        if known is None:
+            unknown = message(
+                "the scenario {name} is not one of those that are shipped; give its file: --scenario FILE",
+                name=journal.header.scenario,
+            )
+            return _ungradable(journal.header, unknown)
         variant = draw(known, journal.header.seed)
     except JournalError as error:
         return _ungradable(None, message("{error}", error=str(error)))

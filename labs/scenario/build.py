@@ -128,8 +128,9 @@ class _Builder:
         elif isinstance(place, HostNumber):
             try:
                 host = network.host(place.number)
-            except ValueError as error:
-                self.wrong(name, str(error), *parts)
+            except ValueError:
+                said = message("{network} has no host .{number}", network=network, number=place.number)
+                self.wrong(name, said, *parts)
                 return None
             address = IPv4(host)
         else:

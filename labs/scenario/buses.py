@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Any
 from labs.messages import message
 from labs.model.bus import Bus, Drop
 from labs.net.serial import Parity
-from labs.scenario.schema import (
-    Choice,
-    Duration,
-    Either,
-    Field,
-    ListOf,
-    MapOf,
-    Number,
-    Record,
-    Report,
-    String,
-    suggest,
-)
+from labs.scenario.durations import Duration
+from labs.scenario.schema import Choice, Either, Field, ListOf, MapOf, Number, Record, Report, String, suggest
 from labs.things.modbus.config import SPEEDS
 from labs.things.modbus.pdu import Table
 from labs.things.modbus.values import RegisterType, WordOrder

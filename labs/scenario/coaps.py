@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labs.scenario.schema import Boolean, Duration, Field, MapOf, Number, Record, String
+from labs.scenario.durations import Duration
+from labs.scenario.schema import Boolean, Field, MapOf, Number, Record, String
 
 __all__ = ["COAP_SERVICE", "PUSH_SERVICES", "coap_file", "push_files"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Spec, String
+from labs.scenario.durations import Duration, Watched
+from labs.scenario.schema import Choice, Field, ListOf, Number, Parsed, Record, Spec, String
 from labs.scenario.site_document import parse_start
 
 __all__ = ["CONTROL_INTENTS", "Reacts", "Stays", "Watching", "window_of"]
@@ -71,7 +72,7 @@ WATCH = {
     "between": Field(String("17:00-23:00", r"\d{1,2}:\d{2}-\d{1,2}:\d{2}"), "local time", default=""),
     "days": Field(String(), "days of the week, such as fri-sun", default=""),
     "timezone": Field(String(), "whose local time", default="UTC"),
-    "during": Field(Duration(), "how long is watched", default=6 * 60 * MINUTE),
+    "during": Field(Watched(), "how long is watched", default=6 * 60 * MINUTE),
     "start": Field(
         ListOf(Parsed(parse_start, "a moment such as 2027-01-13 06:00"), single=True, at_least=1),
         "another moment at which the site is switched on, UTC; of several one is drawn per variant",

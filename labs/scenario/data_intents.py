@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labs.scenario.schema import Boolean, Duration, Field, ListOf, MapOf, Number, Record, Spec, String
+from labs.scenario.durations import Duration, Watched
+from labs.scenario.schema import Boolean, Field, ListOf, MapOf, Number, Record, Spec, String
 
 __all__ = [
     "DATA_INTENTS",
@@ -165,7 +166,7 @@ LOGIN = {
     "user": Field(String(), "user the grader logs in as", default=""),
     "password": Field(String(), "password of that user", default=""),
 }
-EAR = {**DOOR, **LOGIN, "during": Field(Duration(), "how long is listened", default=10 * MINUTE)}
+EAR = {**DOOR, **LOGIN, "during": Field(Watched(), "how long is listened", default=10 * MINUTE)}
 TOPIC = {"topic": Field(String("a topic filter"), "what is listened to")}
 
 
@@ -229,7 +230,7 @@ DATA_INTENTS: dict[str, Spec] = {
             **EAR,
             **VALUE,
             "of": Field(MapOf(String("a device", NAME), r"\S+", "a topic filter"), "topic -> the device it comes from"),
-            "during": Field(Duration(), "how long is listened each time", default=3 * MINUTE),
+            "during": Field(Watched(), "how long is listened each time", default=3 * MINUTE),
         },
         build=Origin,
         doc="what is published comes from the device that measures it",
@@ -241,7 +242,7 @@ DATA_INTENTS: dict[str, Spec] = {
             **EAR,
             **TOPIC,
             "from": Field(DEVICES, "whose lines are listened in on", attribute="devices"),
-            "during": Field(Duration(), "how long", default=3 * MINUTE),
+            "during": Field(Watched(), "how long", default=3 * MINUTE),
         },
         build=_tuples(NoPlaintext, "devices"),
         doc="nothing can be read on the way",

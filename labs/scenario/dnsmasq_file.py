@@ -104,6 +104,10 @@ class DnsmasqFile:
         if len(pool) != 2 or None in pool:
             self._builder.wrong(draft.name, message("the pool is two addresses: first and last"), "services.dhcp.pool")
             return []
+        first, last = pool
+        if first is not None and last is not None and first > last:
+            said = message("the pool runs backwards: {first} comes after {last}", first=first, last=last)
+            self._builder.wrong(draft.name, said, "services.dhcp.pool")
         network = self._builder.subnets[subnet]
         gateway = own if draft.spec.kind == Kind.ROUTER else None
         lines = [

@@ -37,8 +37,10 @@ from labs.scenario.schema import (
 )
 from labs.scenario.yaml_tree import Node
 
-__all__ = ["SCENARIO", "json_schema"]
+__all__ = ["SCENARIO", "SCENARIO_NAME", "json_schema"]
 from labs.scenario.site_document import NAME, NAMES, SERVICES, SITE, TEXT_FIELD
+
+SCENARIO_NAME = r"[a-z][a-z0-9-]{2,60}"
 
 POLICY = Record(
     {
@@ -188,7 +190,7 @@ STEPS = ListOf(_StepSpec())
 SCENARIO = Record(
     {
         "scenario": Field(
-            String("a scenario name of small letters, digits and hyphens", r"[a-z][a-z0-9-]{2,60}"),
+            String("a scenario name of small letters, digits and hyphens", SCENARIO_NAME),
             "its name",
             attribute="id",
         ),

@@ -8,7 +8,8 @@ from typing import Any
 from labs.model.services import Service
 from labs.scenario.control_intents import CONTROL_INTENTS
 from labs.scenario.data_intents import DATA_INTENTS
-from labs.scenario.schema import Choice, Duration, Field, ListOf, Number, Parsed, Record, Report, Spec, String
+from labs.scenario.durations import SECOND_NS, Duration, Watched
+from labs.scenario.schema import Choice, Field, ListOf, Number, Parsed, Record, Report, Spec, String
 from labs.scenario.yaml_tree import Node
 
 __all__ = [
@@ -173,8 +174,8 @@ INTENTS: dict[str, Spec] = {
                 attribute="targets",
             ),
             "service": Field(SERVICES, "what for", attribute="services"),
-            "during": Field(Duration(), "how long it must work without a gap", default=0),
-            "every": Field(Duration(), "how often that is tried", default=MINUTE),
+            "during": Field(Watched(), "how long it must work without a gap", default=0),
+            "every": Field(Duration(low=SECOND_NS), "how often that is tried", default=MINUTE),
             "bytes": Field(Number(0), "how many bytes have to arrive each time", default=0, attribute="load"),
             "at": Field(String("a device", NAME), "the device that must answer where `to` is a name", default=""),
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from labs.scenario.data_intents import (
     Origin,
     Reading,
 )
-from labs.scenario.document import SCENARIO
+from labs.scenario.document import SCENARIO, SCENARIO_NAME
 from labs.scenario.intents import (
     Fresh,
     Kept,
@@ -45,9 +46,17 @@ from labs.things.library import MODELS
 from labs.things.timezone import ZoneError
 from labs.things.timezone import zone as time_zone
 
-__all__ = ["find_scenario", "half_translated", "load_scenario", "parse_scenario", "scenario_files"]
+__all__ = [
+    "find_scenario",
+    "half_translated",
+    "load_scenario",
+    "parse_scenario",
+    "scenario_files",
+    "submitted_scenario",
+]
 
 HANDS = "hands"
+MOST_TRIES = 1500  # of one reach check: a minute apart, that is a day
 MEASURING = frozenset({"sensor", "modbus", "lorawan", "zigbee", "push"})  # they publish a quantity of their room
 
 
@@ -77,6 +86,19 @@ def find_scenario(name: str) -> Scenario:
         'there is no scenario "{name}"; there are: {listed}{near}', name=name, listed=listed, near=suggest(name, known)
     )
     raise ScenarioError(name, [Problem(0, "", said)])
+
+
+def submitted_scenario(name: str) -> Scenario | None:
+    """The scenario that a submission names: one that is shipped, else NAME.yaml in this folder, else None.
+
+    Whoever submits chooses the name. It leads to no other file, whose text a report would show, and no file beside a
+    submission takes the place of a shipped scenario. Raises ScenarioError.
+    """
+    if re.fullmatch(SCENARIO_NAME, name) is None:
+        return None
+    known = {file.stem: file for file in scenario_files()}
+    path = known.get(name, Path(f"{name}.yaml"))
+    return load_scenario(path) if path.is_file() else None
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -140,16 +162,40 @@ class _Names:
                 self._known(need, seen, message("a check"), check.line, f"checks[{index}].needs")
             if check.id in check.needs:
                 self._report.add(check.line, f"checks[{index}].needs", message("a check cannot need itself"))
+        self._circles()
+        if HANDS in self._devices:
+            said = message("{name} is a place of its own; call the device something else", name=HANDS)
+            self._report.add(self._devices[HANDS].line, f"site.devices.{HANDS}", said)
         if whole and self._scenario.max_points == 0:
             self._report.add(1, "checks", message("no check is worth a point"))
         for name in self._scenario.hints if whole else ():  # a check that could not be read is not missing
             self._known(name, seen, message("a check"), 1, f"hints.{name}")
+        for choice in self._scenario.faults:
+            for use in choice.options:
+                on, site = str(use.parameters.get("on", "")), self._scenario.site
+                if on and not set("$:") & set(on) and on not in {*site.loops, *site.buses}:
+                    self._known(on, self._devices, message("a device"), use.line, f"faults.{use.fault}.on")
         self._rooms()
         self._policy()
         for where, steps in _every_solution(self._scenario):
             for step in steps:
                 if step.place != HANDS:
                     self._known(step.place, self._devices, message("a device (or hands)"), step.line, where)
+
+    def _circles(self) -> None:
+        """No check waits for itself by way of others: none of them would ever be judged."""
+        needs = {check.id: check.needs for check in self._scenario.checks}
+        for index, check in enumerate(self._scenario.checks):
+            waiting, seen = [need for need in check.needs if need != check.id], set[str]()
+            while waiting:
+                need = waiting.pop()
+                if check.id in needs.get(need, ()) and need != check.id:
+                    said = message("a circle: {need} needs {check} as well", need=need, check=check.id)
+                    self._report.add(check.line, f"checks[{index}].needs", said)
+                    break
+                if need not in seen:
+                    seen.add(need)
+                    waiting += needs.get(need, ())
 
     def _known(self, name: str, names: Collection[str], what: Message, line: int, path: str) -> None:
         if name not in names and not (names is self._devices and name in self._unread):
@@ -177,6 +223,13 @@ class _Names:
             for name in body.targets:
                 if "." not in name:
                     self._device(name, check, f"{here}.to")
+            if isinstance(body, Reach) and body.during // body.every > MOST_TRIES:
+                said = message(
+                    "that is {count} tries; at most {most} are allowed: make during shorter or every longer",
+                    count=body.during // body.every,
+                    most=MOST_TRIES,
+                )
+                self._report.add(check.line, f"{here}.during", said)
             if isinstance(body, Reach) and body.at:
                 self._device(body.at, check, f"{here}.at")
                 if not any("." in name for name in body.targets):

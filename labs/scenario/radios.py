@@ -10,19 +10,8 @@ from typing import TYPE_CHECKING, Any
 from labs.messages import message
 from labs.model.radio import MATERIALS_DB, Neighbour, RadioPlan, Wall
 from labs.scenario.coaps import coap_file, push_files
-from labs.scenario.schema import (
-    Boolean,
-    Choice,
-    Duration,
-    Field,
-    ListOf,
-    MapOf,
-    Number,
-    Record,
-    Report,
-    String,
-    suggest,
-)
+from labs.scenario.durations import Duration
+from labs.scenario.schema import Boolean, Choice, Field, ListOf, MapOf, Number, Record, Report, String, suggest
 from labs.scenario.zigbees import ZIGBEE_SERVICES, zigbee_files
 from labs.things.firmware import image_path, image_text
 from labs.things.library import MODELS

@@ -7,10 +7,10 @@ from typing import Any
 
 from labs.messages import message
 from labs.model.world import Climate, DayCycle, Quantity, Room, Schedule, Stock, Total
+from labs.scenario.durations import Duration
 from labs.scenario.schema import (
     MISSING,
     Choice,
-    Duration,
     Either,
     Field,
     ListOf,
@@ -131,7 +131,9 @@ CLIMATE = Record(
             Choice(tuple(INSULATION_W_PER_M3_K), "how well it keeps heat"), "how well it keeps heat", default="fair"
         ),
         "loss": Field(Number(0.1), "heat that leaks away, in W per degree; instead of insulation", default=None),
-        "inertia": Field(Duration(), "how slowly it follows the weather", default=8 * HOUR_NS),
+        "inertia": Field(
+            Duration(low=HOUR_NS // 60, high=8760 * HOUR_NS), "how slowly it follows the weather", default=8 * HOUR_NS
+        ),
         "heater": Field(Number(0), "W of heat at full level", default=0.0, attribute="heater_w"),
         "cooler": Field(Number(0), "W taken away at full level", default=0.0, attribute="cooler_w"),
         "sun": Field(Number(0), "W of sun that come in at the brightest", default=0.0, attribute="sun_w"),

@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from labs.messages import Message, message
-from labs.model.durations import parse_duration
 from labs.scenario.yaml_tree import Node
 
 __all__ = [
     "MISSING",
     "Boolean",
     "Choice",
-    "Duration",
     "Either",
     "Field",
     "ListOf",
@@ -34,6 +32,7 @@ __all__ = [
     "String",
     "Tagged",
     "all_of",
+    "join",
     "phrase",
     "suggest",
 ]
@@ -281,11 +280,6 @@ class Parsed(Spec):
     def json_schema(self) -> dict[str, Any]:
         """Any scalar."""
         return {"type": ["string", "number"], "description": self.expects}
-
-
-def Duration(doc: str = "") -> Parsed:  # noqa: N802 - reads as a spec
-    """A duration such as `10 min`, in nanoseconds."""
-    return Parsed(parse_duration, 'a duration such as "10 min"', doc)
 
 
 @dataclass(frozen=True, slots=True)

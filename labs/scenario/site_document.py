@@ -7,13 +7,15 @@ import re
 from typing import Any
 
 from labs.messages import message
-from labs.model.addresses import IPv4, IPv6, Network
+from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Network
+from labs.model.services import SERVICES as NAMED
 from labs.model.services import Service
 from labs.model.site import Kind
 from labs.model.text import Text
 from labs.net.vlan import MAX_VLAN_ID
 from labs.scenario.buses import BUSES, GATEWAY_SERVICE, MODBUS_SERVICE
 from labs.scenario.coaps import COAP_SERVICE, PUSH_SERVICES
+from labs.scenario.durations import Duration
 from labs.scenario.field_document import LOOPS
 from labs.scenario.radios import RADIO, RADIO_SERVICES
 from labs.scenario.rooms_document import NAME, ROOMS
@@ -21,7 +23,6 @@ from labs.scenario.scenario import DeviceSpec, HostNumber, LinkSpec, Place, Pool
 from labs.scenario.schema import (
     Boolean,
     Choice,
-    Duration,
     Either,
     Field,
     ListOf,
@@ -32,6 +33,7 @@ from labs.scenario.schema import (
     Report,
     Spec,
     String,
+    join,
 )
 from labs.scenario.thing_services import THING_SERVICES
 from labs.scenario.things_document import FIELD_SERVICES
@@ -94,8 +96,21 @@ TEXT_FIELD = _Localised()
 HOST_NUMBER = Parsed(parse_place, "a host number such as .20, an address, or dhcp")
 
 
+def _network(text: str) -> Network:
+    try:
+        return Network.parse(text)
+    except ValueError:
+        said = message('"{text}" is not a network such as 192.168.1.0/24', text=text)
+    try:
+        known = InterfaceAddress.parse(text).network
+        said = message('"{text}" has host bits set; the network is {network}', text=text, network=known)
+    except ValueError:
+        pass
+    raise ValueError(said)
+
+
 def _network4(text: str) -> Network:
-    network = Network.parse(text)
+    network = _network(text)
     if isinstance(network.address, IPv4):
         return network
     said = message(
@@ -105,19 +120,44 @@ def _network4(text: str) -> Network:
 
 
 def _network6(text: str) -> Network:
-    network = Network.parse(text)
+    network = _network(text)
     if isinstance(network.address, IPv6) and network.length == 64:
         return network
     said = message('"{text}" is not an IPv6 network of length 64, such as 2001:db8:1::/64', text=text)
     raise ValueError(said)
 
 
+def _service(text: str) -> Service:
+    try:
+        return Service.parse(text)
+    except ValueError:
+        said = message(
+            '"{text}" is not a service; allowed: {services}, any, or a port such as tcp/8080',
+            text=text,
+            services=", ".join(NAMED),
+        )
+        raise ValueError(said) from None
+
+
 NETWORK4 = Parsed(_network4, "a network such as 192.168.1.0/24")
 NETWORK6 = Parsed(_network6, "an IPv6 network such as 2001:db8:1::/64")
-NETWORK = Parsed(Network.parse, "a network such as 192.168.1.0/24")
-SERVICE = Parsed(Service.parse, "a service such as https or tcp/8080")
+NETWORK = Parsed(_network, "a network such as 192.168.1.0/24")
+SERVICE = Parsed(_service, "a service such as https or tcp/8080")
 NAMES = ListOf(String("a name", NAME), single=True)
 SERVICES = ListOf(SERVICE, single=True)
+
+
+class _Listening(MapOf):
+    """`print: cat` or `9100: cat`."""
+
+    def read(self, node: Node, path: str, report: Report) -> Any:
+        """A dict of what could be read."""
+        for key in node.value if isinstance(node.value, dict) else ():
+            if key.isdecimal() and not 0 < int(key) < 65536:
+                said = message('"{text}" is not a port: a number from 1 to 65535', text=key)
+                report.add(node.keys[key], join(path, key), said)
+        return super().read(node, path, report)
+
 
 SERVICE_SPECS = Record(
     {
@@ -166,7 +206,7 @@ SERVICE_SPECS = Record(
             default=None,
         ),
         "listen": Field(
-            MapOf(String(), r"[a-z]+|\d{1,5}", "a service or a port number"),
+            _Listening(String(), r"[a-z]+|\d{1,5}", "a service or a port number"),
             "port -> shell command that serves each connection (inetd)",
             default=None,
         ),

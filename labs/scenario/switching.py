@@ -59,11 +59,14 @@ class Switching:
                     message("the subnet {subnet} has no number: {{pool: …, size: …, vlan: 10}}", subnet=subnet),
                     "vlans",
                 )
+        self._once(draft, list(dict.fromkeys(spec.vlans)), "vlans")
         for subnet in [*draft.addresses, *([spec.native] if spec.native else [])]:
             if spec.vlans and subnet not in spec.vlans:
                 self._wrong(draft.name, message("the switch does not carry {subnet}", subnet=subnet), "vlans")
         for port in draft.all_ports:
             subnets = draft.carried(port)
+            if not spec.vlans:
+                self._once(draft, subnets, "ports")
             unnumbered = [subnet for subnet in subnets if self._spec.vlan(subnet) is None]
             if len(subnets) > 1 and unnumbered:
                 said = message(
@@ -73,6 +76,22 @@ class Switching:
                     unnumbered=unnumbered[0],
                 )
                 self._wrong(draft.name, said, "ports")
+
+    def _once(self, draft: Draft, subnets: Sequence[str], key: str) -> None:
+        """A number means one of the subnets that a device carries."""
+        numbers: dict[int, str] = {}
+        for subnet in subnets:
+            number = self._spec.vlan(subnet)
+            if number is not None and number in numbers:
+                said = message(
+                    "{first} and {second} have the same VLAN number {number}",
+                    first=numbers[number],
+                    second=subnet,
+                    number=number,
+                )
+                self._wrong(draft.name, said, key)
+            elif number is not None:
+                numbers[number] = subnet
 
     def bridge(self, draft: Draft) -> list[Stanza]:
         """The bridge over all ports."""

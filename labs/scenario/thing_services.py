@@ -7,7 +7,8 @@ from typing import Any
 
 from labs.net.certificate import Certificate, certificate_text
 from labs.scenario import files, things_files
-from labs.scenario.schema import Boolean, Choice, Duration, Field, ListOf, MapOf, Number, Record, String
+from labs.scenario.durations import Duration
+from labs.scenario.schema import Boolean, Choice, Field, ListOf, MapOf, Number, Record, String
 from labs.scenario.things_document import ACTUATOR_MODEL, SENSOR_MODEL
 
 __all__ = ["THING_SERVICES", "site_authority", "thing_files"]

@@ -6,20 +6,8 @@ from typing import Any
 
 from labs.messages import message
 from labs.model.field import Signal
-from labs.scenario.schema import (
-    MISSING,
-    Boolean,
-    Choice,
-    Duration,
-    Field,
-    ListOf,
-    MapOf,
-    Number,
-    Record,
-    Report,
-    Spec,
-    String,
-)
+from labs.scenario.durations import Duration
+from labs.scenario.schema import MISSING, Boolean, Choice, Field, ListOf, MapOf, Number, Record, Report, Spec, String
 from labs.scenario.yaml_tree import Node
 from labs.things.inputs import MAX_INPUTS
 from labs.things.library import MODELS

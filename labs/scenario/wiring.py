@@ -174,6 +174,8 @@ class Wiring:
             if port in draft.free:
                 draft.free.remove(port)
             return port
+        if set(draft.spec.at) - set(draft.addresses):
+            return ""  # its address has been told about, and with it the port would be there
         candidates = self._candidates(draft, far_end.partition(":")[0])
         if (
             len(candidates) != 1

@@ -124,6 +124,8 @@ def _likely(text: str, number: int, opened: int, what: str) -> Message:
     line = lines[min(number, len(lines) - 1)]
     margin = line[: len(line) - len(line.lstrip())]
     key, colon, value = line.strip().partition(": ")
+    if "alias" in what:
+        return message("; in YAML a * names something; a text that begins with one stands between quotes")
     if "\t" in margin:
         return message("; the line begins with a tab: indent with spaces")
     if "flow " in what:
@@ -136,9 +138,20 @@ def _likely(text: str, number: int, opened: int, what: str) -> Message:
         return message("; the quote of line {line} is not closed", line=opened + 1)
     if "start any token" in what:
         return message("; a text that begins with such a character stands between quotes")
+    before = next((other for other in reversed(lines[:number]) if other.strip()), "")
+    if "\u00a0" in line or "\u00a0" in before:
+        return message(
+            "; there is a no-break space in line {line}, as copied text has it: type an ordinary one",
+            line=number + 1 if "\u00a0" in line else number,
+        )
+    quote = _quote_of(text, number)
+    if quote:
+        return message(
+            "; the quote of line {line} ends only here: a text with ' in it stands between \", one with \" between '",
+            line=quote,
+        )
     if colon and ": " in value and value[0] not in "\"'{[|>#":
         return message('; a text with ": " in it stands between quotes')
-    before = next((other for other in reversed(lines[:number]) if other.strip()), "")
     if _SQUEEZED.match(before):
         return message('; after the colon of "{before}" comes a space', before=before.strip())
     if not before or not (colon or key.endswith(":")):
@@ -152,6 +165,21 @@ def _likely(text: str, number: int, opened: int, what: str) -> Message:
     return message(
         "; keys of one mapping begin below each other: look at the spaces before this line and the one before"
     )
+
+
+def _quote_of(text: str, number: int) -> int:
+    """The line, from 1, where a text between quotes began that ends on that line and not where it began; else 0."""
+    opened = 0
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if token.start_mark.line > number:
+                break
+            quoted = isinstance(token, yaml.ScalarToken) and token.style in ("'", '"')
+            if quoted and token.start_mark.line < token.end_mark.line == number:
+                opened = token.start_mark.line + 1
+    except yaml.YAMLError:
+        pass
+    return opened
 
 
 class _Converter:

@@ -7,7 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from labs.messages import message
-from labs.scenario.schema import Boolean, Choice, Duration, Field, Number, Record, String
+from labs.scenario.durations import Duration
+from labs.scenario.schema import Boolean, Choice, Field, Number, Record, String
 from labs.things.zigbee.config import BRIDGE, DATABASE, DEVICE, NETWORK, QUANTITIES, Network, database_of, network_file
 from labs.things.zigbee.link import CHANNELS
 

@@ -19,6 +19,7 @@ from grader.verdict import Grade, Outcome, Result, Verdict
 from labs.engines.base import BeyondEngine, Output
 from labs.journal import Header, Journal, _link
 from labs.messages import message
+from labs.scenario.library import scenario_files
 from labs.scenario.scenario import Check
 from labs.scenario.variant import draw
 from labs.shell.bash import logical_lines
@@ -163,6 +164,41 @@ def test_submission_of_another_engine_the_first_line_that_ends_otherwise_is_told
     said = f"entry {n} (pc: python3 mend.py) ended with status 127 in the replay, and with 0 when it was typed"
     assert [str(notice).partition(";")[0] for notice in told.notices] == [said]
     assert told.outcome is Outcome.PASSED
+
+
+def naming(folder: Path, scenario: str) -> Path:
+    """A submission without lines that names a scenario of its writer's choice."""
+    path = folder / "mine.netwerf"
+    path.write_text(
+        json.dumps({**asdict(solved().journal.header), "format": "netwerf-journal/1", "scenario": scenario}) + "\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_submission_that_names_a_file_learns_nothing_of_it(tmp_path: Path) -> None:
+    """Its first 60 characters stood in the report, be it a password of the machine that grades."""
+    (tmp_path / "token").write_text("opensesame", encoding="utf-8")
+    for name in (str(tmp_path / "token"), "token", "/etc/passwd", "token.yaml"):
+        graded = grader.grade(naming(tmp_path, name))
+        assert graded.ungradable is not None
+        assert str(graded.ungradable) == (
+            f"the scenario {name} is not one of those that are shipped; give its file: --scenario FILE"
+        )
+
+
+def test_file_beside_a_submission_takes_the_place_of_no_shipped_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hands in both would choose what is asked."""
+    name = "bakery-address-clash"
+    shipped = next(path for path in scenario_files() if path.stem == name)
+    easy = tmp_path / f"{name}.yaml"
+    easy.write_text(shipped.read_text(encoding="utf-8").replace("pass: 0.75", "pass: 0"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    labs.open(str(easy), seed=7).save(tmp_path / "easy.netwerf")
+    told = str(grader.grade(tmp_path / "easy.netwerf").ungradable)
+    assert told == f"the submission was made with another edition of {name}"
 
 
 def test_noise_is_ungradable(tmp_path: Path) -> None:

@@ -91,3 +91,76 @@ def test_device_that_cannot_be_read_is_not_missing_as_well() -> None:
 def test_no_check_at_all_is_one_mistake() -> None:
     check = "checks:\n  - {id: known, fresh: {broker: server, topic: pool/doser/level, within: 2 min}}\n"
     assert problems(check, "checks: []\n") == ["pool.yaml:19: checks: expected at least 1 entry, found 0"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("within: 2 min", "within: 2 fortnights", '"2 fortnights" is not a duration'),
+        ("plant: .10", "plant: .300", "192.168.7.0/24 has no host .300"),
+        ("broker: {}}", 'broker: {}, listen: {99999: "cat"}}', '"99999" is not a port: a number from 1 to 65535'),
+        (
+            "broker: {}}",
+            "broker: {}, dhcp: {on: plant, pool: [.199, .100]}}",
+            "the pool runs backwards: 192.168.7.199 comes after 192.168.7.100",
+        ),
+        ("gw: {kind", "hands: {kind", "hands is a place of its own; call the device something else"),
+        (
+            "chlorine: {mean: 1.2}}, office: {}}",
+            "chlorine: {mean: 1.2}}, office: {climate: {outside: pumps, inertia: 0 s}}}",
+            'expected a duration from 1 min to 365 days, found "0 s"',
+        ),
+    ],
+)
+def test_value_that_cannot_be_is_told(old: str, new: str, told: str) -> None:
+    """Each of them was taken, and showed as an error of ours, a silence or a hang when the lab was played."""
+    assert any(told in problem for problem in problems(old, new))
+
+
+def test_fault_on_no_device_names_the_near_one() -> None:
+    (only,) = problems("on: doser", "on: doserr")
+    assert only.endswith('"doserr" is not a device; known: server, gw, doser; did you mean "doser"?')
+
+
+def test_checks_that_wait_for_each_other_are_told() -> None:
+    """Neither would ever have been judged."""
+    check = "  - {id: known, fresh: {broker: server, topic: pool/doser/level, within: 2 min}}\n"
+    circle = check.replace("}}", "}, needs: other}") + check.replace("known", "other").replace("}}", "}, needs: known}")
+    assert problems(check, circle) == [
+        "pool.yaml:20: checks[0].needs: a circle: other needs known as well",
+        "pool.yaml:21: checks[1].needs: a circle: known needs other as well",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("during: 2 d", 'expected a duration from 1 s to 1 day, found "2 d"'),
+        ("during: 0 s", 'expected a duration from 1 s to 1 day, found "0 s"'),
+        (
+            "during: 1 d, every: 1 s",
+            "that is 86400 tries; at most 1500 are allowed: make during shorter or every longer",
+        ),
+        ("during: 1 h, every: 0 s", 'expected a duration of at least 1 s, found "0 s"'),
+    ],
+)
+def test_check_that_would_never_end_is_told(asked: str, told: str) -> None:
+    reach = f"reach: {{from: server, to: gw, service: ping, {asked}}}"
+    (only,) = problems("fresh: {broker: server, topic: pool/doser/level, within: 2 min}", reach)
+    assert only.endswith(told)
+
+
+def test_two_networks_of_one_switch_with_one_number_are_told() -> None:
+    """Both would have been one network."""
+    old = "  subnets: {plant: 192.168.7.0/24}\n  devices:\n"
+    new = (
+        "  subnets:\n    plant: {network: 192.168.7.0/24, vlan: 10}\n    phones: {network: 192.168.8.0/24, vlan: 10}\n"
+        "  devices:\n    sw: {kind: switch, vlans: [plant, phones], room: office}\n"
+    )
+    assert "pool.yaml:13: site.devices.sw.vlans: plant and phones have the same VLAN number 10" in problems(old, new)
+
+
+def test_mistake_of_a_value_is_told_in_dutch() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(POOL.replace("within: 2 min", "within: 2 fortnights").replace(".10}", ".300}"))
+    assert caught.value.lines("nl") != caught.value.lines("en")

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labs.scenario.schema import (
-    MISSING,
-    Choice,
-    Duration,
-    Field,
-    ListOf,
-    MapOf,
-    Number,
-    Record,
-    Report,
-    Spec,
-    String,
-    Tagged,
-)
+from labs.scenario.durations import Duration
+from labs.scenario.schema import MISSING, Choice, Field, ListOf, MapOf, Number, Record, Report, Spec, String, Tagged
 from labs.scenario.yaml_tree import parse_yaml
 
 RECORD = Record(

@@ -54,6 +54,9 @@ def test_scalar_is_read_as_yaml_1_2_and_people_mean_it(text: str, meant: object)
         ("a: @b\n", 1, "begins with such a character stands between quotes"),
         ("level:1\nb: 2\n", 2, 'after the colon of "level:1" comes a space'),
         ("a:\n   b:\n     x: 1\n  c: 1\n", 4, "no line before begins after 2 spaces"),
+        ("a: 's Avonds\nb: 1\nc: sed -i 's#x#y#'\n", 3, "the quote of line 1 ends only here"),
+        ("a: *bold\nb: 1\n", 1, "in YAML a * names something"),
+        ("a: 1\nlevel:\u00a02\nb: 1\n", 3, "there is a no-break space in line 2"),
         ("a:\n  - b\n  c: 1\n", 3, "keys of one mapping begin below each other"),
     ],
 )
