@@ -87,6 +87,8 @@ class Exchange:
     insecure: bool = False
     authorities: str = ""
     address: Address | None = None
+    places: list[Place] = field(default_factory=list)
+    """The addresses of the host, when they are known."""
     say: Callable[[str, str], None] = lambda sign, text: None
     family: str = ""
     verify_result: int = 0
@@ -97,8 +99,8 @@ class Exchange:
     def run(self, request: Request) -> Generator[Wait, None, Response]:
         """Do it all. Raises WebError."""
         self._began_ns = self.process.node.now
-        places = [Place(self.address)] if self.address is not None else (yield from self._resolve())
-        connection = yield from self._connect_any(places)
+        self.places = [Place(self.address)] if self.address is not None else (yield from self._resolve())
+        connection = yield from self._connect_any(self.places)
         try:
             if self.url.scheme == "https":
                 yield from self._shake_hands(connection)

@@ -223,7 +223,7 @@ def test_bad_line_keeps_the_service_from_starting(conf: str, message: str) -> No
 
 def test_configuration_is_tested_at_a_prompt() -> None:
     engine = shop(server(CONF + "dhcp-rnage=1\n"), client())
-    complaint = "dnsmasq: bad option at line 7 of /etc/dnsmasq.conf\n"
+    complaint = "\ndnsmasq: bad option at line 7 of /etc/dnsmasq.conf\n"
     assert engine.run("router", "dnsmasq --test") == (complaint, 1)
     engine.run("router", "sed -i /rnage/d /etc/dnsmasq.conf")
     assert engine.run("router", "dnsmasq --test") == ("dnsmasq: syntax check OK.\n", 0)

@@ -112,6 +112,9 @@ class _Parser:
         if word in ABSENT:
             message = f'"{word}" in a filter is not simulated here'
             raise FilterError(message)
+        if word == "stp":
+            self._next()
+            return lambda frame: isinstance(frame.payload, Bpdu)
         if word == "vlan":
             self._next()
             return self._vlan()
@@ -231,6 +234,9 @@ class _Parser:
         return self._qualified("", "", "host", identifier)
 
     def _qualified(self, protocol: str, direction: str, kind: str, identifier: str) -> Test:
+        if kind == "host" and protocol in ("tcp", "udp", "icmp", "icmp6"):
+            message = f"'{protocol}' modifier applied to host"
+            raise FilterError(message)
         if protocol == "ether" and kind == "host":
             return _and(lambda _: True, _ether_host(direction, identifier))
         if kind == "host":

@@ -430,7 +430,9 @@ class _Transaction:
         ]
         last = places[1] or places[0] or command.span
         related = places[0] if places[0] != last else None
-        return NftError.at("conflicting intervals specified", last, related)
+        known = any(element not in new for element in clash)
+        why = "interval overlaps with an existing one" if known else "conflicting intervals specified"
+        return NftError.at(why, last, related)
 
     def _delete_element(self, command: Command) -> None:
         table = self._table(command, own=True)

@@ -130,12 +130,12 @@ def nc(process: Process) -> Routine:
 
 
 def _connect(process: Process, options: _Options, operands: list[str]) -> Routine:
-    if not operands or len(operands) > 2 or options.keep:
+    if not operands or options.keep:
         raise UsageError("")
     if len(operands) == 1:
         raise _Refusal("missing port number")
-    host, text = operands
-    ports = _ports(text, options.protocol)
+    host, *texts = operands
+    ports = [port for text in texts for port in _ports(text, options.protocol)]
     if options.source and not process.node.is_local(parse_address(options.source)):
         raise _Refusal("bind failed: Cannot assign requested address")
     literal = literal_place(host)

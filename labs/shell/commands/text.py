@@ -11,6 +11,7 @@ from labs.shell.commandline import Lines, begin, fail, split_lines
 
 __all__ = ["COMMANDS"]
 
+MOST_ZEROS = 1 << 20  # bytes of /dev/zero at once
 READER_PATIENCE_NS = 60 * 1_000_000_000  # how long `head` is trusted to get its next line
 
 CAT = """cat [-nbsE] [FILE]...
@@ -145,6 +146,8 @@ def head(process: Process) -> Routine:
     lines = Lines(
         process, names, missing="cannot open '{name}' for reading: {error}", directory="error reading '{name}': {error}"
     )
+    if unit == "bytes" and sign != "-":
+        lines.zeros = min(number, MOST_ZEROS)
     flags = {option for option, _ in options}
     headers = (len(names) > 1 or bool(flags & {"-v", "--verbose"})) and not flags & {"-q", "--quiet", "--silent"}
     while lines.open():

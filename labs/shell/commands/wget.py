@@ -11,6 +11,7 @@ from labs.net.http import Request
 from labs.net.process import Process, Program, Routine
 from labs.net.strftime import clock_text
 from labs.shell.options import UsageError, parse_options
+from labs.shell.resolver import literal_place
 from labs.shell.web import Exchange, WebError, read_url
 
 __all__ = ["COMMANDS"]
@@ -49,6 +50,7 @@ def wget(process: Process) -> Routine:
             process.error(*lines)
 
     text = urls[0]
+    exchange: Exchange | None = None
     for _ in range(MAX_REDIRECTS + 1):
         try:
             url = read_url(text)
@@ -63,8 +65,9 @@ def wget(process: Process) -> Routine:
             )
             response = yield from exchange.run(Request("GET", url.target, headers))
         except WebError as error:
-            return _failed(tell, text, error)
-        tell(f"Connecting to {url.host}:{url.port}... connected.")
+            return _failed(tell, text, error, exchange)
+        _resolved(tell, exchange)
+        tell(f"Connecting to {_peer(exchange)}... connected.")
         tell(f"HTTP request sent, awaiting response... {response.status} {response.reason}")
         target = http.header(response, "location")
         if response.status in (301, 302, 303, 307, 308) and target is not None:
@@ -91,22 +94,39 @@ def wget(process: Process) -> Routine:
     return SERVER
 
 
-def _failed(tell: Callable[..., None], text: str, error: WebError) -> int:
+def _resolved(tell: Callable[..., None], exchange: Exchange) -> None:
+    """What is told of a name."""
+    host = exchange.url.host
+    if exchange.places and literal_place(host) is None:
+        tell(f"Resolving {host} ({host})... {', '.join(str(place) for place in exchange.places)}")
+
+
+def _peer(exchange: Exchange) -> str:
+    """Whom it connects to: a name with the address that was tried last."""
+    host, port = exchange.url.host, exchange.url.port
+    named = exchange.places and literal_place(host) is None
+    return f"{host} ({host})|{exchange.address}|:{port}" if named else f"{host}:{port}"
+
+
+def _failed(tell: Callable[..., None], text: str, error: WebError, exchange: Exchange | None) -> int:
     """Wget's words for what curl numbers."""
     status = error.status
     if status in (1, 3):
         tell(f"{text}: {'Unsupported scheme' if status == 1 and 'Protocol' in str(error) else 'Invalid host name'}.")
         return 1
-    url = read_url(text)
+    assert exchange is not None
+    url = exchange.url
+    _resolved(tell, exchange)
     if status == 6:
+        tell(f"Resolving {url.host} ({url.host})... failed: Name or service not known.")
         tell(f"wget: unable to resolve host address ‘{url.host}’")
     elif status == 60:
         tell(f"ERROR: The certificate of ‘{url.host}’ is not trusted.", f"  {error}")
         return VERIFICATION
     elif status == 28:
-        tell(f"Connecting to {url.host}:{url.port}... failed: Connection timed out.")
+        tell(f"Connecting to {_peer(exchange)}... failed: Connection timed out.")
     elif status == 7:
-        tell(f"Connecting to {url.host}:{url.port}... failed: Connection refused.")
+        tell(f"Connecting to {_peer(exchange)}... failed: Connection refused.")
     else:
         tell(f"{error}")
         return VERIFICATION if status == 35 else NETWORK

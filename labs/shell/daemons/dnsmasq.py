@@ -19,6 +19,10 @@ from labs.shell.daemons.dnsmasq_dns import Asker, DnsServer
 __all__ = ["dnsmasq"]
 
 CONFIG = "/etc/dnsmasq.conf"
+COMPILED = (
+    "IPv6 GNU-getopt DBus no-UBus i18n IDN2 DHCP DHCPv6 no-Lua TFTP conntrack ipset nftset auth cryptohash DNSSEC"
+    " loop-detect inotify dumpfile"
+)
 MAX_TCP = 20  # MAX_PROCS, config.h
 
 
@@ -56,7 +60,7 @@ def dnsmasq(process: Process) -> Routine:
         daemon = _Daemon(process, conf)
         daemon.open()
     except _Fatal as fatal:
-        process.error(f"dnsmasq: {fatal}")
+        process.error("", f"dnsmasq: {fatal}")
         return fatal.status
     process.endless = True
     return (yield from daemon.run())
@@ -142,6 +146,7 @@ class _Daemon:
         self.log(
             f"started, version 2.90 cachesize {conf.cache_size}" if conf.port else "started, version 2.90 DNS disabled"
         )
+        self.log(f"compile time options: {COMPILED}")
         for name in conf.interfaces:
             if name not in self._node.interfaces:
                 self.log(f"warning: interface {name} does not currently exist")
@@ -176,6 +181,8 @@ class _Daemon:
         for path in [*([] if conf.no_hosts else ["/etc/hosts"]), *conf.addn_hosts]:
             names = sum(len(names) for _, names, source in self._dns.names.hosts() if source == path)
             self.log(f"read {path} - {names} names")
+        if conf.no_hosts and not conf.addn_hosts and conf.cache_size:
+            self.log("cleared cache")
 
     # The loop
 
