@@ -87,11 +87,11 @@ class Exchange:
     insecure: bool = False
     authorities: str = ""
     address: Address | None = None
-    places: list[Place] = field(default_factory=list)
-    """The addresses of the host, when they are known."""
     say: Callable[[str, str], None] = lambda sign, text: None
     family: str = ""
     verify_result: int = 0
+    places: list[Place] = field(default_factory=list)
+    """The addresses of the host, when they are known."""
     _records: Records = field(default_factory=Records)
     _began_ns: int = 0
     _certificates: list[Certificate] = field(default_factory=list)
@@ -266,6 +266,7 @@ class Exchange:
             except HttpError:
                 raise WebError(1, "Received HTTP/0.9 when not allowed") from None
             if ended and connection.error:
+                self.say("*", f"Recv failure: {connection.error}")
                 raise WebError(56, f"Recv failure: {connection.error}")
             if response is not None:
                 return self._whole(response, head_only=head_only)

@@ -81,6 +81,11 @@ class _Link:
             if self.waiting:
                 return self.waiting.pop(0)
             if self.connection.peer_done:
+                if not self.greeted and self.connection.error:
+                    raise _End(
+                        f"kex_exchange_identification: read: {self.connection.error}",
+                        f"Connection reset by {self.shown}",
+                    )
                 if not self.greeted:
                     raise _End(
                         "kex_exchange_identification: Connection closed by remote host",

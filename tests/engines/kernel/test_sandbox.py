@@ -17,7 +17,8 @@ pytestmark = needs_kernel
 
 @pytest.fixture(scope="module")
 def lab():
-    with running(site([device("pc", "host", {"eth0": "10.0.0.2/24"})], [])) as engine:
+    files = {"/etc/inetd.conf": "7777 stream tcp nowait root /bin/cat cat\n"}
+    with running(site([device("pc", "host", {"eth0": "10.0.0.2/24"}, files, units=("inetd",))], [])) as engine:
         yield engine
 
 
@@ -99,6 +100,7 @@ def test_flood_of_processes_is_stopped(lab):
     assert lab.run("pc", "bomb() { bomb | bomb & }; bomb; sleep 20").status != 0
     assert lab.run("pc", "echo alive").text == "alive\n"
     assert int(lab.run("pc", "ps ax | wc -l").text) < 20
+    assert lab.run("pc", "systemctl is-active inetd").text == "active\n"
 
 
 def test_memory_has_a_limit(lab):
@@ -109,6 +111,15 @@ def test_endless_command_is_interrupted(lab):
     output = lab.run("pc", "ping 127.0.0.1")
     assert "^C" in output.text
     assert "packets transmitted" in output.text
+
+
+def test_line_that_does_not_hear_ctrl_c_goes_and_the_daemons_of_the_device_stay(lab):
+    stubborn = "trap '' INT; setsid bash -c 'while :; do sleep 1; done' & while :; do tail -f /dev/null; done"
+    output = lab.run("pc", stubborn)
+    assert "^C" in output.text
+    assert output.status != 0
+    assert lab.run("pc", "echo alive").text == "alive\n"
+    assert lab.run("pc", "systemctl is-active inetd; ss -tln | grep -c :7777").text == "active\n1\n"
 
 
 def test_proof_that_fails_refuses_the_lab():

@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Collection
 
 from labs.engines.base import CUT, MAX_OUTPUT
+from labs.engines.kernel.device.ageing import KNOWN_DAEMONS
 from labs.engines.kernel.device.endless import is_endless
 from labs.engines.kernel.device.machine import ENVIRONMENT, Machine
 from labs.engines.kernel.sandbox.bubblewrap import PROCESSES, limit, sandboxed
@@ -20,6 +22,9 @@ __all__ = ["Session"]
 PATIENCE_S = 10.5  # how long a person watches before pressing Ctrl-C, not at the tick of a ping
 LINE_LIMIT_S = 120.0
 WATCH_S = 0.25
+AGAIN_S = 2.0  # between one Ctrl-C and the next
+POLITE, PATIENT = 2, 3  # so many times Ctrl-C, then SIGKILL, then everything that was started there
+MOST_DAEMONS = 8  # daemons without a parent that are spared where everything else ends
 ROUNDS = 200
 # An interactive bash looks after its terminal when a child dies of a signal; this one has none.
 NO_TERMINAL = re.compile(r"^-bash: \[\d+: \d+ \(\d+\)\] tcsetattr: [^\n]*\n", re.MULTILINE)
@@ -43,6 +48,7 @@ class Session:
         self._text = bytearray()
         self._cut = False
         self._limit_s = LINE_LIMIT_S
+        self._next_s = 0.0
         self._idle = 0
 
     def busy(self, besides: str = "") -> bool:
@@ -120,6 +126,7 @@ class Session:
             loop.add_reader(descriptor, changed.set)
         status = b""
         interrupted = 0
+        self._next_s = 0.0
         try:
             while not status.endswith(b"\0"):
                 with contextlib.suppress(TimeoutError):
@@ -158,33 +165,43 @@ class Session:
         below = descendants(self._popen.pid)
         tired = took > PATIENCE_S and any(is_endless(argv) for argv in map(command_line, below))
         late = took > self._limit_s
-        if not (tired or late) or took < interrupted * 2:
+        if not (tired or late) or took < self._next_s:
             return interrupted
-        number = signal.SIGINT if interrupted < 2 else signal.SIGKILL
+        self._next_s = took + AGAIN_S
+        number = signal.SIGINT if interrupted < POLITE else signal.SIGKILL
         if not interrupted:
             self._collect()
             self._text += b"^C"
         for pid in below:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        if interrupted > 3:
-            end_sandboxed()
-        return interrupted + 1 if interrupted else max(1, int(took // 2))
+        if interrupted > PATIENT:
+            self._end_everything()
+        return interrupted + 1
+
+    def _end_everything(self) -> None:
+        """End what was started here, whoever its parent is now; daemons of units pass the same filter, and stay."""
+        shell = self._popen.pid if self._popen is not None else 0
+        units = {child for child in self._machine.children if child != shell}
+        orphans = [pid for pid in children_of(1) if name_of(pid) in KNOWN_DAEMONS]
+        units |= set(orphans if len(orphans) <= MOST_DAEMONS else ())
+        end_sandboxed(units.union(*map(descendants, units)))
 
     def _count(self) -> None:
         """Look now and then whether somebody started too much, in the background as well."""
         if sum(name.isdecimal() for name in os.listdir("/proc")) > PROCESSES:
-            end_sandboxed()
+            self._end_everything()
             self._collect()
             self._text += b"\nnetwerf: stopped: too many processes\n"
         if self._popen is not None:
             self._machine.loop.call_later(WATCH_S, self._count)
 
 
-def end_sandboxed() -> None:
+def end_sandboxed(spared: Collection[int] = ()) -> None:
     """End everything that runs in the sandbox, however fast it multiplies: first all stand still, then all go."""
     for _ in range(ROUNDS):
-        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal() and _is_sandboxed(name)]
+        names = [name for name in os.listdir("/proc") if name.isdecimal() and int(name) not in spared]
+        pids = [int(name) for name in names if _is_sandboxed(name)]
         if not pids:
             return
         for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -203,14 +220,32 @@ def _is_sandboxed(name: str) -> bool:
     return "\nSeccomp:\t2" in text and "\nState:\tZ" not in text
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes below one, in this process namespace."""
+def _families() -> dict[int, list[int]]:
+    """The children of each process in this process namespace."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
             with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat", "rb") as file:
                 parent = int(file.read().rpartition(b")")[2].split()[1])
                 children.setdefault(parent, []).append(int(name))
+    return children
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes right below one."""
+    return _families().get(pid, [])
+
+
+def name_of(pid: int) -> str:
+    """What a process is called (proc_pid_comm(5))."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+    return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, in this process namespace."""
+    children = _families()
     found: list[int] = []
     waiting = [pid]
     while waiting:
