@@ -90,6 +90,8 @@ class Exchange:
     say: Callable[[str, str], None] = lambda sign, text: None
     family: str = ""
     verify_result: int = 0
+    unresolved: str = ""
+    """Why the name of the host has no address, in the words of the C library."""
     places: list[Place] = field(default_factory=list)
     """The addresses of the host, when they are known."""
     _records: Records = field(default_factory=Records)
@@ -134,7 +136,8 @@ class Exchange:
         except StopIteration as end:
             found: list[Place] = end.value
             return found
-        except ResolveError:
+        except ResolveError as error:
+            self.unresolved = str(error)
             self.say("*", f"Could not resolve host: {self.url.host}")
             raise WebError(6, f"Could not resolve host: {self.url.host}") from None
 

@@ -91,9 +91,11 @@ def grep(process: Process) -> Routine:
         return fail(process, str(error), 2)
     recursive = "r" in values or "R" in values
     names = operands or (["."] if recursive else [])
+    files = process.node.files
+    below = recursive and any(files.is_directory(files.resolve(name, process.directory)) for name in names)
     if recursive:
         names = _below(process, names, [v for o, v in options if o == "--include"])
-    return (yield from search.run(names, many=len(operands) > 1 or recursive))
+    return (yield from search.run(names, many=len(operands) > 1 or below))
 
 
 def _below(process: Process, names: list[str], include: list[str]) -> list[str]:

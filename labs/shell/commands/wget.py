@@ -65,7 +65,7 @@ def wget(process: Process) -> Routine:
             )
             response = yield from exchange.run(Request("GET", url.target, headers))
         except WebError as error:
-            return _failed(tell, text, error, exchange)
+            return _failed(tell, text, error, exchange, once="1" in (options.get("-t"), options.get("--tries")))
         _resolved(tell, exchange)
         tell(f"Connecting to {_peer(exchange)}... connected.")
         tell(f"HTTP request sent, awaiting response... {response.status} {response.reason}")
@@ -108,7 +108,7 @@ def _peer(exchange: Exchange) -> str:
     return f"{host} ({host})|{exchange.address}|:{port}" if named else f"{host}:{port}"
 
 
-def _failed(tell: Callable[..., None], text: str, error: WebError, exchange: Exchange | None) -> int:
+def _failed(tell: Callable[..., None], text: str, error: WebError, exchange: Exchange | None, *, once: bool) -> int:
     """Wget's words for what curl numbers."""
     status = error.status
     if status in (1, 3):
@@ -118,13 +118,13 @@ def _failed(tell: Callable[..., None], text: str, error: WebError, exchange: Exc
     url = exchange.url
     _resolved(tell, exchange)
     if status == 6:
-        tell(f"Resolving {url.host} ({url.host})... failed: Name or service not known.")
+        tell(f"Resolving {url.host} ({url.host})... failed: {exchange.unresolved}.")
         tell(f"wget: unable to resolve host address ‘{url.host}’")
     elif status == 60:
         tell(f"ERROR: The certificate of ‘{url.host}’ is not trusted.", f"  {error}")
         return VERIFICATION
     elif status == 28:
-        tell(f"Connecting to {_peer(exchange)}... failed: Connection timed out.")
+        tell(f"Connecting to {_peer(exchange)}... failed: Connection timed out.", *(["Giving up.", ""] if once else []))
     elif status == 7:
         tell(f"Connecting to {_peer(exchange)}... failed: Connection refused.")
     else:
