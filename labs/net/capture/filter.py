@@ -234,7 +234,7 @@ class _Parser:
         return self._qualified("", "", "host", identifier)
 
     def _qualified(self, protocol: str, direction: str, kind: str, identifier: str) -> Test:
-        if kind == "host" and protocol in ("tcp", "udp", "icmp", "icmp6"):
+        if kind == "host" and protocol in ("tcp", "udp", "icmp", "icmp6") and identifier[0] != "[":
             message = f"'{protocol}' modifier applied to host"
             raise FilterError(message)
         if protocol == "ether" and kind == "host":

@@ -465,7 +465,7 @@ class Init:
                     await asyncio.wait_for(self.machine.end_of(process), LOOK_S)
             if process.running:
                 process.kill(signal.SIGINT)
-            if argv[0] in ("systemctl", "service", "ifup"):
+            if argv[0] == "ifup":
                 await self._listening()
             writer.finish(process.status or 0)
 

@@ -55,7 +55,8 @@ def read_file(process: Process, path: str = FILE) -> InterfacesFile | None:
     try:
         return parse_interfaces(process.node.files.get(path), file=path)
     except InterfacesError as error:
-        process.error(f"{process.name.rpartition('/')[2]}: {error}")
+        name = process.name.rpartition("/")[2]
+        process.error(f"{name}: {error}", f'{name}: couldn\'t read interfaces file "{path}"')
         return None
 
 
