@@ -14,7 +14,7 @@ from labs.messages import Message, message
 from labs.model.addresses import InterfaceAddress, IPv4, IPv6, Mac, Network
 from labs.model.site import Device, Kind, Port, Site
 from labs.model.world import Room, World
-from labs.net.ifupdown import Allow, InterfacesFile, Stanza, render_interfaces
+from labs.net.ifupdown import Allow, InterfacesError, InterfacesFile, Stanza, parse_interfaces, render_interfaces
 from labs.net.linux.units import enabled_path
 from labs.scenario import files
 from labs.scenario.buses import build_buses, bus_files, on_buses
@@ -34,6 +34,7 @@ from labs.scenario.wiring import Draft, Wiring
 __all__ = ["build_site", "draw_subnets"]
 
 SPEED_BPS = 100_000_000
+INTERFACES = "/etc/network/interfaces"
 
 
 def build_site(spec: SiteSpec, seed: str, report: Report) -> Site | None:
@@ -210,7 +211,7 @@ class _Builder:
         spec = draft.spec
         made = {
             "/etc/hostname": f"{draft.name}\n",
-            "/etc/network/interfaces": render_interfaces(self._interfaces(draft)),
+            INTERFACES: render_interfaces(self._interfaces(draft)),
             "/etc/hosts": self._names.hosts(draft),
         }
         resolver = self._names.resolver(draft)
@@ -228,6 +229,10 @@ class _Builder:
             enabled.append("nftables")
         self._service_files(draft, made, enabled)
         made.update(spec.files)
+        try:
+            parse_interfaces(made[INTERFACES])
+        except InterfacesError as error:
+            self.wrong(draft.name, message("ifup cannot read it: {why}", why=error), f"files.{INTERFACES}")
         for unit in enabled:
             made[enabled_path(unit)] = f"[Unit]\nDescription={unit}\n"
         return made
@@ -349,7 +354,7 @@ class _Builder:
             return ""
         inside, outside = draft.spec.nat["inside"], draft.spec.nat["out"]
         for subnet in [*inside, outside]:
-            if subnet not in draft.addresses:
+            if subnet not in draft.addresses and subnet not in draft.spec.at:
                 self.wrong(draft.name, message('the device is not in the subnet "{subnet}"', subnet=subnet), "nat")
                 return ""
         return files.home_router_rules(

@@ -300,7 +300,9 @@ class ListOf(Spec):
                 return MISSING if value is MISSING else [value]
             return self._wrong(node, path, report)
         if len(node.value) < self.at_least:
-            text = message("expected at least {least} entry, found {count}", least=self.at_least, count=len(node.value))
+            text = message(
+                "expected {least} or more entries, found {count}", least=self.at_least, count=len(node.value)
+            )
             report.add(node.line, path, text)
         values = [self.item.read(child, join(path, i), report) for i, child in enumerate(node.value)]
         return [value for value in values if value is not MISSING]

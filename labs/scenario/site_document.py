@@ -12,6 +12,7 @@ from labs.model.services import SERVICES as NAMED
 from labs.model.services import Service
 from labs.model.site import Kind
 from labs.model.text import Text
+from labs.net.service_names import port_number
 from labs.net.vlan import MAX_VLAN_ID
 from labs.scenario.buses import BUSES, GATEWAY_SERVICE, MODBUS_SERVICE
 from labs.scenario.coaps import COAP_SERVICE, PUSH_SERVICES
@@ -41,6 +42,7 @@ from labs.scenario.yaml_tree import Node
 
 __all__ = ["NAME", "NAMES", "SERVICES", "SITE", "TEXT_FIELD", "parse_start"]
 
+YEARS = range(1990, 2100)  # certificates and clocks of a site reach some years to both sides
 UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 TEXT = Either(
@@ -59,6 +61,8 @@ class _Localised(Spec):
 
     def read(self, node: Node, path: str, report: Report) -> Any:
         """Always a Text."""
+        if node.value is None or isinstance(node.value, list):
+            return self._wrong(node, path, report)
         value = TEXT.read(node, path, report)
         return Text(en=value.strip()) if isinstance(value, str) else value
 
@@ -89,6 +93,14 @@ def parse_start(text: str) -> int:
     except ValueError:
         said = message('"{text}" is not a moment; write it as 2026-04-14 06:00', text=text)
         raise ValueError(said) from None
+    if moment.year not in YEARS:
+        said = message(
+            "{year} is too far away; a site is between {first} and {last}",
+            year=moment.year,
+            first=YEARS[0],
+            last=YEARS[-1],
+        )
+        raise ValueError(said)
     return int((moment - UNIX_EPOCH).total_seconds())
 
 
@@ -153,7 +165,10 @@ class _Listening(MapOf):
     def read(self, node: Node, path: str, report: Report) -> Any:
         """A dict of what could be read."""
         for key in node.value if isinstance(node.value, dict) else ():
-            if key.isdecimal() and not 0 < int(key) < 65536:
+            if not key.isdecimal() and port_number("tcp", key) is None and NAMED.get(key, ("", 0))[1] == 0:
+                said = message('"{text}" is not a service of tcp; write its port', text=key)
+                report.add(node.keys[key], join(path, key), said)
+            elif key.isdecimal() and not 0 < int(key) < 65536:
                 said = message('"{text}" is not a port: a number from 1 to 65535', text=key)
                 report.add(node.keys[key], join(path, key), said)
         return super().read(node, path, report)

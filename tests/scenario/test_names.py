@@ -90,7 +90,7 @@ def test_device_that_cannot_be_read_is_not_missing_as_well() -> None:
 
 def test_no_check_at_all_is_one_mistake() -> None:
     check = "checks:\n  - {id: known, fresh: {broker: server, topic: pool/doser/level, within: 2 min}}\n"
-    assert problems(check, "checks: []\n") == ["pool.yaml:19: checks: expected at least 1 entry, found 0"]
+    assert problems(check, "checks: []\n") == ["pool.yaml:19: checks: expected 1 or more entries, found 0"]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,14 @@ def test_no_check_at_all_is_one_mistake() -> None:
             "broker: {}, dhcp: {on: plant, pool: [.199, .100]}}",
             "the pool runs backwards: 192.168.7.199 comes after 192.168.7.100",
         ),
+        ("broker: {}}", 'broker: {}, listen: {prnt: "cat"}}', '"prnt" is not a service of tcp; write its port'),
+        ("site:\n", "site:\n  start: 9999-12-31 23:59\n", "9999 is too far away; a site is between 1990 and 2099"),
+        (
+            "services: {broker: {}}}",
+            "services: {broker: {}}, files: {/etc/network/interfaces: rubbish}}",
+            "ifup cannot read it: /etc/network/interfaces:1: misplaced option",
+        ),
+        ("title: {en: Pool, nl: Zwembad}", "title: [Pool]", "expected a text, or {en: …, nl: …}, found a list"),
         ("gw: {kind", "hands: {kind", "hands is a place of its own; call the device something else"),
         (
             "chlorine: {mean: 1.2}}, office: {}}",
