@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from labs.engines.kernel.device.services import CATALOGUE
-from labs.engines.kernel.things.fork import SHARED
+from labs.engines.kernel.things.fork import SHARED, WITHOUT_MQTT
 from labs.engines.kernel.tunnels.way import lacking_tunnels
 from labs.engines.kernel.vlans.way import lacking_vlans, tried
 from labs.model.site import Link, Site
@@ -17,7 +17,6 @@ __all__ = ["lacking"]
 
 TLS = re.compile(r'^\s*(?:certfile|keyfile|ssl_certificate)\s|^\s*tls\s*=\s*true|^\s*url\s*=\s*"https:', re.MULTILINE)
 INSTALL = 'pip install "netwerf[kernel]"'
-WITHOUT_MQTT = frozenset({"modbus", "push", "collector", "coap"})
 SEEN_NS = 1_000_000  # a delay below this drowns in what the machine itself takes
 
 

@@ -9,6 +9,8 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from labs.net.process import Process, Routine, Wait
+from labs.net.sockets import SocketError, connect
+from labs.shell.resolver import ResolveError, resolve
 
 __all__ = ["CONFIG", "REMIND", "Settings", "heartbeat", "read_settings"]
 
@@ -48,9 +50,6 @@ def read_settings(text: str) -> Settings | str:
 
 def _beat(process: Process, settings: Settings) -> Generator[Wait, None, str]:
     """Connect once; how it went."""
-    from labs.net.sockets import SocketError, connect
-    from labs.shell.resolver import ResolveError, resolve
-
     try:
         address = yield from resolve(process, settings.target)
         connection = yield from connect(process, address, settings.port, timeout_ns=TIMEOUT_NS)

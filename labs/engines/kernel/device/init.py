@@ -334,11 +334,6 @@ class Init:
         else:
             self._questions.restore()
 
-    async def do_tick(self, message: Mapping[str, Any]) -> None:
-        """What is done now and then is done now."""
-        del message
-        self.machine.crew.tick()
-
     async def do_ageing(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Tell what here would notice that so much time passed although the clocks were only put forward."""
         from labs.engines.kernel.device.ageing import ageing, strangers

@@ -63,12 +63,6 @@ class Crew:
         """Hands changed a wiring, or switched or carried a device."""
         self._send(dict(news))
 
-    def tick(self) -> None:
-        """What is done now and then is done now."""
-        for member in list(self._members):
-            if member.said < 0:
-                self._put(member, b"\n")
-
     def jumped(self) -> None:
         """The clock was put forward: alarms are set anew."""
         for member in list(self._members):

@@ -18,13 +18,12 @@ from labs.net.process import Process, Routine
 if TYPE_CHECKING:
     from labs.engines.kernel.things.station import Station
 
-__all__ = ["OWN", "SHARED", "modules_of", "run_forked"]
+__all__ = ["OWN", "SHARED", "WITHOUT_MQTT", "modules_of", "run_forked"]
 
 CONTROL = 3
 """The descriptor on which a forked program speaks to its init."""
 OWN: dict[str, tuple[str, str]] = {
     "inetd": ("device.inetd", "inetd"),
-    "heartbeat": ("things.heartbeat", "heartbeat"),
 }
 """Unit to the module of this engine with its program, and what the process is called."""
 SHARED: dict[str, tuple[str, str]] = {
@@ -39,9 +38,11 @@ SHARED: dict[str, tuple[str, str]] = {
     "collector": ("push", "collectord"),
     "coap": ("coap", "coapd"),
     "gateway": ("gateway", "gatewayd"),
+    "heartbeat": ("heartbeat", "heartbeat"),
 }
 """Unit to the daemon of the simulator that runs here on real connections, and what the process is called."""
-MODBUS = ("modbus", "gateway")
+MODBUS = frozenset({"modbus", "gateway"})
+WITHOUT_MQTT = frozenset({"modbus", "push", "collector", "coap", "heartbeat"})
 
 
 class Forked:
@@ -121,5 +122,9 @@ def modules_of(kind: str) -> tuple[str, ...]:
     """What has to be imported before a device that may start this unit is closed."""
     if kind in OWN:
         return (f"labs.engines.kernel.{OWN[kind][0]}",)
-    more = ("labs.engines.kernel.things.modbus_server",) if kind in MODBUS else ()
-    return ("labs.engines.kernel.things.bus_station", f"labs.shell.daemons.{SHARED[kind][0]}", *more)
+    own = [
+        "bus_station",
+        *(["modbus_server"] if kind in MODBUS else ()),
+        *(["paho_link"] if kind not in WITHOUT_MQTT else ()),
+    ]
+    return (f"labs.shell.daemons.{SHARED[kind][0]}", *(f"labs.engines.kernel.things.{name}" for name in own))

@@ -1,15 +1,11 @@
-"""What a forked program says, and what it hears of the world."""
+"""What a forked program says in its journal."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 
-from labs.engines.kernel.device.machine import Machine
-from labs.model.world import Act
-
-__all__ = ["hear", "reason", "say"]
+__all__ = ["reason", "say"]
 
 
 def say(*lines: str) -> None:
@@ -17,17 +13,6 @@ def say(*lines: str) -> None:
     for line in lines:
         with contextlib.suppress(OSError):
             os.write(1, f"{line}\n".encode())
-
-
-def hear(machine: Machine) -> None:
-    """Take over what was done to the world and to the wiring since the last time."""
-    with contextlib.suppress(BlockingIOError):
-        for line in os.read(0, 1 << 16).splitlines():
-            news = json.loads(line) if line else {}
-            if isinstance(news, list):
-                machine.world.happen(Act(*news[:6]))
-            elif news:
-                machine.hear(news)
 
 
 def reason(error: OSError) -> str:

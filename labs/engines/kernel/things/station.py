@@ -26,7 +26,6 @@ from labs.engines.kernel.device.files import RealFiles
 from labs.engines.kernel.device.machine import Machine
 from labs.engines.kernel.things.due import DueTimes
 from labs.engines.kernel.things.fork import CONTROL
-from labs.engines.kernel.things.paho_link import PahoLink
 from labs.engines.kernel.things.patience import Patience
 from labs.engines.kernel.things.transport import Transport
 from labs.model.world import Act
@@ -35,6 +34,7 @@ from labs.net.serial import SerialPort
 from labs.things.world import RoomSense
 
 if TYPE_CHECKING:
+    from labs.engines.kernel.things.paho_link import PahoLink
     from labs.shell.daemons.modbus_tcp import Answerer
 
 __all__ = ["Journal", "Station", "take_over"]
@@ -127,7 +127,7 @@ class Station:
         self.processes = Scheduler()
         self.loop = asyncio.new_event_loop()
         self.world: RoomSense = OutwardSense(machine.world, lambda words: self.say({"drive": words}))
-        self.mqtt_link = partial(PahoLink, self)
+        self.mqtt_link = partial(_mqtt_link, self)
         self.serve_modbus = partial(_serve_modbus, self)
         self.serial: dict[str, SerialPort] = {}
         self.links: list[PahoLink] = []
@@ -273,6 +273,15 @@ def _last_words(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
     error = context.get("exception")
     Journal().write(f"{type(error).__name__}: {error}\n" if error is not None else f"{context['message']}\n")
     os._exit(1)
+
+
+# What speaks neither MQTT nor Modbus does without the libraries for them.
+
+
+def _mqtt_link(station: Station, process: Process) -> PahoLink:
+    from labs.engines.kernel.things.paho_link import PahoLink
+
+    return PahoLink(station, process)
 
 
 def _serve_modbus(station: Station, process: Process, port: int, answer: Answerer) -> Program:
