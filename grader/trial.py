@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,7 +23,10 @@ __all__ = ["Trial", "Tried"]
 SECOND = 1_000_000_000
 OUTAGE_NS = 10 * SECOND
 BOOT_NS = 120 * SECOND  # how long a site may take to come back after a power cut
+WATCHING = frozenset({"reacts", "stays"})  # they let hours pass anyhow, and ask for the hours from now on
 STORMY = frozenset({"withstands"})  # on a real kernel a loop takes all of a core as long as it lasts
+MAX_LEFT_NS = 48 * 3600 * SECOND  # how long a judge waits for what was left to happen by itself
+AFTER_NS = 120 * SECOND  # until those notice who can go on for a while, such as the ends of a connection
 MAX_LAB_NS = 60 * 24 * 3600 * SECOND
 
 
@@ -81,7 +84,12 @@ class Trial:
         lasting = [check for check in checks if check.survives == "reboot"]
         findings: dict[str, Finding] = {}
         after: dict[str, Finding] = {}
-        tasks = [partial(self._at_once, begun.engine, findings), partial(self._afterwards, lasting, findings, after)]
+        left: list[bool] = []
+        left_after: list[bool] = []
+        tasks = [
+            partial(self._at_once, begun.engine, findings, left),
+            partial(self._afterwards, lasting, findings, after, left_after),
+        ]
         alone = begun.engine.repeats or not lasting or any(check.kind in STORMY for check in checks)
         for number, _ in side_by_side(tasks, 1 if alone else 2):
             if number == 0 and not any(_still_wanted(check, findings) for check in lasting):
@@ -92,19 +100,27 @@ class Trial:
                 text = message("holds now, but not after a power cut: {cause}", cause=finding.rationale)
                 help_ = message("what is typed is gone after a restart; what stands in a file is read again")
                 findings[check.id] = replace(finding, rationale=text, help=help_, devices=())
+        if left:
+            self._later(self._in_the_end, checks, findings)
+        if left_after:
+            self._later(self._in_the_end_after_a_power_cut, lasting, findings)
         return Tried(findings, used_ns, notice=begun.notice)
 
-    def _at_once(self, engine: Engine, findings: dict[str, Finding]) -> None:
+    def _at_once(self, engine: Engine, findings: dict[str, Finding], left: list[bool]) -> None:
         from grader.checks.context import SETTLE_NS, Context  # the judges and the analysis of packets are heavy
 
         try:
             engine.settle(SETTLE_NS)
+            engine.login()
+            left.extend([True] if _is_left(engine) else [])
             context = Context(engine, self.variant, self._again, self.site)
             findings.update(judge_all(self.variant.scenario.checks, context, self.watch))
         finally:
             engine.stop()
 
-    def _afterwards(self, lasting: Sequence[Check], findings: dict[str, Finding], after: dict[str, Finding]) -> None:
+    def _afterwards(
+        self, lasting: Sequence[Check], findings: dict[str, Finding], after: dict[str, Finding], left: list[bool]
+    ) -> None:
         from grader.checks.context import Context
 
         wanted = [check for check in lasting if _still_wanted(check, findings)]
@@ -113,10 +129,40 @@ class Trial:
         engine = self._replayed(self.site).engine
         try:
             _power_cut(engine)
+            engine.login()
+            left.extend([True] if _is_left(engine) else [])
             context = Context(engine, self.variant, self._after_a_power_cut, self.site)
             after.update(judge_all(wanted, context, self._watch_after, partial(_still_wanted, findings=findings)))
         finally:
             engine.stop()
+
+    def _later(
+        self, begin: Callable[[int | None], Engine], checks: Sequence[Check], findings: dict[str, Finding]
+    ) -> None:
+        """What holds is judged again when what was left to happen by itself has happened: no repair ends tonight."""
+        from grader.checks.context import Context
+
+        wanted = [check for check in checks if check.kind not in WATCHING and _still_wanted(check, findings)]
+        if not wanted:
+            return
+        engine = begin(None)
+        try:
+            context = Context(engine, self.variant, begin, self.site)
+            later = judge_all(wanted, context, self._watch_later, partial(_still_wanted, findings=findings))
+        finally:
+            engine.stop()
+        for name, finding in later.items():
+            if finding.verdict is not Verdict.PASS:
+                text = message(
+                    "holds now, but not when what was left waiting has happened: {cause}", cause=finding.rationale
+                )
+                help_ = message(
+                    "a job that sleeps, an address or an element of a set that ends: look for what is still to come"
+                )
+                findings[name] = replace(finding, rationale=text, help=help_, devices=())
+
+    def _watch_later(self, title: Message) -> None:
+        self.watch(message("when what was left waiting has happened: {title}", title=title))
 
     def _watch_after(self, title: Message) -> None:
         self.watch(message("after a power cut: {title}", title=title))
@@ -170,12 +216,20 @@ class Trial:
             replayed.engine.stop()
             raise BeyondEngine("a line of the repair ends otherwise on another day")
         replayed.engine.settle(SETTLE_NS)
+        replayed.engine.login()
         return replayed.engine
 
     def _after_a_power_cut(self, start_s: int | None = None) -> Engine:
         engine = self._again(start_s)
         _power_cut(engine)
+        engine.login()
         return engine
+
+    def _in_the_end(self, start_s: int | None = None) -> Engine:
+        return _outlasted(self._again(start_s))
+
+    def _in_the_end_after_a_power_cut(self, start_s: int | None = None) -> Engine:
+        return _outlasted(self._after_a_power_cut(start_s))
 
 
 def _still_wanted(check: Check, findings: dict[str, Finding]) -> bool:
@@ -192,3 +246,22 @@ def _power_cut(engine: Engine) -> None:
     for name in powered:
         engine.power(name, on=True)
     engine.settle(BOOT_NS)
+
+
+def _is_left(engine: Engine) -> bool:
+    """Something was left to happen by itself. An engine in real time does not say."""
+    if not engine.repeats:
+        return False
+    return any(d.state is not None and d.state.left_until_ns is not None for d in engine.observe().devices.values())
+
+
+def _outlasted(engine: Engine) -> Engine:
+    """The engine when what was left to happen by itself has happened, and shells in which nothing of it is heard."""
+    last = engine.now + MAX_LEFT_NS
+    while True:
+        ends = [device.state.left_until_ns for device in engine.observe().devices.values() if device.state is not None]
+        first = min((end for end in ends if end is not None), default=last)
+        if first >= last:
+            engine.login()
+            return engine
+        engine.settle(first - engine.now + AFTER_NS)

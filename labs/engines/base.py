@@ -174,6 +174,12 @@ class Engine(Protocol):
         real time does not wait for so long.
         """
 
+    def login(self) -> None:
+        """A new shell at every device. Whoever judges has none of the functions, aliases and settings of a trainee.
+
+        What runs in the shells before goes on there.
+        """
+
     def wait(self, duration_ns: int) -> None:
         """Let time pass. Raises BeyondEngine where an engine in real time does not wait for so long."""
 

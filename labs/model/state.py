@@ -130,6 +130,9 @@ class DeviceState:
     """Addresses that a DHCP server gave."""
     clock_offset_ns: int = 0
     static_neighbours: tuple[StaticNeighbour, ...] = ()
+    left_until_ns: int | None = None
+    """When the first thing that somebody left to happen by itself, and more than a minute ahead, happens: a job of a
+    shell that sleeps, an address or an element of a set that ends. Engines in real time do not say."""
 
     def addresses(self) -> tuple[InterfaceAddress, ...]:
         """Every configured address except loopback."""

@@ -27,6 +27,7 @@ from labs.net.nftables import (
     render_rule,
     run_chain,
 )
+from labs.net.nftables.ageing import aged, next_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,7 @@ class Netfilter:
         self._ruleset = Ruleset()
         self._paths: dict[tuple[str, str], tuple[Chain | Core, ...]] = {}
         self.active = False
+        self._ages_at = -1
         self.state = EvaluationState()
         self.conntrack = Conntrack()
         self.log: deque[LogEntry] = deque(maxlen=LOG_LIMIT)
@@ -90,6 +92,17 @@ class Netfilter:
         self.active = any(chain.hook for table in ruleset.tables for chain in table.chains)
         self.state.keep(ruleset)
         self._changed()
+
+    def age(self, now_ns: int) -> int | None:
+        """Take out elements whose time is over; when to be asked again, or None where somebody will anyhow."""
+        ruleset = aged(self._ruleset, self.state, now_ns)
+        if ruleset is not self._ruleset:
+            self.replace(ruleset)
+        end = next_end(self.state)
+        if end is None or self._ages_at == end:
+            return None
+        self._ages_at = end
+        return end
 
     def forget(self) -> None:
         """What packets left behind is gone: connections, counters, spent rates and what rules added to sets."""

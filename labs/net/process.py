@@ -209,6 +209,8 @@ class Process:
         self.started_ns = node.now
         self.foreground: list[Process] = []
         """The children it waits for: Ctrl-C goes to them, and their being endless is its own."""
+        self.until_ns: int | None = None
+        """When it goes on by itself, while it waits."""
         self.interrupted = False
         """Set when Ctrl-C went to its foreground children: a shell then starts nothing more."""
         self._routine: Routine | None = None
@@ -286,6 +288,7 @@ class Process:
             self._finish(128 + interrupt.signal)
             return
         self._token = token = self._token + 1
+        self.until_ns = until
         for signal in signals:
             signal._waiters[self] = token  # noqa: SLF001 - signal.add()
         if until is not None:

@@ -135,6 +135,46 @@ def test_background_job_lives_on_between_lines(engine):
 # Places
 
 
+def test_login_the_shell_is_another_and_jobs_of_the_one_before_go_on(engine):
+    engine.run("a", "hostname() { echo mine; }; cd /tmp")
+    engine.run("a", "(sleep 90; touch /root/done; echo printed) &")
+    engine.login()
+    assert engine.run("a", "hostname; pwd").text == "a\n/root\n"
+    engine.wait(100 * SECOND)
+    assert engine.run("a", "ls /root/done").text == "/root/done\n"
+
+
+def test_job_that_sleeps_the_device_tells_when_it_goes_on(engine):
+    assert engine.observe().devices["a"].state.left_until_ns is None
+    engine.run("a", "(sleep 3600; true) &")
+    engine.run("a", "sleep 30 &")
+    until = engine.observe().devices["a"].state.left_until_ns
+    assert 3590 * SECOND < until - engine.now <= 3600 * SECOND
+    engine.wait(until - engine.now + SECOND)
+    assert engine.observe().devices["a"].state.left_until_ns is None
+
+
+def test_address_with_an_end_and_nobody_who_renews_it_the_device_tells_when(engine):
+    engine.run("a", "ip addr add 10.0.1.77/24 dev eth0 valid_lft 600 preferred_lft 600")
+    until = engine.observe().devices["a"].state.left_until_ns
+    assert 590 * SECOND < until - engine.now <= 600 * SECOND
+
+
+def test_elements_of_sets_end_when_their_time_is_over(engine):
+    engine.run("r", "nft add table ip f; nft add set ip f closed '{ type ipv4_addr; flags timeout; timeout 5m; }'")
+    engine.run("r", "nft add element ip f closed '{ 10.0.1.10, 10.0.1.11 timeout 2m }'")
+    engine.run("r", "nft add chain ip f forward '{ type filter hook forward priority 0; }'")
+    engine.run("r", "nft add rule ip f forward ip saddr @closed drop")
+    assert lost(engine.run("a", "ping -c 1 -W 1 10.0.2.10")) == 100
+    engine.wait(150 * SECOND)
+    listed = engine.run("r", "nft list set ip f closed").text
+    assert "10.0.1.11" not in listed
+    assert re.search(r"10\.0\.1\.10 expires 2m2\ds", listed)
+    engine.wait(150 * SECOND)
+    assert "10.0.1.10" not in engine.run("r", "nft list set ip f closed").text
+    assert lost(engine.run("a", "ping -c 1 -W 1 10.0.2.10")) == 0
+
+
 def test_unknown_place_names_the_places(engine):
     with pytest.raises(CommandRejected, match="places are: a, sw, r, c, hands"):
         engine.run("b", "ip addr")

@@ -100,6 +100,10 @@ class KernelEngine:
             return HandsOutput(decode(answer["told"]), answer["status"])
         return Output(answer["text"], answer["status"])
 
+    def login(self) -> None:
+        """A new shell at every device; jobs of the one before go on."""
+        self._ask("login")
+
     def wait(self, duration_ns: int) -> None:
         """Let real time pass, at most a quarter of an hour. Raises BeyondEngine."""
         in_real_time(duration_ns)

@@ -158,6 +158,10 @@ class SimEngine:
             return Output(f"{place} does not react: it has no power.\n", 255)
         return self._run_line(node, self._sessions[place], line, most)
 
+    def login(self) -> None:
+        """A new shell at every device; jobs of the one before go on."""
+        self._sessions = {name: Session(node) for name, node in self._nodes.items()}
+
     def _run_line(self, node: LinuxNode, session: Session, line: str, most: int) -> Output:
         place = node.name
         terminal = Terminal(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from labs.model.state import DeviceState, Listener
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from labs.net.linux.node import LinuxNode
 
 __all__ = ["snapshot"]
+
+INIT = 1  # a service or daemon is its child; what a shell left behind is not
+SOON_NS = 60_000_000_000
 
 
 def snapshot(node: LinuxNode) -> DeviceState:
@@ -38,4 +42,19 @@ def snapshot(node: LinuxNode) -> DeviceState:
         dynamic_addresses=frozenset(leased | learned),
         clock_offset_ns=node.clock_offset_ns,
         static_neighbours=node.link.neighbours.static(),
+        left_until_ns=min((end for end in _ends(node) if end > node.now + SOON_NS), default=None),
     )
+
+
+def _ends(node: LinuxNode) -> Iterator[int]:
+    """When something goes on or ends that nobody looks after any more."""
+    processes = list(node.processes)
+    for process in processes:
+        if process.parent_pid != INIT and process.until_ns is not None:
+            yield process.until_ns
+    yield from node.netfilter.state.ends.values()
+    if not any(process.name == "dhclient" for process in processes):  # which renews
+        for interface in node.interfaces.values():
+            for label in interface.labels.values():
+                if "valid_until_ns" in label:
+                    yield int(label["valid_until_ns"])

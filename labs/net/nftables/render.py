@@ -397,8 +397,11 @@ def set_elements(table: Table, entry: Set, state: EvaluationState | None) -> lis
     kinds = set_types(entry.type, entry.typeof)
     found: dict[Value, tuple[Element, int | None]] = {}
     for element in entry.elements:
-        expires = element.timeout_ms or (entry.timeout_ms if "timeout" in entry.flags or entry.timeout_ms else None)
-        found[element.key] = (element, expires)
+        end = (
+            None if state is None else state.ends.get((table.family, table.name, entry.name, entry.handle, element.key))
+        )
+        left = None if end is None or state is None else max(0, (end - state.now_ns) // 1_000_000)
+        found[element.key] = (element, left or element.timeout_ms or entry.timeout_ms)
     for live in [] if state is None else state.live(table.family, table.name, entry.name):
         counter = None if live.counter is None else Counter(*live.counter)
         left = (

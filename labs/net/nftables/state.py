@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from labs.net.nftables.tree import Counter, Limit, Ruleset, SetUpdate
+from labs.net.nftables.tree import Counter, Limit, Ruleset, SetUpdate, Value
 
 __all__ = ["Counters", "DynamicElement", "EvaluationState", "StatementKey"]
 
@@ -46,6 +46,8 @@ class EvaluationState:
     counters: Counters = field(default_factory=Counters)
     buckets: dict[StatementKey, list[int]] = field(default_factory=dict)
     elements: dict[tuple[str, str, str], dict[Hashable, DynamicElement]] = field(default_factory=dict)
+    ends: dict[tuple[str, str, str, int, Value], int] = field(default_factory=dict)
+    """When elements that were written end: by family, table, set with its handle, and key."""
     now_ns: int = 0
 
     def keep(self, ruleset: Ruleset) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine
 from labs.shell.bash.patterns import paths
 from labs.shell.nft import nft as run
+
+if TYPE_CHECKING:
+    from labs.net.linux.node import LinuxNode
 
 __all__ = ["COMMANDS"]
 
@@ -44,7 +49,15 @@ def nft(process: Process) -> Routine:
     process.stderr.write(result.error)
     if result.ruleset is not netfilter.ruleset:
         netfilter.replace(result.ruleset)
+        _age(node)
     return result.status
+
+
+def _age(node: LinuxNode) -> None:
+    """Elements of sets end by themselves."""
+    end = node.netfilter.age(node.now)
+    if end is not None:
+        node.call_at(end, partial(_age, node))
 
 
 COMMANDS: dict[str, Program] = {"nft": nft}

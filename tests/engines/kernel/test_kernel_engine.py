@@ -55,6 +55,13 @@ def test_ping_through_switch_and_router_loses_one_hop(lab):
     assert "ttl=63" in text(lab, "pc", "ping -c 1 -W 1 10.9.0.2")
 
 
+def test_login_the_shell_is_another_and_jobs_of_the_one_before_go_on(lab):
+    text(lab, "tv", "hostname() { echo mine; }; cd /tmp; (sleep 2; touch /root/done) &")
+    lab.login()
+    assert text(lab, "tv", "hostname; pwd") == "tv\n/root\n"
+    assert text(lab, "tv", "sleep 3; ls /root/done") == "/root/done\n"
+
+
 def test_session_keeps_directory_and_variables(lab):
     text(lab, "tv", "cd /tmp; colour=green")
     assert text(lab, "tv", "pwd; echo $colour") == "/tmp\ngreen\n"

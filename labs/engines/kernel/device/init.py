@@ -159,6 +159,8 @@ class Init:
         self.tools = {name for name, files in TOOLS.items() if files & set(device.files)}
         self.seccomp = seccomp_file()
         self.session = Session(self.machine, self.seccomp)
+        self.sessions = [self.session]
+        """Those of a trainee in which something still runs, too."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._following = False
         self._questions = Questions()
@@ -261,6 +263,12 @@ class Init:
         text, status = await self.session.run(message["line"], message["longest_s"])
         return {"text": text, "status": status}
 
+    async def do_login(self, message: Mapping[str, Any]) -> None:
+        """From now on lines are typed in another shell."""
+        del message
+        self.session = Session(self.machine, self.seccomp)
+        self.sessions.append(self.session)
+
     async def do_watch(self, message: Mapping[str, Any]) -> None:
         """Watch the packets of probes from now on."""
         del message
@@ -338,7 +346,7 @@ class Init:
         """Tell what here would notice that so much time passed although the clocks were only put forward."""
         from labs.engines.kernel.device.ageing import ageing, strangers
 
-        started = self.session.busy(message["besides"])
+        started = any(session.busy(message["besides"]) for session in self.sessions)
         busy = "something that was started in its shell still runs" if started else ""
         left = [] if busy else strangers(self.machine.children)
         busy = f"{left[0]}, which nobody looks after, still runs" if left else busy

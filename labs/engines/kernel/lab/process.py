@@ -259,6 +259,11 @@ class Lab(Exchange):
             self.later.pop(0)()
         return True
 
+    def do_login(self, message: Mapping[str, Any]) -> None:
+        """From now on lines are typed in other shells."""
+        del message
+        self.ask(self.devices, do="login")
+
     def do_wait(self, message: Mapping[str, Any]) -> None:
         """Let real time pass."""
         self.wait(message["duration_ns"])
