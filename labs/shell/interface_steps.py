@@ -170,7 +170,8 @@ def _up_stanza(run: Run, stanza: Stanza) -> Steps:
     _scripts(run, "if-pre-up.d")
     if not ((yield from _make_bridge(run, stanza)) and (yield from _raw_vlan(run, stanza))):
         return False
-    yield from _port_vlans(run, stanza)
+    if not (yield from _port_vlans(run, stanza)):
+        return False
     for line in up_lines6(stanza) if stanza.family == "inet6" else up_lines(stanza):
         if not (yield from _shell(run, line, phase="post-up")):
             return False
@@ -249,7 +250,8 @@ def _make_bridge(run: Run, stanza: Stanza) -> Steps:
                 run.process, f"{mtu}ip link set dev {port} master {name} && ip link set dev {port} up"
             )
             for line in vlan_lines(port, run.file.stanza(port), stanza) if aware else ():
-                yield from run_script(run.process, line)
+                if (yield from run_script(run.process, line)) != 0:
+                    return False
     for line in bridge_lines(stanza):
         yield from run_script(run.process, line)
     return True
@@ -261,7 +263,8 @@ def _port_vlans(run: Run, stanza: Stanza) -> Steps:
     if interface is not None and interface.bridge_port is not None and wants_vlans(stanza) and not run.dry:
         interface.bridge_port.vlans = VlanTable()
         for line in vlan_lines(stanza.name, stanza, None):
-            yield from run_script(run.process, line)
+            if (yield from run_script(run.process, line)) != 0:
+                return False
     return True
 
 

@@ -204,6 +204,15 @@ def test_port_paragraph_of_a_running_switch_can_be_applied_alone() -> None:
     assert run(switch, "bridge vlan show dev p2").text.splitlines()[1:] == ["p2                10 PVID Egress Untagged"]
 
 
+def test_port_with_a_vlan_that_is_no_number_ifup_fails() -> None:
+    """What `bridge` refuses keeps the port from coming up."""
+    switch = machine("sw", SWITCH, "p1", "p2", "p3")
+    pass_time(switch, 1_000_000_000)
+    told = run(switch, "sed -i 's/bridge-access 20/bridge-access twenty/' /etc/network/interfaces; ifup p2")
+    assert told.text == 'Invalid VLAN ID "twenty"\nifup: failed to bring up p2\n'
+    assert told.status == 1
+
+
 def test_vlan_commands_answer_as_iproute2() -> None:
     """Texts of mistakes, ranges and JSON."""
     switch = machine("sw", SWITCH, "p1", "p2", "p3")

@@ -406,10 +406,6 @@ def host(process: Process) -> Routine:
     except _Refusal:
         process.error(f"host: couldn't get address for '{options.servers[0]}': not found")
         return 1
-    if options.servers:
-        process.print(
-            "Using domain server:", f"Name: {options.servers[0]}", f"Address: {servers[0]}#53", "Aliases: ", ""
-        )
     for number, kind in enumerate(kinds):
         options.kind = kind
         outcome = yield from _lookup(process, name, options, servers)
@@ -417,6 +413,10 @@ def host(process: Process) -> Routine:
         if answer is None:
             process.print(*([] if outcome.unsendable else [";; no servers could be reached"]))
             return 1
+        if options.servers and not number:
+            process.print(
+                "Using domain server:", f"Name: {options.servers[0]}", f"Address: {servers[0]}#53", "Aliases: ", ""
+            )
         if answer.code != ResponseCode.NOERROR:
             shown = name + "." if kind == RecordType.PTR else name
             process.print(f"Host {shown} not found: {answer.code}({ResponseCode(answer.code).name})")

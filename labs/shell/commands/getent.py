@@ -1,15 +1,16 @@
-"""`getent hosts`: looks a name up the way every program of the device does."""
+"""`getent`: looks a name up the way every program of the device does, or an account, group or service in its file."""
 
 from __future__ import annotations
 
 from labs.model.addresses import IPv6
+from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine
 from labs.shell.commandline import begin
 from labs.shell.resolver import ResolveError, all_hosts_entries, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
-USAGE = "Usage: getent hosts NAME..."
+USAGE = "Usage: getent hosts|passwd|group|services [NAME...]"
 FAMILIES = {"ahostsv4": "ip", "ahostsv6": "ip6"}
 NOT_FOUND = 2  # getent(1), EXIT STATUS
 
@@ -24,8 +25,12 @@ def getent(process: Process) -> Routine:
         entries = all_hosts_entries(process.node.files.get("/etc/hosts"))
         process.print(*[f"{address!s:<15} {' '.join(aliases)}" for address, aliases in entries])
         return 0
+    if database in ("passwd", "group"):
+        return _accounts(process, database, names)
+    if database == "services":
+        return _services(process, names)
     if database not in ("hosts", "ahosts", "ahostsv4", "ahostsv6") or not names:
-        process.error(f'getent: "{database}" is not simulated here; simulated is: getent hosts NAME')
+        process.error(f'getent: "{database}" is not simulated here; simulated are: hosts, passwd, group, services')
         return 1
     status = 0
     for name in names:
@@ -51,6 +56,49 @@ def getent(process: Process) -> Routine:
                 first = place is places[0]
                 process.print(*[f"{place!s:<15} {k:<6} {name if first and k == 'STREAM' else ''}" for k in kinds])
     return status
+
+
+def _accounts(process: Process, database: str, names: list[str]) -> int:
+    """Lines of /etc/passwd or /etc/group, by name or number."""
+    rows = _rows(process, f"/etc/{database}")
+    found = [row for row in rows if ":" in row] if not names else []
+    status = 0
+    for name in names:
+        row = next((row for row in rows if name in (row.split(":")[0], *row.split(":")[2:3])), None)
+        found += [row] if row is not None else []
+        status = status if row is not None else NOT_FOUND
+    process.print(*found)
+    return status
+
+
+def _services(process: Process, names: list[str]) -> int:
+    """Lines of /etc/services, by name or port; with `/udp` of that protocol alone."""
+    rows = [words for line in _rows(process, "/etc/services") if (words := _words(line))]
+    found = rows if not names else []
+    status = 0
+    for name in names:
+        key, _, protocol = name.partition("/")
+        fits = [
+            words
+            for words in rows
+            if key in (words[0], words[1].partition("/")[0], *words[2:])
+            and protocol in ("", words[1].partition("/")[2])
+        ]
+        found += fits[:1]
+        status = status if fits else NOT_FOUND
+    process.print(*[f"{words[0]:<21} {' '.join(words[1:])}" for words in found])
+    return status
+
+
+def _rows(process: Process, path: str) -> list[str]:
+    try:
+        return process.node.files.read(path).splitlines()
+    except FileError:
+        return []
+
+
+def _words(line: str) -> list[str]:
+    return line.partition("#")[0].split()
 
 
 COMMANDS: dict[str, Program] = {"getent": getent}

@@ -63,9 +63,7 @@ class _Options:
 def _read(arguments: list[str], directory: str) -> tuple[_Options, str]:
     options = _Options()
     short = "AbB:c:C:dDeE:fF:G:hHi:IJj:KlLM:nNOpqQ:r:s:StT:uUvV:w:W:xXy:z:Z:#"
-    words, rest = parse_options(
-        arguments, short, ["count", "version", "help", "immediate-mode", "interface="], intermixed=False
-    )
+    words, rest = parse_options(arguments, short, ["count", "version", "help", "immediate-mode", "interface="])
     for option, value in words:
         match option:
             case "-i" | "--interface":

@@ -13,6 +13,7 @@ from labs.engines.base import CommandRejected, EngineUnavailable
 from labs.engines.kernel import KernelEngine
 from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.device.services import CATALOGUE
+from labs.engines.sim import SimEngine
 from labs.journal import Header
 from labs.model.world import ARRIVAL_NS
 from labs.scenario.library import find_scenario
@@ -36,6 +37,13 @@ def text(lab: KernelEngine, place: str, line: str) -> str:
 
 def test_site_just_started_the_trainee_arrives(lab):
     assert 0 <= lab.now - ARRIVAL_NS < 30_000_000_000
+
+
+@pytest.mark.parametrize("tool", ["sensorctl", "gatewayctl", "rulesctl", "dashboard"])
+def test_device_is_no_thing_the_tools_of_things_say_so_as_on_the_simulator(lab, tool):
+    simulated = SimEngine()
+    simulated.start(two_networks())
+    assert lab.run("pc", tool) == simulated.run("pc", tool)
 
 
 def test_booted_device_has_what_its_files_say(lab):

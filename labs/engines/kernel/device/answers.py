@@ -107,7 +107,19 @@ def _passed_on(process: Process) -> int:
     return PASS
 
 
+LACKING = {
+    "sensorctl": "this device is no sensor, display or actuator",
+    "gatewayctl": "this device is no gateway (it has no /etc/gateway.toml)",
+    "rulesctl": "/etc/rules.toml: No such file or directory",
+    "dashboard": "/etc/dashboard.toml: No such file or directory",
+}
+"""What the tools of things say on a device that has none of their files; there they are not loaded."""
+
+
 def _not_here(process: Process) -> int:
+    if process.name in LACKING:
+        process.error(f"{process.name}: {LACKING[process.name]}")
+        return 1
     process.error(f'{process.name}: "{" ".join(process.argv)}" is not implemented on this engine')
     return 1
 
