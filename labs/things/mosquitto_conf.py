@@ -154,6 +154,14 @@ class _Draft:
         self.log_types: set[str] = set()
         self.destinations: set[str] = set()
         self.includes = 0
+        self._given: set[tuple[str, int]] = set()
+
+    def once(self, option: str, listener: int = 0) -> None:
+        """A text may be given once, or once for each listener. Raises ConfigError."""
+        if (option, listener) in self._given:
+            message = f"Error: Duplicate {option} value in configuration."
+            raise ConfigError(message)
+        self._given.add((option, listener))
 
     def set(self, **changes: object) -> None:
         self.config = replace(self.config, **changes)  # type: ignore[arg-type]
@@ -259,6 +267,7 @@ def _size(draft: _Draft, option: str, value: str) -> None:
 
 
 def _of_listener(draft: _Draft, option: str, value: str) -> None:
+    draft.once(option, len(draft.config.listeners))
     draft.listen(**{option: value})
 
 
@@ -275,11 +284,13 @@ def _max_connections(draft: _Draft, option: str, value: str) -> None:
     draft.listen(**{option: number if number > 0 else -1})
 
 
-def _bind_interface(draft: _Draft, _option: str, value: str) -> None:
+def _bind_interface(draft: _Draft, option: str, value: str) -> None:
+    draft.once(option, len(draft.config.listeners))
     draft.listen(interface=value.split(maxsplit=1)[0])
 
 
 def _string(draft: _Draft, option: str, value: str) -> None:
+    draft.once(option)
     draft.set(**{option: value})
 
 

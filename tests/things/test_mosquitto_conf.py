@@ -35,6 +35,8 @@ REFUSED = [
     ("allow_anonymous TRUE\n", "Error: Invalid allow_anonymous value (TRUE).", 1),
     ("allow_anonymous\n", "Error: Empty allow_anonymous value in configuration.", 1),
     ("# c\n\npassword_file\n", "Error: Empty password_file value in configuration.", 3),
+    ("password_file /a\npassword_file /a\n", "Error: Duplicate password_file value in configuration.", 2),
+    ("listener 1883\ncafile /a\ncafile /b\n", "Error: Duplicate cafile value in configuration.", 3),
     ("log_type foo\n", "Error: Invalid log_type value (foo).", 1),
     ("log_dest foo\n", "Error: Invalid log_dest value (foo).", 1),
     ("log_dest file\n", 'Error: Empty "log_dest file" value in configuration.', 1),
@@ -224,3 +226,8 @@ def test_bad_access_list_is_refused(text: str, message: str) -> None:
 
 def test_pattern_without_a_variable_is_warned_about() -> None:
     assert parse_acl("pattern read a/b\n").warnings == ("Warning: ACL pattern 'a/b' does not contain '%c' or '%u'.",)
+
+
+def test_text_of_a_listener_is_given_to_the_next_one_too_each_has_its_own() -> None:
+    config = parse_mosquitto_conf("listener 1883\ncafile /a\nlistener 8883\ncafile /b\n")
+    assert [listener.cafile for listener in config.listeners] == ["/a", "/b"]
