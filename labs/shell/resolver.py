@@ -30,6 +30,7 @@ __all__ = [
     "ResolveError",
     "Resolver",
     "all_hosts_entries",
+    "canonical_names",
     "connect_first",
     "hosts_entries",
     "is_hard",
@@ -116,6 +117,12 @@ def _from_hosts(process: Process, name: str) -> IPv4 | None:
         if any(dns.same_name(name, other) for other in names):
             return address
     return LOOPBACK if dns.same_name(name, "localhost") or name.lower().endswith(".localhost") else None
+
+
+def canonical_names(files: FileSystem, name: str) -> tuple[str, ...]:
+    """The names on the line of /etc/hosts that has this one, the canonical one first; else itself alone."""
+    entries = all_hosts_entries(files.get("/etc/hosts"))
+    return next((names for _, names in entries if any(dns.same_name(name, other) for other in names)), (name,))
 
 
 class _Answer(StrEnum):

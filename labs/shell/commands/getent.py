@@ -6,7 +6,7 @@ from labs.model.addresses import IPv6
 from labs.net.filesystem import FileError
 from labs.net.process import Process, Program, Routine
 from labs.shell.commandline import begin
-from labs.shell.resolver import ResolveError, all_hosts_entries, literal_place, lookup, reverse
+from labs.shell.resolver import ResolveError, all_hosts_entries, canonical_names, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
@@ -47,14 +47,14 @@ def getent(process: Process) -> Routine:
         except ResolveError:
             status = NOT_FOUND
             continue
+        canonical = canonical_names(process.node.files, name)
         wide = [place for place in places if isinstance(place.address, IPv6)]
         if database == "hosts":  # gethostbyname2: what IPv6 has, else IPv4
-            process.print(*[f"{place!s:<15} {name}" for place in wide or places[:1]])
+            process.print(*[f"{place!s:<15} {' '.join(canonical)}" for place in wide or places[:1]])
         else:
             for place in places:
-                kinds = ("STREAM", "DGRAM", "RAW")
-                first = place is places[0]
-                process.print(*[f"{place!s:<15} {k:<6} {name if first and k == 'STREAM' else ''}" for k in kinds])
+                named = canonical[0] if place is places[0] else ""
+                process.print(f"{place!s:<15} STREAM {named}", f"{place!s:<15} DGRAM  ", f"{place!s:<15} RAW    ")
     return status
 
 

@@ -20,7 +20,7 @@ from labs.net.sockets import EchoReply, EchoSocket, IcmpError
 from labs.shell.commands.ping_options import USAGE, Options, read_options
 from labs.shell.icmp_words import REDIRECTS, icmp_text, icmpv6_text
 from labs.shell.options import Refusal, UsageError
-from labs.shell.resolver import Place, ResolveError, literal_place, lookup, reverse
+from labs.shell.resolver import Place, ResolveError, canonical_names, literal_place, lookup, reverse
 
 __all__ = ["COMMANDS"]
 
@@ -71,6 +71,7 @@ def _prepare(process: Process, options: Options, target: str) -> Generator[Wait,
     if isinstance(address, IPv6):
         return _prepare6(process, options, target, place, address)
     numeric = target.replace(".", "").isdecimal()
+    target = canonical_names(node.files, target)[0]
     if options.ttl == 0:
         raise Refusal("cannot set unicast time-to-live: Invalid argument", 2)
     if address == ANY:

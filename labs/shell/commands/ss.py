@@ -90,6 +90,10 @@ class Row(NamedTuple):
         return f"[{self.peer}]" if self.wide else str(self.peer)
 
 
+# What is left out where neither -a nor a state asks for it (SS_CONN, misc/ss.c).
+UNSEEN = frozenset({TcpState.CLOSED, TcpState.TIME_WAIT, TcpState.SYN_RECEIVED})
+
+
 def _listener_row(socket: TcpListener) -> Row:
     return Row(
         "tcp", "LISTEN", len(socket.backlog), BACKLOG, socket.address, None, socket.port, None, None, socket.program,
@@ -155,7 +159,8 @@ def _rows(process: Process, flags: set[str], wish: Wish) -> list[Row]:
         if listening:
             rows += sorted(map(_listener_row, transport.listeners()), key=lambda row: (row.port, row.wide, row.address))
         if connected:
-            rows += [_connection_row(c) for c in transport.connections() if c.state is not TcpState.CLOSED]
+            hidden = {TcpState.CLOSED} if everything else UNSEEN
+            rows += [_connection_row(c) for c in transport.connections() if c.state not in hidden]
     narrow, wide = bool(flags & {"-4", "--ipv4"}), bool(flags & {"-6", "--ipv6"})
     if narrow != wide:
         rows = [row for row in rows if row.wide == wide]

@@ -46,6 +46,12 @@ def test_device_is_no_thing_the_tools_of_things_say_so_as_on_the_simulator(lab, 
     assert lab.run("pc", tool) == simulated.run("pc", tool)
 
 
+def test_ifdown_is_asked_only_to_tell_it_refuses_and_takes_nothing_down(lab):
+    told = lab.run("tv", "ifdown -n eth0")
+    assert told == ('ifdown: "-n" is not implemented on this engine\n', 1)
+    assert "10." in lab.run("tv", "ip -4 -br addr show eth0").text
+
+
 def test_booted_device_has_what_its_files_say(lab):
     assert text(lab, "pc", "hostname") == "pc\n"
     assert "10.0.0.2/24" in text(lab, "pc", "ip -br addr show eth0")

@@ -61,12 +61,19 @@ class Reply:
         os.close(self._descriptor)
 
 
+KNOWN = frozenset({"-a", "--all", "-f", "--force", "-v", "--verbose", "--read-environment"})
+
+
 def _interfaces(verb: str) -> Program:
     def program(process: Process) -> Routine:
         words = process.argv[1:]
         everything = bool({"-a", "--all"} & set(words))
-        force = "--force" in words
+        force = bool({"-f", "--force"} & set(words))
         names = [word for word in words if not word.startswith("-")]
+        unknown = [word for word in words if word.startswith("-") and word not in KNOWN]
+        if unknown:
+            process.error(f'{verb}: "{unknown[0]}" is not implemented on this engine')
+            return 1
         if not names and not everything:
             process.error(f"{verb}: either -a, -h, -V or at least one interface must be specified")
             return 1
