@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from contextlib import suppress
@@ -17,6 +16,7 @@ from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.scenario.data_intents import Listening
 from labs.things.mqtt.topics import matches
+from labs.things.payload import read_json
 
 __all__ = [
     "Heard",
@@ -214,7 +214,7 @@ def nothing_heard(recording: Recording, body: Listening, topic: str, verdict: Ve
 def field_of(payload: bytes, path: str) -> Any:
     """What stands at `a.b` in a JSON message; a bare number is its own `value`. None where there is nothing."""
     try:
-        found = json.loads(payload)
+        found = read_json(payload)
     except ValueError:
         return None
     if not isinstance(found, dict):

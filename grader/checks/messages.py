@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +16,7 @@ from labs.messages import Message, message
 from labs.model.durations import format_duration
 from labs.scenario.intents import Fresh, Kept, Shows
 from labs.things.mosquitto_conf import ConfigError
+from labs.things.payload import read_json
 from labs.things.world import RoomSense
 
 __all__ = ["judge_fresh", "judge_kept", "judge_shows"]
@@ -112,8 +112,8 @@ def _hidden_from(context: Context, body: Kept) -> Finding | None:
 def _moment(payload: str) -> float | None:
     """The time inside a payload, in Unix seconds."""
     try:
-        return datetime.fromisoformat(json.loads(payload)["at"]).astimezone(UTC).timestamp()
-    except (ValueError, KeyError, TypeError):
+        return datetime.fromisoformat(read_json(payload)["at"]).astimezone(UTC).timestamp()
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
@@ -121,15 +121,18 @@ def _age(context: Context, at: object) -> float | None:
     """How many seconds ago a moment of a payload was, by the clock of the world."""
     try:
         moment = datetime.fromisoformat(str(at)).astimezone(UTC).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return RoomSense(context.site.world, "", "").wall_clock(context.engine.now) - moment
 
 
 def _screen(context: Context, display: str) -> dict[str, Any] | None:
+    state = context.site.devices[display].state
+    if state is None or state.units.get("display") != "active":  # a file is no screen
+        return None
     output = context.engine.run(display, "cat /run/display.json")
     try:
-        value = json.loads(output.text) if output.status == 0 else None
+        value = read_json(output.text) if output.status == 0 else None
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

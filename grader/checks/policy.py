@@ -15,7 +15,7 @@ from grader.checks.context import Context, Flow
 from grader.checks.encrypted import Bare, bare_ports, bare_text
 from grader.checks.flows import describe
 from grader.checks.openings import Opening, arriving, confirm, doubt_text, openings_over, tries_over, was_open
-from grader.checks.second_opinion import cause_of, contradiction, learns_a_way, let_through, look_again
+from grader.checks.second_opinion import cause_of, contradiction, is_too_big, learns_a_way, let_through, look_again
 from grader.evidence import Evidence, Quoted, path_of
 from grader.reach import Limit, OutOfScope, Reach
 from grader.verdict import Finding, Verdict
@@ -230,7 +230,7 @@ def _disagreement(trial: _Trial, half: _Half, stories: dict[Flow, bool | None]) 
             address = trial.context.target_of(flow)
             assert address is not None
             packet = Reach.packet(flow[0], address, flow[2])
-            if proved or not learns_a_way(trial.reach, packet):
+            if not (is_too_big(observation_) if proved else learns_a_way(trial.reach, packet)):
                 return contradiction(trial.reach, packet, observation_, arrives=proved)
     return None
 

@@ -32,6 +32,7 @@ __all__ = [
     "cause_of",
     "contradiction",
     "decided_at",
+    "is_too_big",
     "learns_a_way",
     "let_through",
     "look_again",
@@ -113,7 +114,7 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
         return None
     if worked and not proved and learns_a_way(reach, packet):
         return None
-    if proved != worked and not silent_program:
+    if proved != worked and not silent_program and not is_too_big(observation):
         return contradiction(reach, packet, observation, arrives=proved)
     if worked and known:
         every = reach.can(flow[0], target, flow[2])
@@ -125,6 +126,12 @@ def on_reach(context: Context, flow: Flow, observation: Observation | None, *, w
 def learns_a_way(reach: Reach, packet: Packet) -> bool:
     """The sender is told of a shorter way and tries again there; the analysis follows first packets."""
     return any(_is_redirect(note) for _, note in reach.converse_packet(packet).notes)
+
+
+def is_too_big(observation: Observation) -> bool:
+    """A packet died of its size, of which the analysis knows nothing."""
+    notes = (hop.note for hop in observation.hops)
+    return any(isinstance(note, Dropped) and note.reason is DropReason.TOO_BIG for note in notes)
 
 
 def _is_redirect(note: object) -> bool:

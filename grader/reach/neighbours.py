@@ -174,13 +174,11 @@ class ArpNeighbours(Neighbours):
             return Found(None, tuple(doubts))
         taps = self.wiring.around(here).taps
         owners = self._owners.get(int(address), ())
-        answering = [
-            tap
-            for tap in taps
-            if tap.device in owners
-            and self._replies(tap, here, sender)
-            and not is_silent(self._machines[tap.device], self._interface(tap), sender, address)
+        hearing = [tap for tap in taps if tap.device in owners and self._replies(tap, here, sender)]
+        silent = [
+            tap for tap in hearing if is_silent(self._machines[tap.device], self._interface(tap), sender, address)
         ]
+        answering = [tap for tap in hearing if tap not in silent]
         if not answering:
             answering = [
                 tap
@@ -189,6 +187,9 @@ class ArpNeighbours(Neighbours):
                 and self._machines[tap.device].link.proxies(self._interface(tap), address)
                 and self._replies(tap, here, sender)
             ]
+        if not answering and silent:  # whoever answers nobody may still ask, and so tell of itself
+            doubts.append(OutOfScope(here.device, Limit.ASKED_ITSELF, f"{address} on {here.interface}"))
+            return Found(None, tuple(doubts), Arrival(*silent[0], self.wiring.interface(here).mac))
         return Found(self._only(here, address, answering, doubts), tuple(doubts))
 
     def _interface(self, tap: Tap) -> Interface:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from labs.things.library import MODELS, Model
 from labs.things.library.model import Role
 from labs.things.mqtt.topics import valid_topic
+from labs.things.payload import read_json
 from labs.things.thing_config import MQTT_KEYS, Key, MqttConfig, ThingConfigError, mqtt_config, parse_number, read_keys
 
 __all__ = [
@@ -124,7 +125,7 @@ def read_command(payload: bytes) -> float:
     """
     text = payload.decode(errors="replace").strip()
     if text.startswith("{"):
-        found = json.loads(text)
+        found = read_json(text)
         text = str(found.get("level", found.get("state", found.get("value", ""))))
     word = text.lower()
     if word in WORDS:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from labs.things.mqtt.codec import Publish
+from labs.things.payload import read_json
 from labs.things.thing_config import MQTT_KEYS, Key, MqttConfig, mqtt_config, read_keys
 from labs.things.units import symbol
 
@@ -69,7 +69,7 @@ def read_payload(message: Publish, now: int) -> Screen:
     """Understand a message: a JSON object with `value`, or a bare number."""
     value, at, problem = None, None, ""
     try:
-        found = json.loads(message.payload)
+        found = read_json(message.payload)
         if isinstance(found, dict):
             at = found["at"] if isinstance(found.get("at"), str) else None
             found = found["value"]
@@ -87,7 +87,7 @@ def read_payload(message: Publish, now: int) -> Screen:
 def read_field(payload: bytes, path: str) -> float | None:
     """The finite number at `a.b` of a JSON message; a bare number is its own `value`; true and false are 1 and 0."""
     try:
-        found = json.loads(payload)
+        found = read_json(payload)
     except ValueError:
         return None
     if isinstance(found, dict):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
+from labs.things.payload import read_json
 from labs.things.thing_config import Key, ThingConfigError, read_keys
 
 __all__ = ["COLLECTOR", "PUSH", "CollectorConfig", "PushConfig", "parse_collector", "parse_push", "read_report"]
@@ -77,7 +77,7 @@ def read_report(body: bytes) -> dict[str, object]:
         message = f"a report has at most {MAX_BODY} bytes"
         raise ValueError(message)
     try:
-        found = json.loads(body)
+        found = read_json(body)
     except ValueError:
         message = "the body is not JSON"
         raise ValueError(message) from None

@@ -14,6 +14,7 @@ from labs.things.dashboard import DashboardConfig, Reading, Tile, parse_dashboar
 from labs.things.display import EMPTY, read_field
 from labs.things.mqtt.client import Received, Subscribed
 from labs.things.mqtt.codec import SUBSCRIPTION_FAILED
+from labs.things.payload import read_json
 from labs.things.thing_config import ThingConfigError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class _Dashboard:
         value = read_field(message.payload, tile.field)
         text, unit = message.payload.decode(errors="replace"), ""
         try:
-            found = json.loads(message.payload)
+            found = read_json(message.payload)
         except ValueError:
             found = None
         if isinstance(found, dict):

@@ -15,6 +15,7 @@ from labs.net.process import SIGKILL, Interrupt, Process, Routine, Wait
 from labs.net.zigbee import COORDINATOR
 from labs.shell.daemons.broker_visit import BrokerVisit
 from labs.things.mqtt.client import Received
+from labs.things.payload import read_json
 from labs.things.thing_config import ThingConfigError
 from labs.things.zigbee.association import Answer, Coordinator, Dropped, Joined, Reported
 from labs.things.zigbee.config import BRIDGE, DATABASE, STICK, Bridge, database_of, named, parse_bridge, parse_database
@@ -87,7 +88,7 @@ class _Bridge:
         topic = event.message.topic.removeprefix(f"{self.base}/bridge/request/")
         text = event.message.payload.decode(errors="replace")
         try:
-            asked = json.loads(text)
+            asked = read_json(text)
         except ValueError:
             asked = text
         if topic == "permit_join":

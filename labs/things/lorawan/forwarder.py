@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from labs.net.radio import HeardFrame, Modulation
 from labs.things.lorawan.airtime import CHANNELS_MHZ, snr_db
+from labs.things.payload import read_json
 
 __all__ = ["Kind", "Message", "ProtocolError", "decode", "encode", "rxpk", "txpk", "txpk_of"]
 
@@ -61,7 +62,7 @@ def decode(data: bytes) -> Message:
         start = 12 if known in WITH_GATEWAY else 4
         if version != VERSION or len(data) < start:
             raise ProtocolError("another version, or too short")
-        body = json.loads(data[start:]) if data[start:] else None
+        body = read_json(data[start:]) if data[start:] else None
     except (struct.error, ValueError) as error:
         raise ProtocolError(str(error)) from None
     return Message(known, token, data[4:start], body if isinstance(body, dict) else None)

@@ -7,6 +7,7 @@ import json
 from labs.net.strftime import clock_text
 from labs.things.mqtt.packets import Publish
 from labs.things.mqtt.properties import BY_NUMBER, Value
+from labs.things.payload import read_json
 
 __all__ = ["FormatError", "check_format", "formatted"]
 
@@ -141,7 +142,7 @@ def _as_json(message: Publish, unix_ns: int, *, parse: bool) -> str:
     payload: object = payload_text(message)
     if parse:
         try:
-            payload = json.loads(message.payload)
+            payload = read_json(message.payload)
         except ValueError:
             payload = None
     fields["payload"] = payload
