@@ -33,6 +33,8 @@ MONO = (
 QUIET = "opacity:.75"
 PROMPT = "color:#2f7fd1;font-weight:600"
 CELL = f"text-align:left;vertical-align:top;padding:7px 12px 7px 0;border:0;border-top:1px solid {LINE};background:none"
+REASON = "min-width:9em;overflow-wrap:anywhere;padding-right:0"  # a path in it does not widen a narrow page
+ASIDE = "contain:inline-size;overflow-x:auto;overflow-wrap:normal"  # scrolls by itself, as wide as there is room
 TABLE = "border-collapse:collapse;table-layout:auto;margin:.4em 0;font-size:inherit"
 JOURNAL_HEADS = (marked("no."), marked("after"), marked("place"), marked("line"), marked("status"))
 EVIDENCE_HEADS = (marked("device"), marked("what was seen"), marked("decided by"))
@@ -187,9 +189,10 @@ def _row(result: Result, screen: Screen) -> str:
     if result.help is not None and result.verdict is not Verdict.PASS:
         why += f'<br><span style="{QUIET}">{escape(result.help.in_language(language))}</span>'
     if result.evidence:
-        why += _folded(screen.phrase("evidence"), _evidence(result, screen))
+        inside = f'<div style="{ASIDE}" data-scrolls>{_evidence(result, screen)}</div>'
+        why += _folded(screen.phrase("evidence"), inside)
     cells = [_pill(result.verdict, language), f"<b>{escape(result.title.in_language(language))}</b>{gate}", points, why]
-    nowrap = ("white-space:nowrap", "", "white-space:nowrap", "")
+    nowrap = ("white-space:nowrap", "", "white-space:nowrap", REASON)
     return (
         f"<tr{PLAIN}>"
         + "".join(f'<td style="{CELL};{extra}">{cell}</td>' for cell, extra in zip(cells, nowrap, strict=True))
