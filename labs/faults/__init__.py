@@ -21,9 +21,9 @@ from labs.faults import (
     wiring,
     zigbee,
 )
-from labs.faults.fault import Fault, FaultError, Parameter
+from labs.faults.fault import A_DEVICE, Fault, FaultError, Parameter
 
-__all__ = ["CATALOGUE", "Fault", "FaultError", "Parameter"]
+__all__ = ["A_DEVICE", "CATALOGUE", "Fault", "FaultError", "Parameter"]
 
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault

@@ -15,7 +15,7 @@ from labs.model.addresses import IPv4, Network
 from labs.model.site import Device, Endpoint, Site
 from labs.things.thing_config import parse_number
 
-__all__ = ["Fault", "FaultError", "Parameter", "device_of", "fault"]
+__all__ = ["A_DEVICE", "Fault", "FaultError", "Parameter", "device_of", "fault"]
 
 
 class FaultError(ValueError):
@@ -54,6 +54,10 @@ PARSERS: dict[str, tuple[Callable[[str], Any] | None, str]] = {
     "Network": (Network.parse, "a network such as 192.168.1.0/24"),
     "Endpoint": (_endpoint, "a port such as router:eth1"),
 }
+
+
+A_DEVICE = "a device"
+DEVICES = ("on", "of", "over")  # parameters that are always the name of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def fault(family: str, *, symptom: str, shown_by: str, fix: str) -> Callable[[Ca
             parse, expects = PARSERS[kind]
             required = parameter.default is inspect.Parameter.empty
             parameters.append(
-                Parameter(name.replace("_", "-"), required, parse, "a device" if name == "on" else expects)
+                Parameter(name.replace("_", "-"), required, parse, A_DEVICE if name in DEVICES else expects)
             )
         name = function.__name__.replace("_", "-")
         return Fault(name, family, symptom, shown_by, fix, tuple(parameters), function)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.data import scenario_root
+from labs.faults import A_DEVICE, CATALOGUE
 from labs.messages import Message, message
 from labs.model.site import Kind
 from labs.model.text import Text
@@ -172,9 +173,11 @@ class _Names:
             self._known(name, seen, message("a check"), 1, f"hints.{name}")
         for choice in self._scenario.faults:
             for use in choice.options:
-                on, site = str(use.parameters.get("on", "")), self._scenario.site
-                if on and not set("$:") & set(on) and on not in {*site.loops, *site.buses}:
-                    self._known(on, self._devices, message("a device"), use.line, f"faults.{use.fault}.on")
+                for parameter in CATALOGUE[use.fault].parameters:
+                    name = use.parameters.get(parameter.name)
+                    if parameter.expects == A_DEVICE and isinstance(name, str) and "${" not in name:
+                        where = f"faults.{use.fault}.{parameter.name}"
+                        self._known(name, self._devices, message("a device"), use.line, where)
         self._rooms()
         self._policy()
         for where, steps in _every_solution(self._scenario):
