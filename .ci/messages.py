@@ -18,6 +18,8 @@ LOCALE = ROOT / "labs" / "locale"
 PACKAGES = (
     "labs/engines",
     "labs/hands",
+    "labs/journal.py",
+    "labs/lab.py",
     "labs/scenario",
     "labs/ui",
     "grader",
@@ -31,7 +33,7 @@ def templates() -> list[str]:
     """Every text, sorted."""
     found = set(_computed())
     for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
+        for path in sorted((ROOT / package).rglob("*.py") if (ROOT / package).is_dir() else [ROOT / package]):
             found.update(_in_tree(ast.parse(path.read_text(encoding="utf-8"), str(path))))
     return sorted(text for text in found if re.sub(PLACEHOLDER, "", text).strip(" .:,%-()>"))
 

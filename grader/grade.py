@@ -62,7 +62,7 @@ def grade(
             return _ungradable(journal.header, unknown)
         variant = draw(known, journal.header.seed)
     except JournalError as error:
-        return _ungradable(None, message("{error}", error=str(error)))
+        return _ungradable(None, error.said)
     except ScenarioError as error:
         return _ungradable(None, message("the scenario cannot be used: {error}", error=str(error)))
     refusal = _refusal(journal.header, known)
@@ -70,7 +70,7 @@ def grade(
         return _ungradable(journal.header, refusal)
     graded = judge(variant, journal.header, journal.entries, engine=engine, watch=watch)
     if journal.notice:
-        graded = replace(graded, notices=(*graded.notices, message("{notice}", notice=journal.notice)))
+        graded = replace(graded, notices=(*graded.notices, journal.notice))
     return graded
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from labs.engines.base import Output
+from labs.messages import Message, message
 
 __all__ = ["DESK", "FORMAT", "Entry", "Header", "Journal", "JournalError", "answer_digest"]
 
@@ -27,7 +29,11 @@ ENTRY_KEYS = {"n", "at_ns", "place", "line", "status", "answer_digest", "chain"}
 
 
 class JournalError(Exception):
-    """A file that is not a journal, or not a whole one. One line for the person who handed it in."""
+    """A file that is not a journal, or not a whole one. One line for the person who handed it in: `said`."""
+
+    def __init__(self, said: Message | str) -> None:
+        super().__init__(str(said))
+        self.said = said if isinstance(said, Message) else message("{error}", error=said)
 
 
 def answer_digest(output: Output) -> str:
@@ -77,7 +83,7 @@ class Journal:
 
     def __init__(self, header: Header, entries: tuple[Entry, ...] = (), path: Path | None = None) -> None:
         self.header = header
-        self.notice = ""
+        self.notice: Message | None = None
         self._entries = list(entries)
         self._path = path
 
@@ -120,8 +126,8 @@ class Journal:
     def append(self, at_ns: int, place: str, line: str, output: Output) -> Entry:
         """Add an entry and write it out. Raises JournalError when there are too many."""
         if len(self._entries) >= MAX_ENTRIES:
-            message = f"the journal is full ({MAX_ENTRIES} lines)"
-            raise JournalError(message)
+            said = message("the journal is full ({most} lines)", most=MAX_ENTRIES)
+            raise JournalError(said)
         entry = Entry(len(self._entries) + 1, at_ns, place, line, output.status, answer_digest(output), "")
         entry = replace(entry, chain=_link(self._chain, asdict(entry)))
         if self._path is not None:
@@ -132,8 +138,8 @@ class Journal:
     def _add(self, entry: Entry) -> None:
         """Take an entry from a file. Raises JournalError where it does not fit what comes before."""
         if entry.chain != _link(self._chain, asdict(entry)):
-            message = f"entry {entry.n} or something before it was changed after it was written"
-            raise JournalError(message)
+            said = message("entry {n} or something before it was changed after it was written", n=entry.n)
+            raise JournalError(said)
         self._entries.append(entry)
 
     def attach(self, path: Path) -> None:
@@ -167,12 +173,16 @@ class Journal:
         try:
             size = path.stat().st_size
             if size > MAX_FILE_BYTES:
-                message = f"the file has {size:,} bytes; a submission has at most {MAX_FILE_BYTES:,}"
-                raise JournalError(message)
+                said = message(
+                    "the file has {size} bytes; a submission has at most {most}",
+                    size=f"{size:,}",
+                    most=f"{MAX_FILE_BYTES:,}",
+                )
+                raise JournalError(said)
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:
-            message = "the file is not text"
-            raise JournalError(message) from None
+            said = message("the file is not text")
+            raise JournalError(said) from None
         except OSError as error:
             raise JournalError(error.strerror or str(error)) from None
         journal = cls.loads(text)
@@ -188,19 +198,21 @@ class Journal:
         lines = text.split("\n")
         torn = lines.pop()
         if not lines and not torn.strip():
-            message = "the file is empty"
-            raise JournalError(message)
+            said = message("the file is empty")
+            raise JournalError(said)
         journal = cls(_header(lines.pop(0) if lines else torn))
         for number, line in enumerate(lines, start=1):
             journal._add(_entry(line, number))
         if len(journal) > MAX_ENTRIES:
-            message = f"the journal has more than {MAX_ENTRIES} lines"
-            raise JournalError(message)
+            said = message("the journal has more than {most} lines", most=MAX_ENTRIES)
+            raise JournalError(said)
         if torn.strip() and lines:
             try:
                 journal._add(_entry(torn, len(lines) + 1))
             except JournalError:
-                journal.notice = f"the last line was torn and has been dropped; {len(lines)} lines are kept"
+                journal.notice = message(
+                    "the last line was torn and has been dropped; {count} lines are kept", count=len(lines)
+                )
         return journal
 
 
@@ -216,45 +228,64 @@ def _dump(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _object(line: str, what: str) -> dict[str, Any]:
+def _object(line: str, number: int) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        message = f"{what} is not JSON; is this file a Netwerf submission?"
-        raise JournalError(message) from None
+        said = message("line {line} is not JSON; is this file a Netwerf submission?", line=number)
+        raise JournalError(said) from None
     if not isinstance(value, dict):
-        message = f"{what} is not a JSON object"
-        raise JournalError(message)
+        said = message("line {line} is not a JSON object", line=number)
+        raise JournalError(said)
+    try:
+        _dump(value).encode()
+    except UnicodeEncodeError:  # JSON can write halves of a character that no text can hold
+        said = message("line {line} has half a character in it", line=number)
+        raise JournalError(said) from None
     return value
 
 
 def _header(line: str) -> Header:
-    value = _object(line, "the first line")
+    value = _object(line, 1)
     if value.get("format") != FORMAT:
-        message = f'the first line does not say "format": "{FORMAT}"; is this file a Netwerf submission?'
-        raise JournalError(message)
+        said = message(
+            'the first line does not say "format": "{wanted}"; is this file a Netwerf submission?', wanted=FORMAT
+        )
+        raise JournalError(said)
     if set(value) != HEADER_KEYS or not all(isinstance(part, str) and len(part) < 200 for part in value.values()):
-        message = f"the first line must have exactly the text fields {', '.join(sorted(HEADER_KEYS))}"
-        raise JournalError(message)
+        said = message("the first line must have exactly the text fields {keys}", keys=", ".join(sorted(HEADER_KEYS)))
+        raise JournalError(said)
     return Header(**value)
 
 
 def _entry(line: str, number: int) -> Entry:
-    value = _object(line, f"line {number + 1}")
+    value = _object(line, number + 1)
     kinds = {"n": int, "at_ns": int, "place": str, "line": str, "status": int, "answer_digest": str, "chain": str}
     if set(value) != ENTRY_KEYS or any(type(value[key]) is not kind for key, kind in kinds.items()):
-        message = f"line {number + 1} must have exactly the fields {', '.join(sorted(ENTRY_KEYS))}"
-        raise JournalError(message)
+        said = message(
+            "line {line} must have exactly the fields {keys}", line=number + 1, keys=", ".join(sorted(ENTRY_KEYS))
+        )
+        raise JournalError(said)
     entry = Entry(**value)
     if entry.n != number:
-        message = f"line {number + 1} is entry {entry.n}, expected entry {number}: lines were taken out or put in"
-        raise JournalError(message)
+        said = message(
+            "line {line} is entry {found}, expected entry {n}: lines were taken out or put in",
+            line=number + 1,
+            found=entry.n,
+            n=number,
+        )
+        raise JournalError(said)
     if len(entry.line) > MAX_LINE_CHARACTERS:
-        message = f"entry {number} has {len(entry.line)} characters; at most {MAX_LINE_CHARACTERS} are allowed"
-        raise JournalError(message)
+        said = message(
+            "entry {n} has {count} characters; at most {most} are allowed",
+            n=number,
+            count=len(entry.line),
+            most=MAX_LINE_CHARACTERS,
+        )
+        raise JournalError(said)
     if entry.place == DESK and entry.line.split()[:1] == ["undo"]:
         words = entry.line.split()
-        if len(words) > 2 or (len(words) == 2 and not words[1].isdecimal()):
-            message = f"entry {number} is not a legal undo"
-            raise JournalError(message)
+        if len(words) > 2 or (len(words) == 2 and not re.fullmatch(r"[0-9]{1,9}", words[1])):
+            said = message("entry {n} is not a legal undo", n=number)
+            raise JournalError(said)
     return entry

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labs.engines.base import CommandRejected, Engine, Output
 from labs.journal import DESK, Entry, Header, Journal, JournalError, answer_digest
+from labs.messages import message
 from labs.model.durations import parse_duration
 from labs.model.site import Site
 from labs.model.world import ARRIVAL_NS
@@ -242,8 +243,8 @@ def resume(path: str | Path, *, scenario: Scenario | None = None, keep_file: boo
     journal = Journal.load(Path(path), keep_file=keep_file)
     scenario = scenario or find_scenario(journal.header.scenario)
     if scenario.digest != journal.header.scenario_digest:
-        message = f"the scenario {scenario.id} has changed since this journal was begun; begin again"
-        raise JournalError(message)
+        said = message("the scenario {name} has changed since this journal was begun; begin again", name=scenario.id)
+        raise JournalError(said)
     variant = draw(scenario, journal.header.seed)
     engine = engine_named(journal.header.engine)
     engine.start(variant.broken)

@@ -174,10 +174,10 @@ class _Names:
         for choice in self._scenario.faults:
             for use in choice.options:
                 for parameter in CATALOGUE[use.fault].parameters:
-                    name = use.parameters.get(parameter.name)
-                    if parameter.expects == A_DEVICE and isinstance(name, str) and "${" not in name:
+                    device = use.parameters.get(parameter.name)
+                    if parameter.expects == A_DEVICE and isinstance(device, str) and "${" not in device:
                         where = f"faults.{use.fault}.{parameter.name}"
-                        self._known(name, self._devices, message("a device"), use.line, where)
+                        self._known(device, self._devices, message("a device"), use.line, where)
         self._rooms()
         self._policy()
         for where, steps in _every_solution(self._scenario):

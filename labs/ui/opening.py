@@ -74,7 +74,8 @@ def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: boo
     try:
         lab = resume(path, scenario=scenario)
     except (JournalError, CommandRejected) as error:
-        raise Refusal("{file}: {error} (--new begins again and keeps the old file)", file=path, error=error) from None
+        said = error.said if isinstance(error, JournalError) else error
+        raise Refusal("{file}: {error} (--new begins again and keeps the old file)", file=path, error=said) from None
     if (lab.journal.header.scenario, lab.seed) != (scenario.id, seed):
         lab.close()
         raise Refusal(
@@ -83,7 +84,7 @@ def _open(scenario: Scenario, seed: str, path: Path, lock: FileLock, *, new: boo
     replayed = sum(entry.place != DESK for entry in lab.journal.effective())
     opened = Opened(lab, lock, replayed)
     if lab.journal.notice:
-        opened.notices.append(message("{notice}", notice=lab.journal.notice))
+        opened.notices.append(lab.journal.notice)
     what = str(lab.divergence)
     if lab.divergence is not None and lab.engine.repeats:
         text = message(

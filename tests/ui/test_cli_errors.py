@@ -127,6 +127,12 @@ SPOILT: dict[str, Callable[[Path], bytes]] = {
     "entry-with-a-key-too-many": lambda path: edited(path, points=10),
     "place-unknown": lambda path: rebuilt(path, place="moon"),
     "undo-of-a-word": lambda path: rebuilt(path, place="desk", line="undo everything"),
+    "undo-of-many": lambda path: rebuilt(path, place="desk", line="undo " + "9" * 5000),
+    "undo-in-other-digits": lambda path: rebuilt(path, place="desk", line="undo ٣"),
+    "half-a-character": lambda path: edited(path, line="echo \ud800"),
+    "half-a-character-in-the-header": lambda path: json.dumps(
+        json.loads(path.read_text(encoding="utf-8").splitlines()[0]) | {"trainee": "\udc00"}
+    ).encode(),
     "line-taken-out": lambda path: edited(path, n=2),
     "only-half-of-the-header": lambda path: path.read_bytes()[:60],
     "other-scenario": lambda path: rebuilt(path, scenario="first-sensor-online"),
@@ -146,6 +152,8 @@ def test_spoilt_submission_is_ungradable_and_says_why(
     assert result.exit_code == 4, result.output
     assert result.stderr == ""
     golden(f"errors/submission-{name}.txt", told(["grade", "spoilt.netwerf"], result))
+    dutch = run("--lang", "nl", "grade", "spoilt.netwerf").stdout.splitlines()
+    assert not set(dutch[1:]) & set(result.stdout.splitlines()[1:])
 
 
 def test_submission_of_a_hundred_megabytes_is_refused_unread(run: Run, golden: Golden, tmp_path: Path) -> None:
