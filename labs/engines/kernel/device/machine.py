@@ -426,18 +426,22 @@ def run_child(
     environment: dict[str, str] | None = None,
     extra: tuple[str, ...] = (),
     out: Writer | None = None,
+    killed: bool = False,
 ) -> Routine:
-    """A program that is a process of the system: prints what it prints (to `out`) and ends as it does."""
+    """A program that is a process of the system: prints what it prints (to `out`) and ends as it does.
+
+    One that a signal ended has a status above 128, or ends by it as well (`killed`).
+    """
     machine: Machine = process.node  # type: ignore[assignment]
     try:
         child = machine.start_child(argv, (out or process.stdout).write, environment=environment, extra=extra)
     except OSError as error:
         process.print(f"{argv[0]}: {error.strerror}")
         return 203  # EXIT_EXEC, systemd.exec(5)
-    return (yield from stand_by(process, child, hangup=hangup))
+    return (yield from stand_by(process, child, hangup=hangup, killed=killed))
 
 
-def stand_by(process: Process, child: Child, *, hangup: bool = False) -> Routine:
+def stand_by(process: Process, child: Child, *, hangup: bool = False, killed: bool = False) -> Routine:
     """Be a process of the system until it ends, and end it with this; `hangup` where SIGHUP is its own business."""
     machine: Machine = process.node  # type: ignore[assignment]
     machine.became(process, child)
@@ -453,6 +457,6 @@ def stand_by(process: Process, child: Child, *, hangup: bool = False) -> Routine
         except GeneratorExit:
             machine.finish(child, SIGKILL)
             raise
-    if child.signal:
+    if child.signal and killed:
         raise Interrupt(child.signal)
     return child.status

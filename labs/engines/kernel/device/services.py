@@ -30,14 +30,14 @@ def _daemon(
             prepare(process)
         if speaks_as is not None:
             process.stdout = Prefixed(process.node, *speaks_as)  # type: ignore[arg-type]
-        return (yield from run_child(process, argv, hangup=hangup))
+        return (yield from run_child(process, argv, hangup=hangup, killed=True))
 
     return program
 
 
 def _dnsmasq(process: Process) -> Routine:
     process.stdout = Prefixed(process.node, "dnsmasq")  # type: ignore[arg-type]
-    return (yield from run_child(process, DNSMASQ.split()))
+    return (yield from run_child(process, DNSMASQ.split(), killed=True))
 
 
 def _load_ruleset(process: Process) -> Routine:

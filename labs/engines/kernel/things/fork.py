@@ -62,7 +62,7 @@ def run_forked(process: Process, kind: str) -> Routine:
     forked = _fork(machine, kind)
     child = machine.adopt(forked, process.stdout.write)  # type: ignore[arg-type]
     machine.crew.join(forked.pid, forked.stdin, forked.said)
-    return (yield from stand_by(process, child))
+    return (yield from stand_by(process, child, killed=True))
 
 
 def _fork(machine: Machine, kind: str) -> Forked:
