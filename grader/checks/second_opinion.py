@@ -257,6 +257,10 @@ def let_through(reach: Reach, packet: Packet) -> Message:
     passing = [step for step in steps if step.what.phrase in (Event.FORWARDED, Event.FORWARDED_TO)]
     if passing:
         return message("{device} passes it on, and no rule there is asked", device=passing[-1].device)
+    side = reach.side_of(packet.target)
+    astray = any(step.fatal and side and packet.target not in side.addresses_of(step.device) for step in steps)
+    if astray:
+        return message("the way is one that the proof does not follow: a tunnel, or what a router told the sender")
     return message("nothing stands between them")
 
 
