@@ -101,6 +101,14 @@ def test_pipeline_reader_leaving_ends_the_writer() -> None:
     assert run(device(), "yes | head -2") == ("y\ny\n", 0)
 
 
+def test_row_without_an_end_stops_and_says_so() -> None:
+    """It held up the lab, and the grading of whoever came after."""
+    said = run(device(), "seq 1 99999999999 | tail -1")
+    assert said.status == 0
+    assert "netwerf: seq stopped after 50" in said.text
+    assert run(device(), "seq 1 700000 | tail -1").text == "700000\n"
+
+
 def test_pipeline_stages_run_at_the_same_time() -> None:
     """Each line passes on when it comes, not at the end."""
     node = device()
