@@ -28,7 +28,7 @@ from labs.engines.kernel.codec import decode, encode
 from labs.engines.kernel.device.haste import Questions, hasten, unhasten
 from labs.engines.kernel.device.machine import Machine, View
 from labs.engines.kernel.device.readiness import LISTENING, LOOK_NS, READY_NS, Readiness
-from labs.engines.kernel.device.rest import unready_addresses, unready_bridges, unready_spanning
+from labs.engines.kernel.device.rest import unready_addresses, unready_bridges, unready_leases, unready_spanning
 from labs.engines.kernel.device.session import Session
 from labs.engines.kernel.device.settings import Settings, write_defaults
 from labs.engines.kernel.device.sockets import Unread
@@ -362,7 +362,12 @@ class Init:
     async def do_quiet(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Tell how many bridge ports and addresses are still on their way."""
         del message
-        return {"busy": unready_bridges(), "wide": unready_addresses(), "spanning": unready_spanning()}
+        return {
+            "busy": unready_bridges(),
+            "wide": unready_addresses(),
+            "spanning": unready_spanning(),
+            "leases": unready_leases(),
+        }
 
     # Ports
 

@@ -1,4 +1,4 @@
-"""What of a device is still on its way after a start or a change: ports of bridges, and addresses of IPv6.
+"""What of a device is still on its way after a start or a change: ports of bridges, leases, and addresses of IPv6.
 
 Before changing this file read RFC 4862: an address is tentative until nobody has objected, and a host makes its own
 address when a router has told the prefix.
@@ -6,18 +6,23 @@ address when a router has told the prefix.
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import re
+import socket
+import struct
 
 from labs.engines.kernel.vlans.way import SINK
 
-__all__ = ["unready_addresses", "unready_bridges", "unready_spanning"]
+__all__ = ["unready_addresses", "unready_bridges", "unready_leases", "unready_spanning"]
 
 INTERFACES = "/etc/network/interfaces"
 WIDE = re.compile(r"^\s*iface\s+(\S+)\s+inet6\s+(auto|static)\b", re.MULTILINE)
 LISTENING, LEARNING, FORWARDING = 1, 2, 3  # BR_STATE_LISTENING and others, linux/if_bridge.h
 TENTATIVE, DAD_FAILED = 0x40, 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED, linux/if_addr.h
 NOWHERE = f"{0:032x} 00 "  # the default route in /proc/net/ipv6_route
+SIOCGIFADDR = 0x8915  # linux/sockios.h
 GLOBAL = "00"  # scope as /proc/net/if_inet6 tells it
 
 
@@ -66,3 +71,22 @@ def unready_addresses() -> int:
         believes = _read(f"{settings}/forwarding") == "0" and _read(f"{settings}/accept_ra") != "0"
         waiting += (method == "auto" and name not in have) or (believes and name not in told)
     return tentative + waiting
+
+
+def unready_leases() -> int:
+    """Interfaces with carrier that dhclient asks for and that have no address of IPv4 yet."""
+    asked = set()
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        words = _read(path).rstrip("\0").split("\0")
+        if os.path.basename(words[0]) == "dhclient":
+            asked.add(words[-1])
+    return sum(_read(f"/sys/class/net/{name}/carrier") == "1" and not _has_address(name) for name in asked)
+
+
+def _has_address(name: str) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        try:
+            fcntl.ioctl(handle, SIOCGIFADDR, struct.pack("16s24x", name.encode()[:15]))
+        except OSError:
+            return False
+    return True

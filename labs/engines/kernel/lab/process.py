@@ -11,8 +11,7 @@ import os
 import re
 import signal
 import socket
-import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from labs.engines.kernel.lab.exchange import Exchange, Refused, Running
 from labs.engines.kernel.lab.eyes import View
 from labs.engines.kernel.lab.hurry import catch_up, elapse, forget, let_pass
 from labs.engines.kernel.lab.leads import run_batch
+from labs.engines.kernel.lab.rest import rest
 from labs.engines.kernel.lab.topology import Batch, build_network
 from labs.engines.kernel.lab.witness import probe_all
 from labs.engines.kernel.sandbox.bubblewrap import SandboxError
@@ -57,11 +57,6 @@ SECOND = 1_000_000_000
 BOOT_S = 60.0  # no device takes longer to boot
 ANSWER_S = 200.0  # longer than any line may take
 SETTLE_NS = SECOND // 2
-REST_S = 3.0  # how long `settle` waits for bridges at most
-REST_SPANNING_S = 32.0  # and for a spanning tree: twice the forward delay of 15 s (IEEE 802.1D-2004 table 17-1)
-REST_WIDE_S = 9.0  # and for IPv6: duplicate detection, a router that is asked, duplicate detection (RFC 4862, RFC 4861)
-SECOND_ROUTER_S = 0.6  # every router answers a question within half a second (RFC 4861, MAX_RA_DELAY_TIME)
-LOOK_NS, LOOK_WIDE_NS = SECOND // 200, SECOND // 20
 DHCP = "inet dhcp"
 MOVING = re.compile(r"bridge|inet6|ipv6")  # in files of devices that may need some time until they rest
 SPANNING = re.compile(r"^\s*bridge[_-]stp\s+(?:on|yes)", re.MULTILINE)
@@ -135,7 +130,7 @@ class Lab(Exchange):
             self.proof.finish()
         except SandboxError as error:
             raise Refused(str(error), "sandbox") from None
-        self._rest([device.name for device in powered if any(map(MOVING.search, device.files.values()))])
+        rest(self, [device.name for device in powered if any(map(MOVING.search, device.files.values()))])
         self.buses.round()  # time begins there: whoever booted first finds everybody at his port
         if any(has_things(device) for device in powered):
             catch_up(self, ARRIVAL_NS)  # who found no broker yet tries again before the trainee is there
@@ -191,24 +186,6 @@ class Lab(Exchange):
                     lines.append(f"qdisc replace dev {self.batch.jacks[end]} root {delay}")
         if lines:
             run_batch(lines, "tc")
-
-    def _rest(self, names: Collection[str]) -> None:
-        """Wait until every bridge port that can forward does, and every device has the addresses that it can get."""
-        begun = moved = time.monotonic()
-        while True:
-            answers = self.ask(names, do="quiet").values()
-            passed = time.monotonic() - begun
-            if any(answer["busy"] for answer in answers) and passed < REST_S:
-                self.wait(LOOK_NS)
-            elif any(answer["spanning"] for answer in answers) and passed < REST_SPANNING_S:
-                self.wait(LOOK_WIDE_NS)
-            elif any(answer["wide"] for answer in answers) and passed < REST_WIDE_S:
-                self.wait(LOOK_WIDE_NS)
-                moved = time.monotonic()
-            elif moved > begun and time.monotonic() - moved < SECOND_ROUTER_S and passed < REST_WIDE_S:
-                self.wait(LOOK_WIDE_NS)
-            else:
-                return
 
     def do_run(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """One line at a device, or at `hands`."""
@@ -281,7 +258,7 @@ class Lab(Exchange):
         with contextlib.suppress(Refused):  # who talks without end is judged as he talks
             catch_up(self, self.now + message["duration_ns"])
         self.wait(SETTLE_NS)
-        self._rest(self.devices)
+        rest(self, self.devices, leases=True)
 
     def let_pass(self, duration_ns: int) -> Told:
         """Let time pass for a person: a moment in real time, more by putting the clocks forward. Raises HandsError."""
