@@ -37,6 +37,7 @@ from labs.scenario.intents import (
     Untouched,
     Withstands,
 )
+from labs.scenario.readable import unreadable
 from labs.scenario.rooms_document import quantities_of
 from labs.scenario.scenario import Check, Scenario, ScenarioError, Step
 from labs.scenario.schema import MISSING, Problem, Report, suggest
@@ -422,13 +423,20 @@ def half_translated(scenario: Scenario) -> Iterator[tuple[str, str]]:
                 yield path, "nl" if text.en else "en"
 
 
+WRITTEN_AS = {"/etc/nftables.conf": "firewall", "/etc/rules.conf": "services.rules.text"}
+
+
 def _check_variants(scenario: Scenario, report: Report) -> None:
-    """Build one variant, put in every fault by itself, and look up every placeholder."""
+    """Build one variant, read its texts, put in every fault by itself, and look up every placeholder."""
     try:
         variant: Variant = draw(scenario, "0")
     except ScenarioError as error:
         report.problems.extend(error.problems)
         return
+    for name, spec in scenario.site.devices.items():
+        for path, said in unreadable(variant.healthy.devices[name].files):
+            key = f"files.{path}" if path in spec.files else WRITTEN_AS[path]
+            report.add(spec.line, f"site.devices.{name}.{key}", said)
     for choice in scenario.faults:
         for use in choice.options:
             try:

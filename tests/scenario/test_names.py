@@ -125,6 +125,35 @@ def test_value_that_cannot_be_is_told(old: str, new: str, told: str) -> None:
     assert any(told in problem for problem in problems(old, new))
 
 
+NO_TABLE = "Could not process rule: No such file or directory"
+FIREWALL = r"flush ruleset\ntable inet f {\n  chain c { tcp dprt 80 }\n}"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "told"),
+    [
+        (
+            f'services: {{broker: {{}}}}, firewall: "{FIREWALL}"}}',
+            "firewall",
+            "nft cannot read it: /etc/nftables.conf:3:17-20: syntax error, unexpected string: chain c { tcp dprt 80 }",
+        ),
+        (
+            'services: {broker: {}}, firewall: "add rule inet f c accept"}',
+            "firewall",
+            f"nft cannot read it: /etc/nftables.conf:1:15-15: {NO_TABLE}: add rule inet f c accept",
+        ),
+        (
+            r'services: {broker: {}, rules: {broker: localhost, text: "rule x\nwen y > 3"}}}',
+            "services.rules.text",
+            'rules cannot read it: line 2: "wen" is not known here; did you mean "when"?',
+        ),
+    ],
+)
+def test_text_that_its_program_refuses_is_told_where_it_stands(text: str, key: str, told: str) -> None:
+    (only,) = problems("services: {broker: {}}}", text)
+    assert only.endswith(f": site.devices.server.{key}: {told}")
+
+
 def test_fault_on_no_device_names_the_near_one() -> None:
     (only,) = problems("on: doser", "on: doserr")
     assert only.endswith('"doserr" is not a device; known: server, gw, doser; did you mean "doser"?')
